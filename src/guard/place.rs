@@ -1,0 +1,256 @@
+//! What kind of code runs on this thread: whether it may block, and for whom it runs.
+//!
+//! The blocking calls of the library work on any thread, those of blocking stores and callbacks too.
+//! They are an error on the threads of actors, which must go on answering, and in async plug-ins, of
+//! which two could stop all others.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+/// For whom foreign code runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// A store that is asked for keys.
+    Store,
+    /// A callback of a rotation.
+    Callback,
+}
+
+/// A blocking call where none may be, code `must_not_block`.
+///
+/// It is the fault of the caller, who has an async form of every blocking call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a blocking call on an actor's thread or in an async store or callback; use the async form, or \
+     a blocking store or callback"
+)]
+pub struct MustNotBlock;
+
+impl MustNotBlock {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        "must_not_block"
+    }
+}
+
+/// The foreign code that a thread is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inside {
+    /// A poll, the making or the drop of an async plug-in.
+    Async(Role),
+    /// A blocking plug-in, on a thread set apart for it.
+    Blocking(Role),
+}
+
+thread_local! {
+    static ACTOR: Cell<bool> = const { Cell::new(false) };
+    static PLUGIN_RUNTIME: Cell<bool> = const { Cell::new(false) };
+    static INSIDE: Cell<Option<Inside>> = const { Cell::new(None) };
+}
+
+/// Says that this thread is an actor's, for as long as it lives: nothing may block on it.
+pub fn mark_actor_thread() {
+    ACTOR.set(true);
+}
+
+/// Says that this thread belongs to the runtime of async plug-ins.
+pub(super) fn mark_plugin_thread() {
+    PLUGIN_RUNTIME.set(true);
+}
+
+/// Whether a blocking call may be made here and now.
+///
+/// False on actors' threads, while an async plug-in is made, polled or dropped, and in what it
+/// spawns on keyward's own runtime. What it hands to that runtime's `spawn_blocking` may block.
+pub fn may_block() -> bool {
+    match INSIDE.get() {
+        Some(Inside::Async(_)) => false,
+        Some(Inside::Blocking(_)) => true,
+        None => {
+            let worker = PLUGIN_RUNTIME.get() && tokio::runtime::worker_index().is_some();
+            !ACTOR.get() && !worker
+        }
+    }
+}
+
+/// For whom the code on this thread runs, if it is foreign code inside the guard. Threads and tasks
+/// that a plug-in starts on its own are not known as its own.
+pub fn current_role() -> Option<Role> {
+    INSIDE.get().map(|inside| match inside {
+        Inside::Async(role) | Inside::Blocking(role) => role,
+    })
+}
+
+/// Marks the thread as being inside foreign code until the answer is dropped.
+pub(super) fn enter(inside: Inside) -> Entered {
+    Entered {
+        before: INSIDE.replace(Some(inside)),
+    }
+}
+
+/// Restores what the thread was in before, also while a panic unwinds.
+pub(super) struct Entered {
+    before: Option<Inside>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        INSIDE.set(self.before);
+    }
+}
+
+/// Waits for a future on this thread, inside and outside of any runtime.
+///
+/// The thread is parked, so the future must be woken by others: what it waits for may not need this
+/// very thread. A wait may be made within another's poll.
+///
+/// # Errors
+/// [`MustNotBlock`], without a poll, where [`may_block`] is false.
+pub fn wait<F: Future>(future: F) -> Result<F::Output, MustNotBlock> {
+    if !may_block() {
+        return Err(MustNotBlock);
+    }
+    // A tokio task that blocks here may have used up its budget; what it polls would then put itself
+    // off until the task yields, which it never does.
+    let mut future = pin!(tokio::task::unconstrained(future));
+    let signal = Arc::new(Signal {
+        thread: thread::current(),
+        woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(Arc::clone(&signal));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Ok(output);
+        }
+        // The flag, not the thread's token, says that this wait was woken: an inner wait takes
+        // tokens that were meant for an outer one, and others wake the thread for their own ends.
+        while !signal.woken.swap(false, Ordering::Acquire) {
+            thread::park();
+        }
+    }
+}
+
+struct Signal {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{poll_fn, ready};
+    use tokio::sync::{mpsc, oneshot};
+
+    #[test]
+    fn a_wait_answers_what_another_thread_sends() {
+        let (send, receive) = oneshot::channel();
+        let sender = thread::spawn(move || send.send(7));
+        assert_eq!(wait(receive), Ok(Ok(7)));
+        assert_eq!(sender.join().ok(), Some(Ok(())));
+    }
+
+    #[test]
+    fn a_wait_is_not_ended_by_a_wake_up_of_somebody_else() {
+        let (send, receive) = oneshot::channel();
+        let (polled, was_polled) = std::sync::mpsc::channel();
+        let waiter = thread::spawn(move || {
+            let mut receive = pin!(receive);
+            wait(poll_fn(|context| {
+                let _ = polled.send(());
+                receive.as_mut().poll(context)
+            }))
+        });
+        was_polled.recv().expect("the first poll");
+        for _ in 0..100 {
+            waiter.thread().unpark();
+        }
+        assert!(was_polled.try_recv().is_err(), "polled without being woken");
+        send.send(7).expect("the waiter is there");
+        assert_eq!(waiter.join().expect("no panic"), Ok(Ok(7)));
+    }
+
+    #[test]
+    fn a_wait_within_the_poll_of_another_wait_takes_no_wake_up_from_it() {
+        let (outer_send, outer) = oneshot::channel();
+        let mut outer = pin!(outer);
+        let mut first = Some(outer_send);
+        let answer = wait(poll_fn(|context| {
+            let polled = outer.as_mut().poll(context);
+            if let Some(outer_send) = first.take() {
+                let (inner_send, inner) = oneshot::channel();
+                let sender = thread::spawn(move || {
+                    let _ = outer_send.send("outer");
+                    let _ = inner_send.send("inner");
+                });
+                assert_eq!(wait(inner), Ok(Ok("inner")));
+                sender.join().expect("no panic");
+            }
+            polled
+        }));
+        assert_eq!(answer, Ok(Ok("outer")));
+    }
+
+    #[test]
+    fn a_wait_works_inside_a_tokio_task_that_has_used_up_its_budget() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let (send, mut receive) = mpsc::unbounded_channel();
+        for number in 0..1000 {
+            send.send(number).expect("the receiver is there");
+        }
+        let last = runtime.block_on(async {
+            tokio::spawn(async move {
+                let mut last = None;
+                for _ in 0..1000 {
+                    last = wait(receive.recv()).ok().flatten();
+                }
+                last
+            })
+            .await
+        });
+        assert_eq!(last.ok(), Some(Some(999)));
+    }
+
+    #[test]
+    fn an_actors_thread_may_not_block() {
+        thread::spawn(|| {
+            assert!(may_block());
+            mark_actor_thread();
+            assert!(!may_block());
+            assert_eq!(wait(ready(())), Err(MustNotBlock));
+        })
+        .join()
+        .expect("no panic");
+        assert!(may_block());
+    }
+
+    #[test]
+    fn what_a_thread_is_in_is_restored_when_a_panic_unwinds() {
+        let inside = std::panic::catch_unwind(|| {
+            let _entered = enter(Inside::Async(Role::Callback));
+            assert!(!may_block());
+            panic!("out of it");
+        });
+        assert!(inside.is_err() && may_block());
+        assert_eq!(current_role(), None);
+    }
+}

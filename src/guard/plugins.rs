@@ -1,0 +1,204 @@
+//! Where foreign code runs: keyward's own runtime for async stores and callbacks, and the threads
+//! for blocking ones.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
+
+use super::fault::Fault;
+use super::place::{Inside, Role, mark_plugin_thread};
+use super::run::{Ends, Fenced, Over, Run, begin, give};
+use super::threads::ThreadPool;
+
+/// How many threads the runtime of async stores and callbacks has.
+pub(super) const ASYNC_THREADS: usize = 2;
+
+/// How many calls of blocking foreign code may be under way at once, hung ones included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PluginThreads {
+    /// Threads for blocking stores: 64 unless it is set.
+    pub stores: usize,
+    /// Threads for blocking callbacks: 256 unless it is set.
+    pub callbacks: usize,
+}
+
+impl Default for PluginThreads {
+    fn default() -> Self {
+        Self {
+            stores: 64,
+            callbacks: 256,
+        }
+    }
+}
+
+/// All that runs foreign code. Dropping it, on any thread, waits for nothing: async plug-ins are
+/// dropped at their next await, blocking ones run on, and who waits for either sees
+/// [`Fault::Gone`].
+pub struct Plugins {
+    runtime: Background,
+    clock: Background,
+    stores: ThreadPool,
+    callbacks: ThreadPool,
+}
+
+impl Plugins {
+    /// Starts the runtime and its clock. Threads for blocking code start when they are needed.
+    ///
+    /// # Errors
+    /// The system refuses a thread, or a bound is 0.
+    pub fn start(threads: PluginThreads) -> io::Result<Self> {
+        // A clock of its own, on which no foreign code runs: async plug-ins that block all the
+        // threads of their runtime would stop the clock that ends their time.
+        let clock = Background::start(
+            Builder::new_multi_thread()
+                .worker_threads(1)
+                .thread_name("keyward-clock")
+                .enable_time(),
+        )?;
+        let runtime = Background::start(
+            Builder::new_multi_thread()
+                .worker_threads(ASYNC_THREADS)
+                .thread_name("keyward-plugin")
+                .on_thread_start(mark_plugin_thread)
+                .enable_all(),
+        )?;
+        Ok(Self {
+            stores: ThreadPool::new(Role::Store, threads.stores, clock.handle.clone())?,
+            callbacks: ThreadPool::new(Role::Callback, threads.callbacks, clock.handle.clone())?,
+            runtime,
+            clock,
+        })
+    }
+
+    /// The threads for blocking stores.
+    pub fn store_threads(&self) -> &ThreadPool {
+        &self.stores
+    }
+
+    /// The threads for blocking callbacks.
+    pub fn callback_threads(&self) -> &ThreadPool {
+        &self.callbacks
+    }
+
+    /// Starts an async store or callback on keyward's own runtime. `make` is foreign too, and is
+    /// called there.
+    ///
+    /// When the limit passes, the outcome is [`Fault::TimedOut`] at once, and the future is dropped
+    /// at its next await, after which [`Run::returned`] ends. What comes back can be awaited on any
+    /// runtime; it starts by itself, and dropping it ends nothing.
+    pub fn run_async<T, F>(
+        &self,
+        role: Role,
+        make: impl FnOnce() -> F + Send + 'static,
+        limit: Duration,
+    ) -> Run<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let (until_limit, limit_passed) = oneshot::channel::<()>();
+        let (run, Ends { answer, over }) = begin(&self.clock.handle, limit, until_limit);
+        let mut foreign = Foreign::new(role, make, over);
+        self.runtime.handle.spawn(async move {
+            let result = tokio::select! {
+                biased;
+                _ = limit_passed => None,
+                result = &mut foreign => Some(result),
+            };
+            foreign.fenced.clear();
+            if let Some(result) = result {
+                give(answer, result);
+            }
+        });
+        run
+    }
+}
+
+impl Drop for Plugins {
+    fn drop(&mut self) {
+        self.stores.close();
+        self.callbacks.close();
+    }
+}
+
+/// A runtime whose drop does not wait, so that it may happen anywhere, on its own threads too.
+struct Background {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Background {
+    fn start(builder: &mut Builder) -> io::Result<Self> {
+        let runtime = builder.build()?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// An async plug-in from its making to its drop, all of it inside the guard.
+struct Foreign<M, F> {
+    fenced: Fenced<Stage<M, F>>,
+}
+
+enum Stage<M, F> {
+    ToMake(M),
+    Made(Pin<Box<F>>),
+}
+
+impl<M, F> Stage<M, F> {
+    fn is_to_make(&self) -> bool {
+        matches!(self, Self::ToMake(_))
+    }
+}
+
+impl<M: FnOnce() -> F, F: Future> Foreign<M, F> {
+    fn new(role: Role, make: M, over: Over) -> Self {
+        Self {
+            fenced: Fenced::new(Inside::Async(role), Stage::ToMake(make), over),
+        }
+    }
+}
+
+/// Nothing in it is pinned but what is pinned in its box.
+impl<M, F> Unpin for Foreign<M, F> {}
+
+impl<M: FnOnce() -> F, F: Future> Future for Foreign<M, F> {
+    type Output = Result<F::Output, Fault>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // The future stays in its place while it is polled: dropped by a panic that unwinds, it
+        // could panic again and end the process.
+        let polled = self.fenced.with(|stage| {
+            if let Some(Stage::ToMake(make)) = stage.take_if(|stage| stage.is_to_make()) {
+                *stage = Some(Stage::Made(Box::pin(make())));
+            }
+            match stage {
+                Some(Stage::Made(future)) => future.as_mut().poll(context).map(Ok),
+                Some(Stage::ToMake(_)) | None => Poll::Ready(Err(Fault::Gone)),
+            }
+        });
+        let result = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => result,
+            Err(fault) => Err(fault),
+        };
+        self.fenced.clear();
+        Poll::Ready(result)
+    }
+}

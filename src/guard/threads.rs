@@ -1,0 +1,373 @@
+//! Threads set apart for blocking foreign code, of one kind and bounded in number.
+//!
+//! They are std threads of our own and not a runtime's pool for blocking work, because that pool
+//! queues, and panics where the system refuses a thread: a [`Slot`] holds a thread that has been
+//! started already, so that who has one (and has written that the call is in progress) need not wait.
+//! A thread is started when it is first needed and kept for the next call until keyward shuts down;
+//! a hung function keeps its thread, and its place in the bound, for ever.
+
+use std::future::Future;
+use std::io;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+use super::fault::{Fault, dispose};
+use super::place::{Inside, Role};
+use super::run::{Ends, Fenced, Run, begin, give};
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The threads for one kind of blocking foreign code.
+pub struct ThreadPool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    role: Role,
+    bound: usize,
+    clock: Handle,
+    places: Arc<Semaphore>,
+    idle: Mutex<Idle>,
+}
+
+struct Idle {
+    closed: bool,
+    threads: Vec<Sender<Job>>,
+}
+
+impl ThreadPool {
+    /// Threads for one kind of code; no more than `bound`, none of them started yet.
+    pub(super) fn new(role: Role, bound: usize, clock: Handle) -> io::Result<Self> {
+        if bound == 0 || bound > Semaphore::MAX_PERMITS {
+            let text = format!("{bound} threads for blocking plug-ins; allow at least 1");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        Ok(Self {
+            shared: Arc::new(Shared {
+                role,
+                bound,
+                clock,
+                places: Arc::new(Semaphore::new(bound)),
+                idle: Mutex::new(Idle {
+                    closed: false,
+                    threads: Vec::new(),
+                }),
+            }),
+        })
+    }
+
+    /// How many calls may be under way at once, hung ones included.
+    pub fn bound(&self) -> usize {
+        self.shared.bound
+    }
+
+    /// A thread, if one is left now.
+    ///
+    /// # Errors
+    /// [`Fault::NoThread`] where all are taken or the system refuses one, [`Fault::Gone`] after a
+    /// shutdown.
+    pub fn try_reserve(&self) -> Result<Slot, Fault> {
+        match Arc::clone(&self.shared.places).try_acquire_owned() {
+            Ok(place) => Slot::take(&self.shared, place),
+            Err(TryAcquireError::NoPermits) => Err(self.shared.no_thread()),
+            Err(TryAcquireError::Closed) => Err(Fault::Gone),
+        }
+    }
+
+    /// A thread, as soon as one is left; who asked first gets it first. It needs no runtime.
+    ///
+    /// # Errors
+    /// [`Fault::NoThread`] where the system refuses a thread, [`Fault::Gone`] after a shutdown.
+    pub fn reserve(&self) -> impl Future<Output = Result<Slot, Fault>> + Send + 'static + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let place = Arc::clone(&shared.places).acquire_owned().await;
+            Slot::take(&shared, place.map_err(|_| Fault::Gone)?)
+        }
+    }
+
+    /// Ends the idle threads, and the others when they come back; nothing is started any more.
+    pub(super) fn close(&self) {
+        self.shared.places.close();
+        let mut idle = self.shared.idle();
+        idle.closed = true;
+        idle.threads.clear();
+    }
+}
+
+impl Shared {
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn no_thread(&self) -> Fault {
+        Fault::NoThread {
+            threads: self.bound,
+        }
+    }
+}
+
+/// A thread that waits for one call. Dropped unused, it is free again.
+pub struct Slot {
+    shared: Arc<Shared>,
+    thread: Sender<Job>,
+    /// Given back after the thread is among the idle ones, so that there is never one too many.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Slot {
+    fn take(shared: &Arc<Shared>, place: OwnedSemaphorePermit) -> Result<Self, Fault> {
+        let idle = {
+            let mut idle = shared.idle();
+            if idle.closed {
+                return Err(Fault::Gone);
+            }
+            idle.threads.pop()
+        };
+        let thread = match idle {
+            Some(thread) => thread,
+            None => started(shared.role).map_err(|_| shared.no_thread())?,
+        };
+        Ok(Self {
+            shared: Arc::clone(shared),
+            thread,
+            _place: place,
+        })
+    }
+
+    /// Calls blocking foreign code on the thread, which starts at once.
+    ///
+    /// When the limit passes, the outcome is [`Fault::TimedOut`] and the code goes on: it cannot be
+    /// stopped. Its thread is free again when it has returned, and only then does
+    /// [`Run::returned`] end. After a shutdown the code is not called.
+    pub fn run<T: Send + 'static>(
+        self,
+        foreign: impl FnOnce() -> T + Send + 'static,
+        limit: Duration,
+    ) -> Run<T> {
+        let (run, Ends { answer, over }) = begin(&self.shared.clock, limit, ());
+        let mut fenced = Fenced::new(Inside::Blocking(self.shared.role), foreign, over);
+        let thread = self.thread.clone();
+        let slot = self;
+        let job = move || {
+            let closed = slot.shared.idle().closed;
+            let result = match fenced
+                .with(|foreign| foreign.take().filter(|_| !closed).map(|call| call()))
+            {
+                Ok(Some(answer)) => Ok(answer),
+                Ok(None) => Err(Fault::Gone),
+                Err(fault) => Err(fault),
+            };
+            if answer.is_closed() {
+                dispose(result);
+                drop(slot);
+            } else {
+                drop(slot);
+                give(answer, result);
+            }
+            drop(fenced);
+        };
+        // A thread lives as long as a sender of it, so this one is there.
+        let _ = thread.send(Box::new(job));
+        run
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut idle = self.shared.idle();
+        if !idle.closed {
+            idle.threads.push(self.thread.clone());
+        }
+    }
+}
+
+/// Starts a thread that does one job after the other until nobody can send it another one.
+fn started(role: Role) -> io::Result<Sender<Job>> {
+    let (sender, jobs) = channel::<Job>();
+    let name = match role {
+        Role::Store => "keyward-store",
+        Role::Callback => "keyward-callback",
+    };
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || jobs.into_iter().for_each(|job| job()))?;
+    Ok(sender)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::place::{current_role, may_block, wait};
+    use crate::guard::plugins::{PluginThreads, Plugins};
+    use std::panic::panic_any;
+    use std::sync::mpsc;
+
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(20);
+
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic_any("a second panic");
+        }
+    }
+
+    fn plugins(stores: usize) -> Plugins {
+        let threads = PluginThreads {
+            stores,
+            callbacks: 1,
+        };
+        Plugins::start(threads).expect("it starts")
+    }
+
+    fn waited<F: Future>(future: F) -> F::Output {
+        wait(future).expect("a test's thread may block")
+    }
+
+    #[test]
+    fn blocking_code_answers_from_a_thread_where_it_may_block() {
+        let plugins = plugins(1);
+        let run = |pool: &ThreadPool| {
+            let slot = pool.try_reserve().expect("a thread is left");
+            waited(
+                slot.run(|| (current_role(), may_block(), wait(async { 7 })), LONG)
+                    .into_future(),
+            )
+        };
+        assert_eq!(
+            run(plugins.store_threads()),
+            Ok((Some(Role::Store), true, Ok(7)))
+        );
+        assert_eq!(
+            run(plugins.callback_threads()),
+            Ok((Some(Role::Callback), true, Ok(7)))
+        );
+    }
+
+    #[test]
+    fn a_slot_is_free_again_only_when_its_function_has_really_returned() {
+        let plugins = plugins(1);
+        let pool = plugins.store_threads();
+        let (go, gone) = mpsc::channel::<()>();
+        let slot = pool.try_reserve().expect("a thread is left");
+        let run = slot.run(move || gone.recv(), SHORT);
+        assert_eq!(waited(run.outcome), Err(Fault::TimedOut { limit: SHORT }));
+        assert_eq!(
+            pool.try_reserve().err(),
+            Some(Fault::NoThread { threads: 1 })
+        );
+        let mut next = Box::pin(pool.reserve());
+        let polled = waited(std::future::poll_fn(|context| {
+            std::task::Poll::Ready(next.as_mut().poll(context).is_ready())
+        }));
+        assert!(!polled, "a thread that hangs was given away");
+        go.send(()).expect("the function waits");
+        waited(run.returned);
+        assert!(waited(next).is_ok());
+        assert!(pool.try_reserve().is_ok());
+    }
+
+    #[test]
+    fn the_threads_are_used_again_and_never_more_than_the_bound() {
+        let plugins = plugins(2);
+        let pool = plugins.store_threads();
+        assert_eq!(pool.bound(), 2);
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..20 {
+            let slots = [pool.try_reserve(), pool.try_reserve()];
+            assert!(pool.try_reserve().is_err());
+            let runs = slots.map(|slot| {
+                slot.expect("a thread is left")
+                    .run(|| thread::current().id(), LONG)
+            });
+            for run in runs {
+                seen.insert(waited(run.outcome).expect("it answers"));
+                waited(run.returned);
+            }
+        }
+        assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn a_slot_that_was_not_used_is_free_again() {
+        let plugins = plugins(1);
+        for _ in 0..3 {
+            drop(
+                plugins
+                    .store_threads()
+                    .try_reserve()
+                    .expect("a thread is left"),
+            );
+        }
+    }
+
+    #[test]
+    fn a_panic_gives_the_thread_back_too() {
+        let plugins = plugins(1);
+        let pool = plugins.store_threads();
+        for _ in 0..3 {
+            let slot = pool.try_reserve().expect("a thread is left");
+            let run = slot.run(|| panic_any(PanicsWhenDropped), LONG);
+            let fault: Result<(), Fault> = waited(run.outcome);
+            assert_eq!(fault.map_err(|fault| fault.code()), Err("panicked"));
+            waited(run.returned);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_comes_too_late_is_dropped_inside_the_guard() {
+        let plugins = plugins(1);
+        let (go, gone) = mpsc::channel::<()>();
+        let slot = plugins
+            .store_threads()
+            .try_reserve()
+            .expect("a thread is left");
+        let run = slot.run(
+            move || {
+                let _ = gone.recv();
+                PanicsWhenDropped
+            },
+            SHORT,
+        );
+        assert_eq!(
+            waited(run.outcome).err(),
+            Some(Fault::TimedOut { limit: SHORT })
+        );
+        drop(go);
+        waited(run.returned);
+        assert!(plugins.store_threads().try_reserve().is_ok());
+    }
+
+    #[test]
+    fn after_a_shutdown_nothing_is_started_and_what_runs_may_end() {
+        let plugins = plugins(2);
+        let pool = plugins.store_threads();
+        let (go, gone) = mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::channel();
+        let running = pool.try_reserve().expect("a thread is left").run(
+            move || {
+                let _ = begun.send(());
+                gone.recv()
+            },
+            LONG,
+        );
+        has_begun.recv().expect("it runs");
+        let unused = pool.try_reserve().expect("a thread is left");
+        let waiting = pool.reserve();
+        drop(plugins);
+        assert_eq!(waited(waiting).err(), Some(Fault::Gone));
+        let late = unused.run(|| 7, LONG);
+        assert_eq!(waited(late.outcome), Err(Fault::Gone));
+        waited(late.returned);
+        assert_eq!(waited(running.outcome), Err(Fault::Gone));
+        drop(go);
+        waited(running.returned);
+    }
+}
