@@ -1,4 +1,6 @@
 //! keyward: secret keys that many workers share and that change while everything runs.
 
+pub mod crypto;
 pub mod guard;
+pub mod repo;
 pub mod secret;

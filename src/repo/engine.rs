@@ -1,0 +1,160 @@
+//! All that calls RocksDB to open, check and shut down a database, and what it is told.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ChecksumType, ColumnFamily, DB, DBCompressionType, DBRecoveryMode,
+    FlushOptions, InfoLogger, LogLevel, Options, ReadOptions,
+};
+
+use crate::repo::error::RepoError;
+use crate::repo::failure::failure;
+use crate::repo::files;
+use crate::repo::log_check;
+use crate::repo::marker::Reached;
+use crate::repo::space::Space;
+use crate::repo::state_repo::Visitor;
+
+/// When a space has so much unflushed, all are flushed.
+const WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+const LOG_BYTES: u64 = 16 * 1024 * 1024;
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
+const MANIFEST_BYTES: usize = 1024 * 1024;
+const OPEN_FILES: i32 = 256;
+
+/// Creates a database, or finishes the creation of one that a crash interrupted.
+pub(super) fn create(folder: &Path) -> Result<DB, RepoError> {
+    let (mut options, spaces) = layout();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    DB::open_cf_with_opts(&options, folder, spaces)
+        .map_err(|error| failure("creating the database", folder, error))
+}
+
+/// Opens a database that [`verify`] has found whole.
+pub(super) fn open(folder: &Path) -> Result<DB, RepoError> {
+    let (options, spaces) = layout();
+    DB::open_cf_with_opts(&options, folder, spaces)
+        .map_err(|error| failure("opening the database", folder, error))
+}
+
+/// Reads everything once and changes nothing: opening a database for writing would already move
+/// what is left of a damaged log into new files.
+pub(super) fn verify(folder: &Path, reached: Reached) -> Result<(), RepoError> {
+    files::check_manifest(folder, reached)?;
+    for log in files::numbered(folder, "log")? {
+        log_check::check(&log)?;
+    }
+    let (options, spaces) = layout();
+    let db = DB::open_cf_with_opts_for_read_only(&options, folder, spaces, false)
+        .map_err(|error| failure("opening the database", folder, error))?;
+    for space in Space::ALL {
+        scan(
+            &db,
+            space,
+            b"",
+            false,
+            &mut |_, _| ControlFlow::Continue(()),
+        )?;
+    }
+    let (found, wanted) = (db.latest_sequence_number(), reached.history);
+    if found < wanted {
+        return Err(RepoError::Damaged {
+            file: folder.to_owned(),
+            what: format!("its history ends at write {found} and had come to write {wanted}"),
+        });
+    }
+    Ok(())
+}
+
+/// How far the database has come. What this says is durable: the manifest was synced for it.
+pub(super) fn reached(db: &DB) -> Result<Reached, RepoError> {
+    files::sync_manifest(db.path(), db.latest_sequence_number())
+}
+
+/// Moves everything from the log into tables, stops RocksDB, and answers how far it has come.
+pub(super) fn shut_down(db: DB) -> Result<Reached, RepoError> {
+    let mut flush = FlushOptions::default();
+    flush.set_wait(true);
+    let families = Space::ALL
+        .into_iter()
+        .map(|space| family(&db, space))
+        .collect::<Result<Vec<_>, _>>()?;
+    let flushed = db.flush_cfs_opt(&families.iter().collect::<Vec<_>>(), &flush);
+    db.cancel_all_background_work(true);
+    flushed.map_err(|error| failure("flushing the database", db.path(), error))?;
+    reached(&db)
+}
+
+/// Shows every key with this prefix, in order. The cache is not filled by a scan of everything.
+pub(super) fn scan(
+    db: &DB,
+    space: Space,
+    prefix: &[u8],
+    fill_cache: bool,
+    visit: Visitor<'_>,
+) -> Result<(), RepoError> {
+    let mut reading = ReadOptions::default();
+    reading.set_verify_checksums(true);
+    reading.fill_cache(fill_cache);
+    reading.set_total_order_seek(true);
+    let mut found = db.raw_iterator_cf_opt(family(db, space)?, reading);
+    found.seek(prefix);
+    while let Some((key, value)) = found.item() {
+        if !key.starts_with(prefix) || visit(key, value).is_break() {
+            break;
+        }
+        found.next();
+    }
+    // An iterator that met damage is at its end as well; only its status tells.
+    found
+        .status()
+        .map_err(|error| failure("reading the database", db.path(), error))
+}
+
+pub(super) fn family(db: &DB, space: Space) -> Result<&ColumnFamily, RepoError> {
+    db.cf_handle(space.name())
+        .ok_or_else(|| RepoError::Damaged {
+            file: db.path().to_owned(),
+            what: format!("the space `{space}` is missing"),
+        })
+}
+
+/// The options of the database, and each space with its own.
+fn layout() -> (Options, Vec<(&'static str, Options)>) {
+    let cache = Cache::new_lru_cache(CACHE_BYTES);
+    let spaces = Space::ALL.map(|space| (space.name(), options(&cache)));
+    (options(&cache), spaces.into())
+}
+
+fn options(cache: &Cache) -> Options {
+    let mut options = Options::default();
+    // What is written is sealed, and does not compress.
+    options.set_compression_type(DBCompressionType::None);
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_paranoid_checks(true);
+    // A log that is missing, or shorter than it was when it was full, is an error at the start.
+    options.set_track_and_verify_wals_in_manifest(true);
+    // A flush moves all spaces or none, so that a manifest that lost its end shows it.
+    options.set_atomic_flush(true);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_max_write_buffer_number(2);
+    options.set_max_total_wal_size(LOG_BYTES);
+    options.set_max_manifest_file_size(MANIFEST_BYTES);
+    options.set_max_open_files(OPEN_FILES);
+    options.set_max_file_opening_threads(1);
+    options.set_max_background_jobs(2);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options.set_skip_stats_update_on_db_open(true);
+    // No LOG file: it could quote keys, and a damaged folder stays as it is. What matters comes
+    // back as an error.
+    options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| ()));
+    let mut tables = BlockBasedOptions::default();
+    tables.set_block_cache(cache);
+    // The one that `table_check` knows.
+    tables.set_checksum_type(ChecksumType::CRC32c);
+    options.set_block_based_table_factory(&tables);
+    options
+}

@@ -1,0 +1,174 @@
+//! What can go wrong with a repo.
+
+use std::error::Error;
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::repo::space::Space;
+
+/// Who holds a data folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The id of the holder's process.
+    pub pid: u32,
+    /// The name of its program, without arguments.
+    pub program: String,
+}
+
+impl Holder {
+    /// A holder, for adapters of a program's own.
+    pub fn new(pid: u32, program: impl Into<String>) -> Self {
+        let program = program.into();
+        Self { pid, program }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} ({})", self.pid, self.program)
+    }
+}
+
+/// Why a repo refused. No variant holds a value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepoError {
+    /// The repo was closed. The caller's fault: open it anew.
+    #[error("the repo is closed; open it anew")]
+    Closed,
+    /// A write failed, and what became of it is unknown until the repo is opened again; or the last
+    /// attempt to do so failed. Retriable after `reopen`.
+    #[error("the repo is unavailable until it is reopened: {reason}")]
+    Unavailable {
+        /// What happened before.
+        reason: String,
+    },
+    /// Another value was found than the batch expects; nothing was written. Whoever wrote it has
+    /// taken over: read anew, do not retry.
+    #[error(
+        "nothing was written: space `{space}` does not hold what was expected, somebody else has written"
+    )]
+    PreconditionFailed {
+        /// Where.
+        space: Space,
+    },
+    /// Another repo has the folder open, in this process or another. Stop that one, or take another
+    /// folder.
+    #[error("the data folder {} is already open, {}; stop that program or use another folder", .folder.display(), held_by(.holder))]
+    AlreadyOpen {
+        /// The data folder.
+        folder: PathBuf,
+        /// Who has it open, if that could be read.
+        holder: Option<Holder>,
+    },
+    /// Others than the owner may enter the folder. Whoever set it up has to `chmod 700` it, or to
+    /// allow it by the option `allow_shared_folder`.
+    #[error("the data folder {} has mode {mode:03o}, so others can get into it; run `chmod 700` on it or set the option allow_shared_folder", .folder.display())]
+    LooseFolder {
+        /// The data folder.
+        folder: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The folder belongs to another user. Run as that one, `chown` it, or allow it by the option
+    /// `allow_shared_folder`.
+    #[error("the data folder {} belongs to user {owner}, and this is user {user}; run as its owner, change the owner, or set the option allow_shared_folder", .folder.display())]
+    ForeignOwner {
+        /// The data folder.
+        folder: PathBuf,
+        /// The id of the user it belongs to.
+        owner: u32,
+        /// The id of the user that this process runs as.
+        user: u32,
+    },
+    /// There is something, and it is no folder. Name another path.
+    #[error("{} is not a folder; name a folder for the data, it is created if it is missing", .path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The folder holds something else than keyward's data; nothing in it was touched. Name an
+    /// empty or a missing folder.
+    #[error("the folder {} holds no keyward database but other things ({entry}); nothing was changed, name an empty or a missing folder", .folder.display())]
+    ForeignContent {
+        /// The data folder.
+        folder: PathBuf,
+        /// One of the things that were found.
+        entry: String,
+    },
+    /// The folder was written by another version of keyward, whose layout this one does not know;
+    /// nothing in it was touched. Use that version.
+    #[error("the data folder {} has schema version {found}, and this keyward knows version {known}; use the keyward that wrote it", .folder.display())]
+    OtherSchema {
+        /// The data folder.
+        folder: PathBuf,
+        /// The version that was found.
+        found: u32,
+        /// The version that this keyward writes.
+        known: u32,
+    },
+    /// The process may not write there. Change the permissions or the user, or name another folder.
+    #[error("{} is not writable; change its permissions or the user that runs this, or name another folder", .path.display())]
+    NotWritable {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The disk, the quota or the allowed file size is used up. Make room, then reopen.
+    #[error("no room left on the disk for {}; make room (nothing that was written before is lost)", .path.display())]
+    Full {
+        /// The folder or file that had to grow.
+        path: PathBuf,
+        /// What the operating system or RocksDB said.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A file was changed, cut or removed from outside, or the disk is failing.
+    #[error("the file {} is damaged: {what}; restore the whole data folder from a backup, nothing was changed", .file.display())]
+    Damaged {
+        /// The file, or the data folder where it cannot be told.
+        file: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Anything else; also for adapters of a program's own.
+    #[error("the repo failed: {action}")]
+    Failed {
+        /// What was being done, and where.
+        action: String,
+        /// What the operating system, RocksDB or the adapter said.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl RepoError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Closed => "repo_closed",
+            Self::Unavailable { .. } => "repo_unavailable",
+            Self::PreconditionFailed { .. } => "precondition_failed",
+            Self::AlreadyOpen { .. } => "already_open",
+            Self::LooseFolder { .. } => "loose_folder",
+            Self::ForeignOwner { .. } => "foreign_owner",
+            Self::NotAFolder { .. } => "not_a_folder",
+            Self::ForeignContent { .. } => "foreign_content",
+            Self::OtherSchema { .. } => "other_schema",
+            Self::NotWritable { .. } => "not_writable",
+            Self::Full { .. } => "disk_full",
+            Self::Damaged { .. } => "damaged_files",
+            Self::Failed { .. } => "repo_failed",
+        }
+    }
+}
+
+fn held_by(holder: &Option<Holder>) -> String {
+    match holder {
+        Some(holder) => format!("held by {holder}"),
+        None => "and its holder could not be read".to_owned(),
+    }
+}

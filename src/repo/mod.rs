@@ -1,0 +1,27 @@
+//! Ordered bytes that survive: the trait [`state_repo::StateRepo`], its two adapters, and the suite
+//! that every adapter must pass, a program's own too ([`conformance`]).
+//!
+//! Read [`state_repo`] first, then [`batch`] and [`memory`]. [`rocks`] is the durable adapter; it
+//! stands on [`folder`] (whose folder is it), `lock` (who has it open), `marker` (what lies in it),
+//! `engine` (what RocksDB is told), `failure` (what its errors mean), and `files`, `log_check` and
+//! `table_check` (the damage that RocksDB does not see, or does not name).
+//!
+//! Never in here: what the bytes mean, and anything of the rest of the crate. RocksDB is used
+//! nowhere else.
+
+pub mod batch;
+pub mod conformance;
+mod crc32c;
+mod engine;
+pub mod error;
+mod failure;
+mod files;
+pub mod folder;
+mod lock;
+mod log_check;
+mod marker;
+pub mod memory;
+pub mod rocks;
+pub mod space;
+pub mod state_repo;
+mod table_check;

@@ -1,0 +1,265 @@
+//! The durable repo: RocksDB in a folder of its own.
+
+use std::fmt;
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use rocksdb::{DB, WriteBatch, WriteOptions};
+
+use crate::repo::batch::{Batch, Operation, Precondition};
+use crate::repo::engine;
+use crate::repo::error::RepoError;
+use crate::repo::failure::failure;
+use crate::repo::files;
+use crate::repo::folder::{self, FolderOptions};
+use crate::repo::lock::FolderLock;
+use crate::repo::marker::{self, Marker};
+use crate::repo::space::Space;
+use crate::repo::state_repo::{StateRepo, Visitor};
+
+/// RocksDB in a data folder, one column family for each [`Space`], every write synced.
+///
+/// The folder has one holder: a second one, in this process or another, is told who that is. The
+/// lock file `keyward.lock` is held until `close` or drop, also while RocksDB itself is closed.
+/// Dropping the repo without `close` is like a crash: nothing is lost, but what was written last
+/// lies only in the log.
+///
+/// At opening, everything is read once and checked. Damage is one error that names the file where
+/// that can be told, and changes nothing; only a last record that a crash has cut is forgiven. Not
+/// noticed: the newest log cut at a record's end or removed, and a whole older folder put back.
+pub struct RocksDbRepo {
+    folder: PathBuf,
+    /// Held for the whole of each write, so that nothing comes between a precondition and its batch.
+    writer: Mutex<Marked>,
+    state: RwLock<State>,
+    /// After `state`, because fields are dropped in this order and RocksDB has to be closed first.
+    lock: Mutex<Option<FolderLock>>,
+}
+
+/// The number and the length of the manifest that the marker tells of.
+type Marked = Option<(u64, u64)>;
+
+enum State {
+    Open(DB),
+    Down { reason: String },
+    Closed,
+}
+
+impl State {
+    fn db(&self) -> Result<&DB, RepoError> {
+        match self {
+            Self::Open(db) => Ok(db),
+            Self::Down { reason } => Err(RepoError::Unavailable {
+                reason: reason.clone(),
+            }),
+            Self::Closed => Err(RepoError::Closed),
+        }
+    }
+}
+
+impl RocksDbRepo {
+    /// Opens the database in a folder, or creates it where the folder is empty or missing.
+    ///
+    /// # Errors
+    /// Every variant of [`RepoError`] that names a folder or a file. Nothing in the folder was
+    /// changed then, except that a missing folder and the lock file may have been created.
+    pub fn open(options: &FolderOptions) -> Result<Self, RepoError> {
+        let folder = folder::prepare(options)?;
+        folder::refuse_foreign(&folder)?;
+        let lock = FolderLock::take(&folder)?;
+        let (db, marked) = open_or_create(&folder)?;
+        Ok(Self {
+            folder,
+            writer: Mutex::new(marked),
+            state: RwLock::new(State::Open(db)),
+            lock: Mutex::new(Some(lock)),
+        })
+    }
+
+    /// The data folder, without links.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Marked> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reading(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changing(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unlock(&self) {
+        self.lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+    }
+
+    /// Says in the marker how far the database has come, whenever tables were added to it: what is
+    /// in them is in no log any more. Only a floor: one that could not be written is made up for
+    /// at the next write.
+    fn mark(&self, db: &DB, marked: &mut Marked) {
+        let manifest = files::manifest_bytes(&self.folder);
+        if manifest == *marked {
+            return;
+        }
+        let written = engine::reached(db)
+            .and_then(|reached| marker::write(&self.folder, Marker::Ready(reached)));
+        if written.is_ok() {
+            *marked = manifest;
+        }
+    }
+}
+
+/// Opens what the marker says is there. The caller holds the lock.
+fn open_or_create(folder: &Path) -> Result<(DB, Marked), RepoError> {
+    let db = match marker::read(folder)? {
+        Some(Marker::Ready(reached)) => {
+            engine::verify(folder, reached)?;
+            engine::open(folder)?
+        }
+        Some(Marker::Creating) => engine::create(folder)?,
+        None => {
+            refuse_unmarked(folder)?;
+            marker::write(folder, Marker::Creating)?;
+            engine::create(folder)?
+        }
+    };
+    let reached = engine::reached(&db)?;
+    marker::write(folder, Marker::Ready(reached))?;
+    Ok((db, Some((reached.manifest, reached.manifest_bytes))))
+}
+
+fn refuse_unmarked(folder: &Path) -> Result<(), RepoError> {
+    let Some(entry) = folder::first_foreign(folder)? else {
+        return Ok(());
+    };
+    if folder.join("CURRENT").exists() {
+        return Err(RepoError::Damaged {
+            file: folder.join(marker::MARKER_FILE),
+            what: "it is missing, but a database lies beside it".to_owned(),
+        });
+    }
+    Err(RepoError::ForeignContent {
+        folder: folder.to_owned(),
+        entry,
+    })
+}
+
+impl StateRepo for RocksDbRepo {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
+        let state = self.reading();
+        read(state.db()?, space, key)
+    }
+
+    fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
+        let state = self.reading();
+        engine::scan(state.db()?, space, prefix, true, visit)
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<(), RepoError> {
+        let mut marked = self.writer();
+        let state = self.reading();
+        let db = state.db()?;
+        if let Some(wanted) = batch.precondition() {
+            check(db, wanted)?;
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let writes = to_rocksdb(db, batch)?;
+        let mut synced = WriteOptions::default();
+        synced.set_sync(true);
+        let Err(error) = db.write_opt(writes, &synced) else {
+            self.mark(db, &mut marked);
+            return Ok(());
+        };
+        // RocksDB can still answer reads now, but of a state that a reopening may prove wrong.
+        drop(state);
+        let error = failure("writing", &self.folder, error);
+        *self.changing() = State::Down {
+            reason: format!("a write failed ({error})"),
+        };
+        Err(error)
+    }
+
+    fn reopen(&self) -> Result<(), RepoError> {
+        let mut marked = self.writer();
+        let mut state = self.changing();
+        if matches!(*state, State::Closed) {
+            return Err(RepoError::Closed);
+        }
+        let reason = "it is being reopened".to_owned();
+        drop(mem::replace(&mut *state, State::Down { reason }));
+        match open_or_create(&self.folder) {
+            Ok((db, now_marked)) => {
+                *state = State::Open(db);
+                *marked = now_marked;
+                Ok(())
+            }
+            Err(error) => {
+                let reason = format!("reopening failed ({error})");
+                *state = State::Down { reason };
+                Err(error)
+            }
+        }
+    }
+
+    fn close(&self) -> Result<(), RepoError> {
+        let _marked = self.writer();
+        let mut state = self.changing();
+        let ended = match mem::replace(&mut *state, State::Closed) {
+            State::Closed => return Err(RepoError::Closed),
+            State::Down { .. } => Ok(()),
+            State::Open(db) => engine::shut_down(db).map(|reached| {
+                // A floor that stays too low is no error: everything is in the tables now.
+                let _ = marker::write(&self.folder, Marker::Ready(reached));
+            }),
+        };
+        self.unlock();
+        ended
+    }
+}
+
+fn read(db: &DB, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
+    db.get_cf(engine::family(db, space)?, key)
+        .map_err(|error| failure("reading the database", db.path(), error))
+}
+
+fn check(db: &DB, wanted: &Precondition) -> Result<(), RepoError> {
+    if read(db, wanted.space, &wanted.key)? == wanted.expected {
+        return Ok(());
+    }
+    Err(RepoError::PreconditionFailed {
+        space: wanted.space,
+    })
+}
+
+fn to_rocksdb(db: &DB, batch: &Batch) -> Result<WriteBatch, RepoError> {
+    let mut writes = WriteBatch::default();
+    for operation in batch.operations() {
+        match operation {
+            Operation::Put { space, key, value } => {
+                writes.put_cf(engine::family(db, *space)?, key, value);
+            }
+            Operation::Delete { space, key } => {
+                writes.delete_cf(engine::family(db, *space)?, key);
+            }
+        }
+    }
+    Ok(writes)
+}
+
+impl fmt::Debug for RocksDbRepo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RocksDbRepo")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}

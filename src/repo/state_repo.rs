@@ -1,0 +1,59 @@
+//! The trait of what keeps states and journal.
+
+use std::ops::ControlFlow;
+
+use crate::repo::batch::Batch;
+use crate::repo::error::RepoError;
+use crate::repo::space::Space;
+
+/// What a scan shows keys and values to, until it breaks.
+pub type Visitor<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
+/// Ordered bytes that survive: the small common ground of RocksDB and a clustered store.
+///
+/// The calls block and may come from several threads; keyward runs them on threads set apart, and a
+/// panic in one is an error of that one request. [`crate::repo::conformance`] checks an adapter.
+///
+/// Keys are ordered as bytes, are any bytes (the empty key too), and are separate in each
+/// [`Space`]. Values are any bytes; expect a few of 2 MiB.
+pub trait StateRepo: Send + Sync + 'static {
+    /// The value under a key, if there is one.
+    ///
+    /// # Errors
+    /// An error is never to be read as "nothing there".
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError>;
+
+    /// Shows `visit` every key that starts with `prefix`, and its value, in ascending order of
+    /// bytes, until it breaks or there are no more. All of it is of one moment. `visit` must not
+    /// call the repo.
+    ///
+    /// # Errors
+    /// After an error something may be missing from what was shown.
+    fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError>;
+
+    /// Writes a batch: all of it or nothing, and only if its precondition holds, which no other
+    /// write may come between. On return it is durable: no crash of the process or of the machine
+    /// loses it.
+    ///
+    /// # Errors
+    /// [`RepoError::PreconditionFailed`], [`RepoError::Closed`] and [`RepoError::Unavailable`] have
+    /// changed nothing. After any other error the outcome is *unknown*: the whole batch may or may
+    /// not be found later. The repo may then answer [`RepoError::Unavailable`] to everything until
+    /// `reopen` has found out.
+    fn apply(&self, batch: &Batch) -> Result<(), RepoError>;
+
+    /// Lets go of what an error has left behind and opens again what was durable, without giving up
+    /// what keeps others out meanwhile. What is read from then on is true: an unknown batch is
+    /// either there, and durable, or never will be.
+    ///
+    /// # Errors
+    /// The repo stays unavailable; another attempt may succeed.
+    fn reopen(&self) -> Result<(), RepoError>;
+
+    /// Ends the use of the repo: makes its shut-down form complete (RocksDB: nothing lies only in
+    /// the log), and frees what keeps others out. Every later call is [`RepoError::Closed`].
+    ///
+    /// # Errors
+    /// The repo is closed all the same, and no durable batch is lost.
+    fn close(&self) -> Result<(), RepoError>;
+}
