@@ -4,3 +4,4 @@ pub mod crypto;
 pub mod guard;
 pub mod repo;
 pub mod secret;
+pub mod store;

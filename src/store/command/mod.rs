@@ -1,0 +1,151 @@
+//! Keys from the standard output of a command, run without a shell and in a process group of its
+//! own.
+//!
+//! Never in here: a way to hand a key *to* a command. What it is given are a program, arguments and
+//! named variables, and all of those are visible to others.
+
+mod output;
+mod process;
+mod run;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::store::buffer::LineEnd;
+use crate::store::command::run::Run;
+use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
+
+/// How long a command may take where nothing else is said.
+pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// The variables that every command gets from this process, where they are set.
+const ALWAYS_PASSED: [&str; 2] = ["PATH", "HOME"];
+
+/// A store that runs a program each time it is asked and takes what it prints on its standard
+/// output as one value.
+///
+/// - There is no shell: arguments are passed as they are. They, and the variables that are set with
+///   [`env`](Self::env), can be read by others on the machine, so never put a key in them.
+/// - Its environment is `PATH`, `HOME` and what is named here; its standard input is empty; of this
+///   process's open files it inherits none.
+/// - One final line end (`\n` or `\r\n`) is not part of the key, unless [`exact`](Self::exact) says
+///   so. Success with no output is `invalid_key`, an exit status other than 0 is `store_failed`
+///   with what it printed on its standard error, scrubbed of what it printed on its output.
+/// - It has a process group of its own, which is killed whole when the time limit has passed, when
+///   the fetch is dropped, and when the program has ended: a process that it leaves behind in its
+///   group does not live on. One that leaves the group by itself (`setsid`) is out of reach.
+///
+/// It needs Linux 5.11 or later.
+#[derive(Clone)]
+pub struct CommandStore {
+    program: OsString,
+    args: Vec<OsString>,
+    variables: Vec<(OsString, Origin)>,
+    line_end: LineEnd,
+    time_limit: Duration,
+}
+
+#[derive(Clone)]
+enum Origin {
+    Here(OsString),
+    Passed,
+}
+
+impl CommandStore {
+    /// A store that runs that program, looked for in `PATH` unless it is a path.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            variables: Vec::new(),
+            line_end: LineEnd::default(),
+            time_limit: DEFAULT_TIME_LIMIT,
+        }
+    }
+
+    /// Adds one argument. Never a key: others can read it.
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments. Never a key: others can read them.
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable for the command. Never a key: programs of the same user can read it, and
+    /// keyward does not wipe it.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.variables
+            .push((name.into(), Origin::Here(value.into())));
+        self
+    }
+
+    /// Passes a variable of this process on, as it is at each fetch; not set here, not set there.
+    pub fn pass_env(mut self, name: impl Into<OsString>) -> Self {
+        self.variables.push((name.into(), Origin::Passed));
+        self
+    }
+
+    /// Every byte of the output belongs to the key, a final line end too.
+    pub fn exact(mut self) -> Self {
+        self.line_end = LineEnd::Keep;
+        self
+    }
+
+    /// How long one run may take before it is killed; [`DEFAULT_TIME_LIMIT`] if it is not said.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).env_clear();
+        for name in ALWAYS_PASSED {
+            pass(&mut command, OsStr::new(name));
+        }
+        for (name, origin) in &self.variables {
+            match origin {
+                Origin::Here(value) => {
+                    command.env(name, value);
+                }
+                Origin::Passed => pass(&mut command, name),
+            }
+        }
+        command
+    }
+}
+
+fn pass(command: &mut Command, name: &OsStr) {
+    if let Some(value) = env::var_os(name) {
+        command.env(name, value);
+    }
+}
+
+impl KeysStore for CommandStore {
+    fn fetch(&self, _request: &StoreRequest) -> Fetching {
+        let run = Run {
+            program: self.program.to_string_lossy().into_owned(),
+            command: self.command(),
+            line_end: self.line_end,
+            time_limit: self.time_limit,
+        };
+        Fetching::future(run.fetched())
+    }
+}
+
+impl fmt::Debug for CommandStore {
+    /// Names the program only: arguments and variables are the operator's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommandStore")
+            .field("program", &self.program)
+            .field("time_limit", &self.time_limit)
+            .finish_non_exhaustive()
+    }
+}

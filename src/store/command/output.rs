@@ -1,0 +1,127 @@
+//! What a command prints: its output up to the largest key, its standard error up to a bound.
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::secret::scrub::Scrubber;
+use crate::secret::value::{InvalidKey, SecretKeyValue};
+use crate::store::buffer::{FULL_SIZE, LineEnd, ReadBuffer};
+use crate::store::error::StoreError;
+
+/// How much of the standard error is kept, in bytes; the rest is read and forgotten.
+const KEPT_ERROR_BYTES: usize = 64 * 1024;
+
+/// The size of the buffer for what is forgotten.
+const FORGOTTEN_BYTES: usize = 4 * 1024;
+
+/// The output of a failed command is scrubbed from its standard error line by line up to so many
+/// lines; beyond that the standard error is withheld.
+const SCRUBBED_LINES: usize = 64;
+
+/// How many bytes of text one byte of a key takes at most in any notation, with room to spare.
+const LONGEST_NOTATION: usize = 16;
+
+/// What a text that cannot be scrubbed with certainty is replaced by.
+const WITHHELD: &str = "withheld, it may quote a key";
+
+/// The standard output. Read up to the largest key with a line end, and one byte more.
+pub(super) struct Output {
+    buffer: ReadBuffer,
+}
+
+impl Output {
+    pub(super) fn new() -> Self {
+        Self {
+            buffer: ReadBuffer::of_size(FULL_SIZE),
+        }
+    }
+
+    /// Reads to the end. What was read stays when this is dropped at an await.
+    ///
+    /// # Errors
+    /// [`InvalidKey::TooLong`] as soon as there is too much. A read that fails is an end.
+    pub(super) async fn read(
+        &mut self,
+        mut pipe: impl AsyncRead + Unpin,
+    ) -> Result<(), InvalidKey> {
+        while !self.buffer.is_full() {
+            match pipe.read(self.buffer.free()).await {
+                Ok(0) | Err(_) => return Ok(()),
+                Ok(read) => self.buffer.advance(read),
+            }
+        }
+        Err(InvalidKey::TooLong { bytes: FULL_SIZE })
+    }
+
+    /// The value that was printed.
+    pub(super) fn into_value(self, line_end: LineEnd) -> Result<SecretKeyValue, StoreError> {
+        Ok(self.buffer.into_value(line_end)?)
+    }
+
+    /// Everything in it that may be a key: the whole, and each line. `None` if it is too many.
+    fn possible_keys(&self) -> Option<Vec<SecretKeyValue>> {
+        let printed = self.buffer.filled();
+        let lines = printed.split(|byte| *byte == b'\n');
+        let keys: Vec<_> = lines
+            .chain([printed])
+            .map(<[u8]>::trim_ascii)
+            .filter(|part| !part.is_empty())
+            .take(SCRUBBED_LINES + 1)
+            .map(SecretKeyValue::from)
+            .collect();
+        (keys.len() <= SCRUBBED_LINES).then_some(keys)
+    }
+}
+
+/// The standard error: its beginning is kept.
+pub(super) struct ErrorOutput {
+    kept: ReadBuffer,
+    more: bool,
+}
+
+impl ErrorOutput {
+    pub(super) fn new() -> Self {
+        Self {
+            kept: ReadBuffer::of_size(KEPT_ERROR_BYTES),
+            more: false,
+        }
+    }
+
+    /// Reads to the end, however much it is, so that the program never waits for a reader.
+    pub(super) async fn read(&mut self, mut pipe: impl AsyncRead + Unpin) {
+        let mut forgotten = ReadBuffer::of_size(FORGOTTEN_BYTES);
+        loop {
+            let full = self.kept.is_full();
+            let room = if full {
+                forgotten.free()
+            } else {
+                self.kept.free()
+            };
+            match pipe.read(room).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) if full => self.more = true,
+                Ok(read) => self.kept.advance(read),
+            }
+        }
+    }
+
+    /// The text, scrubbed of what the same command printed on its standard output, and shortened.
+    pub(super) fn scrubbed_of(&self, output: &Output) -> String {
+        let Some(keys) = output.possible_keys() else {
+            return WITHHELD.to_owned();
+        };
+        let longest = keys.iter().map(|key| key.expose().len()).max();
+        let scrubber = Scrubber::new(keys);
+        let text = scrubber.scrub(self.kept.filled());
+        if !self.more {
+            return text;
+        }
+        // Where the kept part was cut, half a key may stand that no scrubber knows. It is in sight
+        // only if the text looks different without its last key's length.
+        let margin = longest.unwrap_or(1).saturating_mul(LONGEST_NOTATION);
+        let without_end = self.kept.filled().len().saturating_sub(margin);
+        match self.kept.filled().get(..without_end) {
+            Some(beginning) if scrubber.scrub(beginning) == text => text,
+            _ => WITHHELD.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What can go wrong when a store is asked.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::secret::value::InvalidKey;
+
+/// Why a store gave no keys. It can be cloned, because one fetch may answer many askers.
+///
+/// No variant holds key bytes, with one exception that is not in this room's power:
+/// [`Failed`](Self::Failed) quotes foreign code.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A variable or a file is not there. The operator's fault: set it, or name another one.
+    #[error("{what} is missing; set it, or name another source for this key")]
+    Missing {
+        /// What is missing, by kind and name.
+        what: String,
+    },
+    /// A store of the program's own answered an error. Its author knows what to do.
+    ///
+    /// The text is the store's and unchecked: whoever shows it scrubs it of the key's values first.
+    #[error("the store failed: {text}")]
+    Failed {
+        /// What the store said.
+        text: String,
+    },
+    /// A store of the program's own answered `None`. It has no key to give; its author knows why.
+    #[error("the store answered nothing; it must answer a value or a pair")]
+    Nothing,
+    /// A key file is a folder, pipe, socket or device. The operator's fault: name a regular file.
+    #[error("{} is not a regular file; a key file must be one", path.display())]
+    NotAFile {
+        /// The file as it was named.
+        path: PathBuf,
+    },
+    /// The group or others have a right on the key file. The operator's fault: `chmod 600` it, or
+    /// say `allow_shared_file` on the store where that is meant.
+    #[error(
+        "{} is open to others (mode {mode:03o}); make it 600, or allow it by name with \
+         allow_shared_file", path.display()
+    )]
+    SharedFile {
+        /// The file as it was named; a symlink's target is what was looked at.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A key file cannot be opened or read. The operator's or the system's fault, see the source.
+    #[error("cannot read the key file {}: {source}", path.display())]
+    Io {
+        /// The file as it was named.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// A command cannot be started or watched: mostly a program that does not exist or may not be
+    /// executed. It needs Linux 5.11 or later, and a tokio runtime.
+    #[error("cannot run {program}: {source}")]
+    Start {
+        /// The program as it was named.
+        program: String,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// A command ended, but not with success. Its author's or the operator's fault; what it printed
+    /// on its standard error says more.
+    #[error("{program} failed ({status}); its standard error: {stderr}")]
+    Command {
+        /// The program as it was named.
+        program: String,
+        /// Its exit status, or the signal that ended it.
+        status: ExitStatus,
+        /// What it printed on its standard error, scrubbed of all that it printed on its standard
+        /// output, and shortened.
+        stderr: String,
+    },
+    /// The store did not answer in time. Raise its limit, or see what it waits for.
+    #[error("the store did not answer within {limit:?}")]
+    TimedOut {
+        /// The limit that passed.
+        limit: Duration,
+    },
+    /// The store gave what is no key.
+    #[error(transparent)]
+    Invalid(#[from] InvalidKey),
+}
+
+impl StoreError {
+    /// The stable code: `invalid_key` for what is no key, `store_failed` for everything else.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(reason) => reason.code(),
+            Self::Missing { .. }
+            | Self::Failed { .. }
+            | Self::Nothing
+            | Self::NotAFile { .. }
+            | Self::SharedFile { .. }
+            | Self::Io { .. }
+            | Self::Start { .. }
+            | Self::Command { .. }
+            | Self::TimedOut { .. } => "store_failed",
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The trait that every source of keys implements, and what it is asked and answers.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::secret::value::SecretKeys;
+use crate::store::error::StoreError;
+
+/// What one fetch ends with.
+pub type Fetched = Result<SecretKeys, StoreError>;
+
+/// What a store is asked for. It may grow; a store that needs none of it ignores it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreRequest {
+    key_name: Arc<str>,
+}
+
+impl StoreRequest {
+    /// A request for the key of that name.
+    pub fn new(key_name: impl Into<Arc<str>>) -> Self {
+        Self {
+            key_name: key_name.into(),
+        }
+    }
+
+    /// The name of the key that is wanted, so that one store can serve several keys.
+    pub fn key_name(&self) -> &str {
+        &self.key_name
+    }
+}
+
+/// One fetch that has not begun. Dropped before or while it runs, it is given up.
+#[non_exhaustive]
+pub enum Fetching {
+    /// A future. It must not block, and it is run on keyward's own tokio runtime (time and I/O are
+    /// enabled), so it may use tokio. Dropping it ends it at its next await.
+    Async(Pin<Box<dyn Future<Output = Fetched> + Send>>),
+    /// A function that may block. It is run on a thread set apart for that, and cannot be ended
+    /// from outside: a time limit that passes leaves it running.
+    Blocking(Box<dyn FnOnce() -> Fetched + Send>),
+}
+
+impl Fetching {
+    /// A fetch that is a future.
+    pub fn future(fetch: impl Future<Output = Fetched> + Send + 'static) -> Self {
+        Self::Async(Box::pin(fetch))
+    }
+
+    /// A fetch that may block.
+    pub fn blocking(fetch: impl FnOnce() -> Fetched + Send + 'static) -> Self {
+        Self::Blocking(Box::new(fetch))
+    }
+}
+
+impl fmt::Debug for Fetching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Async(_) => "Fetching::Async",
+            Self::Blocking(_) => "Fetching::Blocking",
+        })
+    }
+}
+
+/// A source of keys: one value, or a pair.
+///
+/// Closures without arguments are stores too, see [`IntoStore`](crate::store::closure::IntoStore).
+pub trait KeysStore: Send + Sync + 'static {
+    /// Says what one fetch is. This call itself must be quick and must not block: it is made where
+    /// nothing may wait. Everything that can take time, fail or panic belongs into what it answers.
+    ///
+    /// When the fetch answers keys, they are the store's present ones; each fetch asks anew. Values
+    /// of no bytes or of more than 1 MiB may be answered and are refused later, as `invalid_key`.
+    fn fetch(&self, request: &StoreRequest) -> Fetching;
+}
+
+impl<S: KeysStore + ?Sized> KeysStore for Arc<S> {
+    fn fetch(&self, request: &StoreRequest) -> Fetching {
+        (**self).fetch(request)
+    }
+}
+
+impl<S: KeysStore + ?Sized> KeysStore for Box<S> {
+    fn fetch(&self, request: &StoreRequest) -> Fetching {
+        (**self).fetch(request)
+    }
+}

@@ -1,0 +1,56 @@
+//! Keys from environment variables.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::process::Command;
+
+use keyward::store::env::EnvStore;
+
+use crate::{error, fetched, value};
+
+/// Runs one of the tests below in a process of its own, which has these variables.
+fn again(test: &str, variables: &[(&str, OsString)]) {
+    let run = Command::new(std::env::current_exe().unwrap())
+        .args([&format!("environment::{test}"), "--exact", "--ignored"])
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn variables_are_taken_as_they_are() {
+    again(
+        "in_its_own_process",
+        &[
+            ("KW_TEXT", "text\n".into()),
+            ("KW_BYTES", OsString::from_vec(vec![0xff, 0xfe, b'k'])),
+            ("KW_EMPTY", "".into()),
+        ],
+    );
+}
+
+#[test]
+#[ignore = "needs the variables that the test above sets"]
+fn in_its_own_process() {
+    assert_eq!(value(&EnvStore::new("KW_TEXT")), b"text\n");
+    assert_eq!(value(&EnvStore::new("KW_BYTES")), [0xff, 0xfe, b'k']);
+    assert_eq!(error(&EnvStore::new("KW_EMPTY")).code(), "invalid_key");
+    let keys = fetched(&EnvStore::pair("KW_TEXT", "KW_BYTES")).unwrap();
+    assert!(keys.is_pair());
+    assert_eq!(keys.to_pair().forward().expose(), b"text\n");
+    assert_eq!(keys.to_pair().back().expose(), [0xff, 0xfe, b'k']);
+}
+
+#[test]
+fn a_missing_variable_is_named() {
+    for store in [
+        EnvStore::new("KW_NO_SUCH"),
+        EnvStore::pair("PATH", "KW_NO_SUCH"),
+    ] {
+        let error = error(&store);
+        assert_eq!(error.code(), "store_failed");
+        assert!(error.to_string().contains("KW_NO_SUCH"), "{error}");
+    }
+}
