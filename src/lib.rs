@@ -2,6 +2,8 @@
 
 pub mod crypto;
 pub mod guard;
+pub mod key;
 pub mod repo;
+pub mod rotation;
 pub mod secret;
 pub mod store;

@@ -1,0 +1,86 @@
+//! What the key's machine wants done.
+
+use crate::key::error::KeyError;
+use crate::key::event::Ticket;
+use crate::key::flow::SecretKeyFlow;
+use crate::key::state::{RecordChange, Snapshot, StateRecord};
+use crate::secret::value::SecretKeyValue;
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The half of the pair that the flow gets.
+    Key {
+        /// The value.
+        value: SecretKeyValue,
+        /// The flow that it was answered on.
+        flow: SecretKeyFlow,
+    },
+    /// The record is durable, or there was nothing to write.
+    Saved,
+    /// What a staged save asked of the store, if it had to.
+    Staged {
+        /// The back half.
+        asked: Option<SecretKeyValue>,
+    },
+}
+
+/// What the key's machine wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyEffect {
+    /// Ask the store; the end comes back as `Fetched`.
+    Fetch {
+        /// Which fetch.
+        fetch: u64,
+    },
+    /// Load the record for a request; the end comes back as `Loaded`.
+    Load {
+        /// Whose.
+        ticket: Ticket,
+    },
+    /// Look at the record, which is no load; the end comes back as `Looked`.
+    Look {
+        /// Whose.
+        ticket: Ticket,
+    },
+    /// Write the record; the end comes back as `Saved`. The order of these is the records' order.
+    Write {
+        /// Whose; none waits where the machine corrects a record by itself.
+        ticket: Option<Ticket>,
+        /// What to write.
+        change: RecordChange,
+    },
+    /// Answer an asker.
+    Answer {
+        /// Whom.
+        ticket: Ticket,
+        /// What.
+        answer: Result<Answer, KeyError>,
+    },
+    /// Answer a rotation that begins to run.
+    Snapped {
+        /// Whom.
+        ticket: Ticket,
+        /// What the key has.
+        snapshot: Snapshot,
+    },
+    /// Answer a proposal with what becomes of the record, if anything does.
+    Proposed {
+        /// Whom.
+        ticket: Ticket,
+        /// Whether the change changes the state: an overtaken one does not.
+        applies: bool,
+        /// The record's change.
+        record: Option<RecordChange>,
+    },
+}
+
+impl KeyEffect {
+    /// The write of a save.
+    pub fn save(ticket: Ticket, record: StateRecord) -> Self {
+        Self::Write {
+            ticket: Some(ticket),
+            change: RecordChange::Put(record),
+        }
+    }
+}

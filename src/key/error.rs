@@ -1,0 +1,169 @@
+//! Why a request to a key was refused.
+
+use std::time::Duration;
+
+use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
+use crate::key::name::{InvalidName, KeyName};
+use crate::secret::value::InvalidKey;
+
+/// Why a request to a key got no answer. A failed request has changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// No key of that name is defined. The caller's fault: define it first.
+    #[error("key {key}: not defined; define it before it is used")]
+    NotDefined {
+        /// The name that was asked for.
+        key: KeyName,
+    },
+    /// The name cannot be a key's. The caller's fault.
+    #[error(transparent)]
+    InvalidName(#[from] InvalidName),
+    /// The definition contradicts itself, an earlier one, or an unfinished rotation.
+    #[error("key {key}: the definition is refused: {why}")]
+    InvalidDefinition {
+        /// The key.
+        key: KeyName,
+        /// What is wrong and what to do.
+        why: String,
+    },
+    /// The flow does not fit the key's use case. The caller's fault.
+    #[error("key {key}: flow {flow} does not fit a {use_case} key")]
+    InvalidFlow {
+        /// The key.
+        key: KeyName,
+        /// The flow that was asked for.
+        flow: SecretKeyFlow,
+        /// The key's use case.
+        use_case: SecretKeyUseCase,
+    },
+    /// The store answered keys that keyward does not take. The store's fault.
+    #[error("key {key}: its store answered an invalid key: {why}")]
+    InvalidKey {
+        /// The key.
+        key: KeyName,
+        /// What is wrong with them.
+        why: InvalidKey,
+    },
+    /// The store failed, hung, panicked or answered nothing. The store's fault; ask again later.
+    #[error("key {key}: its store failed: {why}")]
+    StoreFailed {
+        /// The key.
+        key: KeyName,
+        /// What the store said, scrubbed.
+        why: String,
+    },
+    /// The key's record in the state repo cannot be read. It is left where it is until a newer one
+    /// takes its place.
+    #[error(
+        "key {key}: its state record cannot be read: {why}; it stays in place until a forward get \
+         and save_state replace it"
+    )]
+    StateUnreadable {
+        /// The key.
+        key: KeyName,
+        /// Why, without its content.
+        why: String,
+    },
+    /// The key keeps no state. The caller's fault: define it with `stateless(false)`.
+    #[error("key {key}: it is stateless, so there is no state to save; define it as stated")]
+    StatelessKey {
+        /// The key.
+        key: KeyName,
+    },
+    /// The request took longer than its limit. It may or may not have taken effect; ask again.
+    #[error("key {key}: no answer within {limit:?}; it may be asked again")]
+    TimedOut {
+        /// The key.
+        key: KeyName,
+        /// The limit that passed.
+        limit: Duration,
+    },
+    /// As many requests as the key admits are under way. Ask again later.
+    #[error("key {key}: busy, {bound} requests are under way already; ask again later")]
+    Busy {
+        /// The key.
+        key: KeyName,
+        /// The bound that was reached.
+        bound: usize,
+    },
+    /// The state repo does not answer. Ask again later.
+    #[error("key {key}: the state repo is unavailable: {why}; ask again later")]
+    RepoUnavailable {
+        /// The key.
+        key: KeyName,
+        /// Why.
+        why: String,
+    },
+    /// The key's actor is gone. Ask again; if it stays so, look at the log.
+    #[error("key {key}: its actor is not running; ask again later")]
+    Unavailable {
+        /// The key.
+        key: KeyName,
+    },
+    /// The manager is shut down or shutting down. Ask the next one.
+    #[error("key {key}: the manager is shut down")]
+    ShutDown {
+        /// The key.
+        key: KeyName,
+    },
+    /// What a late callback still asked through its handle was refused.
+    #[error("key {key}: the callback's time has passed, its handle answers no more")]
+    HandleExpired {
+        /// The key.
+        key: KeyName,
+    },
+    /// A blocking call was made on a thread that must not block. The caller's fault: use the async
+    /// call there.
+    #[error(
+        "key {key}: a blocking call on a thread of an actor or an async plug-in; use the async call"
+    )]
+    MustNotBlock {
+        /// The key.
+        key: KeyName,
+    },
+}
+
+impl KeyError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotDefined { .. } => "key_not_defined",
+            Self::InvalidName(error) => error.code(),
+            Self::InvalidDefinition { .. } => "invalid_definition",
+            Self::InvalidFlow { .. } => "invalid_flow",
+            Self::InvalidKey { why, .. } => why.code(),
+            Self::StoreFailed { .. } => "store_failed",
+            Self::StateUnreadable { .. } => "state_unreadable",
+            Self::StatelessKey { .. } => "stateless_key",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Busy { .. } => "busy",
+            Self::RepoUnavailable { .. } => "repo_unavailable",
+            Self::Unavailable { .. } => "unavailable",
+            Self::ShutDown { .. } => "shut_down",
+            Self::HandleExpired { .. } => "handle_expired",
+            Self::MustNotBlock { .. } => "must_not_block",
+        }
+    }
+
+    /// Whether the same request may succeed later, without anything being mended first.
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::StoreFailed { .. }
+            | Self::TimedOut { .. }
+            | Self::Busy { .. }
+            | Self::RepoUnavailable { .. }
+            | Self::Unavailable { .. }
+            | Self::ShutDown { .. } => true,
+            Self::NotDefined { .. }
+            | Self::InvalidName(_)
+            | Self::InvalidDefinition { .. }
+            | Self::InvalidFlow { .. }
+            | Self::InvalidKey { .. }
+            | Self::StateUnreadable { .. }
+            | Self::StatelessKey { .. }
+            | Self::HandleExpired { .. }
+            | Self::MustNotBlock { .. } => false,
+        }
+    }
+}

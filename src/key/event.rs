@@ -1,0 +1,161 @@
+//! What can happen to a key.
+
+use crate::key::flow::SecretKeyFlow;
+use crate::key::name::WorkerName;
+use crate::key::state::{Loaded, RecordChange, Staged, StateChange};
+use crate::key::time::Time;
+use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeys};
+
+/// Stands for an asker; the shell knows whom.
+pub type Ticket = u64;
+
+/// Who asks: a worker, and which of its lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// The worker; `main` for the manager's own calls.
+    pub worker: WorkerName,
+    /// The worker's incarnation.
+    pub incarnation: u64,
+}
+
+/// What is asked of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// The key, on a flow or on the one that the key finds by itself.
+    Get {
+        /// The flow, if the asker names one.
+        flow: Option<SecretKeyFlow>,
+    },
+    /// Write the state's record.
+    Save,
+    /// From a callback's handle: what a save would have to ask of the store, after these changes.
+    StageSave {
+        /// What the callback staged before.
+        staged: Vec<Staged>,
+    },
+}
+
+/// A request that has been admitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Whom to answer.
+    pub ticket: Ticket,
+    /// Who asks.
+    pub asker: Asker,
+    /// What is asked.
+    pub request: Request,
+    /// When it must have been answered.
+    pub deadline: Time,
+}
+
+/// How a fetch from the store failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchFailure {
+    /// The store failed; its scrubbed words.
+    Failed {
+        /// Why.
+        why: String,
+    },
+    /// The store answered what no key can be.
+    Invalid(InvalidKey),
+}
+
+/// What a store answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The keys.
+    pub keys: SecretKeys,
+    /// Whether they are the old keys of the change that was declared last.
+    pub declared_old: bool,
+}
+
+/// Which held pair the end of a rotation supersedes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Supersede {
+    /// Whatever is held.
+    Any,
+    /// Only a pair equal to these old keys, after a resume.
+    Only(Option<SecretKeyPair>),
+}
+
+/// What can happen to a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A request arrived.
+    Asked(Ask),
+    /// An asker does not wait any more.
+    Gone {
+        /// Whose place is free.
+        ticket: Ticket,
+    },
+    /// A fetch ended.
+    Fetched {
+        /// Which one.
+        fetch: u64,
+        /// What the store answered.
+        answer: Result<Fetched, FetchFailure>,
+        /// Whether the store's thread is still busy with it.
+        still_running: bool,
+    },
+    /// The thread of a fetch that had passed its limit has come back.
+    Returned,
+    /// A load that a request waits for ended.
+    Loaded {
+        /// Whose load.
+        ticket: Ticket,
+        /// What was found.
+        found: Loaded,
+    },
+    /// A look at the record, for a snapshot or a proposal, ended.
+    Looked {
+        /// Whose look.
+        ticket: Ticket,
+        /// What was found.
+        found: Loaded,
+    },
+    /// The write of a save ended.
+    Saved {
+        /// Whose save; none waits where the machine corrected a record by itself.
+        ticket: Option<Ticket>,
+        /// What was written.
+        change: RecordChange,
+        /// Why it failed, if it did.
+        result: Result<(), String>,
+    },
+    /// A rotation begins to run and wants to know what the key has.
+    Snapshot {
+        /// Whom to answer.
+        ticket: Ticket,
+    },
+    /// A succeeded step wants to change the state.
+    Propose {
+        /// Whom to answer.
+        ticket: Ticket,
+        /// The change.
+        change: StateChange,
+    },
+    /// The proposed change is durable.
+    Adopt {
+        /// Which proposal.
+        ticket: Ticket,
+    },
+    /// The proposed change is not made.
+    Withdraw {
+        /// Which proposal.
+        ticket: Ticket,
+    },
+    /// A rotation ran to its end and no callback re-encrypted.
+    Supersede(Supersede),
+    /// A rotation stopped or ended with failures: it may be resumed.
+    Stopped {
+        /// The rotation's id.
+        rotation: u128,
+    },
+    /// A rotation will never be resumed.
+    Ended {
+        /// The rotation's id.
+        rotation: u128,
+    },
+    /// Time has passed.
+    Tick,
+}

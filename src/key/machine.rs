@@ -1,0 +1,329 @@
+//! The machine of one key: `step(event, now)` answers the effects, in order. This file serves the
+//! askers; `attempt` decides what each gets, `proposal` lets rotations change the state.
+
+use std::collections::HashMap;
+
+use crate::key::attempt::{Attempt, FetchAnswer};
+use crate::key::definition::KeyBehaviour;
+use crate::key::effect::{Answer, KeyEffect};
+use crate::key::error::KeyError;
+use crate::key::event::{Ask, Event, Request, Ticket};
+use crate::key::flow::SecretKeyFlow;
+use crate::key::name::KeyName;
+use crate::key::proposal::Proposals;
+use crate::key::state::{Held, KeyState, Loaded, RecordChange};
+use crate::key::time::Time;
+use crate::key::waiting::{For, Waiter, Waiting};
+
+/// What [`KeyMachine::facts`] tells of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeyFacts {
+    /// The last flow that is known in this lifetime.
+    pub last_flow: Option<SecretKeyFlow>,
+    /// Whether a pair is held for the back path.
+    pub holds: bool,
+    /// Whether a change has been declared over the held pair.
+    pub superseded: bool,
+    /// How many requests wait.
+    pub waiting: usize,
+    /// How often the store was asked.
+    pub store_calls: u64,
+    /// How often the record was loaded.
+    pub state_reads: u64,
+    /// Whether the store last answered the old keys of the change that was declared last.
+    pub store_answers_declared_old: bool,
+}
+
+/// The state of one key and the rules of what each request gets.
+#[derive(Debug, Clone)]
+pub struct KeyMachine {
+    name: KeyName,
+    behaviour: KeyBehaviour,
+    pub(crate) state: KeyState,
+    pub(crate) waiting: Waiting,
+    pub(crate) proposals: Proposals,
+    fetching: Option<u64>,
+    fetches: u64,
+    store_hangs: bool,
+    pub(crate) forward_answers: u64,
+    pub(crate) forward_answers_at_stop: HashMap<u128, u64>,
+    state_reads: u64,
+    store_answers_declared_old: bool,
+}
+
+impl KeyMachine {
+    /// A key in a new lifetime: nothing is known, nothing is held.
+    pub fn new(name: KeyName, behaviour: KeyBehaviour) -> Self {
+        Self {
+            name,
+            behaviour,
+            state: KeyState::default(),
+            waiting: Waiting::default(),
+            proposals: Proposals::default(),
+            fetching: None,
+            fetches: 0,
+            store_hangs: false,
+            forward_answers: 0,
+            forward_answers_at_stop: HashMap::new(),
+            state_reads: 0,
+            store_answers_declared_old: false,
+        }
+    }
+
+    /// What an operator may know of the key.
+    pub fn facts(&self) -> KeyFacts {
+        KeyFacts {
+            last_flow: self.state.flow,
+            holds: self.state.held.is_some(),
+            superseded: self.state.held.as_ref().is_some_and(|h| h.superseded),
+            waiting: self.waiting.len(),
+            store_calls: self.fetches,
+            state_reads: self.state_reads,
+            store_answers_declared_old: self.store_answers_declared_old,
+        }
+    }
+
+    /// The state that the next request finds.
+    pub(crate) fn state(&self) -> &KeyState {
+        &self.state
+    }
+
+    /// The key's name.
+    pub(crate) fn name(&self) -> &KeyName {
+        &self.name
+    }
+
+    /// How the key behaves.
+    pub(crate) fn behaviour(&self) -> &KeyBehaviour {
+        &self.behaviour
+    }
+
+    /// What is held, for a change that is declared without its old keys.
+    pub fn held(&self) -> Option<&Held> {
+        self.state.held.as_ref()
+    }
+
+    /// When `Tick` is due next.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.waiting.next_deadline()
+    }
+
+    /// Takes one event in; answers what is to be done, in order.
+    pub fn step(&mut self, event: Event, now: Time) -> Vec<KeyEffect> {
+        let mut effects = Vec::new();
+        match event {
+            Event::Asked(ask) => self.asked(ask, &mut effects),
+            Event::Gone { ticket } => drop(self.waiting.take(ticket)),
+            Event::Fetched {
+                fetch,
+                answer,
+                still_running,
+            } => self.fetched(fetch, answer, still_running, &mut effects),
+            Event::Returned => self.store_hangs = false,
+            Event::Loaded { ticket, found } => self.loaded(ticket, found, &mut effects),
+            Event::Looked { ticket, found } => self.looked(ticket, found, &mut effects),
+            Event::Saved {
+                ticket,
+                change,
+                result,
+            } => self.saved(ticket, &change, result, &mut effects),
+            Event::Snapshot { ticket } => self.snapshot(ticket, &mut effects),
+            Event::Propose { ticket, change } => self.propose(ticket, change, &mut effects),
+            Event::Adopt { ticket } => self.adopt(ticket, &mut effects),
+            Event::Withdraw { ticket } => self.withdraw(ticket, &mut effects),
+            Event::Supersede(which) => self.supersede(&which),
+            Event::Stopped { rotation } => {
+                let answers = self.forward_answers;
+                self.forward_answers_at_stop.insert(rotation, answers);
+            }
+            Event::Ended { rotation } => {
+                self.forward_answers_at_stop.remove(&rotation);
+            }
+            Event::Tick => self.tick(now, &mut effects),
+        }
+        effects
+    }
+
+    fn asked(&mut self, ask: Ask, effects: &mut Vec<KeyEffect>) {
+        if let Err(error) = self.fits(&ask.request) {
+            effects.push(KeyEffect::Answer {
+                ticket: ask.ticket,
+                answer: Err(error),
+            });
+            return;
+        }
+        let waiter = Waiter {
+            ask,
+            loaded: None,
+            waits: For::NextFetch,
+        };
+        self.serve(waiter, None, effects);
+    }
+
+    fn fits(&self, request: &Request) -> Result<(), KeyError> {
+        let key = self.name.clone();
+        match request {
+            Request::Get { flow: Some(flow) } if !flow.fits(self.behaviour.use_case) => {
+                Err(KeyError::InvalidFlow {
+                    key,
+                    flow: *flow,
+                    use_case: self.behaviour.use_case,
+                })
+            }
+            Request::Save | Request::StageSave { .. } if self.behaviour.stateless => {
+                Err(KeyError::StatelessKey { key })
+            }
+            Request::Get { .. } | Request::Save | Request::StageSave { .. } => Ok(()),
+        }
+    }
+
+    /// Serves a request as far as it goes: answers it, or lets it wait for what it lacks.
+    pub(crate) fn serve(
+        &mut self,
+        mut waiter: Waiter,
+        fetched: Option<&FetchAnswer>,
+        effects: &mut Vec<KeyEffect>,
+    ) {
+        let ticket = waiter.ask.ticket;
+        let answer = match self.attempt(&waiter, fetched) {
+            Attempt::Done { answer, state } => {
+                if let Answer::Key { flow, .. } = answer {
+                    self.forward_answers += u64::from(flow == SecretKeyFlow::ForwardPath);
+                }
+                self.state = state;
+                Ok(answer)
+            }
+            Attempt::Fail(error) => Err(error),
+            Attempt::Write(_) | Attempt::Load if self.proposals.is_one_out() => {
+                waiter.waits = For::Proposal;
+                self.waiting.add(waiter);
+                return;
+            }
+            Attempt::Write(record) => {
+                waiter.waits = For::Write;
+                self.waiting.add(waiter);
+                effects.push(KeyEffect::save(ticket, record));
+                return;
+            }
+            Attempt::Load => {
+                waiter.waits = For::Load;
+                self.waiting.add(waiter);
+                self.state_reads += 1;
+                effects.push(KeyEffect::Load { ticket });
+                return;
+            }
+            Attempt::Fetch => match self.may_wait_for_store(&waiter.ask.request) {
+                Err(error) => Err(error),
+                Ok(()) => {
+                    waiter.waits = For::NextFetch;
+                    self.waiting.add(waiter);
+                    self.fetch_if_wanted(effects);
+                    return;
+                }
+            },
+        };
+        effects.push(KeyEffect::Answer { ticket, answer });
+    }
+
+    fn may_wait_for_store(&self, request: &Request) -> Result<(), KeyError> {
+        let key = self.name.clone();
+        if self.store_hangs {
+            let why = "an earlier fetch has passed its time limit and still runs".to_owned();
+            return Err(KeyError::StoreFailed { key, why });
+        }
+        let bound = self.behaviour.max_waiting_for_store();
+        let has_own_place = matches!(request, Request::StageSave { .. });
+        if !has_own_place && self.waiting.for_store() >= bound {
+            return Err(KeyError::Busy { key, bound });
+        }
+        Ok(())
+    }
+
+    fn fetch_if_wanted(&mut self, effects: &mut Vec<KeyEffect>) {
+        if self.fetching.is_some() || self.store_hangs {
+            return;
+        }
+        let fetch = self.fetches + 1;
+        if self.waiting.board(fetch) {
+            self.fetches = fetch;
+            self.fetching = Some(fetch);
+            effects.push(KeyEffect::Fetch { fetch });
+        }
+    }
+
+    fn fetched(
+        &mut self,
+        fetch: u64,
+        answer: FetchAnswer,
+        still_running: bool,
+        effects: &mut Vec<KeyEffect>,
+    ) {
+        if self.fetching != Some(fetch) {
+            return;
+        }
+        self.fetching = None;
+        self.store_hangs = still_running;
+        if let Ok(fetched) = &answer {
+            self.store_answers_declared_old = fetched.declared_old;
+        }
+        for waiter in self.waiting.take_all(For::Fetch(fetch)) {
+            self.serve(waiter, Some(&answer), effects);
+        }
+        if self.store_hangs {
+            for waiter in self.waiting.take_all(For::NextFetch) {
+                self.serve(waiter, None, effects);
+            }
+        }
+        self.fetch_if_wanted(effects);
+    }
+
+    fn loaded(&mut self, ticket: Ticket, found: Loaded, effects: &mut Vec<KeyEffect>) {
+        if let Some(mut waiter) = self.waiting.take(ticket) {
+            waiter.loaded = Some(found);
+            self.serve(waiter, None, effects);
+        }
+    }
+
+    fn saved(
+        &mut self,
+        ticket: Option<Ticket>,
+        change: &RecordChange,
+        result: Result<(), String>,
+        effects: &mut Vec<KeyEffect>,
+    ) {
+        if result.is_ok() {
+            self.waiting.reload(&found(change));
+        }
+        let Some(waiter) = ticket.and_then(|ticket| self.waiting.take(ticket)) else {
+            return;
+        };
+        let key = self.name.clone();
+        effects.push(KeyEffect::Answer {
+            ticket: waiter.ask.ticket,
+            answer: match result {
+                Ok(()) => Ok(Answer::Saved),
+                Err(why) => Err(KeyError::RepoUnavailable { key, why }),
+            },
+        });
+    }
+
+    fn tick(&mut self, now: Time, effects: &mut Vec<KeyEffect>) {
+        for waiter in self.waiting.take_late(now) {
+            effects.push(KeyEffect::Answer {
+                ticket: waiter.ask.ticket,
+                answer: Err(KeyError::TimedOut {
+                    key: self.name.clone(),
+                    limit: self.behaviour.request_time_limit,
+                }),
+            });
+        }
+    }
+}
+
+/// What a load finds after this change of the record.
+pub(crate) fn found(change: &RecordChange) -> Loaded {
+    match change.record() {
+        Some(record) => Loaded::Record(record.clone()),
+        None => Loaded::Absent,
+    }
+}

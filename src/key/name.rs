@@ -1,0 +1,130 @@
+//! Names of keys, workers and callbacks: 1 to 255 bytes of UTF-8 without control characters.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest name, in bytes.
+pub const MAX_NAME_BYTES: usize = 255;
+
+/// Why a name was refused, code `invalid_name`. The fault is the caller's: choose another name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidName {
+    /// The name has no bytes.
+    #[error("the name of a {of} is empty; give 1 to 255 bytes of text")]
+    Empty {
+        /// What was to be named: `key`, `worker` or `callback`.
+        of: &'static str,
+    },
+    /// The name is longer than [`MAX_NAME_BYTES`].
+    #[error("the name of a {of} has {bytes} bytes; give at most 255")]
+    TooLong {
+        /// What was to be named.
+        of: &'static str,
+        /// How many bytes were given.
+        bytes: usize,
+    },
+    /// The name contains a control character, a line end for example.
+    #[error("the name of a {of} has a control character at byte {at}; leave it out")]
+    ControlCharacter {
+        /// What was to be named.
+        of: &'static str,
+        /// Where the character starts.
+        at: usize,
+    },
+}
+
+impl InvalidName {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        "invalid_name"
+    }
+}
+
+fn check(of: &'static str, text: &str) -> Result<(), InvalidName> {
+    if text.is_empty() {
+        return Err(InvalidName::Empty { of });
+    }
+    if text.len() > MAX_NAME_BYTES {
+        let bytes = text.len();
+        return Err(InvalidName::TooLong { of, bytes });
+    }
+    match text.char_indices().find(|(_, c)| c.is_control()) {
+        Some((at, _)) => Err(InvalidName::ControlCharacter { of, at }),
+        None => Ok(()),
+    }
+}
+
+macro_rules! name {
+    ($name:ident, $of:literal, $doc:literal) => {
+        #[doc = $doc]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes a name over.
+            ///
+            /// # Errors
+            /// [`InvalidName`] if it is empty, longer than 255 bytes or has control characters.
+            pub fn new(text: &str) -> Result<Self, InvalidName> {
+                check($of, text).map(|()| Self(text.into()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+name!(KeyName, "key", "The name of a key.");
+name!(
+    WorkerName,
+    "worker",
+    "The name of a worker, the same in every life of the program."
+);
+name!(
+    CallbackName,
+    "callback",
+    "The name of a worker's callback, the same in every life of the program."
+);
+
+impl WorkerName {
+    /// The worker that owns what is registered on the manager itself: `main`.
+    pub fn main() -> Self {
+        Self("main".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_1_to_255_bytes_without_control_characters() {
+        assert_eq!(KeyName::new(""), Err(InvalidName::Empty { of: "key" }));
+        assert!(KeyName::new(&"k".repeat(255)).is_ok());
+        assert!(matches!(
+            WorkerName::new(&"k".repeat(256)),
+            Err(InvalidName::TooLong { bytes: 256, .. })
+        ));
+        assert!(matches!(
+            CallbackName::new("a\nb"),
+            Err(InvalidName::ControlCharacter { at: 1, .. })
+        ));
+        assert!(KeyName::new("Schlüssel 🔑").is_ok());
+    }
+}

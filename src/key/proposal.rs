@@ -1,0 +1,206 @@
+//! How a rotation changes a key's state: what it finds when it begins, the change that a succeeded
+//! step proposes, adopted only when it is durable, and what its end supersedes.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::key::effect::KeyEffect;
+use crate::key::event::{Supersede, Ticket};
+use crate::key::flow::SecretKeyUseCase;
+use crate::key::machine::{KeyMachine, found};
+use crate::key::state::{KeyState, Loaded, RecordChange, Snapshot, StateChange, StateRecord};
+use crate::key::waiting::For;
+
+/// A change that a succeeded step proposes, until it is durable or withdrawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Proposal {
+    ticket: Ticket,
+    change: StateChange,
+    allowed: bool,
+    base: Option<StateRecord>,
+    record: Option<RecordChange>,
+}
+
+/// What a look at the record is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Look {
+    Snapshot,
+    Proposal,
+}
+
+/// The proposal that is out, and what waits for its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proposals {
+    out: Option<Proposal>,
+    later: VecDeque<(Ticket, StateChange)>,
+    snapshots: VecDeque<Ticket>,
+    looking: HashMap<Ticket, Look>,
+}
+
+impl Proposals {
+    /// Whether a proposal is out: until it ends, the record is neither loaded nor written.
+    pub fn is_one_out(&self) -> bool {
+        self.out.is_some()
+    }
+}
+
+impl KeyMachine {
+    /// Answers what the key has, as soon as no proposal is out: a rotation that begins sees what
+    /// the one before it did.
+    pub(crate) fn snapshot(&mut self, ticket: Ticket, effects: &mut Vec<KeyEffect>) {
+        if self.proposals.is_one_out() {
+            self.proposals.snapshots.push_back(ticket);
+        } else if self.state.flow.is_none() && self.behaviour().has_record() {
+            self.proposals.looking.insert(ticket, Look::Snapshot);
+            effects.push(KeyEffect::Look { ticket });
+        } else {
+            effects.push(snapped(ticket, &self.state));
+        }
+    }
+
+    pub(crate) fn looked(&mut self, ticket: Ticket, found: Loaded, effects: &mut Vec<KeyEffect>) {
+        match self.proposals.looking.remove(&ticket) {
+            None => {}
+            Some(Look::Snapshot) => effects.push(self.snapped_with(ticket, found)),
+            Some(Look::Proposal) => {
+                let out = self.proposals.out.as_mut().filter(|p| p.ticket == ticket);
+                if let (Some(proposal), Loaded::Record(record)) = (out, found) {
+                    proposal.base = Some(record);
+                }
+                self.answer_proposal(effects);
+            }
+        }
+    }
+
+    /// The answer to a snapshot after a look; a flow that has become known meanwhile is newer than
+    /// the record.
+    fn snapped_with(&self, ticket: Ticket, found: Loaded) -> KeyEffect {
+        let mut state = self.state.clone();
+        if state.flow.is_none() {
+            match found {
+                Loaded::Absent => {}
+                Loaded::Record(record) => state.load(&record),
+                Loaded::Unreadable { why } | Loaded::Unavailable { why } => {
+                    let snapshot = Snapshot::Unreadable { why };
+                    return KeyEffect::Snapped { ticket, snapshot };
+                }
+            }
+        }
+        snapped(ticket, &state)
+    }
+
+    pub(crate) fn propose(
+        &mut self,
+        ticket: Ticket,
+        change: StateChange,
+        effects: &mut Vec<KeyEffect>,
+    ) {
+        if self.proposals.is_one_out() {
+            self.proposals.later.push_back((ticket, change));
+            return;
+        }
+        let forward_since_stop = |rotation: u128| {
+            let at_stop = self.forward_answers_at_stop.get(&rotation);
+            self.forward_answers > at_stop.copied().unwrap_or(0)
+        };
+        let allowed = self.behaviour().use_case == SecretKeyUseCase::RoundTrip
+            && !change.overtaken
+            && !change.resumed.is_some_and(forward_since_stop);
+        let looks = change.builds_on_record()
+            && allowed
+            && self.state.flow.is_none()
+            && self.behaviour().has_record();
+        self.proposals.out = Some(Proposal {
+            ticket,
+            change,
+            allowed,
+            base: None,
+            record: None,
+        });
+        if looks {
+            self.proposals.looking.insert(ticket, Look::Proposal);
+            effects.push(KeyEffect::Look { ticket });
+            return;
+        }
+        self.answer_proposal(effects);
+    }
+
+    fn answer_proposal(&mut self, effects: &mut Vec<KeyEffect>) {
+        let Some(mut proposal) = self.proposals.out.take() else {
+            return;
+        };
+        let (_, record) = self.after(&proposal);
+        proposal.record = record.clone();
+        effects.push(KeyEffect::Proposed {
+            ticket: proposal.ticket,
+            applies: proposal.allowed && proposal.change.changes_state(),
+            record,
+        });
+        self.proposals.out = Some(proposal);
+    }
+
+    /// The state after a proposal, as things are now, and what becomes of the record.
+    fn after(&self, proposal: &Proposal) -> (KeyState, Option<RecordChange>) {
+        let mut state = self.state.clone();
+        if let (None, Some(base)) = (state.flow, &proposal.base) {
+            state.load(base);
+        }
+        let record = proposal.change.apply(proposal.allowed, &mut state);
+        (state, record.filter(|_| self.behaviour().has_record()))
+    }
+
+    pub(crate) fn adopt(&mut self, ticket: Ticket, effects: &mut Vec<KeyEffect>) {
+        let Some(proposal) = self.proposals.out.take_if(|p| p.ticket == ticket) else {
+            return;
+        };
+        let (state, record) = self.after(&proposal);
+        if self.behaviour().use_case == SecretKeyUseCase::RoundTrip {
+            self.state = state;
+        }
+        if let Some(change) = &proposal.record {
+            self.waiting.reload(&found(change));
+        }
+        if let Some(change) = record.filter(|record| proposal.record.as_ref() != Some(record)) {
+            let ticket = None;
+            effects.push(KeyEffect::Write { ticket, change });
+        }
+        self.go_on_after_proposal(effects);
+    }
+
+    pub(crate) fn withdraw(&mut self, ticket: Ticket, effects: &mut Vec<KeyEffect>) {
+        self.proposals.later.retain(|(later, _)| *later != ticket);
+        self.proposals.looking.remove(&ticket);
+        if self.proposals.out.take_if(|p| p.ticket == ticket).is_some() {
+            self.go_on_after_proposal(effects);
+        }
+    }
+
+    fn go_on_after_proposal(&mut self, effects: &mut Vec<KeyEffect>) {
+        if let Some((ticket, change)) = self.proposals.later.pop_front() {
+            self.propose(ticket, change, effects);
+            return;
+        }
+        for ticket in std::mem::take(&mut self.proposals.snapshots) {
+            self.snapshot(ticket, effects);
+        }
+        for waiter in self.waiting.take_all(For::Proposal) {
+            self.serve(waiter, None, effects);
+        }
+    }
+
+    pub(crate) fn supersede(&mut self, which: &Supersede) {
+        if let Some(held) = &mut self.state.held {
+            held.superseded |= match which {
+                Supersede::Any => true,
+                Supersede::Only(old) => old.as_ref() == Some(&held.pair),
+            };
+        }
+    }
+}
+
+fn snapped(ticket: Ticket, state: &KeyState) -> KeyEffect {
+    let snapshot = Snapshot::Known {
+        flow: state.flow,
+        previous: state.held.as_ref().map(|held| held.pair.clone()),
+    };
+    KeyEffect::Snapped { ticket, snapshot }
+}

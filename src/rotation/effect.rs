@@ -1,0 +1,200 @@
+//! What the coordinator's machine wants made durable, and what it wants done.
+
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::error::RotationError;
+use crate::rotation::event::{Ask, Declaration, StepRef};
+use crate::rotation::id::RotationId;
+use crate::rotation::plan::{Header, Step};
+use crate::rotation::report::RotationReport;
+use crate::rotation::roster::{Member, MemberCallback};
+
+/// One fact to be made durable. The facts of one write are one atomic batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// The next number of the one sequence that orders everything.
+    NextSequence(u64),
+    /// A worker is on the roster.
+    Member(Member),
+    /// A worker is off the roster, its callbacks too.
+    MemberGone(WorkerName),
+    /// A worker has a callback.
+    Callback(MemberCallback),
+    /// A callback is off the roster.
+    CallbackGone {
+        /// Whose.
+        worker: WorkerName,
+        /// For which key.
+        key: KeyName,
+        /// Its name.
+        callback: CallbackName,
+    },
+    /// What is known of a rotation.
+    Rotation(Header),
+    /// The keys of a rotation, which the shell has.
+    Keys(RotationId),
+    /// What the key had when the rotation began, which the shell has.
+    Snapshot(RotationId),
+    /// A step of a rotation.
+    Step(RotationId, KeyName, Step),
+    /// The state record that the key proposed for a step, which the shell has.
+    Record(StepRef),
+    /// A rotation ended: its keys leave the journal, the rest moves to the history.
+    Ended(Header, Vec<Step>),
+    /// An unreadable rotation is dismissed: its bytes move to quarantine.
+    Dismissed(RotationId),
+}
+
+/// What an asker is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// The worker has joined as this incarnation.
+    Joined {
+        /// Its incarnation.
+        incarnation: u64,
+    },
+    /// The rotation is accepted, or was before.
+    Accepted {
+        /// Its id.
+        id: RotationId,
+    },
+    /// The rotation has settled.
+    Report(Box<RotationReport>),
+    /// No living rotation has this id: the history may have it.
+    NotLive {
+        /// The id.
+        id: RotationId,
+    },
+}
+
+/// What the machine wants done. Effects that name a write are performed when it is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RotationEffect {
+    /// Make these facts durable, as one batch, in the order of the numbers.
+    Write {
+        /// The write's number.
+        no: u64,
+        /// The facts.
+        facts: Vec<Fact>,
+    },
+    /// Tell an asker.
+    Reply {
+        /// The write that must be durable first.
+        after: u64,
+        /// Whom.
+        ask: Ask,
+        /// What.
+        reply: Result<Reply, RotationError>,
+    },
+    /// Search the history for a declaration's id; the end comes back as `Searched`.
+    Search {
+        /// Whom to answer.
+        ask: Ask,
+        /// The declaration.
+        declaration: Declaration,
+    },
+    /// Ask the key what it has; the end comes back as `Snapped`.
+    Snapshot {
+        /// The rotation that begins.
+        rotation: RotationId,
+        /// The key.
+        key: KeyName,
+    },
+    /// Get ready to call a callback; the end comes back as `Prepared`.
+    Prepare {
+        /// Which.
+        step: StepRef,
+        /// The key.
+        key: KeyName,
+        /// Whose.
+        worker: WorkerName,
+        /// Which of its lives.
+        incarnation: u64,
+        /// Its name.
+        callback: CallbackName,
+    },
+    /// Give up what was prepared.
+    Release {
+        /// Which.
+        step: StepRef,
+    },
+    /// Call a callback; the end comes back as `Ended`.
+    Call {
+        /// The write that must be durable first: its InProgress.
+        after: u64,
+        /// Which.
+        step: StepRef,
+        /// Which attempt.
+        attempt: u32,
+        /// The key.
+        key: KeyName,
+    },
+    /// Let the key take a step's change into account; the end comes back as `Proposed`.
+    Propose {
+        /// Which.
+        step: StepRef,
+        /// The key.
+        key: KeyName,
+        /// Whether a rotation declared later has had an effect.
+        overtaken: bool,
+        /// Whether the rotation was resumed.
+        resumed: bool,
+    },
+    /// Let the key adopt what it proposed.
+    Adopt {
+        /// The write that must be durable first: the step's Succeeded.
+        after: u64,
+        /// Which.
+        step: StepRef,
+        /// The key.
+        key: KeyName,
+    },
+    /// Let the end of a rotation supersede what the key holds.
+    Supersede {
+        /// The write that must be durable first.
+        after: u64,
+        /// The rotation.
+        rotation: RotationId,
+        /// The key.
+        key: KeyName,
+        /// Whether only a pair equal to the rotation's old keys is superseded.
+        only_old: bool,
+    },
+    /// Tell the key that a rotation stopped, and may be resumed.
+    Stopped {
+        /// The write that must be durable first.
+        after: u64,
+        /// The rotation.
+        rotation: RotationId,
+        /// The key.
+        key: KeyName,
+    },
+    /// A rotation settled: note it where operators look.
+    Settled {
+        /// The write that must be durable first.
+        after: u64,
+        /// What became of it.
+        report: Box<RotationReport>,
+    },
+}
+
+impl RotationEffect {
+    /// The write that must be durable before this is performed; none where it may be at once.
+    pub fn after(&self) -> Option<u64> {
+        match self {
+            Self::Reply { after, .. }
+            | Self::Call { after, .. }
+            | Self::Adopt { after, .. }
+            | Self::Supersede { after, .. }
+            | Self::Stopped { after, .. }
+            | Self::Settled { after, .. } => Some(*after),
+            Self::Write { .. }
+            | Self::Search { .. }
+            | Self::Snapshot { .. }
+            | Self::Prepare { .. }
+            | Self::Release { .. }
+            | Self::Propose { .. } => None,
+        }
+    }
+}

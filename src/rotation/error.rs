@@ -1,0 +1,257 @@
+//! Why the coordinator refused something.
+
+use crate::key::name::{CallbackName, InvalidName, KeyName, WorkerName};
+use crate::rotation::id::RotationId;
+use crate::rotation::plan::Step;
+use crate::rotation::report::RotationReport;
+use crate::rotation::state::RotationState;
+use crate::secret::value::InvalidKey;
+
+/// Why a call about rotations, workers or callbacks was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RotationError {
+    /// The key is not defined. The caller's fault: define it first.
+    #[error("key {key}: not defined; define it before it is used")]
+    KeyNotDefined {
+        /// The name that was given.
+        key: KeyName,
+    },
+    /// A name cannot be one. The caller's fault.
+    #[error(transparent)]
+    InvalidName(#[from] InvalidName),
+    /// The definition does not fit an unfinished rotation, or the key is defined already.
+    #[error("key {key}: the definition is refused: {why}")]
+    InvalidDefinition {
+        /// The key.
+        key: KeyName,
+        /// What is wrong and what to do.
+        why: String,
+    },
+    /// Declared keys that keyward does not take. The caller's fault; nothing was journaled.
+    #[error("key {key}: the declared {which} keys are invalid: {why}")]
+    InvalidKey {
+        /// The key.
+        key: KeyName,
+        /// `old` or `new`.
+        which: &'static str,
+        /// What is wrong with them.
+        why: InvalidKey,
+    },
+    /// The declared old and new keys are equal. The caller's fault; nothing was journaled.
+    #[error("key {key}: the declared old and new keys are the same; declare a change")]
+    SameKeys {
+        /// The key.
+        key: KeyName,
+    },
+    /// The id belongs to another declaration. The caller's fault: take a new id.
+    #[error("rotation {id}: the id belongs to another declaration; take a new id")]
+    OtherDeclaration {
+        /// The id.
+        id: RotationId,
+    },
+    /// As many rotations of the key wait as may. Ask again later.
+    #[error("key {key}: busy, {bound} rotations wait already; declare again later")]
+    TooManyWaiting {
+        /// The key.
+        key: KeyName,
+        /// The bound.
+        bound: usize,
+    },
+    /// As many requests are under way as the coordinator admits. Ask again later.
+    #[error("the coordinator is busy, {bound} requests are under way; ask again later")]
+    Busy {
+        /// The bound.
+        bound: usize,
+    },
+    /// No rotation has this id, or it has been pruned from the history.
+    #[error("rotation {id}: unknown; it was never accepted, or is pruned from the history")]
+    Unknown {
+        /// The id.
+        id: RotationId,
+    },
+    /// The rotation is in a state in which this cannot be done.
+    #[error("rotation {id}: it is {state}; {why}")]
+    WrongState {
+        /// The id.
+        id: RotationId,
+        /// Its state.
+        state: RotationState,
+        /// What is possible instead.
+        why: &'static str,
+    },
+    /// A callback of it runs. Ask again when it has ended.
+    #[error("{what}: callback {callback} of worker {worker} runs; ask again when it has ended")]
+    CallbackRuns {
+        /// What was asked about.
+        what: String,
+        /// Whose callback.
+        worker: WorkerName,
+        /// Which callback.
+        callback: CallbackName,
+    },
+    /// An abort gives up on these workers' steps, which has to be confirmed by naming them.
+    #[error(
+        "rotation {id}: these workers' steps have not succeeded and may hold data under the old \
+         key: {}; abort again and name them to confirm",
+        names(workers)
+    )]
+    NotConfirmed {
+        /// The id.
+        id: RotationId,
+        /// The workers to name.
+        workers: Vec<WorkerName>,
+    },
+    /// Records of the rotation cannot be read: it can only be dismissed.
+    #[error("rotation {id}: its records cannot be read ({why}); dismiss it to go on without it")]
+    Unreadable {
+        /// The id.
+        id: RotationId,
+        /// What is wrong with which record.
+        why: String,
+    },
+    /// A living worker has this name. Take another name, or let the other one go first.
+    #[error("worker {worker}: the name is taken by a living worker; take another name")]
+    WorkerNameTaken {
+        /// The name.
+        worker: WorkerName,
+    },
+    /// No such worker is on the roster, or this handle's worker has left or been replaced.
+    #[error("worker {worker}: not on the roster, or its handle is an old one; join again")]
+    UnknownWorker {
+        /// The name.
+        worker: WorkerName,
+    },
+    /// No such callback is on the roster.
+    #[error("worker {worker}: it has no callback {callback} for key {key}")]
+    UnknownCallback {
+        /// The worker.
+        worker: WorkerName,
+        /// The key.
+        key: KeyName,
+        /// The callback.
+        callback: CallbackName,
+    },
+    /// The worker has registered a callback of this name for the key already.
+    #[error("worker {worker}: it has registered callback {callback} for key {key} already")]
+    CallbackTaken {
+        /// The worker.
+        worker: WorkerName,
+        /// The key.
+        key: KeyName,
+        /// The callback.
+        callback: CallbackName,
+    },
+    /// The worker has as many callbacks as it may.
+    #[error("worker {worker}: it has {bound} callbacks already, which is the bound")]
+    TooManyCallbacks {
+        /// The worker.
+        worker: WorkerName,
+        /// The bound.
+        bound: usize,
+    },
+    /// The journal does not answer, nothing was done. Ask again later.
+    #[error("the journal is unavailable: {why}; ask again later")]
+    RepoUnavailable {
+        /// Why.
+        why: String,
+    },
+    /// A write failed, so that nobody knows whether it was made: it may be found after a restart.
+    #[error(
+        "{}the write to the journal failed, whether it was made is unknown: {why}; \
+         look at the listing after the restart", about(*id)
+    )]
+    Unwritten {
+        /// The rotation it was about, if it was about one.
+        id: Option<RotationId>,
+        /// Why.
+        why: String,
+    },
+    /// The manager is shut down or shutting down. The rotation goes on after the next start.
+    #[error("{}the manager is shut down; it goes on after the next start", about(*id))]
+    ShutDown {
+        /// The rotation that was waited for.
+        id: Option<RotationId>,
+    },
+    /// Callbacks failed under a strategy that raises. The report says which.
+    #[error("rotation {}: it is {}: {}", report.id, report.state, failures(report))]
+    Raised {
+        /// What became of the rotation.
+        report: Box<RotationReport>,
+    },
+    /// Shutdown was called inside a callback, which would wait for itself.
+    #[error("shutdown was called inside a callback; call it elsewhere")]
+    InsideCallback,
+    /// A blocking call on a thread that must not block. Use the async call there.
+    #[error("a blocking call on a thread of an actor or an async plug-in; use the async call")]
+    MustNotBlock,
+    /// What a late callback still asked through its handle was refused.
+    #[error("the callback's time has passed, its handle answers no more")]
+    HandleExpired,
+}
+
+impl RotationError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::KeyNotDefined { .. } => "key_not_defined",
+            Self::InvalidName(error) => error.code(),
+            Self::InvalidDefinition { .. } => "invalid_definition",
+            Self::InvalidKey { why, .. } => why.code(),
+            Self::SameKeys { .. } => "same_keys",
+            Self::OtherDeclaration { .. } => "other_declaration",
+            Self::TooManyWaiting { .. } | Self::Busy { .. } => "busy",
+            Self::Unknown { .. } => "unknown_rotation",
+            Self::WrongState { .. } => "wrong_state",
+            Self::CallbackRuns { .. } => "callback_runs",
+            Self::NotConfirmed { .. } => "not_confirmed",
+            Self::Unreadable { .. } => "rotation_unreadable",
+            Self::WorkerNameTaken { .. } => "worker_name_taken",
+            Self::UnknownWorker { .. } => "unknown_worker",
+            Self::UnknownCallback { .. } => "unknown_callback",
+            Self::CallbackTaken { .. } => "callback_taken",
+            Self::TooManyCallbacks { .. } => "too_many_callbacks",
+            Self::RepoUnavailable { .. } => "repo_unavailable",
+            Self::Unwritten { .. } => "write_unknown",
+            Self::ShutDown { .. } => "shut_down",
+            Self::Raised { .. } => "callbacks_failed",
+            Self::InsideCallback => "inside_callback",
+            Self::MustNotBlock => "must_not_block",
+            Self::HandleExpired => "handle_expired",
+        }
+    }
+
+    /// Whether the same call may succeed later, without anything being mended first.
+    pub fn is_retriable(&self) -> bool {
+        matches!(
+            self,
+            Self::TooManyWaiting { .. }
+                | Self::Busy { .. }
+                | Self::CallbackRuns { .. }
+                | Self::RepoUnavailable { .. }
+                | Self::Unwritten { .. }
+                | Self::ShutDown { .. }
+        )
+    }
+}
+
+fn names(workers: &[WorkerName]) -> String {
+    let names: Vec<&str> = workers.iter().map(WorkerName::as_str).collect();
+    names.join(", ")
+}
+
+fn about(id: Option<RotationId>) -> String {
+    id.map(|id| format!("rotation {id}: ")).unwrap_or_default()
+}
+
+fn failures(report: &RotationReport) -> String {
+    let line = |step: &Step| {
+        let error = step.error.as_deref().unwrap_or("failed");
+        format!(
+            "callback {} of worker {}: {error}",
+            step.callback, step.worker
+        )
+    };
+    let lines: Vec<String> = report.failed().map(line).collect();
+    lines.join("; ")
+}

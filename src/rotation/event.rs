@@ -1,0 +1,218 @@
+//! What can happen to the coordinator.
+
+use std::collections::BTreeSet;
+
+use crate::key::definition::KeyBehaviour;
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::state::Effect;
+use crate::key::time::Time;
+use crate::rotation::id::RotationId;
+use crate::rotation::plan::Declared;
+
+/// Stands for an asker; the shell knows whom.
+pub type Ask = u64;
+
+/// The time of an event: monotonic for limits, wall clock for the listing only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The monotonic time.
+    pub time: Time,
+    /// Milliseconds since 1970.
+    pub wall_ms: u64,
+}
+
+/// A change as it is declared; its keys stay with the shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declaration {
+    /// The id, the caller's or a new one.
+    pub id: RotationId,
+    /// Whether the caller chose the id: then it may have been used before.
+    pub chosen: bool,
+    /// The key that changes.
+    pub key: KeyName,
+    /// The fingerprints of what was declared.
+    pub declared: Declared,
+    /// A random id for the record of the old keys, if there are any.
+    pub old_keys: Option<u128>,
+    /// A random id for the record of the new keys, if there are any.
+    pub new_keys: Option<u128>,
+}
+
+/// An ended rotation's identity, as the history has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedRotation {
+    /// Its key.
+    pub key: KeyName,
+    /// What was declared.
+    pub declared: Declared,
+}
+
+/// A callback that is called: which rotation, step and attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepRef {
+    /// The rotation.
+    pub rotation: RotationId,
+    /// The step's number.
+    pub step: u32,
+}
+
+/// How a callback ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepOutcome {
+    /// It did its work.
+    Done {
+        /// What it did to the data.
+        effect: Effect,
+        /// Whether it staged changes of the key's state; they stay with the shell.
+        staged: bool,
+    },
+    /// It failed.
+    Failed {
+        /// Why, scrubbed.
+        error: String,
+    },
+}
+
+/// What can happen to the coordinator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A key is defined in this life.
+    Define {
+        /// Whom to answer.
+        ask: Ask,
+        /// The key.
+        key: KeyName,
+        /// How it behaves.
+        behaviour: KeyBehaviour,
+    },
+    /// A worker joins.
+    Join {
+        /// Whom to answer.
+        ask: Ask,
+        /// Its name.
+        worker: WorkerName,
+    },
+    /// A worker's handle is gone.
+    Died {
+        /// Its name.
+        worker: WorkerName,
+        /// Which of its lives.
+        incarnation: u64,
+    },
+    /// A worker leaves, or an operator removes it.
+    Leave {
+        /// Whom to answer.
+        ask: Ask,
+        /// Its name.
+        worker: WorkerName,
+        /// The incarnation that leaves; none for an operator's removal.
+        incarnation: Option<u64>,
+    },
+    /// An operator removes a callback for good.
+    RemoveCallback {
+        /// Whom to answer.
+        ask: Ask,
+        /// Whose.
+        worker: WorkerName,
+        /// For which key.
+        key: KeyName,
+        /// Its name.
+        callback: CallbackName,
+    },
+    /// A worker registers a callback.
+    Register {
+        /// Whom to answer.
+        ask: Ask,
+        /// Whose.
+        worker: WorkerName,
+        /// Which of its lives.
+        incarnation: u64,
+        /// For which key.
+        key: KeyName,
+        /// Its name.
+        callback: CallbackName,
+    },
+    /// A change is declared.
+    Declare {
+        /// Whom to answer.
+        ask: Ask,
+        /// The declaration.
+        declaration: Declaration,
+    },
+    /// The history was searched for a declaration's id.
+    Searched {
+        /// Whom to answer.
+        ask: Ask,
+        /// The declaration.
+        declaration: Declaration,
+        /// What has that id.
+        found: Result<Option<EndedRotation>, String>,
+    },
+    /// Somebody waits for a rotation to settle.
+    Wait {
+        /// Whom to answer.
+        ask: Ask,
+        /// Which.
+        id: RotationId,
+    },
+    /// An operator resumes a rotation.
+    Resume {
+        /// Whom to answer.
+        ask: Ask,
+        /// Which.
+        id: RotationId,
+    },
+    /// An operator aborts a rotation.
+    Abort {
+        /// Whom to answer.
+        ask: Ask,
+        /// Which.
+        id: RotationId,
+        /// The workers whose unfinished steps are given up.
+        confirmed: BTreeSet<WorkerName>,
+    },
+    /// An operator dismisses an unreadable rotation.
+    Dismiss {
+        /// Whom to answer.
+        ask: Ask,
+        /// Which.
+        id: RotationId,
+    },
+    /// The key told what it has, for a rotation that begins.
+    Snapped {
+        /// Which.
+        rotation: RotationId,
+    },
+    /// A callback can be called: its thread is there and nothing else of it runs.
+    Prepared {
+        /// Which.
+        step: StepRef,
+    },
+    /// A callback ended.
+    Ended {
+        /// Which.
+        step: StepRef,
+        /// Which attempt.
+        attempt: u32,
+        /// How.
+        outcome: StepOutcome,
+    },
+    /// The key has taken a step's change into account.
+    Proposed {
+        /// Which.
+        step: StepRef,
+        /// Whether the change changes the key's state.
+        applies: bool,
+    },
+    /// A write failed: nobody knows whether it was made.
+    WriteFailed {
+        /// Why.
+        why: String,
+    },
+    /// No more is admitted; what runs may end.
+    Close,
+    /// What still runs goes back to Pending.
+    Interrupt,
+    /// Time has passed.
+    Tick,
+}

@@ -1,0 +1,119 @@
+//! Workers and callbacks that are gone for good: off the roster, and out of every plan.
+
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::effect::{Fact, Reply};
+use crate::rotation::error::RotationError;
+use crate::rotation::event::{Ask, Moment};
+use crate::rotation::machine::RotationMachine;
+use crate::rotation::operate::runs;
+use crate::rotation::plan::Step;
+
+impl RotationMachine {
+    pub(crate) fn leave(
+        &mut self,
+        ask: Ask,
+        worker: WorkerName,
+        incarnation: Option<u64>,
+        now: Moment,
+    ) {
+        if !self.admits(ask) {
+            return;
+        }
+        let entry = self.roster.get(&worker);
+        let known = entry.is_some_and(|e| incarnation.is_none() || e.incarnation() == incarnation);
+        if !known || worker == WorkerName::main() {
+            self.reply(ask, Err(RotationError::UnknownWorker { worker }));
+            return;
+        }
+        if let Some(step) = self.find_running(|step| step.worker == worker) {
+            self.reply(ask, Err(runs(format!("worker {worker}"), &step)));
+            return;
+        }
+        self.roster.remove(&worker);
+        self.facts.push(Fact::MemberGone(worker.clone()));
+        self.take_out_of_plans(None, |step| step.worker == worker, now);
+        self.reply(ask, Ok(Reply::Done));
+    }
+
+    pub(crate) fn remove_callback(
+        &mut self,
+        ask: Ask,
+        worker: WorkerName,
+        key: KeyName,
+        callback: CallbackName,
+        now: Moment,
+    ) {
+        if !self.admits(ask) {
+            return;
+        }
+        if !self
+            .roster
+            .get(&worker)
+            .is_some_and(|entry| entry.has(&key, &callback))
+        {
+            let error = RotationError::UnknownCallback {
+                worker,
+                key,
+                callback,
+            };
+            self.reply(ask, Err(error));
+            return;
+        }
+        let of_key = self.rotations.of_key(&key);
+        let this = |step: &Step| step.worker == worker && step.callback == callback;
+        let live = of_key.iter().filter_map(|id| self.rotations.get(*id));
+        if let Some(step) = live
+            .filter_map(|live| live.running_step(this))
+            .next()
+            .cloned()
+        {
+            self.reply(ask, Err(runs(format!("worker {worker}"), &step)));
+            return;
+        }
+        self.roster.remove_callback(&worker, &key, &callback);
+        let gone = (worker.clone(), key.clone(), callback.clone());
+        let (w, k, c) = gone;
+        self.facts.push(Fact::CallbackGone {
+            worker: w,
+            key: k,
+            callback: c,
+        });
+        self.take_out_of_plans(Some(&key), this, now);
+        self.reply(ask, Ok(Reply::Done));
+    }
+
+    pub(crate) fn find_running(&self, of: impl Fn(&Step) -> bool) -> Option<Step> {
+        let mut running = self
+            .rotations
+            .iter()
+            .filter_map(|live| live.running_step(&of));
+        running.next().cloned()
+    }
+
+    fn take_out_of_plans(
+        &mut self,
+        key: Option<&KeyName>,
+        of: impl Fn(&Step) -> bool,
+        now: Moment,
+    ) {
+        let mut touched = Vec::new();
+        for live in self.rotations.iter_mut() {
+            let (id, of_key) = (live.header.id, live.header.key.clone());
+            if key.is_some_and(|key| *key != of_key) {
+                continue;
+            }
+            let due = |step: &&mut Step| step.is_due() && of(step);
+            for step in live.steps.values_mut().filter(due) {
+                step.removed = true;
+                self.facts
+                    .push(Fact::Step(id, of_key.clone(), step.clone()));
+                touched.push(id);
+            }
+        }
+        touched.dedup();
+        self.release_preparing(now, |step| step.removed);
+        for id in touched {
+            self.advance(id, now);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The coordinator's machine: `step(event, now)` answers the effects, in order. This file takes
+//! events in and serves definitions, workers, registrations and declarations; `run` takes the
+//! rotations through their plans, `operate` serves the operator, `replay` starts after a crash.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::key::definition::KeyBehaviour;
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::time::Time;
+use crate::rotation::effect::{Fact, Reply, RotationEffect};
+use crate::rotation::error::RotationError;
+use crate::rotation::event::{Ask, Event, Moment, StepRef};
+use crate::rotation::id::RotationId;
+use crate::rotation::plan::Step;
+use crate::rotation::roster::{Member, MemberCallback, Roster};
+use crate::rotation::rotations::Rotations;
+
+/// The coordinator's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotationConfig {
+    /// How long a due step waits for its worker and callback; none for ever.
+    pub worker_wait: Option<Duration>,
+    /// After how many crashes in a row a step has Failed.
+    pub max_crashes: u32,
+    /// How many callbacks a worker may have.
+    pub max_callbacks: usize,
+}
+
+/// From how many crashes on a step is only called while no other such step runs.
+pub const SUSPECT_CRASHES: u32 = 2;
+
+/// The coordinator's state and rules.
+#[derive(Debug, Clone)]
+pub struct RotationMachine {
+    pub(crate) config: RotationConfig,
+    pub(crate) roster: Roster,
+    pub(crate) rotations: Rotations,
+    pub(crate) next_sequence: u64,
+    pub(crate) incarnations: u64,
+    pub(crate) timers: BTreeSet<(Time, StepRef)>,
+    pub(crate) suspect: Option<StepRef>,
+    pub(crate) after_suspect: BTreeSet<RotationId>,
+    pub(crate) closed: bool,
+    pub(crate) paused: Option<String>,
+    pub(crate) writes: u64,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) effects: Vec<RotationEffect>,
+}
+
+impl RotationMachine {
+    /// A coordinator that knows of nothing; `replay` fills it.
+    pub fn new(config: RotationConfig) -> Self {
+        Self {
+            config,
+            roster: Roster::default(),
+            rotations: Rotations::default(),
+            next_sequence: 1,
+            incarnations: 0,
+            timers: BTreeSet::new(),
+            suspect: None,
+            after_suspect: BTreeSet::new(),
+            closed: false,
+            paused: None,
+            writes: 0,
+            facts: Vec::new(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes one event in; answers what is to be done, in order.
+    pub fn step(&mut self, event: Event, now: Moment) -> Vec<RotationEffect> {
+        self.handle(event, now);
+        self.take_effects()
+    }
+
+    /// The effects so far, the facts of this step first and as one write.
+    pub(crate) fn take_effects(&mut self) -> Vec<RotationEffect> {
+        let effects = std::mem::take(&mut self.effects);
+        if self.facts.is_empty() {
+            return effects;
+        }
+        let no = self.writes + 1;
+        self.writes = no;
+        let facts = std::mem::take(&mut self.facts);
+        let mut all = vec![RotationEffect::Write { no, facts }];
+        all.extend(effects);
+        all
+    }
+
+    /// The write that what is said now must wait for: this step's, or else the last one.
+    pub(crate) fn this_write(&self) -> u64 {
+        self.writes + u64::from(!self.facts.is_empty())
+    }
+
+    #[rustfmt::skip] // One event a line, as in a table.
+    fn handle(&mut self, event: Event, now: Moment) {
+        match event {
+            Event::Define { ask, key, behaviour } => self.define(ask, key, behaviour, now),
+            Event::Join { ask, worker } => self.join(ask, worker),
+            Event::Died { worker, incarnation } => self.died(&worker, incarnation, now),
+            Event::Leave { ask, worker, incarnation } => self.leave(ask, worker, incarnation, now),
+            Event::RemoveCallback { ask, worker, key, callback } => {
+                self.remove_callback(ask, worker, key, callback, now);
+            }
+            Event::Register { ask, worker, incarnation, key, callback } => {
+                let callback = MemberCallback { worker, key, callback, registered: 0 };
+                self.register(ask, callback, incarnation, now);
+            }
+            Event::Declare { ask, declaration } => self.declare(ask, declaration, now),
+            Event::Searched { ask, declaration, found } => {
+                self.searched(ask, declaration, found, now);
+            }
+            Event::Wait { ask, id } => self.wait(ask, id),
+            Event::Resume { ask, id } => self.resume(ask, id, now),
+            Event::Abort { ask, id, confirmed } => self.abort(ask, id, &confirmed, now),
+            Event::Dismiss { ask, id } => self.dismiss(ask, id, now),
+            Event::Snapped { rotation } => self.snapped(rotation, now),
+            Event::Prepared { step } => self.prepared(step, now),
+            Event::Ended { step, attempt, outcome } => self.ended(step, attempt, outcome, now),
+            Event::Proposed { step, applies } => self.proposed(step, applies, now),
+            Event::WriteFailed { why } => self.paused = Some(why),
+            Event::Close => self.closed = true,
+            Event::Interrupt => self.interrupt(),
+            Event::Tick => self.tick(now),
+        }
+    }
+
+    /// Tells an asker, as soon as what it is told is durable. While rotations are paused no write
+    /// ends any more: what is told then rests on none.
+    pub(crate) fn reply(&mut self, ask: Ask, reply: Result<Reply, RotationError>) {
+        let after = if self.paused.is_some() {
+            0
+        } else {
+            self.this_write()
+        };
+        self.effects
+            .push(RotationEffect::Reply { after, ask, reply });
+    }
+
+    /// Whether requests that need the journal are admitted; answers the asker if not.
+    pub(crate) fn admits(&mut self, ask: Ask) -> bool {
+        let refusal = if self.closed {
+            RotationError::ShutDown { id: None }
+        } else if let Some(why) = self.paused.clone() {
+            RotationError::RepoUnavailable { why }
+        } else {
+            return true;
+        };
+        self.effects.push(RotationEffect::Reply {
+            after: 0,
+            ask,
+            reply: Err(refusal),
+        });
+        false
+    }
+
+    /// Whether callbacks may be called: not at the end of this life, and not while nothing can be
+    /// made durable.
+    pub(crate) fn goes_on(&self) -> bool {
+        !self.closed && self.paused.is_none()
+    }
+
+    /// The next number of the one sequence.
+    pub(crate) fn number(&mut self) -> u64 {
+        let number = self.next_sequence;
+        self.next_sequence += 1;
+        self.facts.push(Fact::NextSequence(self.next_sequence));
+        number
+    }
+
+    fn define(&mut self, ask: Ask, key: KeyName, behaviour: KeyBehaviour, now: Moment) {
+        if self.closed {
+            self.reply(ask, Err(RotationError::ShutDown { id: None }));
+            return;
+        }
+        let misfit = self.rotations.of_key(&key).into_iter().find(|id| {
+            self.rotations.get(*id).is_some_and(|live| {
+                live.header.state.is_unfinished() && live.header.use_case != behaviour.use_case
+            })
+        });
+        let defined = self
+            .rotations
+            .queue(&key)
+            .is_some_and(|queue| queue.defined.is_some());
+        let why = match (defined, misfit) {
+            (true, _) => Some("it is defined already in this manager; define it once".to_owned()),
+            (false, Some(id)) => Some(format!(
+                "rotation {id} was accepted with another use case and is unfinished; define the \
+                 key as it was, or abort the rotation"
+            )),
+            (false, None) => None,
+        };
+        if let Some(why) = why {
+            self.reply(ask, Err(RotationError::InvalidDefinition { key, why }));
+            return;
+        }
+        self.rotations.queue_mut(&key).defined = Some((behaviour, now.time));
+        self.reply(ask, Ok(Reply::Done));
+        self.advance_key(&key, now);
+    }
+
+    fn join(&mut self, ask: Ask, worker: WorkerName) {
+        if !self.admits(ask) {
+            return;
+        }
+        match self.roster.get(&worker).map(|entry| entry.incarnation()) {
+            Some(Some(_)) => {
+                self.reply(ask, Err(RotationError::WorkerNameTaken { worker }));
+                return;
+            }
+            Some(None) => {}
+            None => {
+                let joined = self.number();
+                let member = Member {
+                    worker: worker.clone(),
+                    joined,
+                };
+                self.facts.push(Fact::Member(member.clone()));
+                self.roster.add(member);
+            }
+        }
+        self.incarnations += 1;
+        let incarnation = self.incarnations;
+        self.roster.arrive(&worker, incarnation);
+        self.reply(ask, Ok(Reply::Joined { incarnation }));
+    }
+
+    fn register(&mut self, ask: Ask, mut callback: MemberCallback, life: u64, now: Moment) {
+        if !self.admits(ask) {
+            return;
+        }
+        if let Err(error) = self.may_register(&callback, life) {
+            self.reply(ask, Err(error));
+            return;
+        }
+        let MemberCallback {
+            worker,
+            key,
+            callback: name,
+            ..
+        } = callback.clone();
+        if !self
+            .roster
+            .get(&worker)
+            .is_some_and(|entry| entry.has(&key, &name))
+        {
+            callback.registered = self.number();
+            self.facts.push(Fact::Callback(callback.clone()));
+            self.roster.add_callback(callback);
+        }
+        self.roster.attach(&worker, &key, &name);
+        for id in self.rotations.of_key(&key) {
+            self.join_plan(id, &worker, &name);
+        }
+        self.reply(ask, Ok(Reply::Done));
+        self.advance_turn(&key, now);
+    }
+
+    fn may_register(&self, callback: &MemberCallback, life: u64) -> Result<(), RotationError> {
+        let MemberCallback {
+            worker,
+            key,
+            callback: name,
+            ..
+        } = callback.clone();
+        let Some(entry) = self
+            .roster
+            .get(&worker)
+            .filter(|e| e.incarnation() == Some(life))
+        else {
+            return Err(RotationError::UnknownWorker { worker });
+        };
+        if self
+            .rotations
+            .queue(&key)
+            .is_none_or(|queue| queue.defined.is_none())
+        {
+            return Err(RotationError::KeyNotDefined { key });
+        }
+        if entry.has_attached(&key, &name) {
+            return Err(RotationError::CallbackTaken {
+                worker,
+                key,
+                callback: name,
+            });
+        }
+        let bound = self.config.max_callbacks;
+        if !entry.has(&key, &name) && entry.callback_count() >= bound {
+            return Err(RotationError::TooManyCallbacks { worker, bound });
+        }
+        Ok(())
+    }
+
+    fn join_plan(&mut self, id: RotationId, worker: &WorkerName, callback: &CallbackName) {
+        let Some(live) = self.rotations.get_mut(id) else {
+            return;
+        };
+        let same = |s: &Step| s.worker == *worker && s.callback == *callback && !s.removed;
+        if !live.header.state.takes_new_steps() || live.steps.values().any(same) {
+            return;
+        }
+        let step = Step::new(live.next_no(), worker.clone(), callback.clone());
+        let key = live.header.key.clone();
+        live.steps.insert(step.no, step.clone());
+        self.facts.push(Fact::Step(id, key, step));
+    }
+}

@@ -1,0 +1,24 @@
+//! What a change of a key means: ids, the statuses of callbacks and the states of rotations with
+//! their one transition table each, the plan, the roster of workers, and the machine that takes
+//! every rotation through its plan. Pure: events and the time go in, facts and effects come out.
+//!
+//! Never in here: a clock, a channel, async, serde, a key's bytes. It imports `secret` and `key`.
+
+pub mod declare;
+pub mod effect;
+pub mod end;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod leave;
+pub mod listing;
+pub mod machine;
+pub mod operate;
+pub mod plan;
+pub mod replay;
+pub mod report;
+pub mod roster;
+pub mod rotations;
+pub mod run;
+pub mod state;
+pub mod status;

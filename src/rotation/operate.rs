@@ -1,0 +1,243 @@
+//! What operators ask for: waiting, resume, abort, dismissal, and the end of this life.
+
+use std::collections::BTreeSet;
+
+use crate::key::name::{KeyName, WorkerName};
+use crate::rotation::effect::{Fact, Reply, RotationEffect};
+use crate::rotation::error::RotationError;
+use crate::rotation::event::{Ask, Moment, StepRef};
+use crate::rotation::id::RotationId;
+use crate::rotation::machine::RotationMachine;
+use crate::rotation::plan::Step;
+use crate::rotation::report::RotationReport;
+use crate::rotation::rotations::Live;
+use crate::rotation::state::{RotationEvent, RotationState};
+use crate::rotation::status::StatusEvent;
+
+impl RotationMachine {
+    pub(crate) fn wait(&mut self, ask: Ask, id: RotationId) {
+        if let Some(why) = self.unreadable_why(id) {
+            self.reply(ask, Err(RotationError::Unreadable { id, why }));
+            return;
+        }
+        let closed = self.closed;
+        let Some(live) = self.rotations.get_mut(id) else {
+            self.reply(ask, Ok(Reply::NotLive { id }));
+            return;
+        };
+        if live.header.state.goes_on() {
+            if closed {
+                let id = Some(id);
+                self.reply(ask, Err(RotationError::ShutDown { id }));
+            } else {
+                live.waiters.push(ask);
+            }
+            return;
+        }
+        if let Some(why) = self.paused.clone() {
+            self.reply(ask, Err(RotationError::RepoUnavailable { why }));
+        } else if let Some(report) = self.report(id) {
+            self.reply(ask, Ok(Reply::Report(Box::new(report))));
+        }
+    }
+
+    pub(crate) fn resume(&mut self, ask: Ask, id: RotationId, now: Moment) {
+        if !self.admits(ask) {
+            return;
+        }
+        if let Err(error) = self.try_resume(id) {
+            self.refuse(ask, id, error);
+            return;
+        }
+        self.reply(ask, Ok(Reply::Accepted { id }));
+        if let Some(key) = self.rotations.get(id).map(|live| live.header.key.clone()) {
+            self.advance_key(&key, now);
+        }
+    }
+
+    fn try_resume(&mut self, id: RotationId) -> Result<(), RotationError> {
+        let live = self.living(id)?;
+        let header = &live.header;
+        let state = header.state;
+        let Some(resumed) = state.after(RotationEvent::Resume) else {
+            let why = match state {
+                RotationState::Waiting | RotationState::Running => "it goes on by itself",
+                RotationState::Obsolete => "a later change has completed; abort it instead",
+                RotationState::Completed
+                | RotationState::CompletedWithFailures
+                | RotationState::Stopped
+                | RotationState::Aborted => "it has ended; there is nothing to resume",
+            };
+            return Err(RotationError::WrongState { id, state, why });
+        };
+        let key = header.key.clone();
+        let queue = self.rotations.queue_mut(&key);
+        let bound = queue.defined.as_ref().map(|(b, _)| b.max_waiting_rotations);
+        if let Some(bound) = bound.filter(|bound| queue.waiting.len() >= *bound) {
+            return Err(RotationError::TooManyWaiting { key, bound });
+        }
+        let place = self.number();
+        self.rotations.queue_mut(&key).waiting.insert(place, id);
+        let roster = &self.roster;
+        let Some(live) = self.rotations.get_mut(id) else {
+            return Ok(());
+        };
+        live.header.state = resumed;
+        live.header.place = place;
+        live.header.resumes += 1;
+        live.header.ended_ms = None;
+        live.first_open = 0;
+        self.facts.push(Fact::Rotation(live.header.clone()));
+        for step in live.steps.values_mut().filter(|step| !step.removed) {
+            if let Some(status) = step.status.after(StatusEvent::Resume) {
+                let worker = roster.get(&step.worker);
+                step.removed = !worker.is_some_and(|entry| entry.has(&key, &step.callback));
+                step.status = status;
+                step.crashes = 0;
+                self.facts.push(Fact::Step(id, key.clone(), step.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn abort(
+        &mut self,
+        ask: Ask,
+        id: RotationId,
+        confirmed: &BTreeSet<WorkerName>,
+        now: Moment,
+    ) {
+        if !self.admits(ask) {
+            return;
+        }
+        match self.may_abort(id, confirmed) {
+            Err(error) => self.refuse(ask, id, error),
+            Ok(()) => {
+                self.give_up(id, now);
+                self.reply(ask, Ok(Reply::Done));
+            }
+        }
+    }
+
+    fn may_abort(
+        &self,
+        id: RotationId,
+        confirmed: &BTreeSet<WorkerName>,
+    ) -> Result<(), RotationError> {
+        let live = self.living(id)?;
+        if let Some(step) = live.running_step(|_| true) {
+            return Err(runs(format!("rotation {id}"), step));
+        }
+        let workers = RotationReport::new(&live.header, live.steps.values().cloned().collect())
+            .unsucceeded_workers();
+        if workers.iter().any(|worker| !confirmed.contains(worker)) {
+            return Err(RotationError::NotConfirmed { id, workers });
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self, id: RotationId, now: Moment) {
+        let Some(mut live) = self.rotations.remove(id) else {
+            return;
+        };
+        if let Some(state) = live.header.state.after(RotationEvent::Abort) {
+            live.header.state = state;
+        }
+        live.header.ended_ms = Some(now.wall_ms);
+        for (no, _) in std::mem::take(&mut live.active) {
+            let step = StepRef {
+                rotation: id,
+                step: no,
+            };
+            self.effects.push(RotationEffect::Release { step });
+            self.suspect_ended(step, now);
+        }
+        let steps: Vec<Step> = live.steps.values().cloned().collect();
+        let key = live.header.key.clone();
+        self.facts
+            .push(Fact::Ended(live.header.clone(), steps.clone()));
+        let report = RotationReport::new(&live.header, steps);
+        self.settled(Some(report), live.waiters);
+        self.advance_key(&key, now);
+    }
+
+    fn living(&self, id: RotationId) -> Result<&Live, RotationError> {
+        if let Some(why) = self.unreadable_why(id) {
+            return Err(RotationError::Unreadable { id, why });
+        }
+        self.rotations.get(id).ok_or(RotationError::Unknown { id })
+    }
+
+    /// Tells why not; whether an unknown rotation has ended, the history knows.
+    fn refuse(&mut self, ask: Ask, id: RotationId, error: RotationError) {
+        let reply = match error {
+            RotationError::Unknown { .. } => Ok(Reply::NotLive { id }),
+            error => Err(error),
+        };
+        self.reply(ask, reply);
+    }
+
+    pub(crate) fn unreadable_why(&self, id: RotationId) -> Option<String> {
+        let mut queues = self.rotations.queues();
+        queues.find_map(|(_, queue)| queue.unreadable.get(&id).cloned())
+    }
+
+    pub(crate) fn dismiss(&mut self, ask: Ask, id: RotationId, now: Moment) {
+        if !self.admits(ask) {
+            return;
+        }
+        let Some(key) = self.key_of_unreadable(id) else {
+            let reply = match self.rotations.get(id).map(|live| live.header.state) {
+                None => Ok(Reply::NotLive { id }),
+                Some(state) => {
+                    let why = "its records can be read; abort it instead";
+                    Err(RotationError::WrongState { id, state, why })
+                }
+            };
+            self.reply(ask, reply);
+            return;
+        };
+        self.rotations.queue_mut(&key).unreadable.remove(&id);
+        self.facts.push(Fact::Dismissed(id));
+        self.reply(ask, Ok(Reply::Done));
+        self.advance_key(&key, now);
+    }
+
+    fn key_of_unreadable(&self, id: RotationId) -> Option<KeyName> {
+        let mut queues = self.rotations.queues();
+        queues.find_map(|(key, q)| q.unreadable.contains_key(&id).then(|| key.clone()))
+    }
+
+    /// Every step that was running is to be called again in the next life; whoever waits learns
+    /// that this one is over.
+    pub(crate) fn interrupt(&mut self) {
+        let mut waiters = Vec::new();
+        for live in self.rotations.iter_mut() {
+            let (id, key) = (live.header.id, live.header.key.clone());
+            waiters.extend(live.waiters.drain(..).map(|ask| (ask, id)));
+            for (no, _) in std::mem::take(&mut live.active) {
+                let Some(step) = live.steps.get_mut(&no) else {
+                    continue;
+                };
+                if let Some(status) = step.status.after(StatusEvent::Interrupt) {
+                    step.status = status;
+                    if self.paused.is_none() {
+                        self.facts.push(Fact::Step(id, key.clone(), step.clone()));
+                    }
+                }
+            }
+        }
+        for (ask, id) in waiters {
+            self.reply(ask, Err(RotationError::ShutDown { id: Some(id) }));
+        }
+    }
+}
+
+/// The refusal while a callback runs.
+pub(crate) fn runs(what: String, step: &Step) -> RotationError {
+    RotationError::CallbackRuns {
+        what,
+        worker: step.worker.clone(),
+        callback: step.callback.clone(),
+    }
+}

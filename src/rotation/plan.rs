@@ -1,0 +1,117 @@
+//! A rotation's durable facts: its header and the steps of its plan.
+
+use crate::key::definition::OnKeyChangedCallbackErrorStrategy;
+use crate::key::flow::SecretKeyUseCase;
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::state::Effect;
+use crate::rotation::id::RotationId;
+use crate::rotation::state::RotationState;
+use crate::rotation::status::CallbackStatus;
+
+/// A keyed fingerprint of one half of a key: it tells equality and outlives the key.
+pub type Fingerprint = [u8; 32];
+
+/// The declaration as it was made: the fingerprints of both halves of the old and of the new
+/// keys, each or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Declared {
+    /// Of the old keys: forward half, back half.
+    pub old: Option<[Fingerprint; 2]>,
+    /// Of the new keys: forward half, back half.
+    pub new: Option<[Fingerprint; 2]>,
+}
+
+/// What is durable of a rotation, apart from its steps and its sealed keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// Its id.
+    pub id: RotationId,
+    /// The key that changes.
+    pub key: KeyName,
+    /// Its number in the order of the declarations.
+    pub seq: u64,
+    /// Its number in the queue; a resume takes a new one.
+    pub place: u64,
+    /// The use case of the key at acceptance.
+    pub use_case: SecretKeyUseCase,
+    /// The strategy, fixed at acceptance.
+    pub strategy: OnKeyChangedCallbackErrorStrategy,
+    /// How far it is.
+    pub state: RotationState,
+    /// What was declared.
+    pub declared: Declared,
+    /// Under which random id the old keys lie in the journal; none if there are no old keys.
+    pub old_keys: Option<u128>,
+    /// Under which random id the new keys lie in the journal; none if there are no new keys.
+    pub new_keys: Option<u128>,
+    /// Whether it has begun to run: what the key had then lies in the journal.
+    pub begun: bool,
+    /// How often it was resumed.
+    pub resumes: u32,
+    /// Whether a rotation that was declared later has had an effect on the key's state.
+    pub overtaken: bool,
+    /// When it was accepted, in milliseconds since 1970 by the wall clock.
+    pub accepted_ms: u64,
+    /// When it last stopped or ended, in milliseconds since 1970 by the wall clock.
+    pub ended_ms: Option<u64>,
+}
+
+/// One callback of a rotation's plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Its number, which stays its own whatever becomes of the plan.
+    pub no: u32,
+    /// Whose callback.
+    pub worker: WorkerName,
+    /// Which callback.
+    pub callback: CallbackName,
+    /// How far it is.
+    pub status: CallbackStatus,
+    /// How often it was called.
+    pub attempt: u32,
+    /// How many calls in a row ended in a crash.
+    pub crashes: u32,
+    /// When it was last called, in milliseconds since 1970 by the wall clock.
+    pub started_ms: Option<u64>,
+    /// When it last ended, in milliseconds since 1970 by the wall clock.
+    pub ended_ms: Option<u64>,
+    /// Why it failed last, scrubbed.
+    pub error: Option<String>,
+    /// What it did to the data.
+    pub effect: Effect,
+    /// Whether it was taken out of the plan, because its worker or callback is gone for good.
+    pub removed: bool,
+}
+
+impl Step {
+    /// A step that has not been called.
+    pub fn new(no: u32, worker: WorkerName, callback: CallbackName) -> Self {
+        Self {
+            no,
+            worker,
+            callback,
+            status: CallbackStatus::Pending,
+            attempt: 0,
+            crashes: 0,
+            started_ms: None,
+            ended_ms: None,
+            error: None,
+            effect: Effect::Nothing,
+            removed: false,
+        }
+    }
+
+    /// Whether it is still to be called.
+    pub fn is_due(&self) -> bool {
+        !self.removed && self.status == CallbackStatus::Pending
+    }
+
+    /// Whether nothing is left to be done about it in this run.
+    pub fn is_settled(&self) -> bool {
+        self.removed
+            || matches!(
+                self.status,
+                CallbackStatus::Succeeded | CallbackStatus::Failed
+            )
+    }
+}

@@ -1,0 +1,68 @@
+//! The coordinator after a restart: its state from the durable facts.
+
+use crate::rotation::machine::{RotationConfig, RotationMachine};
+use crate::rotation::plan::{Header, Step};
+use crate::rotation::report::UnreadableRotation;
+use crate::rotation::roster::{Member, MemberCallback};
+use crate::rotation::rotations::Live;
+use crate::rotation::state::RotationState;
+use crate::rotation::status::StatusEvent;
+
+/// What the journal has of a coordinator.
+#[derive(Debug, Clone, Default)]
+pub struct DurableFacts {
+    /// The next number of the one sequence.
+    pub next_sequence: u64,
+    /// The members of the roster.
+    pub members: Vec<Member>,
+    /// Their callbacks.
+    pub callbacks: Vec<MemberCallback>,
+    /// The rotations that have not ended.
+    pub rotations: Vec<(Header, Vec<Step>)>,
+    /// The rotations that have not ended and cannot be read.
+    pub unreadable: Vec<UnreadableRotation>,
+}
+
+impl RotationMachine {
+    /// The coordinator that these facts leave: a step that was InProgress was interrupted by a
+    /// crash and is to be called again. Nothing is written.
+    pub fn replay(config: RotationConfig, facts: DurableFacts) -> Self {
+        let mut machine = Self::new(config);
+        machine.next_sequence = facts.next_sequence.max(1);
+        for member in facts.members {
+            machine.roster.add(member);
+        }
+        for callback in facts.callbacks {
+            machine.roster.add_callback(callback);
+        }
+        for unreadable in facts.unreadable {
+            let queue = machine.rotations.queue_mut(&unreadable.key);
+            queue.unreadable.insert(unreadable.id, unreadable.why);
+        }
+        for (header, steps) in facts.rotations {
+            let queue = machine.rotations.queue_mut(&header.key);
+            match header.state {
+                RotationState::Waiting => {
+                    queue.waiting.insert(header.place, header.id);
+                }
+                RotationState::Running => queue.turn = Some(header.id),
+                RotationState::Completed
+                | RotationState::CompletedWithFailures
+                | RotationState::Stopped
+                | RotationState::Aborted
+                | RotationState::Obsolete => {}
+            }
+            let steps = steps.into_iter().map(interrupted);
+            machine.rotations.add(Live::new(header, steps));
+        }
+        machine
+    }
+}
+
+fn interrupted(mut step: Step) -> Step {
+    if let Some(status) = step.status.after(StatusEvent::Interrupt) {
+        step.status = status;
+        step.crashes += 1;
+    }
+    step
+}

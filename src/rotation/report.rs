@@ -1,0 +1,132 @@
+//! What callers and operators are told of a rotation.
+
+use crate::key::definition::OnKeyChangedCallbackErrorStrategy;
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::id::RotationId;
+use crate::rotation::plan::{Header, Step};
+use crate::rotation::state::RotationState;
+use crate::rotation::status::CallbackStatus;
+
+/// For whom a rotation waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitsFor {
+    /// For its key to be defined in this life of the program.
+    Definition,
+    /// For an earlier rotation of the key.
+    Rotation {
+        /// Which one.
+        id: RotationId,
+    },
+    /// For an operator to dismiss an unreadable rotation of the key.
+    Unreadable {
+        /// Which one.
+        id: RotationId,
+    },
+    /// For a worker to join, or to register its callback.
+    Worker {
+        /// The worker.
+        worker: WorkerName,
+        /// The callback.
+        callback: CallbackName,
+    },
+    /// For a callback that runs.
+    Callback {
+        /// The worker.
+        worker: WorkerName,
+        /// The callback.
+        callback: CallbackName,
+    },
+    /// For the journal, which cannot be written.
+    Journal,
+}
+
+/// What is known of one rotation. It never holds keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RotationReport {
+    /// Its id.
+    pub id: RotationId,
+    /// The key that changes.
+    pub key: KeyName,
+    /// Its number in the order of the declarations.
+    pub sequence: u64,
+    /// How far it is.
+    pub state: RotationState,
+    /// What a failed callback does to it.
+    pub strategy: OnKeyChangedCallbackErrorStrategy,
+    /// How often it was resumed.
+    pub resumes: u32,
+    /// When it was accepted, in milliseconds since 1970 by the wall clock.
+    pub accepted_ms: u64,
+    /// When it last stopped or ended, in milliseconds since 1970 by the wall clock.
+    pub ended_ms: Option<u64>,
+    /// The steps in the plan's order, removed ones too.
+    pub steps: Vec<Step>,
+    /// For whom it waits, if it goes on by itself.
+    pub waits_for: Vec<WaitsFor>,
+}
+
+impl RotationReport {
+    /// The report of a rotation that waits for nobody.
+    pub fn new(header: &Header, steps: Vec<Step>) -> Self {
+        Self {
+            id: header.id,
+            key: header.key.clone(),
+            sequence: header.seq,
+            state: header.state,
+            strategy: header.strategy,
+            resumes: header.resumes,
+            accepted_ms: header.accepted_ms,
+            ended_ms: header.ended_ms,
+            steps,
+            waits_for: Vec::new(),
+        }
+    }
+
+    /// The steps that have Failed.
+    pub fn failed(&self) -> impl Iterator<Item = &Step> {
+        let failed = |s: &&Step| s.status == CallbackStatus::Failed && !s.removed;
+        self.steps.iter().filter(failed)
+    }
+
+    /// The workers that may still hold data under the old key: those with a step that has not
+    /// Succeeded, each once, in the plan's order.
+    pub fn unsucceeded_workers(&self) -> Vec<WorkerName> {
+        let mut workers: Vec<WorkerName> = Vec::new();
+        for step in &self.steps {
+            if step.status != CallbackStatus::Succeeded && !workers.contains(&step.worker) {
+                workers.push(step.worker.clone());
+            }
+        }
+        workers
+    }
+
+    /// Whether `key_changed` answers it as an error: a callback failed under a strategy that
+    /// raises.
+    pub fn raises(&self) -> bool {
+        let failed = match self.state {
+            RotationState::Stopped | RotationState::CompletedWithFailures => true,
+            RotationState::Waiting
+            | RotationState::Running
+            | RotationState::Completed
+            | RotationState::Aborted
+            | RotationState::Obsolete => self.failed().next().is_some(),
+        };
+        failed && self.strategy.raises()
+    }
+}
+
+/// A rotation of which a record cannot be read: what its place tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnreadableRotation {
+    /// Its id.
+    pub id: RotationId,
+    /// The key that changes.
+    pub key: KeyName,
+    /// Whether it had not ended.
+    pub unfinished: bool,
+    /// What is wrong with which record.
+    pub why: String,
+}

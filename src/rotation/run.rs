@@ -1,0 +1,358 @@
+//! Taking rotations through their plans: whose turn it is, and which step is next.
+
+use crate::key::definition::KeyBehaviour;
+use crate::key::name::{KeyName, WorkerName};
+use crate::key::time::Time;
+use crate::rotation::effect::{Fact, RotationEffect};
+use crate::rotation::event::{Moment, StepRef};
+use crate::rotation::id::RotationId;
+use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
+use crate::rotation::plan::Step;
+use crate::rotation::rotations::Active;
+use crate::rotation::state::{RotationEvent, RotationState};
+use crate::rotation::status::StatusEvent;
+
+/// What came of trying to call a step.
+enum Start {
+    /// Something is being done about it.
+    Begun,
+    /// It waits.
+    Waits,
+    /// It has Failed without being called.
+    Failed,
+}
+
+impl RotationMachine {
+    /// Gives the turn to the next rotation of the key, if nobody has it.
+    pub(crate) fn advance_key(&mut self, key: &KeyName, now: Moment) {
+        if !self.runs_callbacks_of(key) {
+            return;
+        }
+        let queue = self.rotations.queue_mut(key);
+        if queue.turn.is_none() {
+            queue.turn = queue.waiting.first_key_value().map(|(_, id)| *id);
+        }
+        let Some(id) = queue.turn else {
+            return;
+        };
+        let Some(live) = self.rotations.get_mut(id) else {
+            return;
+        };
+        if !live.header.begun {
+            if !live.snapping {
+                live.snapping = true;
+                let key = key.clone();
+                self.effects
+                    .push(RotationEffect::Snapshot { rotation: id, key });
+            }
+            return;
+        }
+        self.begin(id);
+        self.advance(id, now);
+    }
+
+    /// Whether rotations of this key may run: it is defined, and none of them is unreadable.
+    fn runs_callbacks_of(&self, key: &KeyName) -> bool {
+        let queue = self.rotations.queue(key);
+        self.goes_on()
+            && queue.is_some_and(|queue| queue.defined.is_some() && queue.unreadable.is_empty())
+    }
+
+    /// Goes on with the rotation of the key whose turn it is.
+    pub(crate) fn advance_turn(&mut self, key: &KeyName, now: Moment) {
+        if let Some(id) = self.rotations.queue(key).and_then(|queue| queue.turn) {
+            self.advance(id, now);
+        }
+    }
+
+    pub(crate) fn snapped(&mut self, id: RotationId, now: Moment) {
+        let Some(live) = self.rotations.get_mut(id).filter(|live| live.snapping) else {
+            return;
+        };
+        live.snapping = false;
+        if self.closed || self.paused.is_some() {
+            return;
+        }
+        live.header.begun = true;
+        self.facts.push(Fact::Snapshot(id));
+        self.begin(id);
+        self.advance(id, now);
+    }
+
+    fn begin(&mut self, id: RotationId) {
+        let Some(live) = self.rotations.get_mut(id) else {
+            return;
+        };
+        if let Some(state) = live.header.state.after(RotationEvent::Begin) {
+            live.header.state = state;
+            let header = live.header.clone();
+            self.rotations
+                .queue_mut(&header.key)
+                .waiting
+                .remove(&header.place);
+            self.facts.push(Fact::Rotation(header));
+        }
+    }
+
+    /// Calls what is due of a running rotation, and ends it where nothing is left to do.
+    pub(crate) fn advance(&mut self, id: RotationId, now: Moment) {
+        let Some(live) = self.rotations.get(id) else {
+            return;
+        };
+        if !self.runs_callbacks_of(&live.header.key) {
+            return;
+        }
+        while let Some((at_once, candidates)) = self.candidates(id) {
+            let mut failed = false;
+            for no in candidates {
+                let step = StepRef {
+                    rotation: id,
+                    step: no,
+                };
+                match self.start(step, now) {
+                    Start::Begun => {}
+                    Start::Waits if at_once == 1 => break,
+                    Start::Waits => {}
+                    Start::Failed => {
+                        failed = true;
+                        break;
+                    }
+                }
+            }
+            if !failed {
+                break;
+            }
+        }
+        self.release_if_stopping(id, now);
+        self.finish_if_done(id, now);
+    }
+
+    fn candidates(&mut self, id: RotationId) -> Option<(usize, Vec<u32>)> {
+        let behaviour = self.behaviour(id)?;
+        let live = self.rotations.get_mut(id)?;
+        live.skip_settled();
+        let runs = live.header.state == RotationState::Running;
+        if !runs || live.is_stopping() {
+            return None;
+        }
+        let at_once = behaviour.workers_at_once.max(1);
+        Some((at_once, live.candidates(at_once)))
+    }
+
+    fn behaviour(&self, id: RotationId) -> Option<KeyBehaviour> {
+        let key = &self.rotations.get(id)?.header.key;
+        let defined = self.rotations.queue(key)?.defined.as_ref();
+        defined.map(|(behaviour, _)| behaviour.clone())
+    }
+
+    /// Since when the callback of a step is missing; none if it is there.
+    fn missing_since(&self, step: StepRef) -> Option<Time> {
+        let live = self.rotations.get(step.rotation)?;
+        let due = live.steps.get(&step.step)?;
+        let key = &live.header.key;
+        let entry = self.roster.get(&due.worker);
+        if entry.is_some_and(|entry| entry.has_attached(key, &due.callback)) {
+            return None;
+        }
+        let defined = self
+            .rotations
+            .queue(key)?
+            .defined
+            .as_ref()
+            .map(|(_, since)| *since);
+        let died = entry.and_then(|entry| entry.died());
+        died.max(defined)
+    }
+
+    fn start(&mut self, step: StepRef, now: Moment) -> Start {
+        let missing = self.missing_since(step);
+        let Some(live) = self.rotations.get_mut(step.rotation) else {
+            return Start::Waits;
+        };
+        let key = live.header.key.clone();
+        let Some(due) = live.steps.get(&step.step) else {
+            return Start::Waits;
+        };
+        if due.crashes >= self.config.max_crashes {
+            let error = format!("too many attempts: {} calls ended in a crash", due.crashes);
+            self.fail(step, error, now);
+            return Start::Failed;
+        }
+        if let Some(since) = missing {
+            return self.wait_for_worker(step, since, now);
+        }
+        if due.crashes >= SUSPECT_CRASHES && self.suspect.is_some_and(|other| other != step) {
+            self.after_suspect.insert(step.rotation);
+            return Start::Waits;
+        }
+        let (worker, callback) = (due.worker.clone(), due.callback.clone());
+        let entry = self.roster.get(&worker);
+        let Some(incarnation) = entry.and_then(|entry| entry.incarnation()) else {
+            return Start::Waits;
+        };
+        if due.crashes >= SUSPECT_CRASHES {
+            self.suspect = Some(step);
+        }
+        let since = now.time;
+        live.active
+            .insert(step.step, Active::Preparing { since, incarnation });
+        if let Some(wait) = self.config.worker_wait {
+            self.timers.insert((since.after(wait), step));
+        }
+        self.effects.push(RotationEffect::Prepare {
+            step,
+            key,
+            worker,
+            incarnation,
+            callback,
+        });
+        Start::Begun
+    }
+
+    fn wait_for_worker(&mut self, step: StepRef, since: Time, now: Moment) -> Start {
+        let Some(wait) = self.config.worker_wait else {
+            return Start::Waits;
+        };
+        let end = since.after(wait);
+        if end > now.time {
+            self.timers.insert((end, step));
+            return Start::Waits;
+        }
+        let error = format!("worker gone: it or its callback was not here for {wait:?}");
+        self.fail(step, error, now);
+        Start::Failed
+    }
+
+    pub(crate) fn prepared(&mut self, step: StepRef, now: Moment) {
+        let here = self.missing_since(step).is_none();
+        let may_run = here && self.goes_on();
+        let Some(live) = self.rotations.get_mut(step.rotation) else {
+            self.effects.push(RotationEffect::Release { step });
+            return;
+        };
+        if !matches!(live.active.get(&step.step), Some(Active::Preparing { .. })) {
+            self.effects.push(RotationEffect::Release { step });
+            return;
+        }
+        if !may_run || live.is_stopping() {
+            live.active.remove(&step.step);
+            self.effects.push(RotationEffect::Release { step });
+            self.suspect_ended(step, now);
+            self.advance(step.rotation, now);
+            return;
+        }
+        let key = live.header.key.clone();
+        let Some(due) = live.steps.get_mut(&step.step) else {
+            return;
+        };
+        let Some(status) = due.status.after(StatusEvent::Call) else {
+            return;
+        };
+        due.status = status;
+        due.attempt += 1;
+        due.started_ms = Some(now.wall_ms);
+        due.ended_ms = None;
+        due.error = None;
+        let attempt = due.attempt;
+        let fact = Fact::Step(step.rotation, key.clone(), due.clone());
+        live.active.insert(step.step, Active::Running { attempt });
+        self.facts.push(fact);
+        let after = self.this_write();
+        self.effects.push(RotationEffect::Call {
+            after,
+            step,
+            attempt,
+            key,
+        });
+    }
+
+    /// Lets the next step that crashes followed have its turn.
+    pub(crate) fn suspect_ended(&mut self, step: StepRef, now: Moment) {
+        if self.suspect != Some(step) {
+            return;
+        }
+        self.suspect = None;
+        for id in std::mem::take(&mut self.after_suspect) {
+            if id != step.rotation {
+                self.advance(id, now);
+            }
+        }
+    }
+
+    pub(crate) fn died(&mut self, worker: &WorkerName, incarnation: u64, now: Moment) {
+        if self.roster.die(worker, incarnation, now.time) {
+            self.release_preparing(now, |step| step.worker == *worker);
+        }
+    }
+
+    /// Gives up what is prepared for these steps, and looks again at their rotations.
+    pub(crate) fn release_preparing(&mut self, now: Moment, of: impl Fn(&Step) -> bool) {
+        let mut released = Vec::new();
+        for live in self.rotations.iter_mut() {
+            let id = live.header.id;
+            let steps = &live.steps;
+            live.active.retain(|no, active| {
+                let preparing = matches!(active, Active::Preparing { .. });
+                let mine = preparing && steps.get(no).is_some_and(&of);
+                if mine {
+                    released.push(StepRef {
+                        rotation: id,
+                        step: *no,
+                    });
+                }
+                !mine
+            });
+        }
+        for step in released {
+            self.effects.push(RotationEffect::Release { step });
+            self.suspect_ended(step, now);
+            self.advance(step.rotation, now);
+        }
+    }
+
+    /// Gives up what is prepared for a rotation that a failed step stops: no further step runs.
+    fn release_if_stopping(&mut self, id: RotationId, now: Moment) {
+        let Some(live) = self.rotations.get_mut(id).filter(|live| live.is_stopping()) else {
+            return;
+        };
+        let preparing = |active: &Active| matches!(active, Active::Preparing { .. });
+        let given_up = live.active.extract_if(.., |_, active| preparing(active));
+        let given_up: Vec<u32> = given_up.map(|(no, _)| no).collect();
+        for step in given_up {
+            let step = StepRef { rotation: id, step };
+            self.effects.push(RotationEffect::Release { step });
+            self.suspect_ended(step, now);
+        }
+    }
+
+    pub(crate) fn tick(&mut self, now: Moment) {
+        while let Some((at, step)) = self.timers.first().copied() {
+            if at > now.time {
+                break;
+            }
+            self.timers.remove(&(at, step));
+            if !self.goes_on() {
+                continue;
+            }
+            let wait = self.config.worker_wait.unwrap_or_default();
+            let active = self
+                .rotations
+                .get(step.rotation)
+                .map(|live| live.active.get(&step.step));
+            if let Some(Some(Active::Preparing { since, .. })) = active
+                && since.after(wait) <= now.time
+            {
+                self.effects.push(RotationEffect::Release { step });
+                let error = "still running: an earlier call of this worker's callbacks for \
+                                 the key has not returned, or no thread was free";
+                self.fail(step, error.to_owned(), now);
+            }
+            self.advance(step.rotation, now);
+        }
+    }
+
+    /// When `Tick` is due next.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+}

@@ -1,0 +1,11 @@
+//! The machine of one key, by tables of exact effects: what happens to it, and what it wants done.
+#![allow(clippy::expect_used, reason = "a test that cannot go on should say so")]
+
+mod proposals;
+mod random;
+mod requests;
+mod saves;
+mod script;
+mod sharing;
+
+use keyward::key::effect::KeyEffect as Effect;
