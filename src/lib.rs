@@ -2,6 +2,7 @@
 
 pub mod crypto;
 pub mod guard;
+pub mod journal;
 pub mod key;
 pub mod repo;
 pub mod rotation;

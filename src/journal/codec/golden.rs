@@ -1,0 +1,256 @@
+//! The bytes of every kind of record, as the first version wrote them. If one of these tests
+//! fails, databases in the field are no longer read: raise the kind's schema number instead, and
+//! keep the old types.
+
+use uuid::Uuid;
+
+use crate::journal::codec::keys::{self, DeclaredRecord};
+use crate::journal::codec::meta::{self, BatchRecord};
+use crate::journal::codec::{roster, rotation};
+use crate::journal::kind::Kind;
+use crate::key::definition::OnKeyChangedCallbackErrorStrategy;
+use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::state::{Effect, Snapshot, StateRecord};
+use crate::rotation::id::RotationId;
+use crate::rotation::plan::{Declared, Header, Step};
+use crate::rotation::state::RotationState;
+use crate::rotation::status::CallbackStatus;
+use crate::secret::value::{SecretKeyPair, SecretKeyValue};
+
+const ID: RotationId = RotationId::new(Uuid::from_u128(7));
+
+fn key() -> KeyName {
+    KeyName::new("k").unwrap()
+}
+
+fn check() -> SecretKeyValue {
+    SecretKeyValue::from([5; 32])
+}
+
+const BATCH: BatchRecord = BatchRecord {
+    life: 3,
+    number: 300,
+};
+
+fn state() -> StateRecord {
+    StateRecord {
+        flow: SecretKeyFlow::ForwardPath,
+        key: Some(SecretKeyValue::from("back")),
+    }
+}
+
+const DECLARED: DeclaredRecord = DeclaredRecord {
+    sequence: 9,
+    old: Some([[1; 32], [2; 32]]),
+};
+
+fn header() -> Header {
+    Header {
+        id: ID,
+        key: key(),
+        seq: 9,
+        place: 70_000,
+        use_case: SecretKeyUseCase::RoundTrip,
+        strategy: OnKeyChangedCallbackErrorStrategy::Halt,
+        state: RotationState::Stopped,
+        declared: Declared {
+            old: None,
+            new: Some([[1; 32], [2; 32]]),
+        },
+        old_keys: None,
+        new_keys: Some(u128::MAX),
+        begun: true,
+        resumes: 2,
+        overtaken: false,
+        accepted_ms: 1_764_000_000_000,
+        ended_ms: Some(1_764_000_000_001),
+    }
+}
+
+fn step() -> Step {
+    Step {
+        status: CallbackStatus::Failed,
+        attempt: 2,
+        crashes: 1,
+        started_ms: Some(4),
+        ended_ms: None,
+        error: Some("no".to_owned()),
+        effect: Effect::Decrypted,
+        removed: true,
+        ..Step::new(
+            6,
+            WorkerName::new("w").unwrap(),
+            CallbackName::new("c").unwrap(),
+        )
+    }
+}
+
+fn snapshot() -> Snapshot {
+    Snapshot::Known {
+        flow: Some(SecretKeyFlow::BackPath),
+        previous: Some(SecretKeyPair::new("f", "b")),
+    }
+}
+
+/// A record of each kind, and one of each other shape that a kind has.
+pub(super) fn all() -> Vec<(Kind, Vec<u8>)> {
+    let empty = StateRecord {
+        flow: SecretKeyFlow::BackPath,
+        key: None,
+    };
+    let unreadable = Snapshot::Unreadable {
+        why: "cut".to_owned(),
+    };
+    let records = [
+        (Kind::Check, meta::encode_check(&check())),
+        (Kind::Batch, meta::encode_batch(BATCH)),
+        (Kind::Sequence, meta::encode_sequence(u64::MAX)),
+        (Kind::State, keys::encode_state(&state())),
+        (Kind::State, keys::encode_state(&empty)),
+        (Kind::Declared, keys::encode_declared(&DECLARED)),
+        (Kind::Member, roster::encode_number(250)),
+        (Kind::Callback, roster::encode_number(251)),
+        (Kind::Header, rotation::encode_header(&header(), 4)),
+        (Kind::Step, rotation::encode_step(&step())),
+        (
+            Kind::Keys,
+            keys::encode_pair(&SecretKeyPair::new("fo", "ba")),
+        ),
+        (Kind::Snapshot, keys::encode_snapshot(&snapshot())),
+        (Kind::Snapshot, keys::encode_snapshot(&unreadable)),
+        (Kind::EndedHeader, rotation::encode_header(&header(), 4)),
+        (Kind::EndedStep, rotation::encode_step(&step())),
+    ];
+    records
+        .map(|(kind, plain)| (kind, plain.unwrap().to_vec()))
+        .into()
+}
+
+const GOLDEN: [&str; 15] = [
+    "200505050505050505050505050505050505050505050505050505050505050505",
+    "03fb2c01",
+    "fdffffffffffffffff",
+    "0101046261636b",
+    "0200",
+    "09010101010101010101010101010101010101010101010101010101010101010101020202020202\
+     0202020202020202020202020202020202020202020202020202",
+    "fa",
+    "fbfb00",
+    "09fc7011010001030400010101010101010101010101010101010101010101010101010101010101\
+     01010102020202020202020202020202020202020202020202020202020202020202020001feffff\
+     ffffffffffffffffffffffffffff010200fd00e897b69a01000001fd01e897b69a01000004",
+    "0177016302020101040001026e6f0101",
+    "02666f026261",
+    "0001020101660162",
+    "0103637574",
+    "09fc7011010001030400010101010101010101010101010101010101010101010101010101010101\
+     01010102020202020202020202020202020202020202020202020202020202020202020001feffff\
+     ffffffffffffffffffffffffffff010200fd00e897b69a01000001fd01e897b69a01000004",
+    "0177016302020101040001026e6f0101",
+];
+
+#[test]
+fn no_record_has_changed_its_bytes() {
+    for ((kind, plain), golden) in all().into_iter().zip(GOLDEN) {
+        let hex = data_encoding::HEXLOWER.encode(&plain);
+        assert_eq!((kind.schema(), hex.as_str()), (1, golden), "{kind}");
+    }
+}
+
+#[test]
+fn every_kind_has_golden_bytes() {
+    let all = all();
+    for kind in Kind::ALL {
+        assert!(all.iter().any(|(golden, _)| *golden == kind), "{kind}");
+    }
+}
+
+#[test]
+fn every_golden_record_is_read_back() {
+    let bytes: Vec<Vec<u8>> = GOLDEN
+        .map(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap())
+        .into();
+    assert_eq!(meta::decode_check(&bytes[0]), Ok(check()));
+    assert_eq!(meta::decode_batch(&bytes[1]), Ok(BATCH));
+    assert_eq!(meta::decode_sequence(&bytes[2]), Ok(u64::MAX));
+    assert_eq!(keys::decode_state(&bytes[3]), Ok(state()));
+    assert_eq!(keys::decode_declared(&bytes[5]), Ok(DECLARED));
+    assert_eq!(roster::decode_number(&bytes[6]), Ok(250));
+    let read = rotation::decode_header(ID, &key(), &bytes[8]).unwrap();
+    assert_eq!((read.header, read.steps), (header(), 4));
+    assert_eq!(rotation::decode_step(6, &bytes[9]), Ok(step()));
+    let pair = SecretKeyPair::new("fo", "ba");
+    assert_eq!(keys::decode_pair(&bytes[10]), Ok(pair));
+    assert_eq!(keys::decode_snapshot(&bytes[11]), Ok(snapshot()));
+}
+#[test]
+fn no_variant_has_changed_its_number() {
+    for (number, state) in (0..).zip([
+        RotationState::Waiting,
+        RotationState::Running,
+        RotationState::Completed,
+        RotationState::CompletedWithFailures,
+        RotationState::Stopped,
+        RotationState::Aborted,
+        RotationState::Obsolete,
+    ]) {
+        let header = Header { state, ..header() };
+        let plain = rotation::encode_header(&header, 4).unwrap();
+        assert_eq!(plain[8], number);
+        assert_eq!(
+            rotation::decode_header(ID, &key(), &plain).unwrap().header,
+            header
+        );
+    }
+    for (number, strategy) in (0..).zip(OnKeyChangedCallbackErrorStrategy::ALL) {
+        let header = Header {
+            strategy,
+            ..header()
+        };
+        let plain = rotation::encode_header(&header, 4).unwrap();
+        assert_eq!(plain[7], number);
+        assert_eq!(
+            rotation::decode_header(ID, &key(), &plain).unwrap().header,
+            header
+        );
+    }
+    let one_way = Header {
+        use_case: SecretKeyUseCase::OneWayTrip,
+        ..header()
+    };
+    let plain = rotation::encode_header(&one_way, 4).unwrap();
+    assert_eq!(plain[6], 0);
+    assert_eq!(
+        rotation::decode_header(ID, &key(), &plain).unwrap().header,
+        one_way
+    );
+    for (number, status) in (0..).zip([
+        CallbackStatus::Pending,
+        CallbackStatus::InProgress,
+        CallbackStatus::Failed,
+        CallbackStatus::Succeeded,
+    ]) {
+        let step = Step { status, ..step() };
+        let plain = rotation::encode_step(&step).unwrap();
+        assert_eq!(plain[4], number);
+        assert_eq!(rotation::decode_step(6, &plain), Ok(step));
+    }
+    for (number, effect) in (0..).zip([Effect::Nothing, Effect::Decrypted, Effect::Reencrypted]) {
+        let step = Step { effect, ..step() };
+        let plain = rotation::encode_step(&step).unwrap();
+        assert_eq!(plain[plain.len() - 2], number);
+        assert_eq!(rotation::decode_step(6, &plain), Ok(step));
+    }
+    let flows = [
+        SecretKeyFlow::Default,
+        SecretKeyFlow::ForwardPath,
+        SecretKeyFlow::BackPath,
+    ];
+    for (number, flow) in (0..).zip(flows) {
+        let state = StateRecord { flow, key: None };
+        let plain = keys::encode_state(&state).unwrap();
+        assert_eq!(plain[0], number);
+        assert_eq!(keys::decode_state(&plain), Ok(state));
+    }
+}

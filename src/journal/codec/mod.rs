@@ -1,0 +1,198 @@
+//! How records look in bytes, before they are sealed: serde and bincode are used here and nowhere
+//! else. The frozen types of each schema stand beside the functions that encode and decode them;
+//! none of them is a type of another room, so that a change there cannot change the format.
+//!
+//! Any bytes are a record or an error here: nothing panics, and no claimed length is believed
+//! before that many bytes are there. Buffers of plain records are zeroized and never grow.
+//!
+//! Never in here: where records lie, how they are sealed, a repo.
+
+pub(super) mod keys;
+pub(super) mod meta;
+pub(super) mod roster;
+pub(super) mod rotation;
+
+#[cfg(test)]
+mod golden;
+
+use std::fmt;
+
+use bincode::config::{self, Config};
+use bincode::enc::write::SizeWriter;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+/// The largest record, in bytes before it is sealed: a pair of the largest values, twice over.
+pub(super) const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
+
+/// A record before it is sealed.
+pub(super) type Plain = Zeroizing<Vec<u8>>;
+
+/// A record that is larger than [`MAX_RECORD_BYTES`], or that bincode refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooLarge {
+    pub(super) bytes: usize,
+}
+
+/// Why the content of a record that opened is none. No content is quoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Malformed {
+    /// The bytes are not those of such a record.
+    Bytes,
+    /// A name in it cannot be one.
+    Name,
+    /// A key value in it cannot be one.
+    Value,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bytes => "its content is not that of such a record",
+            Self::Name => "it holds a name that cannot be one",
+            Self::Value => "it holds a key value that cannot be one",
+        })
+    }
+}
+
+fn format() -> impl Config {
+    config::standard().with_limit::<MAX_RECORD_BYTES>()
+}
+
+/// Encodes into a buffer of exactly the size that it takes, which is found out first.
+fn encode(frozen: &impl Serialize) -> Result<Plain, TooLarge> {
+    let mut size = SizeWriter::default();
+    bincode::serde::encode_into_writer(frozen, &mut size, format())
+        .map_err(|_| TooLarge { bytes: usize::MAX })?;
+    let bytes = size.bytes_written;
+    if bytes > MAX_RECORD_BYTES {
+        return Err(TooLarge { bytes });
+    }
+    let mut plain = Zeroizing::new(vec![0; bytes]);
+    bincode::serde::encode_into_slice(frozen, &mut plain, format())
+        .map_err(|_| TooLarge { bytes })?;
+    Ok(plain)
+}
+
+/// Decodes all of the bytes, borrowing texts and values from them.
+fn decode<'a, T: Deserialize<'a>>(plain: &'a [u8]) -> Result<T, Malformed> {
+    if plain.len() > MAX_RECORD_BYTES {
+        return Err(Malformed::Bytes);
+    }
+    match bincode::serde::borrow_decode_from_slice(plain, format()) {
+        Ok((frozen, read)) if read == plain.len() => Ok(frozen),
+        Ok(_) | Err(_) => Err(Malformed::Bytes),
+    }
+}
+
+/// Bytes as they are, borrowed: a length and the bytes.
+struct Bytes<'a>(&'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Bytes<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrowed;
+
+        impl<'de> Visitor<'de> for Borrowed {
+            type Value = &'de [u8];
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<&'de [u8], E> {
+                Ok(bytes)
+            }
+        }
+
+        deserializer.deserialize_bytes(Borrowed).map(Bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::key::name::KeyName;
+    use crate::rotation::id::RotationId;
+    use crate::secret::value::{MAX_VALUE_BYTES, SecretKeyPair, SecretKeyValue};
+
+    fn decode_as_everything(plain: &[u8]) {
+        let id = RotationId::new(Uuid::nil());
+        let key = KeyName::new("k").unwrap();
+        let _ = meta::decode_check(plain);
+        let _ = meta::decode_batch(plain);
+        let _ = meta::decode_sequence(plain);
+        let _ = keys::decode_state(plain);
+        let _ = keys::decode_declared(plain);
+        let _ = keys::decode_pair(plain);
+        let _ = keys::decode_snapshot(plain);
+        let _ = roster::decode_number(plain);
+        let _ = rotation::decode_header(id, &key, plain);
+        let _ = rotation::decode_step(0, plain);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_or_are_refused(plain: Vec<u8>) {
+            decode_as_everything(&plain);
+        }
+
+        #[test]
+        fn every_golden_record_with_any_bytes_changed_decodes_or_is_refused(
+            which: prop::sample::Index,
+            at: prop::sample::Index,
+            byte: u8,
+            cut: prop::sample::Index,
+        ) {
+            let all = golden::all();
+            let mut plain = which.get(&all).1.clone();
+            let at = at.index(plain.len());
+            plain[at] = byte;
+            decode_as_everything(&plain);
+            decode_as_everything(&plain[..cut.index(plain.len())]);
+        }
+    }
+
+    #[test]
+    fn a_claimed_length_is_not_believed() {
+        for claimed in [250_u64, 70_000, 1 << 22, 1 << 33, u64::MAX] {
+            let mut plain = vec![253];
+            plain.extend(claimed.to_le_bytes());
+            decode_as_everything(&plain);
+            decode_as_everything(&[&[1], plain.as_slice()].concat());
+            assert_eq!(keys::decode_pair(&plain), Err(Malformed::Bytes));
+        }
+    }
+
+    #[test]
+    fn the_largest_pair_fits_and_its_buffer_was_not_grown() {
+        let value = SecretKeyValue::new(vec![7; MAX_VALUE_BYTES]);
+        let pair = SecretKeyPair::new(value.clone(), value);
+        let plain = keys::encode_pair(&pair).unwrap();
+        assert_eq!(plain.capacity(), plain.len());
+        assert_eq!(keys::decode_pair(&plain), Ok(pair));
+    }
+
+    #[test]
+    fn a_record_beyond_the_bound_is_refused_before_it_is_written() {
+        let value = SecretKeyValue::new(vec![7; 3 * MAX_VALUE_BYTES]);
+        let refused = keys::encode_pair(&SecretKeyPair::new(value.clone(), value));
+        assert!(matches!(refused, Err(TooLarge { bytes }) if bytes > MAX_RECORD_BYTES));
+    }
+
+    #[test]
+    fn what_follows_a_record_makes_it_malformed() {
+        let mut plain = meta::encode_sequence(7).unwrap().to_vec();
+        plain.push(0);
+        assert_eq!(meta::decode_sequence(&plain), Err(Malformed::Bytes));
+    }
+}

@@ -1,0 +1,393 @@
+//! Turns facts into one batch: one change a record, the last fact about it counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use crate::journal::codec::keys::{self, DeclaredRecord};
+use crate::journal::codec::rotation::HeaderRecord;
+use crate::journal::codec::{Plain, TooLarge, meta, roster, rotation};
+use crate::journal::error::JournalError;
+use crate::journal::fact::{Attached, JournalFact};
+use crate::journal::fence::Fence;
+use crate::journal::place::{Part, Place, layout};
+use crate::journal::quarantine::Quarantine;
+use crate::journal::vault::{Unread, Vault};
+use crate::key::name::{KeyName, WorkerName};
+use crate::key::state::{RecordChange, Snapshot};
+use crate::repo::batch::Batch;
+use crate::repo::space::Space;
+use crate::repo::state_repo::StateRepo;
+use crate::rotation::effect::Fact;
+use crate::rotation::id::RotationId;
+use crate::rotation::plan::{Header, Step};
+use crate::secret::value::SecretKeyPair;
+
+/// What becomes of a record; its bytes before they are sealed.
+enum Change {
+    Put(Result<Plain, TooLarge>),
+    Delete,
+}
+
+/// A rotation's header as the batch will leave it.
+struct Pending {
+    record: HeaderRecord,
+    /// As it is durable now, if it is.
+    before: Option<HeaderRecord>,
+}
+
+/// A batch in the making. It reads, and writes nothing.
+pub(super) struct Draft<'a> {
+    repo: &'a dyn StateRepo,
+    vault: &'a Vault,
+    quarantine: Quarantine,
+    changes: BTreeMap<Place, Change>,
+    headers: BTreeMap<RotationId, Pending>,
+    ended: BTreeSet<RotationId>,
+    dismissed: BTreeSet<RotationId>,
+    /// Places in the order of the history.
+    order: Vec<Vec<u8>>,
+}
+
+impl<'a> Draft<'a> {
+    /// For the next batch of this journal.
+    pub(super) fn new(repo: &'a dyn StateRepo, vault: &'a Vault, fence: &Fence) -> Self {
+        Self {
+            repo,
+            vault,
+            quarantine: Quarantine::new(fence.life(), fence.next()),
+            changes: BTreeMap::new(),
+            headers: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            dismissed: BTreeSet::new(),
+            order: Vec::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, fact: &JournalFact) -> Result<(), JournalError> {
+        match (&fact.fact, &fact.attached) {
+            (Fact::Keys(id), Attached::Keys { old, new }) => self.keys(*id, old, new),
+            (Fact::Snapshot(id), Attached::Snapshot(snapshot)) => self.snapshot(*id, snapshot),
+            (Fact::Record(_), Attached::Record { key, change }) => {
+                if let Some(change) = change {
+                    self.state(key, change);
+                }
+                Ok(())
+            }
+            (fact, Attached::Nothing) => self.add_plain(fact),
+            (fact, Attached::Keys { .. } | Attached::Snapshot(_) | Attached::Record { .. }) => Err(
+                incomplete(format!("{} with another's attachment", name(fact))),
+            ),
+        }
+    }
+
+    fn add_plain(&mut self, fact: &Fact) -> Result<(), JournalError> {
+        match fact {
+            Fact::NextSequence(next) => self.put(Place::Sequence, meta::encode_sequence(*next)),
+            Fact::Member(member) => {
+                let number = roster::encode_number(member.joined);
+                self.put(Place::Member(member.worker.clone()), number);
+            }
+            Fact::MemberGone(worker) => self.member_gone(worker)?,
+            Fact::Callback(new) => {
+                let (worker, key) = (new.worker.clone(), new.key.clone());
+                let place = Place::Callback(worker, key, new.callback.clone());
+                self.put(place, roster::encode_number(new.registered));
+            }
+            Fact::CallbackGone {
+                worker,
+                key,
+                callback,
+            } => {
+                let place = Place::Callback(worker.clone(), key.clone(), callback.clone());
+                self.changes.insert(place, Change::Delete);
+            }
+            Fact::Rotation(header) => self.rotation(header)?,
+            Fact::Step(id, key, step) => self.step(*id, key, step)?,
+            Fact::Ended(header, steps) => self.ended(header, steps)?,
+            Fact::Dismissed(id) => {
+                self.dismissed.insert(*id);
+            }
+            Fact::Keys(_) | Fact::Snapshot(_) | Fact::Record(_) => {
+                return Err(incomplete(format!("{} without its attachment", name(fact))));
+            }
+        }
+        Ok(())
+    }
+
+    /// A change of a key's state record.
+    pub(super) fn state(&mut self, key: &KeyName, change: &RecordChange) {
+        let place = Place::State(key.clone());
+        match change {
+            RecordChange::Put(record) => self.put(place, keys::encode_state(record)),
+            RecordChange::Delete => {
+                self.changes.insert(place, Change::Delete);
+            }
+        }
+    }
+
+    fn put(&mut self, place: Place, plain: Result<Plain, TooLarge>) {
+        self.changes.insert(place, Change::Put(plain));
+    }
+
+    fn member_gone(&mut self, worker: &WorkerName) -> Result<(), JournalError> {
+        let of_worker = |place: &Place| matches!(place, Place::Callback(of, ..) if of == worker);
+        for (_, change) in self
+            .changes
+            .iter_mut()
+            .filter(|(place, _)| of_worker(place))
+        {
+            *change = Change::Delete;
+        }
+        for (key, _) in collect(self.repo, Space::Roster, &layout::callbacks_of(worker))? {
+            if let Some(place) = Place::parse(Space::Roster, &key) {
+                self.changes.insert(place, Change::Delete);
+            }
+        }
+        self.changes
+            .insert(Place::Member(worker.clone()), Change::Delete);
+        Ok(())
+    }
+
+    fn rotation(&mut self, header: &Header) -> Result<(), JournalError> {
+        if let Some(pending) = self.pending(header.id)? {
+            pending.record.header = header.clone();
+            return Ok(());
+        }
+        let record = HeaderRecord {
+            header: header.clone(),
+            steps: 0,
+        };
+        let before = None;
+        self.headers.insert(header.id, Pending { record, before });
+        let old = header.declared.old;
+        let declared = DeclaredRecord {
+            sequence: header.seq,
+            old,
+        };
+        let plain = keys::encode_declared(&declared);
+        self.put(Place::Declared(header.key.clone()), plain);
+        Ok(())
+    }
+
+    fn step(&mut self, id: RotationId, key: &KeyName, step: &Step) -> Result<(), JournalError> {
+        let record = self.known(id)?;
+        record.steps = record.steps.max(step.no.saturating_add(1));
+        let place = Place::Living(id, key.clone(), Part::Step(step.no));
+        self.put(place, rotation::encode_step(step));
+        Ok(())
+    }
+
+    fn keys(
+        &mut self,
+        id: RotationId,
+        old: &Option<SecretKeyPair>,
+        new: &Option<SecretKeyPair>,
+    ) -> Result<(), JournalError> {
+        let header = self.known(id)?.header.clone();
+        for (random, pair) in [(header.old_keys, old), (header.new_keys, new)] {
+            match (random, pair) {
+                (Some(random), Some(pair)) => {
+                    let place = Place::Living(id, header.key.clone(), Part::Keys(random));
+                    self.put(place, keys::encode_pair(pair));
+                }
+                (None, None) => {}
+                (Some(_), None) | (None, Some(_)) => {
+                    return Err(incomplete(format!(
+                        "the keys of rotation {id} are not those that its header names"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, id: RotationId, snapshot: &Snapshot) -> Result<(), JournalError> {
+        let key = self.known(id)?.header.key.clone();
+        let place = Place::Living(id, key, Part::Snapshot);
+        self.put(place, keys::encode_snapshot(snapshot));
+        Ok(())
+    }
+
+    fn ended(&mut self, header: &Header, steps: &[Step]) -> Result<(), JournalError> {
+        let (id, key) = (header.id, &header.key);
+        self.headers.remove(&id);
+        self.changes
+            .retain(|place, _| !matches!(place, Place::Living(of, ..) if *of == id));
+        self.ended.insert(id);
+        let numbers = steps.iter().map(|step| step.no.saturating_add(1));
+        let count = numbers.max().unwrap_or_default();
+        let place = Place::Ended(id, key.clone(), Part::Header);
+        self.put(place, rotation::encode_header(header, count));
+        for step in steps {
+            let place = Place::Ended(id, key.clone(), Part::Step(step.no));
+            self.put(place, rotation::encode_step(step));
+        }
+        self.order.push(layout::order_bytes(header.seq, id, key));
+        Ok(())
+    }
+
+    fn known(&mut self, id: RotationId) -> Result<&mut HeaderRecord, JournalError> {
+        match self.pending(id)? {
+            Some(pending) => Ok(&mut pending.record),
+            None => Err(incomplete(format!("rotation {id} has no header"))),
+        }
+    }
+
+    /// The header as the facts so far leave it, from the repo if there were none.
+    fn pending(&mut self, id: RotationId) -> Result<Option<&mut Pending>, JournalError> {
+        if !self.headers.contains_key(&id)
+            && let Some(record) = self.durable_header(id)?
+        {
+            let before = Some(record.clone());
+            self.headers.insert(id, Pending { record, before });
+        }
+        Ok(self.headers.get_mut(&id))
+    }
+
+    fn durable_header(&self, id: RotationId) -> Result<Option<HeaderRecord>, JournalError> {
+        if self.ended.contains(&id) {
+            return Err(incomplete(format!("rotation {id} has ended")));
+        }
+        let mut first = None;
+        let prefix = layout::living_prefix(id);
+        self.repo
+            .scan(Space::Rotations, &prefix, &mut |key, stored| {
+                first = Some((key.to_vec(), stored.to_vec()));
+                ControlFlow::Break(())
+            })?;
+        // The header is the first of a rotation's records; without it nothing else counts.
+        let Some((key, stored)) = first else {
+            return Ok(None);
+        };
+        match Place::parse(Space::Rotations, &key) {
+            Some(place @ Place::Living(_, _, Part::Header)) => {
+                let Place::Living(_, key, _) = &place else {
+                    return Ok(None);
+                };
+                let decode = |plain: &[u8]| rotation::decode_header(id, key, plain);
+                let read = self.vault.read(&place, &stored, decode);
+                read.map(Some).map_err(|unread| unread.needed(&place))
+            }
+            Some(_) | None => Err(incomplete(format!("rotation {id} has lost its header"))),
+        }
+    }
+
+    /// The batch.
+    pub(super) fn finish(mut self) -> Result<Batch, JournalError> {
+        self.add_headers()?;
+        let mut batch = Batch::new();
+        let mut quarantine = self.quarantine;
+        for id in &self.dismissed {
+            let prefix = layout::living_prefix(*id);
+            for (key, stored) in collect(self.repo, Space::Rotations, &prefix)? {
+                batch = quarantine.copy(batch, Space::Rotations, &key, stored);
+                batch = batch.delete(Space::Rotations, key);
+            }
+        }
+        for id in &self.ended {
+            let prefix = layout::living_prefix(*id);
+            for (key, _) in collect(self.repo, Space::Rotations, &prefix)? {
+                batch = batch.delete(Space::Rotations, key);
+            }
+        }
+        for place in self.order {
+            batch = batch.put(Space::History, place, []);
+        }
+        for (place, change) in self.changes {
+            let (space, key) = (place.space(), place.bytes());
+            let stored = self.repo.get(space, &key)?;
+            if let Some(stored) = stored {
+                batch = match self.vault.check(&place, &stored) {
+                    Ok(()) => batch,
+                    Err(Unread::DoesNotOpen(_) | Unread::Unreadable(_)) => {
+                        quarantine.copy(batch, space, &key, stored)
+                    }
+                    Err(unread @ Unread::Tool(_)) => return Err(unread.needed(&place)),
+                };
+            }
+            batch = match change {
+                Change::Put(plain) => batch.put(space, key, self.vault.seal(&place, plain)?),
+                Change::Delete => batch.delete(space, key),
+            };
+        }
+        Ok(batch)
+    }
+
+    fn add_headers(&mut self) -> Result<(), JournalError> {
+        for (id, pending) in std::mem::take(&mut self.headers) {
+            let Pending { record, before } = pending;
+            if before.as_ref() == Some(&record) {
+                continue;
+            }
+            self.check_whole(id, &record.header, before.map(|before| before.header))?;
+            let place = Place::Living(id, record.header.key.clone(), Part::Header);
+            self.put(place, rotation::encode_header(&record.header, record.steps));
+        }
+        Ok(())
+    }
+
+    /// What a header names for the first time is in the same batch.
+    fn check_whole(
+        &self,
+        id: RotationId,
+        header: &Header,
+        before: Option<Header>,
+    ) -> Result<(), JournalError> {
+        let has = |part| {
+            self.changes
+                .contains_key(&Place::Living(id, header.key.clone(), part))
+        };
+        let keys = [header.old_keys, header.new_keys];
+        let known = before
+            .as_ref()
+            .map_or([None; 2], |before| [before.old_keys, before.new_keys]);
+        let missing = keys
+            .into_iter()
+            .flatten()
+            .any(|random| !known.contains(&Some(random)) && !has(Part::Keys(random)));
+        if missing {
+            return Err(incomplete(format!("rotation {id} comes without its keys")));
+        }
+        let begins = header.begun && !before.is_some_and(|before| before.begun);
+        if begins && !has(Part::Snapshot) {
+            return Err(incomplete(format!(
+                "rotation {id} begins without its snapshot"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// A key of a space and what is stored there.
+type Stored = (Vec<u8>, Vec<u8>);
+
+fn collect(repo: &dyn StateRepo, space: Space, prefix: &[u8]) -> Result<Vec<Stored>, JournalError> {
+    let mut found = Vec::new();
+    repo.scan(space, prefix, &mut |key, stored| {
+        found.push((key.to_vec(), stored.to_vec()));
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+fn incomplete(what: String) -> JournalError {
+    JournalError::Incomplete { what }
+}
+
+/// A fact's name, without what it says.
+fn name(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::NextSequence(_) => "NextSequence",
+        Fact::Member(_) => "Member",
+        Fact::MemberGone(_) => "MemberGone",
+        Fact::Callback(_) => "Callback",
+        Fact::CallbackGone { .. } => "CallbackGone",
+        Fact::Rotation(_) => "Rotation",
+        Fact::Keys(_) => "Keys",
+        Fact::Snapshot(_) => "Snapshot",
+        Fact::Step(..) => "Step",
+        Fact::Record(_) => "Record",
+        Fact::Ended(..) => "Ended",
+        Fact::Dismissed(_) => "Dismissed",
+    }
+}

@@ -1,0 +1,214 @@
+//! Loading: all that the coordinator needs to go on, and the list of what cannot be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use crate::journal::codec::{Malformed, meta, roster};
+use crate::journal::error::{JournalError, UnreadableRecord};
+use crate::journal::gathered::Gathered;
+use crate::journal::opened::Journal;
+use crate::journal::place::{Place, layout};
+use crate::key::state::Snapshot;
+use crate::repo::space::Space;
+use crate::rotation::id::RotationId;
+use crate::rotation::replay::DurableFacts;
+use crate::rotation::report::UnreadableRotation;
+use crate::rotation::roster::{Member, MemberCallback};
+use crate::secret::value::SecretKeyPair;
+
+/// What the journal has of a coordinator.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct LoadedJournal {
+    /// The facts for the coordinator's machine.
+    pub facts: DurableFacts,
+    /// The secrets of each rotation among them.
+    pub secrets: BTreeMap<RotationId, RotationSecrets>,
+    /// Every other record that cannot be read. The machine goes on without them.
+    pub unreadable: Vec<UnreadableRecord>,
+}
+
+/// What is sealed in the journal for a rotation that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RotationSecrets {
+    /// The old keys, if there are any.
+    pub old: Option<SecretKeyPair>,
+    /// The new keys, if there are any.
+    pub new: Option<SecretKeyPair>,
+    /// What the key had when the rotation began, if it has.
+    pub snapshot: Option<Snapshot>,
+}
+
+/// What is shown a key and what is stored there.
+pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), JournalError> + 'a;
+
+impl Journal {
+    /// Reads everything that the coordinator needs. A rotation of which any record cannot be read
+    /// is among `facts.unreadable` and its records stay where they are; so does every other record
+    /// in the list of the unreadable.
+    ///
+    /// # Errors
+    /// The repo's, and those of the crypto tool that say nothing about the records.
+    pub fn load(&self) -> Result<LoadedJournal, JournalError> {
+        let mut loaded = LoadedJournal {
+            unreadable: self.unreadable_records()?,
+            ..LoadedJournal::default()
+        };
+        self.load_roster(&mut loaded.facts)?;
+        self.load_rotations(&mut loaded)?;
+        loaded.facts.next_sequence = self.next_sequence(&loaded.facts)?;
+        Ok(loaded)
+    }
+
+    /// Every record that cannot be read, apart from those of rotations: counters, states of keys,
+    /// workers and callbacks. All of them are opened for that.
+    ///
+    /// # Errors
+    /// The repo's, and those of the crypto tool that say nothing about the records.
+    pub fn unreadable_records(&self) -> Result<Vec<UnreadableRecord>, JournalError> {
+        let mut unreadable: Vec<_> = self.replaced().cloned().into_iter().collect();
+        for space in [Space::Meta, Space::States, Space::Keys, Space::Roster] {
+            self.visit(space, b"", &mut |key, stored| {
+                if space == Space::Meta && key == layout::DATABASE {
+                    return Ok(());
+                }
+                match Place::parse(space, key) {
+                    Some(place) => match self.vault().check(&place, stored) {
+                        Ok(()) => {}
+                        Err(unread) => unreadable.push(unread.listed(&place)?),
+                    },
+                    None => unreadable.push(unknown_place(space, key)),
+                }
+                Ok(())
+            })?;
+        }
+        self.visit(Space::Rotations, b"", &mut |key, _| {
+            if layout::parse_living(key).is_none() {
+                unreadable.push(unknown_place(Space::Rotations, key));
+            }
+            Ok(())
+        })?;
+        Ok(unreadable)
+    }
+
+    fn load_roster(&self, facts: &mut DurableFacts) -> Result<(), JournalError> {
+        self.visit(Space::Roster, b"", &mut |key, stored| {
+            let Some(place) = Place::parse(Space::Roster, key) else {
+                return Ok(());
+            };
+            let Some(number) = self.readable(&place, stored, roster::decode_number)? else {
+                return Ok(());
+            };
+            match place {
+                Place::Member(worker) => facts.members.push(Member {
+                    worker,
+                    joined: number,
+                }),
+                Place::Callback(worker, key, callback) => facts.callbacks.push(MemberCallback {
+                    worker,
+                    key,
+                    callback,
+                    registered: number,
+                }),
+                Place::Check
+                | Place::Batch
+                | Place::Sequence
+                | Place::State(_)
+                | Place::Declared(_)
+                | Place::Living(..)
+                | Place::Ended(..) => {}
+            }
+            Ok(())
+        })
+    }
+
+    fn load_rotations(&self, loaded: &mut LoadedJournal) -> Result<(), JournalError> {
+        let mut all: BTreeMap<RotationId, Gathered> = BTreeMap::new();
+        self.visit(Space::Rotations, b"", &mut |key, stored| {
+            if let Some((id, key, part)) = layout::parse_living(key) {
+                let gathered = all.entry(id).or_default();
+                let place = part.map(|part| Place::Living(id, key.clone(), part));
+                gathered.add(self.vault(), key, place, stored)?;
+            }
+            Ok(())
+        })?;
+        for (id, gathered) in all {
+            let names: BTreeSet<_> = gathered.names().clone();
+            match gathered.into_living() {
+                Ok((header, steps, secrets)) => {
+                    loaded.facts.rotations.push((header, steps));
+                    loaded.secrets.insert(id, secrets);
+                }
+                Err(why) => {
+                    let of_key = |key| UnreadableRotation {
+                        id,
+                        key,
+                        unfinished: true,
+                        why: why.clone(),
+                    };
+                    loaded
+                        .facts
+                        .unreadable
+                        .extend(names.into_iter().map(of_key));
+                }
+            }
+        }
+        loaded.facts.rotations.sort_by_key(|(header, _)| header.seq);
+        Ok(())
+    }
+
+    /// The next sequence number: never one that was used, also where its record was lost.
+    fn next_sequence(&self, facts: &DurableFacts) -> Result<u64, JournalError> {
+        let place = Place::Sequence;
+        let mut next = 1;
+        if let Some(stored) = self.repo()?.get(place.space(), &place.bytes())? {
+            let known = self.readable(&place, &stored, meta::decode_sequence)?;
+            next = next.max(known.unwrap_or_default());
+        }
+        let joined = facts.members.iter().map(|member| member.joined);
+        let registered = facts.callbacks.iter().map(|callback| callback.registered);
+        let rotations = facts.rotations.iter();
+        let declared = rotations.map(|(header, _)| header.seq.max(header.place));
+        let ended = self.newest_ended()?;
+        let used = joined.chain(registered).chain(declared).chain(ended).max();
+        Ok(next.max(used.map_or(0, |used| used.saturating_add(1))))
+    }
+
+    fn readable<T>(
+        &self,
+        place: &Place,
+        stored: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<T, Malformed>,
+    ) -> Result<Option<T>, JournalError> {
+        match self.vault().read(place, stored, decode) {
+            Ok(record) => Ok(Some(record)),
+            Err(unread) => unread.listed(place).map(|_| None),
+        }
+    }
+
+    /// Shows every record of a prefix until one is an error.
+    pub(super) fn visit(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), JournalError> {
+        let mut result = Ok(());
+        self.repo()?.scan(space, prefix, &mut |key, stored| {
+            result = visit(key, stored);
+            match result {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        })?;
+        result
+    }
+}
+
+fn unknown_place(space: Space, key: &[u8]) -> UnreadableRecord {
+    UnreadableRecord {
+        space,
+        place: format!("\"{}\"", key.escape_ascii()),
+        why: "this keyward puts no record there: another one did, or it was put there".to_owned(),
+    }
+}

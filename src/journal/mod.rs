@@ -1,0 +1,37 @@
+//! The journal: typed, versioned, sealed records in their place. One effect is one batch; loading
+//! leaves what it cannot read in place and lists it; reading never writes.
+//!
+//! | space | records |
+//! | --- | --- |
+//! | meta | the database's id, the check record, what the last batch was, the next sequence number |
+//! | states | one record a stated key |
+//! | keys | one record a key: the fingerprints of the old keys that were declared last |
+//! | roster | one record a worker, one a callback |
+//! | rotations | of each rotation that has not ended: header, steps, sealed keys, what the key had |
+//! | history | of each rotation that has ended: header and steps, and its place in the order |
+//! | quarantine | the bytes of records that could not be read and had to give way |
+//!
+//! Reading order: `kind` and `place` say what a record is and where it lies, `codec` how it looks
+//! in bytes, `vault` how it is sealed; `database` opens, `fence` keeps an overtaken journal from
+//! writing; `opened` is the journal that the shell drives, `fact` what it is given, `draft` makes one
+//! batch of that, and `load` (with `gathered`), `state` and `history` read.
+//!
+//! Never in here: a store, a worker, an actor, a thread of its own. It imports `secret`, `key`,
+//! `rotation`, `crypto` and `repo`; serde and bincode stay in `codec`.
+
+mod codec;
+pub mod database;
+mod draft;
+pub mod error;
+pub mod fact;
+mod fence;
+pub mod fingerprints;
+mod gathered;
+pub mod history;
+mod kind;
+pub mod load;
+pub mod opened;
+mod place;
+mod quarantine;
+pub mod state;
+mod vault;

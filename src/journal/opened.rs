@@ -1,0 +1,131 @@
+//! The journal as its one owner drives it: every call blocks, on the owner's thread.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::journal::draft::Draft;
+use crate::journal::error::{JournalError, UnreadableRecord};
+use crate::journal::fact::JournalFact;
+use crate::journal::fence::Fence;
+use crate::journal::fingerprints::KeyFingerprints;
+use crate::journal::vault::Vault;
+use crate::repo::batch::Batch;
+use crate::repo::state_repo::StateRepo;
+
+/// The journal of one database, opened by [`Database::unlock`].
+///
+/// Reading never writes. Every write is one batch that is made as a whole or not at all, and only
+/// while no other journal has been opened on the database. Dropping the journal without
+/// [`Journal::close`] is like a crash: nothing that was written is lost.
+///
+/// [`Database::unlock`]: crate::journal::database::Database::unlock
+pub struct Journal {
+    repo: Arc<dyn StateRepo>,
+    vault: Vault,
+    fence: Fence,
+    fingerprints: KeyFingerprints,
+    /// What had to be replaced at the opening because it could not be read.
+    replaced: Option<UnreadableRecord>,
+}
+
+impl Journal {
+    pub(super) fn new(
+        repo: Arc<dyn StateRepo>,
+        vault: Vault,
+        fence: Fence,
+        fingerprints: KeyFingerprints,
+        replaced: Option<UnreadableRecord>,
+    ) -> Self {
+        Self {
+            repo,
+            vault,
+            fence,
+            fingerprints,
+            replaced,
+        }
+    }
+
+    /// Writes facts as one batch, durable on return; answers the batch's number. Facts of nothing
+    /// are a batch too. Later facts about a record take the place of earlier ones.
+    ///
+    /// # Errors
+    /// After [`JournalError::WriteUnknown`] nothing is read or written until [`Journal::reopen`].
+    /// After any other error nothing was written; after [`JournalError::Fenced`] nothing ever will.
+    pub fn write(&mut self, facts: &[JournalFact]) -> Result<u64, JournalError> {
+        let mut draft = self.draft()?;
+        for fact in facts {
+            draft.add(fact)?;
+        }
+        let batch = draft.finish()?;
+        self.commit(batch)
+    }
+
+    /// Goes on after a write whose outcome was unknown: reopens the repo and finds out. What the
+    /// caller knows has to be loaded anew. On an error it may be tried again.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`] where another journal has taken over; the repo's errors.
+    pub fn reopen(&mut self) -> Result<(), JournalError> {
+        self.repo.reopen()?;
+        self.fence.resolve(self.repo.as_ref())
+    }
+
+    /// Whether the batch of this number was written: one read. After a write that was unknown it
+    /// is to be asked between [`Journal::reopen`] and the next write, which takes the number of
+    /// one that was not made.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`] where another journal has taken over; [`JournalError::Unreadable`]
+    /// where that one record cannot be read; the repo's errors.
+    pub fn was_written(&self, number: u64) -> Result<bool, JournalError> {
+        self.fence
+            .was_written(self.repo.as_ref(), &self.vault, number)
+    }
+
+    /// How often the journal has been opened, this time included.
+    pub fn life(&self) -> u64 {
+        self.fence.life()
+    }
+
+    /// What makes the fingerprints of declared keys; a clone may be used on any thread.
+    pub fn fingerprints(&self) -> KeyFingerprints {
+        self.fingerprints.clone()
+    }
+
+    /// Closes the journal and its repo.
+    ///
+    /// # Errors
+    /// The repo's; it is closed all the same, and nothing that was written is lost.
+    pub fn close(self) -> Result<(), JournalError> {
+        Ok(self.repo.close()?)
+    }
+
+    pub(super) fn draft(&self) -> Result<Draft<'_>, JournalError> {
+        Ok(Draft::new(self.repo()?, &self.vault, &self.fence))
+    }
+
+    pub(super) fn commit(&mut self, batch: Batch) -> Result<u64, JournalError> {
+        self.fence.write(self.repo.as_ref(), &self.vault, batch)
+    }
+
+    pub(super) fn repo(&self) -> Result<&dyn StateRepo, JournalError> {
+        self.fence.may_read()?;
+        Ok(self.repo.as_ref())
+    }
+
+    pub(super) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(super) fn replaced(&self) -> Option<&UnreadableRecord> {
+        self.replaced.as_ref()
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal")
+            .field("life", &self.fence.life())
+            .finish_non_exhaustive()
+    }
+}

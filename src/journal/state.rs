@@ -1,0 +1,67 @@
+//! The records of stated keys, and what was declared last for each key.
+
+use crate::journal::codec::keys;
+use crate::journal::error::JournalError;
+use crate::journal::opened::Journal;
+use crate::journal::place::Place;
+use crate::key::name::KeyName;
+use crate::key::state::{Loaded, RecordChange};
+use crate::rotation::plan::Fingerprint;
+
+impl Journal {
+    /// Loads the record of a key. What is wrong is in the answer: a record that cannot be read is
+    /// [`Loaded::Unreadable`] and stays where it is; whatever kept the journal from looking is
+    /// [`Loaded::Unavailable`].
+    pub fn load_state(&self, key: &KeyName) -> Loaded {
+        let place = Place::State(key.clone());
+        let found = self
+            .repo()
+            .and_then(|repo| Ok(repo.get(place.space(), &place.bytes())?));
+        let stored = match found {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Loaded::Absent,
+            Err(error) => {
+                let why = error.to_string();
+                return Loaded::Unavailable { why };
+            }
+        };
+        match self.vault().read(&place, &stored, keys::decode_state) {
+            Ok(record) => Loaded::Record(record),
+            Err(unread) => match unread.why() {
+                Ok(why) => Loaded::Unreadable { why },
+                Err(source) => Loaded::Unavailable {
+                    why: source.to_string(),
+                },
+            },
+        }
+    }
+
+    /// Changes the record of a key, durably on return. A record that cannot be read is copied to
+    /// quarantine in the same batch.
+    ///
+    /// # Errors
+    /// As [`Journal::write`].
+    pub fn save_state(&mut self, key: &KeyName, change: &RecordChange) -> Result<(), JournalError> {
+        let mut draft = self.draft()?;
+        draft.state(key, change);
+        let batch = draft.finish()?;
+        self.commit(batch).map(drop)
+    }
+
+    /// The fingerprints of the old keys in the declaration that was accepted last for a key; none
+    /// where it named none, or nothing was ever declared.
+    ///
+    /// # Errors
+    /// [`JournalError::Unreadable`] where that record cannot be read; errors of the repo and the
+    /// crypto tool.
+    pub fn last_declared(&self, key: &KeyName) -> Result<Option<[Fingerprint; 2]>, JournalError> {
+        let place = Place::Declared(key.clone());
+        let Some(stored) = self.repo()?.get(place.space(), &place.bytes())? else {
+            return Ok(None);
+        };
+        match self.vault().read(&place, &stored, keys::decode_declared) {
+            Ok(record) => Ok(record.old),
+            Err(unread) => Err(unread.needed(&place)),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Sealing and opening records in their place.
+//!
+//! A stored record is its schema number, in plain so that a newer one can be told, and the sealed
+//! bytes. The seal binds them to the database, the kind, the schema number and the place.
+
+use std::sync::Arc;
+
+use crate::crypto::crypto_tool::CryptoTool;
+use crate::crypto::error::CryptoError;
+use crate::journal::codec::{MAX_RECORD_BYTES, Malformed, Plain, TooLarge};
+use crate::journal::codec::{keys, meta, roster, rotation};
+use crate::journal::error::{JournalError, UnreadableRecord};
+use crate::journal::place::{Part, Place};
+
+/// More than any sealed record takes: what is larger is not given to the crypto tool.
+const MAX_STORED_BYTES: usize = 2 * MAX_RECORD_BYTES;
+
+/// Why a record could not be read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// The sealed bytes do not open in this place with this master key.
+    DoesNotOpen(CryptoError),
+    /// The record is none that this version reads.
+    Unreadable(String),
+    /// The crypto tool is, which says nothing about the record.
+    Tool(CryptoError),
+}
+
+impl Unread {
+    /// As an error of a call that needed the record.
+    pub(super) fn needed(self, place: &Place) -> JournalError {
+        match self.why() {
+            Ok(why) => JournalError::Unreadable {
+                space: place.space(),
+                place: place.to_string(),
+                why,
+            },
+            Err(source) => JournalError::Crypto {
+                place: place.to_string(),
+                source,
+            },
+        }
+    }
+
+    /// What is wrong with the record; the tool's error where that is not known.
+    pub(super) fn why(self) -> Result<String, CryptoError> {
+        match self {
+            Self::DoesNotOpen(source) => Ok(source.to_string()),
+            Self::Unreadable(why) => Ok(why),
+            Self::Tool(source) => Err(source),
+        }
+    }
+
+    /// As an entry in the list of what cannot be read.
+    pub(super) fn listed(self, place: &Place) -> Result<UnreadableRecord, JournalError> {
+        match self.why() {
+            Ok(why) => Ok(UnreadableRecord {
+                space: place.space(),
+                place: place.to_string(),
+                why,
+            }),
+            Err(source) => Err(Self::Tool(source).needed(place)),
+        }
+    }
+}
+
+/// The crypto tool and what it seals for: one database.
+pub(super) struct Vault {
+    crypto: Arc<dyn CryptoTool>,
+    database: [u8; 16],
+}
+
+impl Vault {
+    pub(super) fn new(crypto: Arc<dyn CryptoTool>, database: [u8; 16]) -> Self {
+        Self { crypto, database }
+    }
+
+    pub(super) fn seal(
+        &self,
+        place: &Place,
+        plain: Result<Plain, TooLarge>,
+    ) -> Result<Vec<u8>, JournalError> {
+        let plain = plain.map_err(|TooLarge { bytes }| JournalError::TooLarge {
+            place: place.to_string(),
+            bytes,
+            most: MAX_RECORD_BYTES,
+        })?;
+        let schema = place.kind().schema();
+        let associated = place.associated(&self.database, schema);
+        let sealed = self
+            .crypto
+            .seal(&plain, &associated)
+            .map_err(|source| Unread::Tool(source).needed(place))?;
+        Ok([&[schema], sealed.as_slice()].concat())
+    }
+
+    fn open(&self, place: &Place, stored: &[u8]) -> Result<Plain, Unread> {
+        let unreadable = |why: String| Err(Unread::Unreadable(why));
+        let (kind, known) = (place.kind(), place.kind().schema());
+        let Some((&schema, sealed)) = stored.split_first() else {
+            return unreadable("it is empty".to_owned());
+        };
+        if schema > known {
+            return unreadable(format!(
+                "its schema number is {schema} and this keyward knows `{kind}` up to {known}: it \
+                 was changed, or a newer keyward wrote it"
+            ));
+        }
+        if schema == 0 {
+            return unreadable("its schema number is 0, which is none: it was changed".to_owned());
+        }
+        if sealed.len() > MAX_STORED_BYTES {
+            return unreadable(format!("it has {} bytes, too many", sealed.len()));
+        }
+        let associated = place.associated(&self.database, schema);
+        match self.crypto.open(sealed, &associated) {
+            Ok(plain) => Ok(plain),
+            Err(source @ CryptoError::DoesNotOpen) => Err(Unread::DoesNotOpen(source)),
+            Err(source) => Err(Unread::Tool(source)),
+        }
+    }
+
+    /// Opens a record and decodes it.
+    pub(super) fn read<T>(
+        &self,
+        place: &Place,
+        stored: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<T, Malformed>,
+    ) -> Result<T, Unread> {
+        let plain = self.open(place, stored)?;
+        decode(&plain).map_err(|why| Unread::Unreadable(why.to_string()))
+    }
+
+    /// Whether a record can be read, whatever it is.
+    pub(super) fn check(&self, place: &Place, stored: &[u8]) -> Result<(), Unread> {
+        self.read(place, stored, |plain| match place {
+            Place::Check => meta::decode_check(plain).map(drop),
+            Place::Batch => meta::decode_batch(plain).map(drop),
+            Place::Sequence => meta::decode_sequence(plain).map(drop),
+            Place::State(_) => keys::decode_state(plain).map(drop),
+            Place::Declared(_) => keys::decode_declared(plain).map(drop),
+            Place::Member(_) | Place::Callback(..) => roster::decode_number(plain).map(drop),
+            Place::Living(id, key, part) | Place::Ended(id, key, part) => match part {
+                Part::Header => rotation::decode_header(*id, key, plain).map(drop),
+                Part::Step(no) => rotation::decode_step(*no, plain).map(drop),
+                Part::Keys(_) => keys::decode_pair(plain).map(drop),
+                Part::Snapshot => keys::decode_snapshot(plain).map(drop),
+            },
+        })
+    }
+}
