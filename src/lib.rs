@@ -1,10 +1,98 @@
 //! keyward: secret keys that many workers share and that change while everything runs.
+//!
+//! Workers ask for keys by message. One actor per key owns that key's state. A coordinator takes a
+//! declared change through every worker's callbacks, in order, and journals each callback's status,
+//! so that a rotation that a crash interrupted goes on after the restart where it was.
+//!
+//! ```text
+//!  program ──▶ management ──▶ actors ──step(event, now)──▶ key · rotation        (pure)
+//!                               ▲  │                            │
+//!                     outcome,  │  └─────── performs ◀─── effects
+//!                     an event  │               │
+//!                               └── journal · store · worker ──▶ callbacks, RocksDB
+//! ```
+//!
+//! The rooms, in reading order; calls and imports go inward only:
+//!
+//! | room | what lives there |
+//! | --- | --- |
+//! | [`secret`] | values and pairs, zeroized, and the scrubbing of texts |
+//! | [`key`] | what one key means: the machine of one key's state |
+//! | [`rotation`] | what a change means: statuses, plans, roster, the machine of all rotations |
+//! | [`store`] | where keys come from: closures, environment, files, commands |
+//! | [`crypto`] | sealing records, and the AEAD that does it by default |
+//! | [`guard`] | how foreign code is run: time limits, panics, threads |
+//! | [`repo`] | ordered bytes that survive: RocksDB, memory, and the suite for both |
+//! | [`journal`] | typed, sealed records in their place; one effect is one batch |
+//! | [`worker`] | callbacks, what they are given, and running one |
+//! | `actors` | thin shells around the machines |
+//! | [`management`] | what a program holds; every default |
+
+#![deny(missing_docs, unsafe_code)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
 pub mod crypto;
 pub mod guard;
 pub mod journal;
 pub mod key;
+pub mod management;
 pub mod repo;
 pub mod rotation;
 pub mod secret;
 pub mod store;
+pub mod worker;
+
+mod actors;
+
+pub use actors::overview::WorkerStatus;
+pub use crypto::aead::AeadCryptoTool;
+pub use crypto::crypto_tool::CryptoTool;
+pub use key::definition::OnKeyChangedCallbackErrorStrategy;
+pub use key::error::KeyError;
+pub use key::flow::{SecretKeyFlow, SecretKeyUseCase};
+pub use key::state::Effect;
+pub use management::builder::KeysManagementBuilder;
+pub use management::definition::SecretKeyDefinition;
+pub use management::error::StartError;
+pub use management::keys_management::{KeyAnswer, KeysManagement};
+pub use management::operator::RecoveredKeys;
+pub use management::single::SingleKeyManagement;
+pub use management::status::{HistoryListing, KeyStatus, Status};
+pub use management::worker::Worker;
+pub use repo::memory::MemoryRepo;
+pub use repo::state_repo::StateRepo;
+pub use rotation::error::RotationError;
+pub use rotation::id::RotationId;
+pub use rotation::report::RotationReport;
+pub use rotation::state::RotationState;
+pub use rotation::status::CallbackStatus;
+pub use secret::value::{SecretKeyPair, SecretKeyValue, SecretKeys};
+pub use store::command::CommandStore;
+pub use store::env::EnvStore;
+pub use store::error::StoreError;
+pub use store::file::FileStore;
+pub use store::keys_store::KeysStore;
+pub use worker::callback::KeyChange;
+pub use worker::change::Change;
+pub use worker::handle::OnChangeKeyDefinition;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,165 @@
+//! Declaring a change: checked before anything is journaled, and answered when it is durable.
+
+use std::sync::Arc;
+
+use actix::Addr;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::actors::admission::Places;
+use crate::actors::coordinator::{CoordinatorActor, CoordinatorMessage, With};
+use crate::actors::directory::{Directory, KeyEntry};
+use crate::actors::key::KeyMessage;
+use crate::journal::fingerprints::KeyFingerprints;
+use crate::journal::load::RotationSecrets;
+use crate::key::error::KeyError;
+use crate::key::flow::SecretKeyUseCase;
+use crate::rotation::effect::Reply;
+use crate::rotation::error::RotationError;
+use crate::rotation::event::{Ask, Declaration, Event};
+use crate::rotation::id::RotationId;
+use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeys};
+use crate::worker::change::Change;
+
+/// How many requests the coordinator admits at once.
+pub const MAX_COORDINATOR_REQUESTS: usize = 65_536;
+
+/// The way to the coordinator, with admission on it.
+#[derive(Debug, Clone)]
+pub struct CoordinatorDoor {
+    actor: Addr<CoordinatorActor>,
+    places: Arc<Places>,
+}
+
+impl CoordinatorDoor {
+    /// The way to this coordinator.
+    pub fn new(actor: Addr<CoordinatorActor>) -> Self {
+        Self {
+            actor,
+            places: Places::new(MAX_COORDINATOR_REQUESTS),
+        }
+    }
+
+    /// The coordinator's actor.
+    pub fn actor(&self) -> &Addr<CoordinatorActor> {
+        &self.actor
+    }
+
+    /// Asks the coordinator, if a place is free.
+    ///
+    /// # Errors
+    /// `busy`, `shut_down`, and what the coordinator answers.
+    pub async fn ask(
+        &self,
+        with: With,
+        make: impl FnOnce(Ask) -> Event + Send + 'static,
+    ) -> Result<Reply, RotationError> {
+        let Some(_place) = self.places.take() else {
+            let bound = self.places.bound();
+            return Err(RotationError::Busy { bound });
+        };
+        let (reply, answer) = oneshot::channel();
+        self.actor.do_send(CoordinatorMessage::Ask {
+            make: Box::new(make),
+            with: Box::new(with),
+            reply,
+        });
+        let gone = RotationError::ShutDown { id: None };
+        answer.await.unwrap_or(Err(gone))
+    }
+}
+
+/// Everything that declaring a change needs.
+#[derive(Clone)]
+pub struct Declarer {
+    /// Where the keys are.
+    pub directory: Arc<Directory>,
+    /// The way to the coordinator.
+    pub coordinator: CoordinatorDoor,
+    /// What tells the same declaration from another one.
+    pub fingerprints: KeyFingerprints,
+}
+
+impl Declarer {
+    /// Declares a change; answers its rotation's id when it is durable.
+    ///
+    /// # Errors
+    /// `key_not_defined`, `invalid_key`, `same_keys`, `other_declaration`, `busy`,
+    /// `repo_unavailable`, `write_unknown`, `shut_down`.
+    pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
+        if self.directory.is_closed() {
+            return Err(RotationError::ShutDown { id: None });
+        }
+        let entry = self.directory.find(&change.key).map_err(refused)?;
+        let old = checked(&entry, "old", change.old.as_ref())?;
+        let new = checked(&entry, "new", change.new.as_ref())?;
+        if old.is_some() && old == new {
+            let key = entry.name().clone();
+            return Err(RotationError::SameKeys { key });
+        }
+        let declared = self
+            .fingerprints
+            .declared(entry.name(), old.as_ref(), new.as_ref());
+        let old = match old {
+            Some(old) => Some(old),
+            None => held(&entry).await,
+        };
+        let id = RotationId::new(change.id.unwrap_or_else(Uuid::now_v7));
+        let random = |keys: &Option<SecretKeyPair>| keys.as_ref().map(|_| Uuid::new_v4().as_u128());
+        let declaration = Declaration {
+            id,
+            chosen: change.id.is_some(),
+            key: entry.name().clone(),
+            declared,
+            old_keys: random(&old),
+            new_keys: random(&new),
+        };
+        let secrets = RotationSecrets {
+            old,
+            new,
+            snapshot: None,
+        };
+        let make = move |ask| Event::Declare { ask, declaration };
+        self.coordinator
+            .ask(With::Secrets { id, secrets }, make)
+            .await
+            .map(|_accepted| id)
+    }
+}
+
+async fn held(entry: &KeyEntry) -> Option<SecretKeyPair> {
+    let (reply, held) = oneshot::channel();
+    entry.actor().do_send(KeyMessage::Held(reply));
+    held.await.ok().flatten()
+}
+
+fn checked(
+    entry: &KeyEntry,
+    which: &'static str,
+    keys: Option<&SecretKeys>,
+) -> Result<Option<SecretKeyPair>, RotationError> {
+    let Some(keys) = keys else {
+        return Ok(None);
+    };
+    let one_way = entry.behaviour().use_case == SecretKeyUseCase::OneWayTrip;
+    let fits = match keys.check() {
+        Ok(()) if one_way && keys.is_pair() => Err(InvalidKey::PairForOneWay),
+        checked => checked,
+    };
+    let key = entry.name().clone();
+    fits.map_err(|why| RotationError::InvalidKey { key, which, why })?;
+    Ok(Some(keys.to_pair()))
+}
+
+/// A key that cannot be found, as the coordinator says it.
+pub fn refused(error: KeyError) -> RotationError {
+    match error {
+        KeyError::InvalidName(error) => RotationError::InvalidName(error),
+        KeyError::NotDefined { key } => RotationError::KeyNotDefined { key },
+        KeyError::InvalidDefinition { key, why } => RotationError::InvalidDefinition { key, why },
+        KeyError::ShutDown { .. } => RotationError::ShutDown { id: None },
+        other => RotationError::RepoUnavailable {
+            why: other.to_string(),
+        },
+    }
+}

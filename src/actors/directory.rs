@@ -1,0 +1,192 @@
+//! Where the keys are: the way from a key's name to its actor, with admission on it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix::Addr;
+use tokio::sync::oneshot;
+
+use crate::actors::admission::Places;
+use crate::actors::clock::Clock;
+use crate::actors::key::{KeyActor, KeyMessage};
+use crate::key::definition::KeyBehaviour;
+use crate::key::effect::Answer;
+use crate::key::error::KeyError;
+use crate::key::event::{Ask, Asker, Event, Request, Ticket};
+use crate::key::name::KeyName;
+
+/// A defined key: its actor, and the places of those who ask it.
+#[derive(Debug)]
+pub struct KeyEntry {
+    name: KeyName,
+    behaviour: Arc<KeyBehaviour>,
+    actor: Addr<KeyActor>,
+    places: Arc<Places>,
+    tickets: AtomicU64,
+    clock: Clock,
+    closed: Arc<AtomicBool>,
+}
+
+impl KeyEntry {
+    /// The key's name.
+    pub fn name(&self) -> &KeyName {
+        &self.name
+    }
+
+    /// How the key behaves.
+    pub fn behaviour(&self) -> &Arc<KeyBehaviour> {
+        &self.behaviour
+    }
+
+    /// The key's actor.
+    pub fn actor(&self) -> &Addr<KeyActor> {
+        &self.actor
+    }
+
+    /// A ticket that nobody has had.
+    pub fn ticket(&self) -> Ticket {
+        self.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Asks the key, if a place is free.
+    ///
+    /// # Errors
+    /// `busy`, `shut_down`, `unavailable`, and what the key answers.
+    pub async fn ask(&self, request: Request, asker: Asker) -> Result<Answer, KeyError> {
+        let Some(_place) = self.places.take() else {
+            return Err(KeyError::Busy {
+                key: self.name.clone(),
+                bound: self.places.bound(),
+            });
+        };
+        self.ask_without_place(request, asker).await
+    }
+
+    /// Asks the key on behalf of a callback's handle, which has a place of its own.
+    ///
+    /// # Errors
+    /// `shut_down`, `unavailable`, and what the key answers.
+    pub async fn ask_without_place(
+        &self,
+        request: Request,
+        asker: Asker,
+    ) -> Result<Answer, KeyError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(self.gone());
+        }
+        let (reply, answer) = oneshot::channel();
+        let ticket = self.ticket();
+        let deadline = self.clock.now().after(self.behaviour.request_time_limit);
+        let ask = Ask {
+            ticket,
+            asker,
+            request,
+            deadline,
+        };
+        self.actor.do_send(KeyMessage::Ask { ask, reply });
+        let mut asking = Asking {
+            actor: &self.actor,
+            ticket: Some(ticket),
+        };
+        let answered = answer.await;
+        asking.ticket = None;
+        answered.unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    fn gone(&self) -> KeyError {
+        let key = self.name.clone();
+        if self.closed.load(Ordering::SeqCst) {
+            KeyError::ShutDown { key }
+        } else {
+            KeyError::Unavailable { key }
+        }
+    }
+}
+
+/// Tells the key when an asker does not wait any more.
+struct Asking<'a> {
+    actor: &'a Addr<KeyActor>,
+    ticket: Option<Ticket>,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.actor
+                .do_send(KeyMessage::Happened(Event::Gone { ticket }));
+        }
+    }
+}
+
+/// Every defined key.
+#[derive(Debug, Default)]
+pub struct Directory {
+    entries: RwLock<HashMap<KeyName, Arc<KeyEntry>>>,
+    closed: Arc<AtomicBool>,
+}
+
+impl Directory {
+    /// The entry of a key whose actor runs; `add` makes it known.
+    pub fn entry(
+        &self,
+        name: KeyName,
+        behaviour: KeyBehaviour,
+        actor: Addr<KeyActor>,
+        clock: Clock,
+    ) -> Arc<KeyEntry> {
+        Arc::new(KeyEntry {
+            name,
+            places: Places::new(behaviour.max_requests),
+            behaviour: Arc::new(behaviour),
+            actor,
+            tickets: AtomicU64::new(1),
+            clock,
+            closed: Arc::clone(&self.closed),
+        })
+    }
+
+    /// Makes a key known.
+    pub fn add(&self, entry: Arc<KeyEntry>) {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.insert(entry.name.clone(), entry);
+    }
+
+    /// A key.
+    ///
+    /// # Errors
+    /// `invalid_name`, `key_not_defined`.
+    pub fn find(&self, name: &str) -> Result<Arc<KeyEntry>, KeyError> {
+        let key = KeyName::new(name)?;
+        self.get(&key).ok_or(KeyError::NotDefined { key })
+    }
+
+    /// A key, if it is defined.
+    pub fn get(&self, key: &KeyName) -> Option<Arc<KeyEntry>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.get(key).cloned()
+    }
+
+    /// Every key, in no order.
+    pub fn all(&self) -> Vec<Arc<KeyEntry>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.values().cloned().collect()
+    }
+
+    /// Whether the manager is shut down or shutting down.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Admits nobody any more; answers whether it was open.
+    pub fn close(&self) -> bool {
+        !self.closed.swap(true, Ordering::SeqCst)
+    }
+
+    /// Ends every key's actor.
+    pub fn stop_keys(&self) {
+        for entry in self.all() {
+            entry.actor.do_send(KeyMessage::Stop);
+        }
+    }
+}

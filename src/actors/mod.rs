@@ -1,0 +1,19 @@
+//! Thin shells around the machines: the actors with their messages, the thread of the journal, the
+//! arbiters that they run on, admission, and the one clock.
+//!
+//! Never in here: a rule about keys or rotations, a record's form, RocksDB, a cipher. A handler
+//! steps its machine and starts what the effects ask for; it never waits.
+
+pub mod admission;
+pub mod clock;
+pub mod coordinator;
+pub mod declare;
+pub mod directory;
+pub mod fetch;
+pub mod house;
+pub mod journal_thread;
+pub mod key;
+pub mod outbox;
+pub mod overview;
+mod perform;
+pub mod worker;

@@ -1,0 +1,457 @@
+//! What the coordinator's effects do: the batch to the journal, messages to keys and workers, and
+//! answers to askers.
+
+use std::sync::Arc;
+
+use actix::{Actor, AsyncContext, Context};
+use tokio::sync::oneshot;
+
+use crate::actors::coordinator::{Calling, CoordinatorActor, CoordinatorMessage};
+use crate::actors::declare::Declarer;
+use crate::actors::directory::KeyEntry;
+use crate::actors::key::KeyMessage;
+use crate::actors::worker::{Call, WorkerActor, WorkerOrder};
+use crate::journal::fact::{Attached, JournalFact};
+use crate::journal::load::RotationSecrets;
+use crate::key::effect::Answer;
+use crate::key::error::KeyError;
+use crate::key::event::{Asker, Event as KeyEvent, Request, Supersede};
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::state::{Effect, Staged, StateChange};
+use crate::rotation::effect::{Fact, Reply, RotationEffect};
+use crate::rotation::error::RotationError;
+use crate::rotation::event::{Ask, Declaration, EndedRotation, Event, StepRef};
+use crate::rotation::id::RotationId;
+use crate::rotation::report::RotationReport;
+use crate::rotation::state::RotationState;
+use crate::secret::value::SecretKeyValue;
+use crate::worker::callback::{Callback, KeyChange};
+use crate::worker::change::Change;
+use crate::worker::handle::{CallPlace, KeyLink, LinkFuture, OnChangeKeyDefinition, Staging};
+use crate::worker::running::CallLane;
+
+impl CoordinatorActor {
+    pub(super) fn perform(&mut self, effect: RotationEffect, ctx: &mut Context<Self>) {
+        match effect {
+            RotationEffect::Write { .. } => {}
+            RotationEffect::Reply { ask, reply, .. } => self.reply(ask, reply, ctx),
+            RotationEffect::Search { ask, declaration } => self.search(ask, declaration, ctx),
+            RotationEffect::Snapshot { rotation, key } => self.snapshot(rotation, &key, ctx),
+            RotationEffect::Prepare {
+                step,
+                key,
+                worker,
+                callback,
+                ..
+            } => {
+                self.prepare(step, key, worker, callback);
+            }
+            RotationEffect::Release { step } => self.release(step),
+            RotationEffect::Call {
+                step, attempt, key, ..
+            } => self.call(step, attempt, &key),
+            RotationEffect::Propose {
+                step,
+                key,
+                overtaken,
+                resumed,
+            } => {
+                self.propose(step, &key, overtaken, resumed, ctx);
+            }
+            RotationEffect::Adopt { step, .. } => {
+                if let Some((ticket, key, _)) = self.proposals.remove(&step) {
+                    self.tell_key(&key, KeyEvent::Adopt { ticket });
+                }
+            }
+            RotationEffect::Supersede {
+                rotation,
+                key,
+                only_old,
+                ..
+            } => {
+                let old = self
+                    .secrets
+                    .get(&rotation)
+                    .and_then(|secrets| secrets.old.clone());
+                let which = if only_old {
+                    Supersede::Only(old)
+                } else {
+                    Supersede::Any
+                };
+                self.tell_key(&key, KeyEvent::Supersede(which));
+            }
+            RotationEffect::Stopped { rotation, key, .. } => {
+                let rotation = rotation.as_uuid().as_u128();
+                self.tell_key(&key, KeyEvent::Stopped { rotation });
+            }
+            RotationEffect::Settled { report, .. } => self.settled(&report),
+        }
+    }
+
+    /// What waited for a write that failed is not performed: whoever waits is told so.
+    pub(super) fn give_up(&mut self, effect: RotationEffect, why: &str) {
+        match effect {
+            RotationEffect::Reply { ask, reply, .. } => {
+                let why = why.to_owned();
+                let reply = match reply {
+                    Ok(Reply::Accepted { id }) => {
+                        Err(RotationError::Unwritten { id: Some(id), why })
+                    }
+                    Ok(Reply::Report(report)) => {
+                        let id = Some(report.id);
+                        Err(RotationError::Unwritten { id, why })
+                    }
+                    Ok(Reply::Done | Reply::Joined { .. } | Reply::NotLive { .. }) => {
+                        Err(RotationError::Unwritten { id: None, why })
+                    }
+                    Err(error) => Err(error),
+                };
+                self.offered.remove(&ask);
+                self.joining.remove(&ask);
+                if let Some(asker) = self.replies.remove(&ask) {
+                    drop(asker.send(reply));
+                }
+            }
+            RotationEffect::Call { step, .. } => self.release(step),
+            RotationEffect::Adopt { step, .. } => {
+                if let Some((ticket, key, _)) = self.proposals.remove(&step) {
+                    self.tell_key(&key, KeyEvent::Withdraw { ticket });
+                }
+            }
+            RotationEffect::Write { .. }
+            | RotationEffect::Search { .. }
+            | RotationEffect::Snapshot { .. }
+            | RotationEffect::Prepare { .. }
+            | RotationEffect::Release { .. }
+            | RotationEffect::Propose { .. }
+            | RotationEffect::Supersede { .. }
+            | RotationEffect::Stopped { .. }
+            | RotationEffect::Settled { .. } => {}
+        }
+    }
+
+    pub(super) fn write(&mut self, facts: Vec<Fact>, ctx: &Context<Self>) {
+        let facts: Vec<JournalFact> = facts
+            .into_iter()
+            .map(|fact| self.with_secrets(fact))
+            .collect();
+        let actor = ctx.address();
+        self.means.journal.submit(
+            move |journal| journal.write(&facts),
+            move |done| {
+                let result = match done {
+                    Ok(Ok(_)) => Ok(()),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(closed) => Err(closed.to_string()),
+                };
+                actor.do_send(CoordinatorMessage::Written(result));
+            },
+        );
+    }
+
+    /// A fact with the secrets that go into its records. What it says of keys and workers that
+    /// live in this process is told to them.
+    fn with_secrets(&mut self, fact: Fact) -> JournalFact {
+        let attached = match &fact {
+            Fact::Keys(id) => {
+                let offer = self.offer_of(*id).and_then(|ask| self.offered.remove(&ask));
+                let secrets = offer.map(|(_, secrets)| secrets).unwrap_or_default();
+                let RotationSecrets { old, new, .. } = secrets.clone();
+                self.secrets.insert(*id, secrets);
+                Attached::Keys { old, new }
+            }
+            Fact::Snapshot(id) => {
+                let snapshot = self.secrets.get(id).and_then(|s| s.snapshot.clone());
+                Attached::Snapshot(snapshot.unwrap_or_default())
+            }
+            Fact::Record(step) => {
+                let proposal = self.proposals.get(step).cloned();
+                proposal.map_or(Attached::Nothing, |(_, key, change)| Attached::Record {
+                    key,
+                    change,
+                })
+            }
+            Fact::Rotation(header) => {
+                let is_new = header.state == RotationState::Waiting && header.resumes == 0;
+                if let Some(entry) = self.keys.get(&header.key).filter(|_| is_new) {
+                    entry
+                        .actor()
+                        .do_send(KeyMessage::Declared(header.declared.old));
+                }
+                Attached::Nothing
+            }
+            Fact::MemberGone(name) => {
+                if let Some(worker) = self.workers.remove(name) {
+                    worker.do_send(WorkerOrder::Stop);
+                }
+                Attached::Nothing
+            }
+            Fact::CallbackGone {
+                worker,
+                key,
+                callback,
+            } => {
+                if let Some(worker) = self.workers.get(worker) {
+                    let (key, name) = (key.clone(), callback.clone());
+                    worker.do_send(WorkerOrder::Remove { key, name });
+                }
+                Attached::Nothing
+            }
+            Fact::NextSequence(_)
+            | Fact::Member(_)
+            | Fact::Callback(_)
+            | Fact::Step(..)
+            | Fact::Ended(..)
+            | Fact::Dismissed(_) => Attached::Nothing,
+        };
+        JournalFact::new(fact, attached)
+    }
+
+    fn offer_of(&self, id: RotationId) -> Option<Ask> {
+        let offers = self
+            .offered
+            .iter()
+            .filter(|(_, (offered, _))| *offered == id);
+        offers.map(|(ask, _)| *ask).min()
+    }
+
+    fn reply(&mut self, ask: Ask, reply: Result<Reply, RotationError>, ctx: &Context<Self>) {
+        self.offered.remove(&ask);
+        let joining = self.joining.remove(&ask);
+        if let (Some(worker), Ok(Reply::Joined { .. })) = (joining, &reply) {
+            let plugins = Arc::clone(&self.means.plugins);
+            let coordinator = ctx.address().recipient();
+            let arbiter = &self.means.arbiter;
+            let actor = WorkerActor::start_in_arbiter(arbiter, move |_| {
+                WorkerActor::new(plugins, coordinator)
+            });
+            if let Some(earlier) = self.workers.insert(worker, actor) {
+                earlier.do_send(WorkerOrder::Stop);
+            }
+        }
+        if let Some(asker) = self.replies.remove(&ask) {
+            drop(asker.send(reply));
+        }
+    }
+
+    pub(super) fn add_callback(
+        &mut self,
+        worker: &WorkerName,
+        key: KeyName,
+        name: CallbackName,
+        callback: Callback,
+    ) {
+        if let Some(worker) = self.workers.get(worker) {
+            worker.do_send(WorkerOrder::Add {
+                key,
+                name,
+                callback,
+            });
+        }
+    }
+
+    fn search(&self, ask: Ask, declaration: Declaration, ctx: &Context<Self>) {
+        let actor = ctx.address();
+        let id = declaration.id;
+        self.means.journal.submit(
+            move |journal| journal.find_ended(id),
+            move |done| {
+                let found = match done {
+                    Ok(Ok(found)) => Ok(found.map(|(header, _)| EndedRotation {
+                        key: header.key,
+                        declared: header.declared,
+                    })),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(closed) => Err(closed.to_string()),
+                };
+                let event = Event::Searched {
+                    ask,
+                    declaration,
+                    found,
+                };
+                actor.do_send(CoordinatorMessage::Happened(Box::new(event)));
+            },
+        );
+    }
+
+    fn snapshot(&self, rotation: RotationId, key: &KeyName, ctx: &Context<Self>) {
+        let Some(entry) = self.keys.get(key) else {
+            return;
+        };
+        let (reply, snapshot) = oneshot::channel();
+        let ticket = entry.ticket();
+        entry
+            .actor()
+            .do_send(KeyMessage::Snapshot { ticket, reply });
+        let actor = ctx.address();
+        actix::spawn(async move {
+            if let Ok(snapshot) = snapshot.await {
+                actor.do_send(CoordinatorMessage::Snapped { rotation, snapshot });
+            }
+        });
+    }
+
+    fn prepare(&mut self, step: StepRef, key: KeyName, name: WorkerName, callback: CallbackName) {
+        let Some(worker) = self.workers.get(&name).cloned() else {
+            return;
+        };
+        let lane = CallLane {
+            database: self.means.database,
+            worker: name.clone(),
+            key,
+        };
+        worker.do_send(WorkerOrder::Prepare {
+            step,
+            lane,
+            callback,
+        });
+        self.calls.insert(step, Calling { worker, name });
+    }
+
+    fn release(&mut self, step: StepRef) {
+        if let Some(calling) = self.calls.remove(&step) {
+            calling.worker.do_send(WorkerOrder::Release { step });
+        }
+    }
+
+    fn call(&self, step: StepRef, attempt: u32, key: &KeyName) {
+        let (Some(calling), Some(entry)) = (self.calls.get(&step), self.keys.get(key)) else {
+            return;
+        };
+        let declarer = self.declarer.clone();
+        let secrets = self
+            .secrets
+            .get(&step.rotation)
+            .cloned()
+            .unwrap_or_default();
+        let staging = Staging::open();
+        let asker = Asker {
+            worker: calling.name.clone(),
+            incarnation: 0,
+        };
+        let link = CallbackLink {
+            entry: Arc::clone(entry),
+            asker,
+            declarer,
+        };
+        let place = CallPlace {
+            worker: calling.name.clone(),
+            rotation: step.rotation,
+            step: step.step,
+            attempt,
+        };
+        let change = KeyChange {
+            old_keys: secrets.old,
+            new_keys: secrets.new,
+            key: OnChangeKeyDefinition::new(
+                key.clone(),
+                Arc::clone(entry.behaviour()),
+                place,
+                Arc::new(secrets.snapshot.unwrap_or_default()),
+                Arc::clone(&staging),
+                Arc::new(link),
+            ),
+        };
+        let limit = entry.behaviour().callback_time_limit;
+        let call = Call {
+            step,
+            attempt,
+            change,
+            staging,
+            limit,
+        };
+        calling.worker.do_send(WorkerOrder::Run(Box::new(call)));
+    }
+
+    fn propose(
+        &mut self,
+        step: StepRef,
+        key: &KeyName,
+        overtaken: bool,
+        resumed: bool,
+        ctx: &Context<Self>,
+    ) {
+        let Some(entry) = self.keys.get(key) else {
+            return;
+        };
+        let nothing = (Effect::Nothing, Vec::new());
+        let (effect, staged) = self.done.remove(&step).unwrap_or(nothing);
+        let new_keys = self
+            .secrets
+            .get(&step.rotation)
+            .and_then(|secrets| secrets.new.clone());
+        let resumed = resumed.then(|| step.rotation.as_uuid().as_u128());
+        let change = StateChange {
+            staged,
+            effect,
+            new_keys,
+            overtaken,
+            resumed,
+        };
+        let ticket = entry.ticket();
+        let (reply, proposed) = oneshot::channel();
+        entry.actor().do_send(KeyMessage::Propose {
+            ticket,
+            change,
+            reply,
+        });
+        self.proposals.insert(step, (ticket, key.clone(), None));
+        let actor = ctx.address();
+        actix::spawn(async move {
+            if let Ok(proposed) = proposed.await {
+                actor.do_send(CoordinatorMessage::Proposed { step, proposed });
+            }
+        });
+    }
+
+    fn tell_key(&self, key: &KeyName, event: KeyEvent) {
+        if let Some(entry) = self.keys.get(key) {
+            entry.actor().do_send(KeyMessage::Happened(event));
+        }
+    }
+
+    fn settled(&mut self, report: &RotationReport) {
+        let (rotation, key, state) = (report.id, &report.key, report.state);
+        let failed = report.failed().count();
+        if report.raises() {
+            tracing::error!(%rotation, %key, %state, failed, "a rotation settled with failures");
+        } else {
+            tracing::info!(%rotation, %key, %state, failed, "a rotation settled");
+        }
+        if state.has_ended() {
+            self.secrets.remove(&rotation);
+        }
+        if !state.is_unfinished() {
+            let rotation = rotation.as_uuid().as_u128();
+            self.tell_key(&report.key, KeyEvent::Ended { rotation });
+        }
+    }
+}
+
+/// What a callback's handle asks, answered by the actors of this process.
+struct CallbackLink {
+    entry: Arc<KeyEntry>,
+    asker: Asker,
+    declarer: Declarer,
+}
+
+impl KeyLink for CallbackLink {
+    fn stage_save(
+        &self,
+        staged: Vec<Staged>,
+    ) -> LinkFuture<Result<Option<SecretKeyValue>, KeyError>> {
+        let (entry, asker) = (Arc::clone(&self.entry), self.asker.clone());
+        Box::pin(async move {
+            let request = Request::StageSave { staged };
+            match entry.ask_without_place(request, asker).await? {
+                Answer::Staged { asked } => Ok(asked),
+                Answer::Key { .. } | Answer::Saved => Ok(None),
+            }
+        })
+    }
+
+    fn declare(&self, change: Change) -> LinkFuture<Result<RotationId, RotationError>> {
+        let declarer = self.declarer.clone();
+        Box::pin(async move { declarer.declare(change).await })
+    }
+}

@@ -1,0 +1,92 @@
+//! Why a manager could not be started.
+
+use std::io;
+
+use crate::crypto::error::CryptoError;
+use crate::guard::fault::Fault;
+use crate::journal::error::JournalError;
+use crate::key::event::FetchFailure;
+use crate::repo::error::RepoError;
+use crate::rotation::error::RotationError;
+use crate::secret::value::InvalidKey;
+
+/// Why a manager could not be started. Nothing was changed, and the data folder is free.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Neither a data folder nor a state repo was named. There is no default folder.
+    #[error("no data folder: name one with data_folder(path), or give a state_repo")]
+    NoDataFolder,
+    /// No master key was named. There is no default master key.
+    #[error("no master key: name its store with master_key(store), or give a crypto_tool")]
+    NoMasterKey,
+    /// The store of the master key failed.
+    #[error("the store of the master key failed: {why}")]
+    MasterKeyStore {
+        /// What it said.
+        why: String,
+    },
+    /// The store of the master key answered what no key can be.
+    #[error("the master key is invalid: {why}")]
+    InvalidMasterKey {
+        /// What is wrong with it.
+        why: InvalidKey,
+    },
+    /// The master key is too short, or the crypto tool failed.
+    #[error("{0}")]
+    Crypto(#[from] CryptoError),
+    /// The data folder or the state repo cannot be used.
+    #[error("{0}")]
+    Repo(#[from] RepoError),
+    /// The journal cannot be used; with another master key than the one that it was made with,
+    /// for example.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+    /// A thread could not be started.
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] io::Error),
+    /// The state repo or the crypto tool panicked or took too long.
+    #[error("the state repo or the crypto tool failed: {0}")]
+    Plugin(#[from] Fault),
+    /// The worker `main` could not join.
+    #[error("the worker main could not join: {0}")]
+    Roster(RotationError),
+    /// A bound is zero.
+    #[error("{what} is zero; give it more")]
+    ZeroBound {
+        /// Which setting.
+        what: &'static str,
+    },
+    /// A blocking start on a thread that must not block. Use the async one there.
+    #[error("a blocking start on a thread of an actor or an async plug-in; use start().await")]
+    MustNotBlock,
+}
+
+impl StartError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoDataFolder => "no_data_folder",
+            Self::NoMasterKey => "no_master_key",
+            Self::MasterKeyStore { .. } => "store_failed",
+            Self::InvalidMasterKey { why } => why.code(),
+            Self::Crypto(error) => error.code(),
+            Self::Repo(error) => error.code(),
+            Self::Journal(error) => error.code(),
+            Self::Thread(_) => "no_thread",
+            Self::Plugin(fault) => fault.code(),
+            Self::Roster(error) => error.code(),
+            Self::ZeroBound { .. } => "zero_bound",
+            Self::MustNotBlock => "must_not_block",
+        }
+    }
+}
+
+impl From<FetchFailure> for StartError {
+    fn from(failure: FetchFailure) -> Self {
+        match failure {
+            FetchFailure::Failed { why } => Self::MasterKeyStore { why },
+            FetchFailure::Invalid(why) => Self::InvalidMasterKey { why },
+        }
+    }
+}

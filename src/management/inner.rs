@@ -1,0 +1,135 @@
+//! What all handles of a manager share, and the manager's end.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::actors::clock::Clock;
+use crate::actors::coordinator::CoordinatorMessage;
+use crate::actors::declare::Declarer;
+use crate::actors::house::House;
+use crate::actors::journal_thread::JournalThread;
+use crate::guard::place::{self, Role};
+use crate::guard::plugins::Plugins;
+use crate::journal::error::UnreadableRecord;
+use crate::management::builder::Settings;
+use crate::rotation::error::RotationError;
+
+/// What all handles of a manager share.
+pub struct Inner {
+    pub(crate) declarer: Declarer,
+    pub(crate) journal: JournalThread,
+    pub(crate) plugins: Arc<Plugins>,
+    pub(crate) clock: Clock,
+    pub(crate) unreadable: Vec<UnreadableRecord>,
+    settings: Settings,
+    house: Mutex<Option<House>>,
+    keys: AtomicUsize,
+}
+
+impl Inner {
+    pub(crate) fn new(
+        house: House,
+        plugins: Arc<Plugins>,
+        journal: JournalThread,
+        clock: Clock,
+        declarer: Declarer,
+        settings: Settings,
+        unreadable: Vec<UnreadableRecord>,
+    ) -> Self {
+        Self {
+            declarer,
+            journal,
+            plugins,
+            clock,
+            unreadable,
+            settings,
+            house: Mutex::new(Some(house)),
+            keys: AtomicUsize::new(0),
+        }
+    }
+
+    /// Where the actor of the next key is to run.
+    pub(crate) fn next_arbiter(&self) -> Option<actix::ArbiterHandle> {
+        let house = self.house.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.keys.fetch_add(1, Ordering::Relaxed);
+        house.as_ref().map(|house| house.key(number).clone())
+    }
+
+    /// Ends the manager and waits for it.
+    pub(crate) async fn shutdown(&self, grace: Option<Duration>) -> Result<(), RotationError> {
+        if place::current_role() == Some(Role::Callback) {
+            return Err(RotationError::InsideCallback);
+        }
+        let Some(house) = self.close() else {
+            return Err(RotationError::ShutDown { id: None });
+        };
+        let grace = grace.unwrap_or(self.settings.shutdown_grace);
+        let (told, ended) = oneshot::channel::<()>();
+        let end = End::of(self, house, grace);
+        let thread = std::thread::Builder::new().name("keyward-shutdown".to_owned());
+        let spawned = thread.spawn(move || {
+            end.run();
+            drop(told);
+        });
+        if spawned.is_ok() {
+            drop(ended.await);
+        }
+        Ok(())
+    }
+
+    fn close(&self) -> Option<House> {
+        self.declarer.directory.close();
+        self.house
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(house) = self.close() {
+            let end = End::of(self, house, self.settings.shutdown_grace);
+            let thread = std::thread::Builder::new().name("keyward-shutdown".to_owned());
+            drop(thread.spawn(move || end.run()));
+        }
+    }
+}
+
+/// The manager's end: callbacks first, then the journal, then the actors.
+struct End {
+    declarer: Declarer,
+    journal: JournalThread,
+    house: House,
+    grace: Duration,
+}
+
+impl End {
+    fn of(inner: &Inner, house: House, grace: Duration) -> Self {
+        Self {
+            declarer: inner.declarer.clone(),
+            journal: inner.journal.clone(),
+            house,
+            grace,
+        }
+    }
+
+    fn run(self) {
+        let (reply, drained) = oneshot::channel();
+        let grace = self.grace;
+        let coordinator = self.declarer.coordinator.actor();
+        coordinator.do_send(CoordinatorMessage::Close { grace, reply });
+        let flushed = place::wait(async {
+            drop(drained.await);
+            self.declarer.directory.stop_keys();
+            self.journal.close().await;
+        });
+        if flushed.is_err() {
+            tracing::error!("the manager could not wait for its end");
+        }
+        self.house.close();
+    }
+}

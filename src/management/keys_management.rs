@@ -1,0 +1,358 @@
+//! The manager, and the handle on one key.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Actor;
+
+use crate::actors::coordinator::With;
+use crate::actors::declare::refused;
+use crate::actors::directory::KeyEntry;
+use crate::actors::key::{KeyActor, KeyMeans};
+use crate::key::effect::Answer;
+use crate::key::error::KeyError;
+use crate::key::event::{Asker, Request};
+use crate::key::flow::SecretKeyFlow;
+use crate::key::name::KeyName;
+use crate::management::blocking::Blocking;
+use crate::management::builder::KeysManagementBuilder;
+use crate::management::definition::SecretKeyDefinition;
+use crate::management::error::StartError;
+use crate::management::inner::Inner;
+use crate::management::single::SingleKeyManagement;
+use crate::management::worker::Worker;
+use crate::rotation::effect::Reply;
+use crate::rotation::error::RotationError;
+use crate::rotation::event::Event;
+use crate::rotation::id::RotationId;
+use crate::rotation::report::RotationReport;
+use crate::secret::value::SecretKeyValue;
+use crate::worker::callback::IntoCallback;
+use crate::worker::change::Change;
+
+/// What a request for a key answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyAnswer {
+    /// The value; `Debug` and `Display` do not show it.
+    pub value: SecretKeyValue,
+    /// The flow that it was answered on, which the key may have found by itself.
+    pub flow: SecretKeyFlow,
+}
+
+impl KeyAnswer {
+    /// The plain bytes of the value.
+    pub fn expose(&self) -> &[u8] {
+        self.value.expose()
+    }
+
+    /// The plain text of the value, if it is UTF-8.
+    pub fn expose_str(&self) -> Option<&str> {
+        self.value.expose_str()
+    }
+}
+
+/// The manager: defines keys, hands them out, and takes declared changes through every worker's
+/// callbacks.
+///
+/// A clone is the same manager. It is usable from any thread and any async runtime; for programs
+/// without one there are the [`blocking`](Self::blocking) calls. Dropping the last handle is a
+/// [`shutdown`](Self::shutdown) that nobody waits for.
+#[derive(Clone)]
+pub struct KeysManagement {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) main: Arc<Worker>,
+}
+
+impl fmt::Debug for KeysManagement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeysManagement")
+    }
+}
+
+impl KeysManagement {
+    /// What a manager needs: a data folder or a state repo, and a master key or a crypto tool.
+    pub fn builder() -> KeysManagementBuilder {
+        KeysManagementBuilder::default()
+    }
+
+    pub(crate) async fn begin(inner: Inner) -> Result<Self, StartError> {
+        let inner = Arc::new(inner);
+        let main = Worker::join_main(Arc::clone(&inner)).await;
+        match main {
+            Ok(main) => Ok(Self {
+                inner,
+                main: Arc::new(main),
+            }),
+            Err(error) => {
+                drop(inner.shutdown(Some(Duration::ZERO)).await);
+                Err(StartError::Roster(error))
+            }
+        }
+    }
+
+    /// Defines a key. Rotations of it that an earlier life left unfinished go on.
+    ///
+    /// # Errors
+    /// `invalid_name`; `invalid_definition` if a limit or bound is zero, the key is defined
+    /// already, or an unfinished rotation was accepted with another use case; `shut_down`.
+    pub async fn define_key(&self, definition: SecretKeyDefinition) -> Result<(), RotationError> {
+        let name = KeyName::new(&definition.name)?;
+        if let Some(why) = definition.fault() {
+            return Err(RotationError::InvalidDefinition { key: name, why });
+        }
+        let of_key = name.clone();
+        let declared = self
+            .inner
+            .journal
+            .ask(move |journal| journal.last_declared(&of_key))
+            .await;
+        let declared_old = match declared {
+            Ok(Ok(declared)) => declared,
+            Ok(Err(error)) => {
+                tracing::warn!(key = %name, %error, "what was declared last cannot be read");
+                None
+            }
+            Err(_closed) => return Err(RotationError::ShutDown { id: None }),
+        };
+        let Some(arbiter) = self.inner.next_arbiter() else {
+            return Err(RotationError::ShutDown { id: None });
+        };
+        let means = KeyMeans {
+            name: name.clone(),
+            behaviour: definition.behaviour.clone(),
+            store: definition.store,
+            journal: self.inner.journal.clone(),
+            plugins: Arc::clone(&self.inner.plugins),
+            fingerprints: self.inner.declarer.fingerprints.clone(),
+            declared_old,
+            clock: self.inner.clock,
+        };
+        let actor = KeyActor::start_in_arbiter(&arbiter, move |_| KeyActor::new(means));
+        let directory = &self.inner.declarer.directory;
+        let behaviour = definition.behaviour;
+        let entry = directory.entry(name.clone(), behaviour.clone(), actor, self.inner.clock);
+        let with = With::Key(Arc::clone(&entry));
+        let define = move |ask| Event::Define {
+            ask,
+            key: name,
+            behaviour,
+        };
+        self.inner.declarer.coordinator.ask(with, define).await?;
+        directory.add(entry);
+        Ok(())
+    }
+
+    /// A key on the flow that it finds by itself: forward first, then back, in turn.
+    ///
+    /// # Errors
+    /// [`KeyError`], among them `key_not_defined`, `store_failed`, `invalid_key`,
+    /// `state_unreadable`, `timed_out`, `busy`.
+    pub async fn get_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.main.get_key(key).await
+    }
+
+    /// A key on this flow.
+    ///
+    /// # Errors
+    /// As [`get_key`](Self::get_key), and `invalid_flow`.
+    pub async fn get_key_on(&self, key: &str, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
+        self.main.get_key_on(key, flow).await
+    }
+
+    /// A key on the forward path: a fresh value from its store.
+    ///
+    /// # Errors
+    /// As [`get_key_on`](Self::get_key_on).
+    pub async fn get_forward_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get_key_on(key, SecretKeyFlow::ForwardPath).await
+    }
+
+    /// Another name of [`get_forward_path_key`](Self::get_forward_path_key).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_encrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get_forward_path_key(key).await
+    }
+
+    /// A key on the back path: the value that belongs to what the forward path had.
+    ///
+    /// # Errors
+    /// As [`get_key_on`](Self::get_key_on).
+    pub async fn get_back_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get_key_on(key, SecretKeyFlow::BackPath).await
+    }
+
+    /// Another name of [`get_back_path_key`](Self::get_back_path_key).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_decrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get_back_path_key(key).await
+    }
+
+    /// Writes the state of a stated key, durably.
+    ///
+    /// # Errors
+    /// `stateless_key`, `repo_unavailable`, and what asking the store answers where it must be
+    /// asked.
+    pub async fn save_state(&self, key: &str) -> Result<(), KeyError> {
+        self.main.save_state(key).await
+    }
+
+    /// Writes the state of every stated key. All are tried; the first error is answered.
+    ///
+    /// # Errors
+    /// As [`save_state`](Self::save_state).
+    pub async fn save_states(&self) -> Result<(), KeyError> {
+        let mut first = Ok(());
+        for entry in self.inner.declarer.directory.all() {
+            if entry.behaviour().has_record() {
+                first = first.and(self.main.save(&entry).await);
+            }
+        }
+        first
+    }
+
+    /// Declares a change and waits for the end of its rotation: [`declare`](Self::declare) and
+    /// [`wait`](Self::wait).
+    ///
+    /// # Errors
+    /// As both, and `callbacks_failed` with the report if callbacks failed under a strategy that
+    /// raises.
+    pub async fn key_changed(&self, change: Change) -> Result<RotationReport, RotationError> {
+        let id = self.declare(change).await?;
+        let report = self.wait(id).await?;
+        if report.raises() {
+            let report = Box::new(report);
+            return Err(RotationError::Raised { report });
+        }
+        Ok(report)
+    }
+
+    /// Declares a change; answers the rotation's id as soon as it is durable.
+    ///
+    /// # Errors
+    /// `key_not_defined`, `invalid_key`, `same_keys`, `other_declaration`, `busy`,
+    /// `rotation_unreadable`, `repo_unavailable`, `write_unknown`, `shut_down`.
+    pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
+        self.inner.declarer.declare(change).await
+    }
+
+    /// Waits until a rotation neither waits nor runs, and answers its report; at once if that is
+    /// so already, also in a later life of the program.
+    ///
+    /// # Errors
+    /// `unknown_rotation`, `rotation_unreadable`, `write_unknown`, `shut_down`.
+    pub async fn wait(&self, id: RotationId) -> Result<RotationReport, RotationError> {
+        let wait = move |ask| Event::Wait { ask, id };
+        match self
+            .inner
+            .declarer
+            .coordinator
+            .ask(With::Nothing, wait)
+            .await?
+        {
+            Reply::Report(report) => Ok(*report),
+            Reply::NotLive { .. } | Reply::Done | Reply::Joined { .. } | Reply::Accepted { .. } => {
+                self.ended(id).await
+            }
+        }
+    }
+
+    /// The report of a rotation that is in the history.
+    pub(crate) async fn ended(&self, id: RotationId) -> Result<RotationReport, RotationError> {
+        let found = self
+            .inner
+            .journal
+            .ask(move |journal| journal.find_ended(id))
+            .await;
+        match found {
+            Ok(Ok(Some((header, steps)))) => Ok(RotationReport::new(&header, steps)),
+            Ok(Ok(None)) => Err(RotationError::Unknown { id }),
+            Ok(Err(error)) => {
+                let why = error.to_string();
+                Err(RotationError::Unreadable { id, why })
+            }
+            Err(_closed) => Err(RotationError::ShutDown { id: Some(id) }),
+        }
+    }
+
+    /// Registers a callback of the worker `main`. It is on the roster durably, and in the plan of
+    /// every rotation of the key that has not ended, when this answers.
+    ///
+    /// # Errors
+    /// `invalid_name`, `key_not_defined`, `callback_taken`, `too_many_callbacks`,
+    /// `repo_unavailable`, `write_unknown`, `shut_down`.
+    pub async fn register_on_change<M>(
+        &self,
+        key: &str,
+        callback: &str,
+        call: impl IntoCallback<M>,
+    ) -> Result<(), RotationError> {
+        self.main.register_on_change(key, callback, call).await
+    }
+
+    /// Joins a worker under a name that is the same in every life of the program.
+    ///
+    /// # Errors
+    /// `invalid_name`, `worker_name_taken`, `repo_unavailable`, `write_unknown`, `shut_down`.
+    pub async fn join(&self, worker: &str) -> Result<Worker, RotationError> {
+        Worker::join(Arc::clone(&self.inner), worker).await
+    }
+
+    /// A handle on one key.
+    ///
+    /// # Errors
+    /// `invalid_name`, `key_not_defined`.
+    pub fn get_single_management(&self, key: &str) -> Result<SingleKeyManagement, KeyError> {
+        let entry = self.inner.declarer.directory.find(key)?;
+        Ok(SingleKeyManagement {
+            manager: self.clone(),
+            entry,
+        })
+    }
+
+    /// The same calls for threads that may block and have no async runtime.
+    pub fn blocking(&self) -> Blocking {
+        Blocking::new(self.clone())
+    }
+
+    /// Ends the manager: admits nothing more, gives running callbacks the time that was set at the
+    /// start, leaves the rest in the journal for the next life, and frees the data folder.
+    ///
+    /// # Errors
+    /// `inside_callback`; `shut_down` if another shutdown has begun.
+    pub async fn shutdown(&self) -> Result<(), RotationError> {
+        self.inner.shutdown(None).await
+    }
+
+    /// [`shutdown`](Self::shutdown) with another time for running callbacks.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn shutdown_within(&self, grace: Duration) -> Result<(), RotationError> {
+        self.inner.shutdown(Some(grace)).await
+    }
+}
+
+/// Asks a key on behalf of somebody.
+pub(crate) async fn get(
+    entry: &KeyEntry,
+    flow: Option<SecretKeyFlow>,
+    asker: Asker,
+) -> Result<KeyAnswer, KeyError> {
+    match entry.ask(Request::Get { flow }, asker).await? {
+        Answer::Key { value, flow } => Ok(KeyAnswer { value, flow }),
+        Answer::Saved | Answer::Staged { .. } => Err(KeyError::Unavailable {
+            key: entry.name().clone(),
+        }),
+    }
+}
+
+/// Looks a key up for a call that answers the coordinator's errors.
+pub(crate) fn find(inner: &Inner, key: &str) -> Result<Arc<KeyEntry>, RotationError> {
+    inner.declarer.directory.find(key).map_err(refused)
+}

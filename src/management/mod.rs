@@ -1,0 +1,15 @@
+//! What a program holds: the builder, the manager, handles on one key and on one worker, the
+//! blocking calls, and the operator's calls. Every default is picked here.
+//!
+//! Never in here: a rule about keys or rotations, or anything that only a remote client needs.
+
+pub mod blocking;
+pub mod builder;
+pub mod definition;
+pub mod error;
+pub mod inner;
+pub mod keys_management;
+pub mod operator;
+pub mod single;
+pub mod status;
+pub mod worker;

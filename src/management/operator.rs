@@ -1,0 +1,221 @@
+//! The operator's calls: listing, resume, abort, dismissal, recovery of keys, and removal.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::oneshot;
+
+use crate::actors::coordinator::{CoordinatorMessage, With};
+use crate::actors::key::KeyMessage;
+use crate::key::definition::KeyBehaviour;
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::management::keys_management::KeysManagement;
+use crate::management::status::{HistoryListing, KeyStatus, Status};
+use crate::rotation::effect::Reply;
+use crate::rotation::error::RotationError;
+use crate::rotation::event::{Ask, Event};
+use crate::rotation::id::RotationId;
+use crate::rotation::report::RotationReport;
+use crate::secret::value::SecretKeyPair;
+
+/// The keys of a rotation that still holds them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveredKeys {
+    /// The old keys, if any were declared or held.
+    pub old: Option<SecretKeyPair>,
+    /// The new keys, if they were declared.
+    pub new: Option<SecretKeyPair>,
+}
+
+impl KeysManagement {
+    /// Everything an operator may know: keys, workers, and every rotation that has not ended with
+    /// its steps and for whom it waits.
+    ///
+    /// # Errors
+    /// `shut_down`.
+    pub async fn status(&self) -> Result<Status, RotationError> {
+        let (reply, overview) = oneshot::channel();
+        let coordinator = self.inner.declarer.coordinator.actor();
+        coordinator.do_send(CoordinatorMessage::Overview(reply));
+        let overview = overview.await;
+        let overview = overview.map_err(|_| RotationError::ShutDown { id: None })?;
+        let mut keys = Vec::new();
+        for entry in self.inner.declarer.directory.all() {
+            let (reply, facts) = oneshot::channel();
+            entry.actor().do_send(KeyMessage::Inspect(reply));
+            if let Ok(facts) = facts.await {
+                keys.push(KeyStatus {
+                    name: entry.name().clone(),
+                    behaviour: KeyBehaviour::clone(entry.behaviour()),
+                    facts,
+                });
+            }
+        }
+        keys.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Status {
+            keys,
+            workers: overview.workers,
+            rotations: overview.rotations,
+            unreadable_rotations: overview.unreadable,
+            unreadable_records: self.inner.unreadable.clone(),
+            paused: overview.paused,
+        })
+    }
+
+    /// Every rotation that has not ended, in the order of the declarations.
+    ///
+    /// # Errors
+    /// `shut_down`.
+    pub async fn rotations(&self) -> Result<Vec<RotationReport>, RotationError> {
+        self.status().await.map(|status| status.rotations)
+    }
+
+    /// The last `limit` rotations that have ended, the latest declaration first.
+    ///
+    /// # Errors
+    /// `repo_unavailable`, `shut_down`.
+    pub async fn history(&self, limit: usize) -> Result<HistoryListing, RotationError> {
+        let history = self
+            .inner
+            .journal
+            .ask(move |journal| journal.history(limit, None))
+            .await;
+        match history {
+            Ok(Ok(history)) => Ok(HistoryListing {
+                rotations: history.rotations,
+                unreadable: history.unreadable,
+            }),
+            Ok(Err(error)) => Err(RotationError::RepoUnavailable {
+                why: error.to_string(),
+            }),
+            Err(_closed) => Err(RotationError::ShutDown { id: None }),
+        }
+    }
+
+    /// Takes a rotation up again that was stopped or completed with failures: its Failed and
+    /// Pending steps run when its turn comes, its Succeeded ones never again.
+    ///
+    /// # Errors
+    /// `unknown_rotation`, `wrong_state`, `rotation_unreadable`, `busy`, `repo_unavailable`,
+    /// `write_unknown`, `shut_down`.
+    pub async fn resume(&self, id: RotationId) -> Result<(), RotationError> {
+        self.operate(id, move |ask| Event::Resume { ask, id }).await
+    }
+
+    /// Ends a rotation for good, also of a key that is not defined. It undoes nothing, and the
+    /// rotation's keys leave the journal. The workers whose steps have not Succeeded, which may
+    /// hold data under the old key, have to be named in `confirmed`; `not_confirmed` tells them.
+    ///
+    /// # Errors
+    /// `not_confirmed`, `callback_runs`, `unknown_rotation`, `wrong_state`, `rotation_unreadable`,
+    /// `repo_unavailable`, `write_unknown`, `shut_down`.
+    pub async fn abort(&self, id: RotationId, confirmed: &[&str]) -> Result<(), RotationError> {
+        let names = confirmed.iter().map(|name| WorkerName::new(name));
+        let confirmed = names.collect::<Result<BTreeSet<WorkerName>, _>>()?;
+        let abort = move |ask| Event::Abort { ask, id, confirmed };
+        self.operate(id, abort).await
+    }
+
+    /// Moves the records of an unreadable rotation to quarantine, so that its key goes on without
+    /// it.
+    ///
+    /// # Errors
+    /// `unknown_rotation`, `wrong_state` if it can be read, `repo_unavailable`, `write_unknown`,
+    /// `shut_down`.
+    pub async fn dismiss(&self, id: RotationId) -> Result<(), RotationError> {
+        self.operate(id, move |ask| Event::Dismiss { ask, id })
+            .await
+    }
+
+    async fn operate(
+        &self,
+        id: RotationId,
+        make: impl FnOnce(Ask) -> Event + Send + 'static,
+    ) -> Result<(), RotationError> {
+        match self
+            .inner
+            .declarer
+            .coordinator
+            .ask(With::Nothing, make)
+            .await?
+        {
+            Reply::NotLive { .. } => {
+                let state = self.ended(id).await?.state;
+                let why = "it has ended; there is nothing to do about it";
+                Err(RotationError::WrongState { id, state, why })
+            }
+            Reply::Done | Reply::Accepted { .. } | Reply::Report(_) | Reply::Joined { .. } => {
+                Ok(())
+            }
+        }
+    }
+
+    /// The keys of a rotation that still holds them: one that has not ended, obsolete ones too.
+    /// They may be the last copy of somebody's old key. The call is a tracing event of level warn.
+    ///
+    /// # Errors
+    /// `unknown_rotation`, `wrong_state` if it has ended and its keys are gone, `shut_down`.
+    pub async fn recover_keys(&self, id: RotationId) -> Result<RecoveredKeys, RotationError> {
+        let (reply, secrets) = oneshot::channel();
+        let coordinator = self.inner.declarer.coordinator.actor();
+        coordinator.do_send(CoordinatorMessage::Recover { id, reply });
+        let shut_down = |_| RotationError::ShutDown { id: Some(id) };
+        if let Some(secrets) = secrets.await.map_err(shut_down)? {
+            tracing::warn!(rotation = %id, "an operator took the keys of a rotation");
+            return Ok(RecoveredKeys {
+                old: secrets.old,
+                new: secrets.new,
+            });
+        }
+        let state = self.ended(id).await?.state;
+        let why = "its keys have left the journal";
+        Err(RotationError::WrongState { id, state, why })
+    }
+
+    /// Removes a worker for good, alive or dead, as if it had left.
+    ///
+    /// # Errors
+    /// `unknown_worker`, also for `main`; `callback_runs`; `repo_unavailable`, `write_unknown`,
+    /// `shut_down`.
+    pub async fn remove_worker(&self, worker: &str) -> Result<(), RotationError> {
+        let worker = WorkerName::new(worker)?;
+        let leave = move |ask| Event::Leave {
+            ask,
+            worker,
+            incarnation: None,
+        };
+        self.inner
+            .declarer
+            .coordinator
+            .ask(With::Nothing, leave)
+            .await
+            .map(drop)
+    }
+
+    /// Removes a worker's callback for good: it is taken out of every plan.
+    ///
+    /// # Errors
+    /// `unknown_callback`, `callback_runs`, `repo_unavailable`, `write_unknown`, `shut_down`.
+    pub async fn remove_callback(
+        &self,
+        worker: &str,
+        key: &str,
+        callback: &str,
+    ) -> Result<(), RotationError> {
+        let worker = WorkerName::new(worker)?;
+        let key = KeyName::new(key)?;
+        let callback = CallbackName::new(callback)?;
+        let remove = move |ask| Event::RemoveCallback {
+            ask,
+            worker,
+            key,
+            callback,
+        };
+        self.inner
+            .declarer
+            .coordinator
+            .ask(With::Nothing, remove)
+            .await
+            .map(drop)
+    }
+}

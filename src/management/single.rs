@@ -1,0 +1,102 @@
+//! The handle on one key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::actors::directory::KeyEntry;
+use crate::key::error::KeyError;
+use crate::key::flow::SecretKeyFlow;
+use crate::management::blocking::BlockingSingle;
+use crate::management::keys_management::{KeyAnswer, KeysManagement};
+use crate::rotation::error::RotationError;
+use crate::worker::callback::IntoCallback;
+use crate::worker::change::Change;
+
+/// A handle on one key.
+#[derive(Clone)]
+pub struct SingleKeyManagement {
+    pub(crate) manager: KeysManagement,
+    pub(crate) entry: Arc<KeyEntry>,
+}
+
+impl fmt::Debug for SingleKeyManagement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SingleKeyManagement")
+            .field(self.entry.name())
+            .finish()
+    }
+}
+
+impl SingleKeyManagement {
+    /// The key's name.
+    pub fn name(&self) -> &str {
+        self.entry.name().as_str()
+    }
+
+    /// The manager.
+    pub fn manager(&self) -> &KeysManagement {
+        &self.manager
+    }
+
+    /// As [`KeysManagement::get_key`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_key(&self) -> Result<KeyAnswer, KeyError> {
+        self.manager.main.get(&self.entry, None).await
+    }
+
+    /// As [`KeysManagement::get_forward_path_key`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_forward_path_key(&self) -> Result<KeyAnswer, KeyError> {
+        self.manager
+            .main
+            .get(&self.entry, Some(SecretKeyFlow::ForwardPath))
+            .await
+    }
+
+    /// As [`KeysManagement::get_back_path_key`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_back_path_key(&self) -> Result<KeyAnswer, KeyError> {
+        self.manager
+            .main
+            .get(&self.entry, Some(SecretKeyFlow::BackPath))
+            .await
+    }
+
+    /// As [`KeysManagement::save_state`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn save_state(&self) -> Result<(), KeyError> {
+        self.manager.main.save(&self.entry).await
+    }
+
+    /// As [`KeysManagement::register_on_change`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn register_on_change<M>(
+        &self,
+        callback: &str,
+        call: impl IntoCallback<M>,
+    ) -> Result<(), RotationError> {
+        let key = self.entry.name().as_str();
+        self.manager.register_on_change(key, callback, call).await
+    }
+
+    /// A change of this key, to be completed and given to
+    /// [`key_changed`](KeysManagement::key_changed) or [`declare`](KeysManagement::declare).
+    pub fn change(&self) -> Change {
+        Change::of(self.entry.name().as_str())
+    }
+
+    /// The same calls for threads that may block and have no async runtime.
+    pub fn blocking(&self) -> BlockingSingle {
+        BlockingSingle::new(self.clone())
+    }
+}

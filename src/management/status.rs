@@ -1,0 +1,57 @@
+//! What an operator is told of a manager.
+
+use crate::actors::overview::WorkerStatus;
+use crate::journal::error::UnreadableRecord;
+use crate::key::definition::KeyBehaviour;
+use crate::key::machine::KeyFacts;
+use crate::key::name::KeyName;
+use crate::rotation::report::{RotationReport, UnreadableRotation};
+
+/// A key as an operator sees it. It never holds keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyStatus {
+    /// Its name.
+    pub name: KeyName,
+    /// How it behaves.
+    pub behaviour: KeyBehaviour,
+    /// What is known of its state in this lifetime.
+    pub facts: KeyFacts,
+}
+
+/// A manager as an operator sees it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Status {
+    /// Every defined key, by name.
+    pub keys: Vec<KeyStatus>,
+    /// The roster, in the order of joining.
+    pub workers: Vec<WorkerStatus>,
+    /// Every rotation that has not ended, in the order of the declarations.
+    pub rotations: Vec<RotationReport>,
+    /// Rotations that had not ended and cannot be read; an operator dismisses them.
+    pub unreadable_rotations: Vec<UnreadableRotation>,
+    /// Other records that could not be read at the start. They are left in place.
+    pub unreadable_records: Vec<UnreadableRecord>,
+    /// Why rotations are paused, if they are.
+    pub paused: Option<String>,
+}
+
+impl Status {
+    /// The keys whose store last answered the old keys of the change that was declared last:
+    /// forward gets of these answer the old key still.
+    pub fn keys_with_old_store(&self) -> impl Iterator<Item = &KeyName> {
+        let old = |key: &&KeyStatus| key.facts.store_answers_declared_old;
+        self.keys.iter().filter(old).map(|key| &key.name)
+    }
+}
+
+/// The rotations that have ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HistoryListing {
+    /// Their reports, the latest declaration first.
+    pub rotations: Vec<RotationReport>,
+    /// Those that cannot be read.
+    pub unreadable: Vec<UnreadableRotation>,
+}

@@ -1,0 +1,207 @@
+//! A worker's handle.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::actors::coordinator::{CoordinatorMessage, With};
+use crate::actors::directory::KeyEntry;
+use crate::key::error::KeyError;
+use crate::key::event::{Asker, Request};
+use crate::key::flow::SecretKeyFlow;
+use crate::key::name::{CallbackName, WorkerName};
+use crate::management::inner::Inner;
+use crate::management::keys_management::{KeyAnswer, find, get};
+use crate::rotation::effect::Reply;
+use crate::rotation::error::RotationError;
+use crate::rotation::event::Event;
+use crate::worker::callback::IntoCallback;
+
+/// A worker that has joined: it asks for keys, registers callbacks, and may leave.
+///
+/// Dropping the handle is a death and not a leave: the name is free at once, the worker stays on
+/// the roster with its callbacks, and a worker that joins under the name takes up its steps.
+pub struct Worker {
+    inner: Arc<Inner>,
+    name: WorkerName,
+    incarnation: u64,
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("name", &self.name)
+            .field("incarnation", &self.incarnation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    pub(crate) async fn join(inner: Arc<Inner>, name: &str) -> Result<Self, RotationError> {
+        let name = WorkerName::new(name)?;
+        Self::join_named(inner, name).await
+    }
+
+    pub(crate) async fn join_main(inner: Arc<Inner>) -> Result<Self, RotationError> {
+        Self::join_named(inner, WorkerName::main()).await
+    }
+
+    async fn join_named(inner: Arc<Inner>, name: WorkerName) -> Result<Self, RotationError> {
+        if inner.declarer.directory.is_closed() {
+            return Err(RotationError::ShutDown { id: None });
+        }
+        let worker = name.clone();
+        let join = move |ask| Event::Join { ask, worker };
+        let with = With::Worker(name.clone());
+        match inner.declarer.coordinator.ask(with, join).await? {
+            Reply::Joined { incarnation } => Ok(Self {
+                inner,
+                name,
+                incarnation,
+            }),
+            Reply::Done | Reply::Accepted { .. } | Reply::Report(_) | Reply::NotLive { .. } => {
+                Err(RotationError::UnknownWorker { worker: name })
+            }
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// As `KeysManagement::get_key`, asked by this worker.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get(&*self.inner.declarer.directory.find(key)?, None)
+            .await
+    }
+
+    /// As `KeysManagement::get_key_on`, asked by this worker.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_key_on(&self, key: &str, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
+        self.get(&*self.inner.declarer.directory.find(key)?, Some(flow))
+            .await
+    }
+
+    /// As `KeysManagement::get_forward_path_key`, asked by this worker.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_forward_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get_key_on(key, SecretKeyFlow::ForwardPath).await
+    }
+
+    /// As `KeysManagement::get_back_path_key`, asked by this worker.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_back_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get_key_on(key, SecretKeyFlow::BackPath).await
+    }
+
+    /// As `KeysManagement::save_state`, asked by this worker.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn save_state(&self, key: &str) -> Result<(), KeyError> {
+        self.save(&*self.inner.declarer.directory.find(key)?).await
+    }
+
+    pub(crate) async fn get(
+        &self,
+        entry: &KeyEntry,
+        flow: Option<SecretKeyFlow>,
+    ) -> Result<KeyAnswer, KeyError> {
+        get(entry, flow, self.asker()).await
+    }
+
+    pub(crate) async fn save(&self, entry: &KeyEntry) -> Result<(), KeyError> {
+        entry.ask(Request::Save, self.asker()).await.map(drop)
+    }
+
+    fn asker(&self) -> Asker {
+        Asker {
+            worker: self.name.clone(),
+            incarnation: self.incarnation,
+        }
+    }
+
+    /// Registers a callback under a name that is the same in every life of the program. It is on
+    /// the roster durably, and in the plan of every rotation of the key that waits, runs or is
+    /// stopped, when this answers.
+    ///
+    /// The callback is any sync closure, which runs on a thread set apart, or async closure, which
+    /// runs on keyward's runtime. It may run more than once for the same rotation.
+    ///
+    /// # Errors
+    /// `invalid_name`, `key_not_defined`, `callback_taken`, `too_many_callbacks`,
+    /// `unknown_worker` if an operator removed the worker, `repo_unavailable`, `write_unknown`,
+    /// `shut_down`.
+    pub async fn register_on_change<M>(
+        &self,
+        key: &str,
+        callback: &str,
+        call: impl IntoCallback<M>,
+    ) -> Result<(), RotationError> {
+        let call = call.into_callback();
+        let entry = find(&self.inner, key)?;
+        let callback = CallbackName::new(callback)?;
+        let with = With::Callback {
+            worker: self.name.clone(),
+            key: entry.name().clone(),
+            name: callback.clone(),
+            callback: call,
+        };
+        let (worker, incarnation) = (self.name.clone(), self.incarnation);
+        let key = entry.name().clone();
+        let register = move |ask| Event::Register {
+            ask,
+            worker,
+            incarnation,
+            key,
+            callback,
+        };
+        self.inner
+            .declarer
+            .coordinator
+            .ask(with, register)
+            .await
+            .map(drop)
+    }
+
+    /// Leaves for good: the worker's callbacks are off the roster, and its remaining steps are
+    /// taken out of every plan. Where it is refused, the worker stays.
+    ///
+    /// # Errors
+    /// `callback_runs` while one of its steps runs; `repo_unavailable`, `write_unknown`,
+    /// `shut_down`.
+    pub async fn leave(&self) -> Result<(), RotationError> {
+        let (worker, incarnation) = (self.name.clone(), Some(self.incarnation));
+        let leave = move |ask| Event::Leave {
+            ask,
+            worker,
+            incarnation,
+        };
+        self.inner
+            .declarer
+            .coordinator
+            .ask(With::Nothing, leave)
+            .await
+            .map(drop)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let event = Event::Died {
+            worker: self.name.clone(),
+            incarnation: self.incarnation,
+        };
+        let coordinator = self.inner.declarer.coordinator.actor();
+        coordinator.do_send(CoordinatorMessage::Happened(Box::new(event)));
+    }
+}

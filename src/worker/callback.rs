@@ -1,0 +1,137 @@
+//! Callbacks: any sync or async closure that takes a [`KeyChange`].
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::key::state::Effect;
+use crate::secret::value::SecretKeyPair;
+use crate::worker::handle::OnChangeKeyDefinition;
+
+/// What a callback is given.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct KeyChange {
+    /// The old keys, if any were declared or held.
+    pub old_keys: Option<SecretKeyPair>,
+    /// The new keys, if they were declared.
+    pub new_keys: Option<SecretKeyPair>,
+    /// The handle on the key and on this call.
+    pub key: OnChangeKeyDefinition,
+}
+
+/// How a callback ended, as its own code says: the effect on the data, or an error text.
+pub type CallbackResult = Result<Effect, String>;
+
+type AsyncCall =
+    dyn Fn(KeyChange) -> Pin<Box<dyn Future<Output = CallbackResult> + Send>> + Send + Sync;
+type BlockingCall = dyn Fn(KeyChange) -> CallbackResult + Send + Sync;
+
+/// A callback, ready to be registered; closures become one by themselves.
+#[derive(Clone)]
+pub struct Callback(pub(crate) Kind);
+
+/// Where a callback runs.
+#[derive(Clone)]
+pub(crate) enum Kind {
+    /// On keyward's runtime.
+    Async(Arc<AsyncCall>),
+    /// On a thread set apart.
+    Blocking(Arc<BlockingCall>),
+}
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Async(_) => "Callback(async)",
+            Kind::Blocking(_) => "Callback(blocking)",
+        })
+    }
+}
+
+/// What a callback may return: nothing, an [`Effect`], or a result of either.
+pub trait CallbackAnswer {
+    /// The answer as keyward takes it.
+    fn into_result(self) -> CallbackResult;
+}
+
+impl CallbackAnswer for () {
+    fn into_result(self) -> CallbackResult {
+        Ok(Effect::Nothing)
+    }
+}
+
+impl CallbackAnswer for Effect {
+    fn into_result(self) -> CallbackResult {
+        Ok(self)
+    }
+}
+
+impl<T: CallbackAnswer, E: fmt::Display> CallbackAnswer for Result<T, E> {
+    fn into_result(self) -> CallbackResult {
+        match self {
+            Ok(answer) => answer.into_result(),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// Marks a closure that answers at once, which runs on a thread set apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Blocking;
+/// Marks a closure that answers a future, which runs on keyward's runtime.
+#[derive(Debug, Clone, Copy)]
+pub struct Async;
+/// Marks a callback that is one already.
+#[derive(Debug, Clone, Copy)]
+pub struct Made;
+
+/// Whatever can be registered as a callback. The marker is found by the compiler.
+pub trait IntoCallback<Marker> {
+    /// The callback.
+    fn into_callback(self) -> Callback;
+}
+
+impl IntoCallback<Made> for Callback {
+    fn into_callback(self) -> Callback {
+        self
+    }
+}
+
+impl<F, A> IntoCallback<(Blocking, A)> for F
+where
+    F: Fn(KeyChange) -> A + Send + Sync + 'static,
+    A: CallbackAnswer,
+{
+    fn into_callback(self) -> Callback {
+        Callback(Kind::Blocking(Arc::new(move |change| {
+            self(change).into_result()
+        })))
+    }
+}
+
+impl<F, Fut> IntoCallback<(Async, Fut)> for F
+where
+    F: Fn(KeyChange) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+    Fut::Output: CallbackAnswer,
+{
+    fn into_callback(self) -> Callback {
+        let call: Arc<AsyncCall> = Arc::new(move |change| {
+            let answer = self(change);
+            Box::pin(async move { answer.await.into_result() })
+        });
+        Callback(Kind::Async(call))
+    }
+}
+
+impl Callback {
+    /// Whether it needs a thread of its own while it runs.
+    pub(crate) fn blocks(&self) -> bool {
+        match self.0 {
+            Kind::Async(_) => false,
+            Kind::Blocking(_) => true,
+        }
+    }
+}

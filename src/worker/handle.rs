@@ -1,0 +1,294 @@
+//! The handle that a callback gets: the key's definition, what the key had when the rotation
+//! began, and staged changes of its state.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::guard::place;
+use crate::key::definition::KeyBehaviour;
+use crate::key::error::KeyError;
+use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
+use crate::key::name::{KeyName, WorkerName};
+use crate::key::state::{Snapshot, Staged};
+use crate::rotation::error::RotationError;
+use crate::rotation::id::RotationId;
+use crate::secret::value::{SecretKeyPair, SecretKeyValue};
+use crate::worker::change::Change;
+
+/// A future of a link's answer.
+pub type LinkFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What a handle asks of the rest of keyward; in one process the actors answer.
+pub trait KeyLink: Send + Sync + 'static {
+    /// What saving the state would have to ask of the store, after these staged changes.
+    fn stage_save(
+        &self,
+        staged: Vec<Staged>,
+    ) -> LinkFuture<Result<Option<SecretKeyValue>, KeyError>>;
+    /// Declares a change.
+    fn declare(&self, change: Change) -> LinkFuture<Result<RotationId, RotationError>>;
+}
+
+/// Which call of a callback this is.
+#[derive(Debug, Clone)]
+pub struct CallPlace {
+    /// The worker.
+    pub worker: WorkerName,
+    /// The rotation.
+    pub rotation: RotationId,
+    /// The step's number.
+    pub step: u32,
+    /// The attempt, from 1.
+    pub attempt: u32,
+}
+
+/// What the handle and whoever called the callback share.
+pub struct Staging {
+    open: AtomicBool,
+    staged: Mutex<Vec<Staged>>,
+}
+
+impl Staging {
+    /// A call that has just begun.
+    pub fn open() -> Arc<Self> {
+        Arc::new(Self {
+            open: AtomicBool::new(true),
+            staged: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Ends the call: from now on the handle answers no more. Answers what it staged.
+    pub fn close(&self) -> Vec<Staged> {
+        let mut staged = self.lock();
+        self.open.store(false, Ordering::SeqCst);
+        std::mem::take(&mut staged)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Staged>> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A handle on the key that changes, for one call of one callback.
+///
+/// What the setters, [`clean_state`](Self::clean_state) and [`save_state`](Self::save_state) do is
+/// staged: it takes effect together with the callback's success, in one durable write, and not at
+/// all if the callback fails. A clone is the same handle. When the call is over, also because its
+/// time has passed, the handle refuses everything with `handle_expired`.
+#[derive(Clone)]
+pub struct OnChangeKeyDefinition {
+    name: KeyName,
+    behaviour: Arc<KeyBehaviour>,
+    place: CallPlace,
+    snapshot: Arc<Snapshot>,
+    staging: Arc<Staging>,
+    link: Arc<dyn KeyLink>,
+}
+
+impl fmt::Debug for OnChangeKeyDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnChangeKeyDefinition")
+            .field("name", &self.name)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+impl OnChangeKeyDefinition {
+    /// The handle of one call.
+    pub fn new(
+        name: KeyName,
+        behaviour: Arc<KeyBehaviour>,
+        place: CallPlace,
+        snapshot: Arc<Snapshot>,
+        staging: Arc<Staging>,
+        link: Arc<dyn KeyLink>,
+    ) -> Self {
+        Self {
+            name,
+            behaviour,
+            place,
+            snapshot,
+            staging,
+            link,
+        }
+    }
+
+    /// The key's name.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// The key's use case.
+    pub fn use_case(&self) -> SecretKeyUseCase {
+        self.behaviour.use_case
+    }
+
+    /// Whether the key's state is not kept in the state repo.
+    pub fn is_stateless(&self) -> bool {
+        self.behaviour.stateless
+    }
+
+    /// Whether the key's state is kept in the state repo.
+    pub fn is_stated(&self) -> bool {
+        !self.behaviour.stateless
+    }
+
+    /// Whether the key's pair is kept in memory.
+    pub fn is_keep_in_cache(&self) -> bool {
+        self.behaviour.keep_in_cache
+    }
+
+    /// The worker whose callback this is.
+    pub fn worker(&self) -> &str {
+        self.place.worker.as_str()
+    }
+
+    /// The rotation's id, the same in every attempt and every life of the program. A callback that
+    /// keeps it beside its data can tell that its work is done already.
+    pub fn rotation_id(&self) -> RotationId {
+        self.place.rotation
+    }
+
+    /// Which attempt this is, from 1. A later one may follow a crash in the middle of the work.
+    pub fn attempt(&self) -> u32 {
+        self.place.attempt
+    }
+
+    /// The last flow that the key had when the rotation first began to run.
+    ///
+    /// # Errors
+    /// `state_unreadable` if none was known then and the key's record could not be read.
+    pub fn last_flow(&self) -> Result<Option<SecretKeyFlow>, KeyError> {
+        match &*self.snapshot {
+            Snapshot::Known { flow, .. } => Ok(*flow),
+            Snapshot::Unreadable { why } => Err(self.unreadable(why)),
+        }
+    }
+
+    /// The keys that the key held when the rotation first began to run.
+    ///
+    /// # Errors
+    /// `state_unreadable` if nothing was known then and the key's record could not be read.
+    pub fn previous_keys(&self) -> Result<Option<SecretKeyPair>, KeyError> {
+        match &*self.snapshot {
+            Snapshot::Known { previous, .. } => Ok(previous.clone()),
+            Snapshot::Unreadable { why } => Err(self.unreadable(why)),
+        }
+    }
+
+    /// Sets the key's last flow.
+    ///
+    /// # Errors
+    /// `invalid_flow` if it does not fit the use case, `handle_expired` after the call.
+    pub fn set_last_flow(&self, flow: SecretKeyFlow) -> Result<(), KeyError> {
+        if !flow.fits(self.behaviour.use_case) {
+            return Err(KeyError::InvalidFlow {
+                key: self.name.clone(),
+                flow,
+                use_case: self.behaviour.use_case,
+            });
+        }
+        self.stage(Staged::LastFlow(flow))
+    }
+
+    /// Sets what the key holds for the back path, kept in cache or not.
+    ///
+    /// # Errors
+    /// `invalid_key` for empty or oversized keys, or a pair for a one-way key; `handle_expired`
+    /// after the call.
+    pub fn set_previous_keys(
+        &self,
+        keys: impl Into<crate::secret::value::SecretKeys>,
+    ) -> Result<(), KeyError> {
+        let keys = keys.into();
+        let one_way = self.behaviour.use_case == SecretKeyUseCase::OneWayTrip;
+        let checked = match keys.check() {
+            Ok(()) if one_way && keys.is_pair() => {
+                Err(crate::secret::value::InvalidKey::PairForOneWay)
+            }
+            checked => checked,
+        };
+        checked.map_err(|why| KeyError::InvalidKey {
+            key: self.name.clone(),
+            why,
+        })?;
+        self.stage(Staged::PreviousKeys(keys.to_pair()))
+    }
+
+    /// Forgets the last flow and the previous keys, and deletes the key's record.
+    ///
+    /// # Errors
+    /// `handle_expired` after the call.
+    pub fn clean_state(&self) -> Result<(), KeyError> {
+        self.stage(Staged::Clean)
+    }
+
+    /// Writes the state's record with the callback's success. Where that needs the store, the
+    /// store is asked now.
+    ///
+    /// # Errors
+    /// `stateless_key`; what asking the store answers; `handle_expired` after the call.
+    pub async fn save_state(&self) -> Result<(), KeyError> {
+        let staged = self.open()?.clone();
+        let asked = self.link.stage_save(staged).await?;
+        self.stage(Staged::Save { asked })
+    }
+
+    /// [`save_state`](Self::save_state) for a blocking callback.
+    ///
+    /// # Errors
+    /// As there, and `must_not_block` on a thread that must not block.
+    pub fn save_state_blocking(&self) -> Result<(), KeyError> {
+        place::wait(self.save_state()).unwrap_or_else(|_| {
+            Err(KeyError::MustNotBlock {
+                key: self.name.clone(),
+            })
+        })
+    }
+
+    /// Declares a change, of this key or of another one, without waiting for it: it runs when its
+    /// turn comes.
+    ///
+    /// # Errors
+    /// As `KeysManagement::declare`; `handle_expired` after the call.
+    pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
+        if self.open().is_err() {
+            return Err(RotationError::HandleExpired);
+        }
+        self.link.declare(change).await
+    }
+
+    /// [`declare`](Self::declare) for a blocking callback.
+    ///
+    /// # Errors
+    /// As there, and `must_not_block` on a thread that must not block.
+    pub fn declare_blocking(&self, change: Change) -> Result<RotationId, RotationError> {
+        place::wait(self.declare(change)).unwrap_or(Err(RotationError::MustNotBlock))
+    }
+
+    fn stage(&self, change: Staged) -> Result<(), KeyError> {
+        self.open()?.push(change);
+        Ok(())
+    }
+
+    fn open(&self) -> Result<MutexGuard<'_, Vec<Staged>>, KeyError> {
+        let staged = self.staging.lock();
+        if self.staging.open.load(Ordering::SeqCst) {
+            return Ok(staged);
+        }
+        Err(KeyError::HandleExpired {
+            key: self.name.clone(),
+        })
+    }
+
+    fn unreadable(&self, why: &str) -> KeyError {
+        KeyError::StateUnreadable {
+            key: self.name.clone(),
+            why: why.to_owned(),
+        }
+    }
+}

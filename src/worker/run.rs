@@ -1,0 +1,111 @@
+//! Running one callback inside its guard: time limit, panic to error, texts scrubbed, and the
+//! handle closed when the call is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::guard::fault::Fault;
+use crate::guard::place::Role;
+use crate::guard::plugins::Plugins;
+use crate::guard::threads::Slot;
+use crate::key::state::Staged;
+use crate::rotation::event::StepOutcome;
+use crate::secret::scrub::Scrubber;
+use crate::worker::callback::{Callback, CallbackResult, KeyChange, Kind};
+use crate::worker::handle::Staging;
+use crate::worker::running::Turn;
+
+/// How a call ended, and what it staged.
+#[derive(Debug)]
+pub struct CallEnd {
+    /// The outcome.
+    pub outcome: StepOutcome,
+    /// What the handle staged, if the callback succeeded.
+    pub staged: Vec<Staged>,
+}
+
+impl CallEnd {
+    /// A call that failed, for a reason that quotes no foreign text.
+    pub fn failed(why: impl Into<String>) -> Self {
+        Self {
+            outcome: StepOutcome::Failed { error: why.into() },
+            staged: Vec::new(),
+        }
+    }
+}
+
+/// What a call needs apart from what the callback is given.
+pub struct CallMeans {
+    /// The right to call, given back when the callback has really returned.
+    pub turn: Turn,
+    /// The thread, for a blocking callback.
+    pub slot: Option<Slot>,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// Calls a callback and waits for its end or its limit.
+pub async fn call(
+    plugins: Arc<Plugins>,
+    callback: Callback,
+    change: KeyChange,
+    staging: Arc<Staging>,
+    means: CallMeans,
+) -> CallEnd {
+    let previous = change.key.previous_keys().ok().flatten();
+    let pairs = [change.old_keys.clone(), change.new_keys.clone(), previous];
+    let CallMeans { turn, slot, limit } = means;
+    let (result, blocking) = match (callback.0, slot) {
+        (Kind::Async(call), _) => {
+            let run = async move || {
+                let result = call(change).await;
+                drop(turn);
+                result
+            };
+            let outcome = plugins.run_async(Role::Callback, run, limit).outcome;
+            (outcome.await, false)
+        }
+        (Kind::Blocking(call), Some(slot)) => {
+            let run = move || {
+                let result = call(change);
+                drop(turn);
+                result
+            };
+            (slot.run(run, limit).outcome.await, true)
+        }
+        (Kind::Blocking(_), None) => (Err(Fault::NoThread { threads: 0 }), true),
+    };
+    let staged = staging.close();
+    let values = pairs.iter().flatten();
+    let keys = values.flat_map(|pair| [pair.forward().clone(), pair.back().clone()]);
+    end(
+        result,
+        staged,
+        blocking,
+        &Scrubber::new(keys.collect::<Vec<_>>()),
+    )
+}
+
+fn end(
+    result: Result<CallbackResult, Fault>,
+    staged: Vec<Staged>,
+    blocking: bool,
+    scrubber: &Scrubber,
+) -> CallEnd {
+    let error = match result {
+        Ok(Ok(effect)) => {
+            let outcome = StepOutcome::Done {
+                effect,
+                staged: !staged.is_empty(),
+            };
+            return CallEnd { outcome, staged };
+        }
+        Ok(Err(text)) => scrubber.scrub_str(&text),
+        Err(Fault::TimedOut { limit }) if blocking => {
+            format!("time limit of {limit:?} passed; still running")
+        }
+        Err(Fault::TimedOut { limit }) => format!("time limit of {limit:?} passed; it was dropped"),
+        Err(fault) => fault.described(scrubber),
+    };
+    CallEnd::failed(error)
+}
