@@ -5,6 +5,7 @@
 //! steps its machine and starts what the effects ask for; it never waits.
 
 pub mod admission;
+mod batch;
 pub mod clock;
 pub mod coordinator;
 pub mod declare;
@@ -13,6 +14,7 @@ pub mod fetch;
 pub mod house;
 pub mod journal_thread;
 pub mod key;
+mod link;
 pub mod outbox;
 pub mod overview;
 mod perform;

@@ -7,27 +7,19 @@ use actix::{Actor, AsyncContext, Context};
 use tokio::sync::oneshot;
 
 use crate::actors::coordinator::{Calling, CoordinatorActor, CoordinatorMessage};
-use crate::actors::declare::Declarer;
-use crate::actors::directory::KeyEntry;
 use crate::actors::key::KeyMessage;
+use crate::actors::link::CallbackLink;
 use crate::actors::worker::{Call, WorkerActor, WorkerOrder};
-use crate::journal::fact::{Attached, JournalFact};
-use crate::journal::load::RotationSecrets;
-use crate::key::effect::Answer;
-use crate::key::error::KeyError;
-use crate::key::event::{Asker, Event as KeyEvent, Request, Supersede};
+use crate::key::event::{Asker, Event as KeyEvent, Supersede};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
-use crate::key::state::{Effect, Staged, StateChange};
-use crate::rotation::effect::{Fact, Reply, RotationEffect};
+use crate::key::state::{Effect, StateChange};
+use crate::rotation::effect::{Reply, RotationEffect};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Declaration, EndedRotation, Event, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
-use crate::rotation::state::RotationState;
-use crate::secret::value::SecretKeyValue;
 use crate::worker::callback::{Callback, KeyChange};
-use crate::worker::change::Change;
-use crate::worker::handle::{CallPlace, KeyLink, LinkFuture, OnChangeKeyDefinition, Staging};
+use crate::worker::handle::{CallPlace, OnChangeKeyDefinition, Staging};
 use crate::worker::running::CallLane;
 
 impl CoordinatorActor {
@@ -128,91 +120,6 @@ impl CoordinatorActor {
             | RotationEffect::Stopped { .. }
             | RotationEffect::Settled { .. } => {}
         }
-    }
-
-    pub(super) fn write(&mut self, facts: Vec<Fact>, ctx: &Context<Self>) {
-        let facts: Vec<JournalFact> = facts
-            .into_iter()
-            .map(|fact| self.with_secrets(fact))
-            .collect();
-        let actor = ctx.address();
-        self.means.journal.submit(
-            move |journal| journal.write(&facts),
-            move |done| {
-                let result = match done {
-                    Ok(Ok(_)) => Ok(()),
-                    Ok(Err(error)) => Err(error.to_string()),
-                    Err(closed) => Err(closed.to_string()),
-                };
-                actor.do_send(CoordinatorMessage::Written(result));
-            },
-        );
-    }
-
-    /// A fact with the secrets that go into its records. What it says of keys and workers that
-    /// live in this process is told to them.
-    fn with_secrets(&mut self, fact: Fact) -> JournalFact {
-        let attached = match &fact {
-            Fact::Keys(id) => {
-                let offer = self.offer_of(*id).and_then(|ask| self.offered.remove(&ask));
-                let secrets = offer.map(|(_, secrets)| secrets).unwrap_or_default();
-                let RotationSecrets { old, new, .. } = secrets.clone();
-                self.secrets.insert(*id, secrets);
-                Attached::Keys { old, new }
-            }
-            Fact::Snapshot(id) => {
-                let snapshot = self.secrets.get(id).and_then(|s| s.snapshot.clone());
-                Attached::Snapshot(snapshot.unwrap_or_default())
-            }
-            Fact::Record(step) => {
-                let proposal = self.proposals.get(step).cloned();
-                proposal.map_or(Attached::Nothing, |(_, key, change)| Attached::Record {
-                    key,
-                    change,
-                })
-            }
-            Fact::Rotation(header) => {
-                let is_new = header.state == RotationState::Waiting && header.resumes == 0;
-                if let Some(entry) = self.keys.get(&header.key).filter(|_| is_new) {
-                    entry
-                        .actor()
-                        .do_send(KeyMessage::Declared(header.declared.old));
-                }
-                Attached::Nothing
-            }
-            Fact::MemberGone(name) => {
-                if let Some(worker) = self.workers.remove(name) {
-                    worker.do_send(WorkerOrder::Stop);
-                }
-                Attached::Nothing
-            }
-            Fact::CallbackGone {
-                worker,
-                key,
-                callback,
-            } => {
-                if let Some(worker) = self.workers.get(worker) {
-                    let (key, name) = (key.clone(), callback.clone());
-                    worker.do_send(WorkerOrder::Remove { key, name });
-                }
-                Attached::Nothing
-            }
-            Fact::NextSequence(_)
-            | Fact::Member(_)
-            | Fact::Callback(_)
-            | Fact::Step(..)
-            | Fact::Ended(..)
-            | Fact::Dismissed(_) => Attached::Nothing,
-        };
-        JournalFact::new(fact, attached)
-    }
-
-    fn offer_of(&self, id: RotationId) -> Option<Ask> {
-        let offers = self
-            .offered
-            .iter()
-            .filter(|(_, (offered, _))| *offered == id);
-        offers.map(|(ask, _)| *ask).min()
     }
 
     fn reply(&mut self, ask: Ask, reply: Result<Reply, RotationError>, ctx: &Context<Self>) {
@@ -425,33 +332,5 @@ impl CoordinatorActor {
             let rotation = rotation.as_uuid().as_u128();
             self.tell_key(&report.key, KeyEvent::Ended { rotation });
         }
-    }
-}
-
-/// What a callback's handle asks, answered by the actors of this process.
-struct CallbackLink {
-    entry: Arc<KeyEntry>,
-    asker: Asker,
-    declarer: Declarer,
-}
-
-impl KeyLink for CallbackLink {
-    fn stage_save(
-        &self,
-        staged: Vec<Staged>,
-    ) -> LinkFuture<Result<Option<SecretKeyValue>, KeyError>> {
-        let (entry, asker) = (Arc::clone(&self.entry), self.asker.clone());
-        Box::pin(async move {
-            let request = Request::StageSave { staged };
-            match entry.ask_without_place(request, asker).await? {
-                Answer::Staged { asked } => Ok(asked),
-                Answer::Key { .. } | Answer::Saved => Ok(None),
-            }
-        })
-    }
-
-    fn declare(&self, change: Change) -> LinkFuture<Result<RotationId, RotationError>> {
-        let declarer = self.declarer.clone();
-        Box::pin(async move { declarer.declare(change).await })
     }
 }

@@ -1,0 +1,100 @@
+//! From facts to the journal's batch: the secrets that go into the records are added here.
+
+use actix::{AsyncContext, Context};
+
+use crate::actors::coordinator::{CoordinatorActor, CoordinatorMessage};
+use crate::actors::key::KeyMessage;
+use crate::actors::worker::WorkerOrder;
+use crate::journal::fact::{Attached, JournalFact};
+use crate::journal::load::RotationSecrets;
+use crate::rotation::effect::Fact;
+use crate::rotation::event::Ask;
+use crate::rotation::id::RotationId;
+use crate::rotation::state::RotationState;
+
+impl CoordinatorActor {
+    pub(super) fn write(&mut self, facts: Vec<Fact>, ctx: &Context<Self>) {
+        let facts: Vec<JournalFact> = facts
+            .into_iter()
+            .map(|fact| self.with_secrets(fact))
+            .collect();
+        let actor = ctx.address();
+        self.means.journal.submit(
+            move |journal| journal.write(&facts),
+            move |done| {
+                let result = match done {
+                    Ok(Ok(_)) => Ok(()),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(closed) => Err(closed.to_string()),
+                };
+                actor.do_send(CoordinatorMessage::Written(result));
+            },
+        );
+    }
+
+    /// A fact with the secrets that go into its records. What it says of keys and workers that
+    /// live in this process is told to them.
+    fn with_secrets(&mut self, fact: Fact) -> JournalFact {
+        let attached = match &fact {
+            Fact::Keys(id) => {
+                let offer = self.offer_of(*id).and_then(|ask| self.offered.remove(&ask));
+                let secrets = offer.map(|(_, secrets)| secrets).unwrap_or_default();
+                let RotationSecrets { old, new, .. } = secrets.clone();
+                self.secrets.insert(*id, secrets);
+                Attached::Keys { old, new }
+            }
+            Fact::Snapshot(id) => {
+                let snapshot = self.secrets.get(id).and_then(|s| s.snapshot.clone());
+                Attached::Snapshot(snapshot.unwrap_or_default())
+            }
+            Fact::Record(step) => {
+                let proposal = self.proposals.get(step).cloned();
+                proposal.map_or(Attached::Nothing, |(_, key, change)| Attached::Record {
+                    key,
+                    change,
+                })
+            }
+            Fact::Rotation(header) => {
+                let is_new = header.state == RotationState::Waiting && header.resumes == 0;
+                if let Some(entry) = self.keys.get(&header.key).filter(|_| is_new) {
+                    entry
+                        .actor()
+                        .do_send(KeyMessage::Declared(header.declared.old));
+                }
+                Attached::Nothing
+            }
+            Fact::MemberGone(name) => {
+                if let Some(worker) = self.workers.remove(name) {
+                    worker.do_send(WorkerOrder::Stop);
+                }
+                Attached::Nothing
+            }
+            Fact::CallbackGone {
+                worker,
+                key,
+                callback,
+            } => {
+                if let Some(worker) = self.workers.get(worker) {
+                    let (key, name) = (key.clone(), callback.clone());
+                    worker.do_send(WorkerOrder::Remove { key, name });
+                }
+                Attached::Nothing
+            }
+            Fact::NextSequence(_)
+            | Fact::Member(_)
+            | Fact::Callback(_)
+            | Fact::Step(..)
+            | Fact::Ended(..)
+            | Fact::Dismissed(_) => Attached::Nothing,
+        };
+        JournalFact::new(fact, attached)
+    }
+
+    fn offer_of(&self, id: RotationId) -> Option<Ask> {
+        let offers = self
+            .offered
+            .iter()
+            .filter(|(_, (offered, _))| *offered == id);
+        offers.map(|(ask, _)| *ask).min()
+    }
+}
