@@ -1,0 +1,52 @@
+//! What a process that holds keys does first: files for its user only, no core dumps, no panic
+//! texts, and a log that goes to standard error.
+
+use std::io::{self, IsTerminal};
+
+use rustix::fs::Mode;
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask,
+};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
+
+/// Makes a panic say where it happened and nothing else: its payload may quote a key.
+pub fn forbid_payloads_in_panics() {
+    std::panic::set_hook(Box::new(|panic| match panic.location() {
+        Some(place) => eprintln!("keyward: a panic at {}:{}", place.file(), place.line()),
+        None => eprintln!("keyward: a panic at an unknown place"),
+    }));
+}
+
+/// Keeps what this process writes, and its memory, from others.
+///
+/// # Errors
+/// The operating system refused; then nothing should be done with keys.
+pub fn harden() -> io::Result<()> {
+    umask(Mode::RWXG | Mode::RWXO);
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)?;
+    // The limit does not hold where cores are piped to a program; this does.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+/// Starts the log, at level warn unless the variable KEYWARD_LOG says otherwise.
+///
+/// # Errors
+/// KEYWARD_LOG is no filter.
+pub fn start_log() -> Result<(), ParseError> {
+    let filter = std::env::var("KEYWARD_LOG").unwrap_or_default();
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::WARN.into())
+        .parse(filter)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    Ok(())
+}
