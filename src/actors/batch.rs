@@ -7,8 +7,7 @@ use crate::actors::key::KeyMessage;
 use crate::actors::worker::WorkerOrder;
 use crate::journal::fact::{Attached, JournalFact};
 use crate::journal::load::RotationSecrets;
-use crate::rotation::effect::Fact;
-use crate::rotation::event::Ask;
+use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::id::RotationId;
 use crate::rotation::state::RotationState;
 
@@ -37,10 +36,8 @@ impl CoordinatorActor {
     fn with_secrets(&mut self, fact: Fact) -> JournalFact {
         let attached = match &fact {
             Fact::Keys(id) => {
-                let offer = self.offer_of(*id).and_then(|ask| self.offered.remove(&ask));
-                let secrets = offer.map(|(_, secrets)| secrets).unwrap_or_default();
-                let RotationSecrets { old, new, .. } = secrets.clone();
-                self.secrets.insert(*id, secrets);
+                let secrets = self.secrets.get(id).cloned().unwrap_or_default();
+                let RotationSecrets { old, new, .. } = secrets;
                 Attached::Keys { old, new }
             }
             Fact::Snapshot(id) => {
@@ -90,11 +87,25 @@ impl CoordinatorActor {
         JournalFact::new(fact, attached)
     }
 
-    fn offer_of(&self, id: RotationId) -> Option<Ask> {
-        let offers = self
-            .offered
-            .iter()
-            .filter(|(_, (offered, _))| *offered == id);
-        offers.map(|(ask, _)| *ask).min()
+    /// Keeps the secrets of a rotation that is being accepted: those that came with the request
+    /// that is answered so, and no others that were offered under the same id.
+    pub(super) fn keep_secrets(&mut self, effects: &[RotationEffect]) {
+        let accepts = |id: &RotationId| {
+            effects.iter().any(|effect| {
+                matches!(effect, RotationEffect::Write { facts, .. } if facts.contains(&Fact::Keys(*id)))
+            })
+        };
+        for effect in effects {
+            if let RotationEffect::Reply {
+                ask,
+                reply: Ok(Reply::Accepted { id }),
+                ..
+            } = effect
+                && accepts(id)
+                && let Some(secrets) = self.offered.remove(ask)
+            {
+                self.secrets.insert(*id, secrets);
+            }
+        }
     }
 }

@@ -34,12 +34,7 @@ pub enum With {
     /// Nothing.
     Nothing,
     /// The keys of a declared change.
-    Secrets {
-        /// The rotation's id.
-        id: RotationId,
-        /// The keys.
-        secrets: RotationSecrets,
-    },
+    Secrets(RotationSecrets),
     /// A key that is being defined.
     Key(Arc<KeyEntry>),
     /// A worker that joins.
@@ -141,7 +136,7 @@ pub struct CoordinatorActor {
     pub(super) declarer: Declarer,
     pub(super) outbox: Outbox,
     pub(super) replies: HashMap<Ask, oneshot::Sender<Result<Reply, RotationError>>>,
-    pub(super) offered: HashMap<Ask, (RotationId, RotationSecrets)>,
+    pub(super) offered: HashMap<Ask, RotationSecrets>,
     pub(super) joining: HashMap<Ask, WorkerName>,
     pub(super) secrets: BTreeMap<RotationId, RotationSecrets>,
     pub(super) keys: HashMap<KeyName, Arc<KeyEntry>>,
@@ -201,8 +196,8 @@ impl CoordinatorActor {
         let mut defining = None;
         match with {
             With::Nothing => {}
-            With::Secrets { id, secrets } => {
-                self.offered.insert(ask, (id, secrets));
+            With::Secrets(secrets) => {
+                self.offered.insert(ask, secrets);
             }
             With::Key(entry) => {
                 let name = entry.name().clone();
@@ -239,6 +234,7 @@ impl CoordinatorActor {
     }
 
     fn take_in(&mut self, effects: Vec<RotationEffect>, ctx: &mut Context<Self>) {
+        self.keep_secrets(&effects);
         for effect in self.outbox.take_in(effects) {
             self.perform(effect, ctx);
         }

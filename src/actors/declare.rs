@@ -121,7 +121,7 @@ impl Declarer {
         };
         let make = move |ask| Event::Declare { ask, declaration };
         self.coordinator
-            .ask(With::Secrets { id, secrets }, make)
+            .ask(With::Secrets(secrets), make)
             .await
             .map(|_accepted| id)
     }

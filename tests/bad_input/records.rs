@@ -1,0 +1,250 @@
+//! Records that were changed, cut, moved, or come from a newer version: left in place, named, and
+//! nothing else stops.
+
+use std::ops::ControlFlow;
+
+use keyward::repo::batch::Batch;
+use keyward::repo::space::Space;
+use keyward::rotation::report::WaitsFor;
+use keyward::worker::callback::KeyChange;
+use keyward::{
+    Change, KeysManagement, MemoryRepo, RotationId, RotationState, SecretKeyDefinition, StateRepo,
+};
+
+use crate::support::{assert_says, builder, define, until, within};
+
+type Record = (Vec<u8>, Vec<u8>);
+
+fn records(repo: &MemoryRepo, space: Space) -> Vec<Record> {
+    let mut records = Vec::new();
+    let mut visit = |key: &[u8], value: &[u8]| {
+        records.push((key.to_vec(), value.to_vec()));
+        ControlFlow::Continue(())
+    };
+    repo.scan(space, b"", &mut visit).expect("it can be read");
+    records
+}
+
+fn put(repo: &MemoryRepo, space: Space, key: &[u8], value: &[u8]) {
+    repo.apply(&Batch::new().put(space, key, value))
+        .expect("it can be written");
+}
+
+async fn start(repo: &MemoryRepo) -> KeysManagement {
+    let builder = builder().state_repo(repo.clone()).worker_wait(None);
+    builder.start().await.expect("bad records stop nothing")
+}
+
+fn stated(key: &str, value: &'static str) -> SecretKeyDefinition {
+    SecretKeyDefinition::round_trip(key, move || value).stateless(false)
+}
+
+/// A repo with the records of two stated keys.
+async fn with_two_states() -> MemoryRepo {
+    let repo = MemoryRepo::new();
+    let manager = start(&repo).await;
+    for key in ["documents", "letters"] {
+        define(&manager, stated(key, "value_1")).await;
+        manager.get_forward_path_key(key).await.expect("a key");
+        manager.save_state(key).await.expect("it is saved");
+    }
+    manager.shutdown().await.expect("it shuts down");
+    repo
+}
+
+async fn assert_unreadable(repo: &MemoryRepo, key: &str) {
+    let before = records(repo, Space::States);
+    let manager = start(repo).await;
+    define(&manager, stated(key, "value_2")).await;
+    for _ in 0..2 {
+        let error = manager
+            .get_key(key)
+            .await
+            .expect_err("its record cannot be read");
+        assert_says(error.code(), "state_unreadable", &error.to_string(), &[key]);
+    }
+    assert_eq!(
+        records(repo, Space::States),
+        before,
+        "reading has changed the records"
+    );
+
+    manager
+        .get_forward_path_key(key)
+        .await
+        .expect("the forward path needs no record");
+    manager.save_state(key).await.expect("it is saved");
+    manager.shutdown().await.expect("it shuts down");
+    let aside = records(repo, Space::Quarantine);
+    assert_eq!(aside.len(), 1, "the unreadable bytes are lost");
+    assert!(
+        before.iter().any(|(_, bytes)| aside[0].1.ends_with(bytes)),
+        "they are others"
+    );
+    let manager = start(repo).await;
+    define(&manager, stated(key, "the store was asked")).await;
+    let answer = manager
+        .get_back_path_key(key)
+        .await
+        .expect("the newer record");
+    assert_eq!(answer.expose(), b"value_2");
+    manager.shutdown().await.expect("it shuts down");
+}
+
+#[tokio::test]
+async fn a_state_record_with_a_flipped_bit_is_unreadable_until_a_newer_one_takes_its_place() {
+    let repo = with_two_states().await;
+    let (key, mut value) = records(&repo, Space::States).remove(0);
+    *value.last_mut().expect("bytes") ^= 1;
+    put(&repo, Space::States, &key, &value);
+    assert_unreadable(&repo, "documents").await;
+}
+
+#[tokio::test]
+async fn a_state_record_that_was_cut_short_is_unreadable_until_a_newer_one_takes_its_place() {
+    let repo = with_two_states().await;
+    let (key, value) = records(&repo, Space::States).remove(0);
+    put(&repo, Space::States, &key, &value[..value.len() / 2]);
+    assert_unreadable(&repo, "documents").await;
+}
+
+#[tokio::test]
+async fn a_state_record_of_no_bytes_is_not_taken_for_no_record() {
+    let repo = with_two_states().await;
+    let (key, _) = records(&repo, Space::States).remove(0);
+    put(&repo, Space::States, &key, b"");
+    assert_unreadable(&repo, "documents").await;
+}
+
+#[tokio::test]
+async fn a_state_record_of_a_newer_version_is_unreadable_until_a_newer_one_takes_its_place() {
+    let repo = with_two_states().await;
+    let (key, mut value) = records(&repo, Space::States).remove(0);
+    value[0] = 99;
+    put(&repo, Space::States, &key, &value);
+    assert_unreadable(&repo, "documents").await;
+}
+
+#[tokio::test]
+async fn a_state_record_of_another_key_does_not_open() {
+    let repo = with_two_states().await;
+    let states = records(&repo, Space::States);
+    put(&repo, Space::States, &states[0].0, &states[1].1);
+    assert_unreadable(&repo, "documents").await;
+}
+
+#[tokio::test]
+async fn a_state_record_of_another_database_does_not_open() {
+    let repo = with_two_states().await;
+    let foreign = records(&with_two_states().await, Space::States);
+    put(&repo, Space::States, &foreign[0].0, &foreign[0].1);
+    assert_unreadable(&repo, "documents").await;
+}
+
+/// A repo with a rotation that waits for the worker `w1`.
+async fn with_a_rotation() -> (MemoryRepo, RotationId) {
+    let repo = MemoryRepo::new();
+    let manager = start(&repo).await;
+    define(&manager, stated("documents", "value_1")).await;
+    let worker = manager.join("w1").await.expect("it joins");
+    worker
+        .register_on_change("documents", "call", |_: KeyChange| {})
+        .await
+        .expect("it registers");
+    drop(worker);
+    let change = Change::of("documents").old("value_1").new_keys("value_2");
+    let id = manager.declare(change).await.expect("it is accepted");
+    until("it waits for its worker", async || {
+        let status = manager.status().await.expect("a status");
+        matches!(
+            status.rotations[0].waits_for.first(),
+            Some(WaitsFor::Worker { .. })
+        )
+    })
+    .await;
+    manager.shutdown().await.expect("it shuts down");
+    (repo, id)
+}
+
+/// A manager on a repo of which a record of its one rotation cannot be read.
+async fn assert_dismissed(repo: &MemoryRepo, id: RotationId, which: &str) {
+    let manager = start(repo).await;
+    let status = manager.status().await.expect("a status");
+    assert!(status.rotations.is_empty(), "{which} is bad: {status:?}");
+    let unreadable = &status.unreadable_rotations;
+    assert_eq!(unreadable.len(), 1, "{which} is bad");
+    assert_eq!(
+        (unreadable[0].id, unreadable[0].key.as_str()),
+        (id, "documents")
+    );
+    define(&manager, stated("documents", "value_1")).await;
+    for refused in [manager.resume(id).await, manager.abort(id, &["w1"]).await] {
+        let error = refused.expect_err("it cannot be read");
+        let names = [&id.to_string(), "dismiss"];
+        assert_says(
+            error.code(),
+            "rotation_unreadable",
+            &error.to_string(),
+            &names,
+        );
+    }
+    let next = Change::of("documents").new_keys("value_3");
+    let next = manager.declare(next).await.expect("it is accepted");
+    let status = manager.status().await.expect("a status");
+    assert_eq!(
+        status.rotations[0].state,
+        RotationState::Waiting,
+        "it has begun"
+    );
+    assert_eq!(status.rotations[0].waits_for, [WaitsFor::Unreadable { id }]);
+
+    manager.dismiss(id).await.expect("an operator dismisses it");
+    assert!(
+        !records(repo, Space::Quarantine).is_empty(),
+        "its bytes are lost"
+    );
+    let worker = manager.join("w1").await.expect("it joins");
+    worker
+        .register_on_change("documents", "call", |_: KeyChange| {})
+        .await
+        .expect("it registers");
+    let report = within(manager.wait(next)).await.expect("it goes on");
+    assert_eq!(report.state, RotationState::Completed);
+    manager.shutdown().await.expect("it shuts down");
+    let manager = start(repo).await;
+    let status = manager.status().await.expect("a status");
+    assert!(status.unreadable_rotations.is_empty() && status.rotations.is_empty());
+    manager.shutdown().await.expect("it shuts down");
+}
+
+#[tokio::test]
+async fn a_rotation_of_which_any_record_is_damaged_is_unreadable_until_it_is_dismissed() {
+    let (repo, _) = with_a_rotation().await;
+    let count = records(&repo, Space::Rotations).len();
+    assert!(count >= 4, "header, step, keys and snapshot");
+    for which in 0..count {
+        let (repo, id) = with_a_rotation().await;
+        let (key, mut value) = records(&repo, Space::Rotations).swap_remove(which);
+        *value.last_mut().expect("bytes") ^= 1;
+        put(&repo, Space::Rotations, &key, &value);
+        assert_dismissed(&repo, id, &key.escape_ascii().to_string()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_worker_of_which_the_record_is_damaged_is_listed_and_the_others_go_on() {
+    let (repo, _) = with_a_rotation().await;
+    let (key, mut value) = records(&repo, Space::Roster).pop().expect("a record");
+    *value.last_mut().expect("bytes") ^= 1;
+    put(&repo, Space::Roster, &key, &value);
+    let manager = start(&repo).await;
+    let status = manager.status().await.expect("a status");
+    assert_eq!(status.unreadable_records.len(), 1, "{status:?}");
+    assert_eq!(status.unreadable_records[0].space, Space::Roster);
+    define(&manager, stated("documents", "value_1")).await;
+    manager
+        .get_key("documents")
+        .await
+        .expect("keys are handed out");
+    manager.shutdown().await.expect("it shuts down");
+}

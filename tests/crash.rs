@@ -1,0 +1,252 @@
+//! A program is killed at every durable write and in every callback, and lives again: what was
+//! accepted goes on, what has succeeded never runs again, and no record is lost.
+//!
+//! Each life is a process of its own: this test's executable, told by its environment to live.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+
+#[path = "crash/check.rs"]
+mod check;
+#[path = "crash/killer.rs"]
+mod killer;
+#[path = "crash/life.rs"]
+mod life;
+mod support;
+#[path = "crash/suspects.rs"]
+mod suspects;
+
+use std::env;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::killer::Kill;
+use crate::life::Orders;
+
+const CHILD: &str = "KEYWARD_TEST_LIFE";
+const FOLDER: &str = "KEYWARD_TEST_FOLDER";
+const STRATEGY: &str = "KEYWARD_TEST_STRATEGY";
+const KILL: &str = "KEYWARD_TEST_KILL";
+const FROM_START: &str = "KEYWARD_TEST_FROM_START";
+const LIFE: &str = "KEYWARD_TEST_LIFE_NUMBER";
+
+/// No life takes longer.
+const LONGEST_LIFE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_child_process_lives_one_life_if_it_is_told_to() {
+    let Ok(child) = env::var(CHILD) else {
+        return;
+    };
+    let told = |name: &str| env::var(name).unwrap_or_default();
+    let folder = PathBuf::from(told(FOLDER));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        match child.as_str() {
+            "killer" => suspects::live_with_a_killer(folder).await,
+            "suspects" => {
+                let life = told(LIFE).parse().expect("a number");
+                suspects::live_with_suspects(folder, life).await;
+            }
+            _ => {
+                let orders = Orders {
+                    folder,
+                    strategy: life::strategy(&told(STRATEGY)),
+                    kill: Kill::of_word(&told(KILL)),
+                    from_start: told(FROM_START) == "yes",
+                };
+                life::live(orders).await;
+            }
+        }
+    });
+}
+
+/// Lets a program live; answers whether it was killed.
+fn live(folder: &Path, child: &str, environment: &[(&str, &str)]) -> bool {
+    let mut log = log_of(folder);
+    log.write_all(b"life\n").expect("the log takes a line");
+    let said = folder.join("said");
+    let output = File::create(&said).expect("a file");
+    let mut process = Command::new(env::current_exe().expect("this test"))
+        .args([
+            "--exact",
+            "a_child_process_lives_one_life_if_it_is_told_to",
+            "--nocapture",
+        ])
+        .env(CHILD, child)
+        .env(FOLDER, folder)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().expect("the file twice"))
+        .stderr(output)
+        .spawn()
+        .expect("the test starts itself");
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = process.try_wait().expect("it is a child") {
+            break status;
+        }
+        if begun.elapsed() > LONGEST_LIFE {
+            drop(process.kill());
+            drop(process.wait());
+            panic!("a life hangs: {}", story(folder));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let killed = status.signal() == Some(9);
+    assert!(killed || status.success(), "{status}: {}", story(folder));
+    killed
+}
+
+fn log_of(folder: &Path) -> File {
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"));
+    log.expect("a log")
+}
+
+fn read(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).expect("the log")
+}
+
+fn story(folder: &Path) -> String {
+    let said = fs::read_to_string(folder.join("said")).unwrap_or_default();
+    format!("{}\n{said}", read(folder))
+}
+
+/// A program is killed once and lives again, for its whole story; answers whether it was killed.
+fn survives(strategy: &str, kill: Kill, from_start: bool) -> bool {
+    let folder = tempfile::tempdir().expect("a folder");
+    let word = kill.to_word();
+    let from = if from_start { "yes" } else { "no" };
+    let told = [
+        (STRATEGY, strategy),
+        (KILL, word.as_str()),
+        (FROM_START, from),
+    ];
+    let killed = live(folder.path(), "rotation", &told);
+    if killed {
+        let told = [(STRATEGY, strategy), (KILL, "never 0"), (FROM_START, from)];
+        assert!(!live(folder.path(), "rotation", &told));
+    }
+    let log = read(folder.path());
+    let strategy = life::strategy(strategy);
+    let checked = std::panic::catch_unwind(|| check::check(&log, strategy, kill, killed));
+    if checked.is_err() {
+        panic!("killed {kill:?} under {strategy}: {}", story(folder.path()));
+    }
+    killed
+}
+
+/// Kills at every point of a kind, until a life passes it by; answers how many there were.
+fn survives_all(strategy: &str, from_start: bool, kill: fn(u64) -> Kill) -> u64 {
+    let killed = |no: &u64| survives(strategy, kill(*no), from_start);
+    (1..).take_while(killed).last().unwrap_or(0)
+}
+
+fn survives_everything(strategy: &str, from_start: bool) {
+    assert_eq!(survives_all(strategy, from_start, Kill::InCall), 7);
+    let before = survives_all(strategy, from_start, Kill::Before);
+    let after = survives_all(strategy, from_start, Kill::After);
+    assert!(before >= 14, "only {before} writes");
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_rotation_that_halts_survives_a_kill_at_every_write_of_a_program() {
+    survives_everything("Halt", true);
+}
+
+#[test]
+fn a_rotation_that_raises_immediately_survives_a_kill_at_every_write() {
+    survives_everything("RaiseImmediately", false);
+}
+
+#[test]
+fn a_rotation_that_skips_survives_a_kill_at_every_write() {
+    survives_everything("Skip", false);
+}
+
+#[test]
+fn a_rotation_that_skips_and_raises_survives_a_kill_at_every_write() {
+    survives_everything("SkipAndRaise", false);
+}
+
+#[test]
+fn a_callback_that_kills_its_process_five_times_has_failed_until_it_is_resumed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let live = || live(folder.path(), "killer", &[]);
+    for _ in 0..5 {
+        assert!(live(), "{}", story(folder.path()));
+    }
+    assert!(!live());
+    let log = read(folder.path());
+    assert!(
+        log.contains("report documents stopped kills Failed 5 too many attempts"),
+        "{log}"
+    );
+    assert!(
+        log.contains("report documents stopped after Pending 0"),
+        "{log}"
+    );
+
+    File::create(folder.path().join("resume")).expect("a file");
+    for _ in 0..4 {
+        assert!(live(), "{}", story(folder.path()));
+    }
+    File::create(folder.path().join("mended")).expect("a file");
+    assert!(!live());
+    let log = read(folder.path());
+    assert!(
+        log.contains("report documents completed kills Succeeded 10"),
+        "{log}"
+    );
+    assert!(
+        log.contains("report documents completed after Succeeded 1"),
+        "{log}"
+    );
+}
+
+#[test]
+fn of_two_callbacks_that_ran_at_the_crashes_only_the_one_that_kills_has_failed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut lives = 0;
+    loop {
+        lives += 1;
+        let life = lives.to_string();
+        if !live(folder.path(), "suspects", &[(LIFE, &life)]) {
+            break;
+        }
+        assert!(lives < 10, "{}", story(folder.path()));
+    }
+    let log = read(folder.path());
+    assert!(
+        log.contains("report calm completed call Succeeded"),
+        "{log}"
+    );
+    assert!(
+        log.contains("report deadly stopped call Failed 5 too many attempts"),
+        "{log}"
+    );
+    let after_the_first_two = log.split("life\n").skip(3);
+    for life in after_the_first_two {
+        let lines: Vec<&str> = life.lines().collect();
+        if let Some(begun) = lines.iter().position(|line| *line == "begin calm") {
+            assert_eq!(
+                lines.get(begun + 1),
+                Some(&"end calm"),
+                "both were called at once: {log}"
+            );
+        }
+    }
+}
