@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
-use crate::key::name::{InvalidName, KeyName};
+use crate::key::name::{InvalidName, KeyName, WorkerName};
 use crate::secret::value::InvalidKey;
 
 /// Why a request to a key got no answer. A failed request has changed nothing.
@@ -87,6 +87,14 @@ pub enum KeyError {
         /// The bound that was reached.
         bound: usize,
     },
+    /// As many requests of this worker as it may have are under way. Ask again later.
+    #[error("worker {worker}: busy, {bound} requests of it are under way already; ask again later")]
+    WorkerBusy {
+        /// The worker.
+        worker: WorkerName,
+        /// The bound that was reached.
+        bound: usize,
+    },
     /// The state repo does not answer. Ask again later.
     #[error("key {key}: the state repo is unavailable: {why}; ask again later")]
     RepoUnavailable {
@@ -137,7 +145,7 @@ impl KeyError {
             Self::StateUnreadable { .. } => "state_unreadable",
             Self::StatelessKey { .. } => "stateless_key",
             Self::TimedOut { .. } => "timed_out",
-            Self::Busy { .. } => "busy",
+            Self::Busy { .. } | Self::WorkerBusy { .. } => "busy",
             Self::RepoUnavailable { .. } => "repo_unavailable",
             Self::Unavailable { .. } => "unavailable",
             Self::ShutDown { .. } => "shut_down",
@@ -152,6 +160,7 @@ impl KeyError {
             Self::StoreFailed { .. }
             | Self::TimedOut { .. }
             | Self::Busy { .. }
+            | Self::WorkerBusy { .. }
             | Self::RepoUnavailable { .. }
             | Self::Unavailable { .. }
             | Self::ShutDown { .. } => true,

@@ -23,14 +23,19 @@ use crate::worker::change::Change;
 /// `must_not_block`.
 #[derive(Debug, Clone)]
 pub struct Blocking {
-    manager: KeysManagement,
+    pub(super) manager: KeysManagement,
 }
 
-fn wait<T>(call: impl Future<Output = Result<T, RotationError>>) -> Result<T, RotationError> {
+pub(super) fn wait<T>(
+    call: impl Future<Output = Result<T, RotationError>>,
+) -> Result<T, RotationError> {
     place::wait(call).unwrap_or(Err(RotationError::MustNotBlock))
 }
 
-fn wait_key<T>(key: &str, call: impl Future<Output = Result<T, KeyError>>) -> Result<T, KeyError> {
+pub(super) fn wait_key<T>(
+    key: &str,
+    call: impl Future<Output = Result<T, KeyError>>,
+) -> Result<T, KeyError> {
     let key = KeyName::new(key)?;
     place::wait(call).unwrap_or(Err(KeyError::MustNotBlock { key }))
 }

@@ -39,6 +39,8 @@ pub const DEFAULT_WORKER_WAIT: Duration = Duration::from_secs(60);
 pub const DEFAULT_MAX_CRASHES: u32 = 5;
 /// How many callbacks a worker may have by default.
 pub const DEFAULT_MAX_CALLBACKS: usize = 1_024;
+/// How many requests for keys a worker may have under way by default.
+pub const DEFAULT_MAX_WORKER_REQUESTS: usize = 256;
 /// How many blocking stores may run at once by default.
 pub const DEFAULT_STORE_THREADS: usize = 64;
 /// How many blocking callbacks may run at once by default.
@@ -65,6 +67,7 @@ pub(crate) struct Settings {
     pub(crate) rotation: RotationConfig,
     pub(crate) threads: PluginThreads,
     pub(crate) shutdown_grace: Duration,
+    pub(crate) max_worker_requests: usize,
 }
 
 impl Default for Settings {
@@ -80,6 +83,7 @@ impl Default for Settings {
                 callbacks: DEFAULT_CALLBACK_THREADS,
             },
             shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
+            max_worker_requests: DEFAULT_MAX_WORKER_REQUESTS,
         }
     }
 }
@@ -134,6 +138,13 @@ impl KeysManagementBuilder {
         self
     }
 
+    /// How many requests for keys a worker that joined may have under way. Default: 256. What asks
+    /// through the manager itself, as worker `main`, is bounded by the keys alone.
+    pub fn max_worker_requests(mut self, requests: usize) -> Self {
+        self.settings.max_worker_requests = requests;
+        self
+    }
+
     /// How many blocking stores may run, or hang, at once. Default: 64.
     pub fn store_threads(mut self, threads: usize) -> Self {
         self.settings.threads.stores = threads;
@@ -161,6 +172,10 @@ impl KeysManagementBuilder {
         let bounds = [
             ("max_crashes", self.settings.rotation.max_crashes == 0),
             ("max_callbacks", self.settings.rotation.max_callbacks == 0),
+            (
+                "max_worker_requests",
+                self.settings.max_worker_requests == 0,
+            ),
             ("store_threads", self.settings.threads.stores == 0),
             ("callback_threads", self.settings.threads.callbacks == 0),
         ];

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::actors::admission::Places;
 use crate::actors::clock::Clock;
 use crate::actors::coordinator::CoordinatorMessage;
 use crate::actors::declare::Declarer;
@@ -14,6 +15,7 @@ use crate::actors::journal_thread::JournalThread;
 use crate::guard::place::{self, Role};
 use crate::guard::plugins::Plugins;
 use crate::journal::error::UnreadableRecord;
+use crate::key::name::WorkerName;
 use crate::management::builder::Settings;
 use crate::rotation::error::RotationError;
 
@@ -56,6 +58,13 @@ impl Inner {
         let house = self.house.lock().unwrap_or_else(PoisonError::into_inner);
         let number = self.keys.fetch_add(1, Ordering::Relaxed);
         house.as_ref().map(|house| house.key(number).clone())
+    }
+
+    /// The places of a worker's own requests. `main` stands for all that use the manager directly,
+    /// and is bounded by the keys alone.
+    pub(crate) fn worker_places(&self, worker: &WorkerName) -> Option<Arc<Places>> {
+        let bounded = *worker != WorkerName::main();
+        bounded.then(|| Places::new(self.settings.max_worker_requests))
     }
 
     /// Ends the manager and waits for it.

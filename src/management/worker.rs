@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::actors::admission::{Place, Places};
 use crate::actors::coordinator::{CoordinatorMessage, With};
 use crate::actors::directory::KeyEntry;
 use crate::key::error::KeyError;
 use crate::key::event::{Asker, Request};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::{CallbackName, WorkerName};
+use crate::management::blocking_operator::BlockingWorker;
 use crate::management::inner::Inner;
 use crate::management::keys_management::{KeyAnswer, find, get};
 use crate::rotation::effect::Reply;
@@ -24,6 +26,7 @@ pub struct Worker {
     inner: Arc<Inner>,
     name: WorkerName,
     incarnation: u64,
+    places: Option<Arc<Places>>,
 }
 
 impl fmt::Debug for Worker {
@@ -54,6 +57,7 @@ impl Worker {
         let with = With::Worker(name.clone());
         match inner.declarer.coordinator.ask(with, join).await? {
             Reply::Joined { incarnation } => Ok(Self {
+                places: inner.worker_places(&name),
                 inner,
                 name,
                 incarnation,
@@ -116,11 +120,24 @@ impl Worker {
         entry: &KeyEntry,
         flow: Option<SecretKeyFlow>,
     ) -> Result<KeyAnswer, KeyError> {
+        let _place = self.place()?;
         get(entry, flow, self.asker()).await
     }
 
     pub(crate) async fn save(&self, entry: &KeyEntry) -> Result<(), KeyError> {
+        let _place = self.place()?;
         entry.ask(Request::Save, self.asker()).await.map(drop)
+    }
+
+    fn place(&self) -> Result<Option<Place>, KeyError> {
+        let Some(places) = &self.places else {
+            return Ok(None);
+        };
+        let busy = || KeyError::WorkerBusy {
+            worker: self.name.clone(),
+            bound: places.bound(),
+        };
+        places.take().map(Some).ok_or_else(busy)
     }
 
     fn asker(&self) -> Asker {
@@ -171,6 +188,11 @@ impl Worker {
             .ask(with, register)
             .await
             .map(drop)
+    }
+
+    /// The same calls for threads that may block and have no async runtime.
+    pub fn blocking(&self) -> BlockingWorker<'_> {
+        BlockingWorker::new(self)
     }
 
     /// Leaves for good: the worker's callbacks are off the roster, and its remaining steps are

@@ -155,6 +155,11 @@ pub enum Event {
         /// Which.
         id: RotationId,
     },
+    /// Whoever asked does not wait any more.
+    Gone {
+        /// Whose place is free.
+        ask: Ask,
+    },
     /// An operator resumes a rotation.
     Resume {
         /// Whom to answer.

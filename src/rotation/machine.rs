@@ -112,6 +112,7 @@ impl RotationMachine {
                 self.searched(ask, declaration, found, now);
             }
             Event::Wait { ask, id } => self.wait(ask, id),
+            Event::Gone { ask } => self.gone(ask),
             Event::Resume { ask, id } => self.resume(ask, id, now),
             Event::Abort { ask, id, confirmed } => self.abort(ask, id, &confirmed, now),
             Event::Dismiss { ask, id } => self.dismiss(ask, id, now),

@@ -41,6 +41,12 @@ impl RotationMachine {
         }
     }
 
+    pub(crate) fn gone(&mut self, ask: Ask) {
+        for live in self.rotations.iter_mut() {
+            live.waiters.retain(|waiter| *waiter != ask);
+        }
+    }
+
     pub(crate) fn resume(&mut self, ask: Ask, id: RotationId, now: Moment) {
         if !self.admits(ask) {
             return;

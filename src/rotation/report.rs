@@ -130,3 +130,15 @@ pub struct UnreadableRotation {
     /// What is wrong with which record.
     pub why: String,
 }
+
+impl UnreadableRotation {
+    /// What the place of an unreadable rotation's records tells, and what is wrong with them.
+    pub fn new(id: RotationId, key: KeyName, unfinished: bool, why: String) -> Self {
+        Self {
+            id,
+            key,
+            unfinished,
+            why,
+        }
+    }
+}

@@ -165,3 +165,36 @@ async fn more_callbacks_than_a_worker_may_have_are_refused() {
         .await;
     elsewhere.expect("another worker has places of its own");
 }
+
+#[tokio::test]
+async fn more_requests_than_a_worker_may_have_are_busy_and_other_workers_go_on() {
+    let manager = builder()
+        .state_repo(MemoryRepo::new())
+        .max_worker_requests(1)
+        .start()
+        .await
+        .expect("it starts");
+    let gate = Gate::default();
+    define(&manager, hanging(&gate, "value_1")).await;
+    let anna = std::sync::Arc::new(manager.join("anna").await.expect("anna joins"));
+    let ben = manager.join("ben").await.expect("ben joins");
+    anna.get_forward_path_key("documents")
+        .await
+        .expect("the store answers once");
+    let asking = std::sync::Arc::clone(&anna);
+    let waiting = tokio::spawn(async move { asking.get_forward_path_key("documents").await });
+    gate.arrived(1).await;
+    let error = anna
+        .get_back_path_key("documents")
+        .await
+        .expect_err("it is her second");
+    assert_says(error.code(), "busy", &error.to_string(), &["anna", "1"]);
+    assert!(error.is_retriable());
+    let held = ben.get_back_path_key("documents").await;
+    assert_eq!(held.expect("ben has a place").expose(), b"value_1");
+    gate.open();
+    within(waiting)
+        .await
+        .expect("no panic")
+        .expect("what was admitted is answered");
+}
