@@ -7,6 +7,7 @@ use crate::actors::key::KeyMessage;
 use crate::actors::worker::WorkerOrder;
 use crate::journal::fact::{Attached, JournalFact};
 use crate::journal::load::RotationSecrets;
+use crate::key::event::Event;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::id::RotationId;
 use crate::rotation::state::RotationState;
@@ -54,9 +55,9 @@ impl CoordinatorActor {
             Fact::Rotation(header) => {
                 let is_new = header.state == RotationState::Waiting && header.resumes == 0;
                 if let Some(entry) = self.keys.get(&header.key).filter(|_| is_new) {
-                    entry
-                        .actor()
-                        .do_send(KeyMessage::Declared(header.declared.old));
+                    entry.actor().do_send(KeyMessage::Happened(Event::Declared {
+                        old: header.declared.old,
+                    }));
                 }
                 Attached::Nothing
             }

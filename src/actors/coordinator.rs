@@ -129,6 +129,9 @@ enum Closing {
     Flushing(oneshot::Sender<()>),
 }
 
+/// After so many requests the coordinator lets go of those who do not wait any more.
+const FORGET_EVERY: Ask = 1_024;
+
 /// The coordinator's actor.
 pub struct CoordinatorActor {
     pub(super) machine: RotationMachine,
@@ -191,6 +194,9 @@ impl CoordinatorActor {
     ) {
         self.next_ask += 1;
         let ask = self.next_ask;
+        if ask.is_multiple_of(FORGET_EVERY) {
+            self.forget_the_gone(ctx);
+        }
         self.replies.insert(ask, reply);
         let mut registering = None;
         let mut defining = None;
@@ -225,6 +231,15 @@ impl CoordinatorActor {
             self.add_callback(&worker, key, name, callback);
         }
         self.take_in(effects, ctx);
+    }
+
+    /// Lets go of those who asked and do not wait any more.
+    fn forget_the_gone(&mut self, ctx: &mut Context<Self>) {
+        let gone = self.replies.extract_if(|_, reply| reply.is_closed());
+        let asks: Vec<Ask> = gone.map(|(ask, _)| ask).collect();
+        for ask in asks {
+            self.step(Event::Gone { ask }, ctx);
+        }
     }
 
     /// Steps the machine.
@@ -332,7 +347,9 @@ impl Handler<CoordinatorMessage> for CoordinatorActor {
                 self.step(Event::Snapped { rotation }, ctx);
             }
             CoordinatorMessage::Proposed { step, proposed } => {
-                if let Some((_, _, record)) = self.proposals.get_mut(&step) {
+                if self.machine.paused().is_some() {
+                    self.withdraw(step);
+                } else if let Some((_, _, record)) = self.proposals.get_mut(&step) {
                     *record = proposed.record;
                 }
                 let applies = proposed.applies;

@@ -14,14 +14,13 @@ use crate::journal::fingerprints::KeyFingerprints;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::{Answer, KeyEffect};
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Event, Fetched, Ticket};
+use crate::key::event::{Ask, Event, Fetched, HalfPrints, Ticket};
 use crate::key::machine::{KeyFacts, KeyMachine};
 use crate::key::name::KeyName;
 use crate::key::state::{Loaded, RecordChange, Snapshot, StateChange};
 use crate::key::time::Time;
-use crate::rotation::plan::Fingerprint;
 use crate::secret::scrub::Scrubber;
-use crate::secret::value::{SecretKeyPair, SecretKeys};
+use crate::secret::value::SecretKeyPair;
 use crate::store::keys_store::{KeysStore, StoreRequest};
 
 /// What a key's actor works with.
@@ -38,8 +37,8 @@ pub struct KeyMeans {
     pub plugins: Arc<Plugins>,
     /// What tells whether its store answers the declared old keys.
     pub fingerprints: KeyFingerprints,
-    /// The old keys of the change that was declared last.
-    pub declared_old: Option<[Fingerprint; 2]>,
+    /// The fingerprints of the old keys of the change that was declared last.
+    pub declared_old: Option<HalfPrints>,
     /// The clock.
     pub clock: Clock,
 }
@@ -80,8 +79,6 @@ pub enum KeyMessage {
         /// Whom to answer.
         reply: oneshot::Sender<Proposed>,
     },
-    /// A change was declared with these old keys.
-    Declared(Option<[Fingerprint; 2]>),
     /// What does the key hold?
     Held(oneshot::Sender<Option<SecretKeyPair>>),
     /// What may an operator know?
@@ -135,7 +132,6 @@ impl Handler<KeyMessage> for KeyActor {
                 self.proposals.insert(ticket, reply);
                 self.step(Event::Propose { ticket, change }, ctx);
             }
-            KeyMessage::Declared(old) => self.means.declared_old = old,
             KeyMessage::Held(reply) => {
                 let held = self.machine.held().map(|held| held.pair.clone());
                 drop(reply.send(held));
@@ -152,8 +148,11 @@ impl Handler<KeyMessage> for KeyActor {
 impl KeyActor {
     /// A key in a new lifetime.
     pub fn new(means: KeyMeans) -> Self {
+        let mut machine = KeyMachine::new(means.name.clone(), means.behaviour.clone());
+        let old = means.declared_old;
+        machine.step(Event::Declared { old }, means.clock.now());
         Self {
-            machine: KeyMachine::new(means.name.clone(), means.behaviour.clone()),
+            machine,
             means,
             replies: HashMap::new(),
             snapshots: HashMap::new(),
@@ -227,7 +226,6 @@ impl KeyActor {
             Arc::clone(&self.means.plugins),
             Arc::clone(&self.means.store),
         );
-        let declared = self.means.declared_old;
         let fingerprints = self.means.fingerprints.clone();
         let key = self.means.name.clone();
         let actor = ctx.address();
@@ -236,13 +234,10 @@ impl KeyActor {
                 answer,
                 still_running,
             } = fetch(plugins, store, request, limit, scrubber).await;
-            let is_old = |keys: &SecretKeys| {
-                declared.is_some_and(|old| fingerprints.of(&key, &keys.to_pair()) == old)
-            };
             actor.do_send(KeyMessage::Happened(Event::Fetched {
                 fetch: number,
                 answer: answer.map(|keys| Fetched {
-                    declared_old: is_old(&keys),
+                    prints: fingerprints.of(&key, &keys.to_pair()),
                     keys,
                 }),
                 still_running: still_running.is_some(),

@@ -74,7 +74,11 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::name::KeyName;
     use crate::rotation::effect::Reply;
+    use crate::rotation::event::Declaration;
+    use crate::rotation::id::RotationId;
+    use crate::rotation::plan::Declared;
 
     fn write(no: u64) -> RotationEffect {
         let facts = vec![Fact::NextSequence(no)];
@@ -113,6 +117,28 @@ mod tests {
         assert_eq!(outbox.written(), [reply(1)]);
         assert_eq!(outbox.next_batch().map(|facts| facts.len()), Some(2));
         assert_eq!(outbox.written(), [reply(2), reply(3)]);
+    }
+
+    #[test]
+    fn the_history_is_searched_when_what_may_have_gone_there_is_durable() {
+        let id = RotationId::new(uuid::Uuid::nil());
+        let declaration = Declaration {
+            id,
+            chosen: true,
+            key: KeyName::new("k").unwrap(),
+            declared: Declared::default(),
+            old_keys: None,
+            new_keys: None,
+        };
+        let search = RotationEffect::Search {
+            after: 1,
+            ask: 2,
+            declaration,
+        };
+        let mut outbox = Outbox::default();
+        assert!(outbox.take_in(vec![write(1), search.clone()]).is_empty());
+        assert!(outbox.next_batch().is_some());
+        assert_eq!(outbox.written(), [search]);
     }
 
     #[test]

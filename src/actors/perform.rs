@@ -27,7 +27,9 @@ impl CoordinatorActor {
         match effect {
             RotationEffect::Write { .. } => {}
             RotationEffect::Reply { ask, reply, .. } => self.reply(ask, reply, ctx),
-            RotationEffect::Search { ask, declaration } => self.search(ask, declaration, ctx),
+            RotationEffect::Search {
+                ask, declaration, ..
+            } => self.search(ask, declaration, ctx),
             RotationEffect::Snapshot { rotation, key } => self.snapshot(rotation, &key, ctx),
             RotationEffect::Prepare {
                 step,
@@ -105,11 +107,7 @@ impl CoordinatorActor {
                 }
             }
             RotationEffect::Call { step, .. } => self.release(step),
-            RotationEffect::Adopt { step, .. } => {
-                if let Some((ticket, key, _)) = self.proposals.remove(&step) {
-                    self.tell_key(&key, KeyEvent::Withdraw { ticket });
-                }
-            }
+            RotationEffect::Adopt { step, .. } => self.withdraw(step),
             RotationEffect::Write { .. }
             | RotationEffect::Search { .. }
             | RotationEffect::Snapshot { .. }
@@ -122,10 +120,20 @@ impl CoordinatorActor {
         }
     }
 
-    fn reply(&mut self, ask: Ask, reply: Result<Reply, RotationError>, ctx: &Context<Self>) {
+    fn reply(&mut self, ask: Ask, reply: Result<Reply, RotationError>, ctx: &mut Context<Self>) {
         self.offered.remove(&ask);
         let joining = self.joining.remove(&ask);
-        if let (Some(worker), Ok(Reply::Joined { .. })) = (joining, &reply) {
+        let asker = self.replies.remove(&ask);
+        if let (Some(worker), Ok(Reply::Joined { incarnation })) = (joining, &reply) {
+            if asker.as_ref().is_none_or(oneshot::Sender::is_closed) {
+                let incarnation = *incarnation;
+                let died = Event::Died {
+                    worker,
+                    incarnation,
+                };
+                ctx.notify(CoordinatorMessage::Happened(Box::new(died)));
+                return;
+            }
             let plugins = Arc::clone(&self.means.plugins);
             let coordinator = ctx.address().recipient();
             let arbiter = &self.means.arbiter;
@@ -136,7 +144,7 @@ impl CoordinatorActor {
                 earlier.do_send(WorkerOrder::Stop);
             }
         }
-        if let Some(asker) = self.replies.remove(&ask) {
+        if let Some(asker) = asker {
             drop(asker.send(reply));
         }
     }
@@ -213,6 +221,13 @@ impl CoordinatorActor {
             callback,
         });
         self.calls.insert(step, Calling { worker, name });
+    }
+
+    /// What a step proposed to its key is not made.
+    pub(super) fn withdraw(&mut self, step: StepRef) {
+        if let Some((ticket, key, _)) = self.proposals.remove(&step) {
+            self.tell_key(&key, KeyEvent::Withdraw { ticket });
+        }
     }
 
     fn release(&mut self, step: StepRef) {

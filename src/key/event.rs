@@ -9,6 +9,10 @@ use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeys};
 /// Stands for an asker; the shell knows whom.
 pub type Ticket = u64;
 
+/// Keyed fingerprints of the forward and the back half of a pair: they tell equality and outlive
+/// the keys.
+pub type HalfPrints = [[u8; 32]; 2];
+
 /// Who asks: a worker, and which of its lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
@@ -65,8 +69,8 @@ pub enum FetchFailure {
 pub struct Fetched {
     /// The keys.
     pub keys: SecretKeys,
-    /// Whether they are the old keys of the change that was declared last.
-    pub declared_old: bool,
+    /// Their fingerprints.
+    pub prints: HalfPrints,
 }
 
 /// Which held pair the end of a rotation supersedes.
@@ -121,6 +125,11 @@ pub enum Event {
         change: RecordChange,
         /// Why it failed, if it did.
         result: Result<(), String>,
+    },
+    /// A change was declared, with these old keys if it named any.
+    Declared {
+        /// Their fingerprints.
+        old: Option<HalfPrints>,
     },
     /// A rotation begins to run and wants to know what the key has.
     Snapshot {

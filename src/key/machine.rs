@@ -7,7 +7,7 @@ use crate::key::attempt::{Attempt, FetchAnswer};
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::{Answer, KeyEffect};
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Event, Request, Ticket};
+use crate::key::event::{Ask, Event, HalfPrints, Request, Ticket};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
 use crate::key::proposal::Proposals;
@@ -48,7 +48,8 @@ pub struct KeyMachine {
     pub(crate) forward_answers: u64,
     pub(crate) forward_answers_at_stop: HashMap<u128, u64>,
     state_reads: u64,
-    store_answers_declared_old: bool,
+    last_answer: Option<HalfPrints>,
+    declared_old: Option<HalfPrints>,
 }
 
 impl KeyMachine {
@@ -66,7 +67,8 @@ impl KeyMachine {
             forward_answers: 0,
             forward_answers_at_stop: HashMap::new(),
             state_reads: 0,
-            store_answers_declared_old: false,
+            last_answer: None,
+            declared_old: None,
         }
     }
 
@@ -79,7 +81,8 @@ impl KeyMachine {
             waiting: self.waiting.len(),
             store_calls: self.fetches,
             state_reads: self.state_reads,
-            store_answers_declared_old: self.store_answers_declared_old,
+            store_answers_declared_old: self.declared_old.is_some()
+                && self.declared_old == self.last_answer,
         }
     }
 
@@ -127,6 +130,7 @@ impl KeyMachine {
                 change,
                 result,
             } => self.saved(ticket, &change, result, &mut effects),
+            Event::Declared { old } => self.declared_old = old,
             Event::Snapshot { ticket } => self.snapshot(ticket, &mut effects),
             Event::Propose { ticket, change } => self.propose(ticket, change, &mut effects),
             Event::Adopt { ticket } => self.adopt(ticket, &mut effects),
@@ -264,7 +268,7 @@ impl KeyMachine {
         self.fetching = None;
         self.store_hangs = still_running;
         if let Ok(fetched) = &answer {
-            self.store_answers_declared_old = fetched.declared_old;
+            self.last_answer = Some(fetched.prints);
         }
         for waiter in self.waiting.take_all(For::Fetch(fetch)) {
             self.serve(waiter, Some(&answer), effects);

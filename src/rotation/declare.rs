@@ -13,8 +13,11 @@ impl RotationMachine {
     pub(crate) fn declare(&mut self, ask: Ask, declaration: Declaration, now: Moment) {
         if self.admits(ask) && !self.answer_known(ask, &declaration) {
             if declaration.chosen {
-                self.effects
-                    .push(RotationEffect::Search { ask, declaration });
+                self.effects.push(RotationEffect::Search {
+                    after: self.writes,
+                    ask,
+                    declaration,
+                });
             } else {
                 self.accept(ask, declaration, now);
             }

@@ -89,6 +89,8 @@ pub enum RotationEffect {
     },
     /// Search the history for a declaration's id; the end comes back as `Searched`.
     Search {
+        /// The write that must be durable first: an ended rotation may be on its way there.
+        after: u64,
         /// Whom to answer.
         ask: Ask,
         /// The declaration.
@@ -184,13 +186,13 @@ impl RotationEffect {
     pub fn after(&self) -> Option<u64> {
         match self {
             Self::Reply { after, .. }
+            | Self::Search { after, .. }
             | Self::Call { after, .. }
             | Self::Adopt { after, .. }
             | Self::Supersede { after, .. }
             | Self::Stopped { after, .. }
             | Self::Settled { after, .. } => Some(*after),
             Self::Write { .. }
-            | Self::Search { .. }
             | Self::Snapshot { .. }
             | Self::Prepare { .. }
             | Self::Release { .. }

@@ -1,5 +1,10 @@
 //! The machine of one key, by tables of exact effects: what happens to it, and what it wants done.
-#![allow(clippy::expect_used, reason = "a test that cannot go on should say so")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on should say so"
+)]
 
 mod proposals;
 mod random;

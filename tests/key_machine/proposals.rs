@@ -282,6 +282,15 @@ fn a_request_that_had_loaded_before_an_effect_sees_the_effects_record() {
     let effects = key.fetched(1, pair("e1", "d1"));
     assert_eq!(effects, [answer(1, BACK, "d1")]);
 
+    let mut key = Key::uncached();
+    key.get(1, BACK);
+    assert_eq!(key.loaded(1, Loaded::Absent), [fetch(1)]);
+    key.propose(10, reencrypted());
+    key.adopt(10);
+    assert_eq!(key.get(2, BACK), [answer(2, BACK, "d2")]);
+    let effects = key.fetched(1, pair("e9", "d9"));
+    assert_eq!(effects, [answer(1, BACK, "d2")]);
+
     let mut key = Key::stated();
     key.get(1, None);
     assert_eq!(key.loaded(1, Loaded::Absent), [fetch(1)]);

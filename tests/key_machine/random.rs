@@ -154,7 +154,7 @@ impl World {
         let keys = pair(&format!("e{}", self.value), &format!("d{}", self.value));
         let fetched = Fetched {
             keys,
-            declared_old: false,
+            prints: [[0; 32]; 2],
         };
         let why = "down".to_owned();
         self.hangs = hangs;

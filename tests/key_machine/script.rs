@@ -119,10 +119,10 @@ impl Key {
     }
 
     pub fn fetched(&mut self, fetch: u64, keys: SecretKeys) -> Vec<KeyEffect> {
-        let declared_old = false;
+        let prints = [[0; 32]; 2];
         self.step(Event::Fetched {
             fetch,
-            answer: Ok(Fetched { keys, declared_old }),
+            answer: Ok(Fetched { keys, prints }),
             still_running: false,
         })
     }

@@ -152,12 +152,14 @@ fn an_asker_that_is_gone_is_not_answered_and_waits_for_nothing() {
 #[test]
 fn the_facts_tell_whether_the_store_still_answers_the_declared_old_keys() {
     let mut key = Key::stateless();
-    for (number, declared_old) in [(1, true), (2, false)] {
+    let (old, new) = ([[1; 32]; 2], [[2; 32]; 2]);
+    for (number, prints, declared_old) in [(1, old, true), (2, new, false)] {
+        key.step(Event::Declared { old: Some(old) });
         key.get(number, FORWARD);
         let keys = pair("e", "d");
         key.step(Event::Fetched {
             fetch: number,
-            answer: Ok(Fetched { keys, declared_old }),
+            answer: Ok(Fetched { keys, prints }),
             still_running: false,
         });
         let facts = key.machine.facts();

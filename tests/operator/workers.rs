@@ -4,8 +4,8 @@ use keyward::worker::callback::KeyChange;
 use keyward::{Effect, MemoryRepo, RotationState};
 
 use crate::support::{
-    Gate, Story, assert_says, define, documents, error, statuses, step, until, with_documents,
-    within,
+    Gate, Story, assert_says, define, documents, error, in_memory, statuses, step, until,
+    with_documents, within,
 };
 
 use crate::{Mendable, change, is_worker, patient, quick, report};
@@ -240,4 +240,18 @@ async fn a_removed_callback_is_out_of_every_plan_and_joins_it_anew_when_it_regis
         calls.story.lines(),
         ["w1/fails 1", "w1/fails 2", "w1/gone 1"]
     );
+}
+
+#[tokio::test]
+async fn a_join_that_nobody_waits_for_any_more_leaves_the_name_free() {
+    let manager = in_memory().await;
+    {
+        let join = std::pin::pin!(manager.join("anna"));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(std::future::Future::poll(join, &mut context).is_pending());
+    }
+    until("the name is free", async || {
+        manager.join("anna").await.is_ok()
+    })
+    .await;
 }

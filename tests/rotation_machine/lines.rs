@@ -1,0 +1,164 @@
+//! Effects as lines of text: one line an effect, with everything that it says.
+
+use keyward::key::state::Effect;
+use keyward::rotation::effect::{Fact, Reply, RotationEffect};
+use keyward::rotation::error::RotationError;
+use keyward::rotation::event::StepRef;
+use keyward::rotation::id::RotationId;
+use keyward::rotation::plan::{Header, Step};
+use keyward::rotation::report::RotationReport;
+
+/// `r1` for the id 1.
+pub fn id(id: RotationId) -> String {
+    format!("r{}", id.as_uuid().as_u128())
+}
+
+fn step_ref(step: StepRef) -> String {
+    format!("{}/{}", id(step.rotation), step.step)
+}
+
+/// A line for each effect.
+pub fn lines(effects: &[RotationEffect]) -> Vec<String> {
+    let this = effects.iter().find_map(|effect| match effect {
+        RotationEffect::Write { no, .. } => Some(*no),
+        _ => None,
+    });
+    effects.iter().map(|effect| line(effect, this)).collect()
+}
+
+fn line(effect: &RotationEffect, this: Option<u64>) -> String {
+    let text = match effect {
+        RotationEffect::Write { facts, .. } => {
+            let facts: Vec<String> = facts.iter().map(fact).collect();
+            format!("write {}", facts.join(" | "))
+        }
+        RotationEffect::Reply { ask, reply: r, .. } => format!("reply {ask} {}", reply(r)),
+        RotationEffect::Search {
+            ask, declaration, ..
+        } => {
+            format!("search {ask} {}", id(declaration.id))
+        }
+        RotationEffect::Snapshot { rotation, key } => format!("snapshot {} {key}", id(*rotation)),
+        RotationEffect::Prepare {
+            step,
+            worker,
+            incarnation,
+            callback,
+            ..
+        } => format!(
+            "prepare {} {worker}#{incarnation}.{callback}",
+            step_ref(*step)
+        ),
+        RotationEffect::Release { step } => format!("release {}", step_ref(*step)),
+        RotationEffect::Call { step, attempt, .. } => {
+            format!("call {} attempt {attempt}", step_ref(*step))
+        }
+        RotationEffect::Propose {
+            step,
+            overtaken,
+            resumed,
+            ..
+        } => {
+            let overtaken = if *overtaken { " overtaken" } else { "" };
+            let resumed = if *resumed { " resumed" } else { "" };
+            format!("propose {}{overtaken}{resumed}", step_ref(*step))
+        }
+        RotationEffect::Adopt { step, .. } => format!("adopt {}", step_ref(*step)),
+        RotationEffect::Supersede {
+            rotation, only_old, ..
+        } => {
+            let which = if *only_old { " old" } else { " any" };
+            format!("supersede {}{which}", id(*rotation))
+        }
+        RotationEffect::Stopped { rotation, .. } => format!("stopped {}", id(*rotation)),
+        RotationEffect::Settled { report, .. } => {
+            format!("settled {} {}", id(report.id), report.state)
+        }
+    };
+    match effect.after() {
+        None | Some(0) => text,
+        after if after == this => format!("{text}, when written"),
+        Some(_) => format!("{text}, when all is written"),
+    }
+}
+
+fn fact(fact: &Fact) -> String {
+    match fact {
+        Fact::NextSequence(next) => format!("next {next}"),
+        Fact::Member(member) => format!("member {} #{}", member.worker, member.joined),
+        Fact::MemberGone(worker) => format!("gone {worker}"),
+        Fact::Callback(c) => format!("callback {}.{} #{}", c.worker, c.callback, c.registered),
+        Fact::CallbackGone {
+            worker, callback, ..
+        } => format!("gone {worker}.{callback}"),
+        Fact::Rotation(h) => header(h),
+        Fact::Keys(rotation) => format!("keys {}", id(*rotation)),
+        Fact::Snapshot(rotation) => format!("snapshot {}", id(*rotation)),
+        Fact::Step(rotation, _, s) => format!("{}/{}", id(*rotation), step(s)),
+        Fact::Record(step) => format!("record {}", step_ref(*step)),
+        Fact::Ended(h, steps) => {
+            let steps: Vec<String> = steps.iter().map(step).collect();
+            format!("ended {} [{}]", header(h), steps.join(", "))
+        }
+        Fact::Dismissed(rotation) => format!("dismissed {}", id(*rotation)),
+    }
+}
+
+/// A rotation's header in a few words.
+pub fn header(h: &Header) -> String {
+    let mut text = format!("{} {} #{}", id(h.id), h.state, h.seq);
+    if h.place != h.seq {
+        text += &format!(" place {}", h.place);
+    }
+    if h.begun {
+        text += " begun";
+    }
+    if h.resumes > 0 {
+        text += &format!(" resumes {}", h.resumes);
+    }
+    if h.overtaken {
+        text += " overtaken";
+    }
+    text
+}
+
+/// A step in a few words.
+pub fn step(s: &Step) -> String {
+    let mut text = format!("{} {}.{} {}", s.no, s.worker, s.callback, s.status);
+    if s.attempt > 0 {
+        text += &format!(" attempt {}", s.attempt);
+    }
+    if s.crashes > 0 {
+        text += &format!(" crashes {}", s.crashes);
+    }
+    match s.effect {
+        Effect::Reencrypted => text += " reencrypted",
+        Effect::Decrypted => text += " decrypted",
+        _ => {}
+    }
+    if s.removed {
+        text += " removed";
+    }
+    if let Some(error) = &s.error {
+        let first = error.split(':').next().unwrap_or_default();
+        text += &format!(" ({first})");
+    }
+    text
+}
+
+/// A report in a few words.
+pub fn report(report: &RotationReport) -> String {
+    let steps: Vec<String> = report.steps.iter().map(step).collect();
+    format!("{} {} [{}]", id(report.id), report.state, steps.join(", "))
+}
+
+fn reply(reply: &Result<Reply, RotationError>) -> String {
+    match reply {
+        Ok(Reply::Done) => "done".to_owned(),
+        Ok(Reply::Joined { incarnation }) => format!("joined {incarnation}"),
+        Ok(Reply::Accepted { id: accepted }) => format!("accepted {}", id(*accepted)),
+        Ok(Reply::Report(report)) => format!("report {} {}", id(report.id), report.state),
+        Ok(Reply::NotLive { id: unknown }) => format!("not live {}", id(*unknown)),
+        Err(error) => format!("error {}", error.code()),
+    }
+}
