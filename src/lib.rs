@@ -53,6 +53,7 @@ pub mod guard;
 pub mod journal;
 pub mod key;
 pub mod management;
+pub mod promises;
 pub mod repo;
 pub mod rotation;
 pub mod secret;
