@@ -8,7 +8,7 @@ pub mod blocking_operator;
 pub mod builder;
 pub mod definition;
 pub mod error;
-pub mod inner;
+mod inner;
 pub mod keys_management;
 pub mod operator;
 pub mod single;
