@@ -438,3 +438,40 @@ async fn no_callback_of_a_worker_and_key_is_called_beside_one_of_an_earlier_mana
     assert_eq!(ended.state, RotationState::Completed);
     assert_eq!((second.count(), ended.steps[0].attempt), (1, 2));
 }
+
+#[tokio::test]
+async fn a_shutdown_ends_async_callbacks_even_while_handles_are_held() {
+    struct Tells(std::sync::mpsc::Sender<()>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+    let manager = with_documents().await;
+    let worker = manager.join("anna").await.expect("anna joins");
+    let (dropped, is_dropped) = std::sync::mpsc::channel();
+    let gate = Gate::default();
+    let calls = gate.clone();
+    let callback = move |_: KeyChange| {
+        let (tells, gate) = (Tells(dropped.clone()), calls.clone());
+        async move {
+            gate.pass().await;
+            drop(tells);
+        }
+    };
+    worker
+        .register_on_change("documents", "waits", callback)
+        .await
+        .expect("it registers");
+    manager
+        .declare(Change::of("documents").new_keys("value_2"))
+        .await
+        .expect("it is accepted");
+    gate.arrived(1).await;
+    let ended = manager.shutdown_within(Duration::ZERO);
+    within(ended).await.expect("it ends");
+    is_dropped
+        .recv_timeout(Duration::from_secs(20))
+        .expect("the callback is dropped");
+    drop((manager, worker));
+}

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -120,17 +121,25 @@ impl Plugins {
     }
 }
 
-impl Drop for Plugins {
-    fn drop(&mut self) {
+impl Plugins {
+    /// Ends what runs foreign code, as dropping it does, while others may still hold it.
+    pub fn close(&self) {
         self.stores.close();
         self.callbacks.close();
+        self.runtime.close();
+    }
+}
+
+impl Drop for Plugins {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
 /// A runtime whose drop does not wait, so that it may happen anywhere, on its own threads too.
 struct Background {
     handle: Handle,
-    runtime: Option<Runtime>,
+    runtime: Mutex<Option<Runtime>>,
 }
 
 impl Background {
@@ -138,16 +147,24 @@ impl Background {
         let runtime = builder.build()?;
         Ok(Self {
             handle: runtime.handle().clone(),
-            runtime: Some(runtime),
+            runtime: Mutex::new(Some(runtime)),
         })
+    }
+
+    fn close(&self) {
+        let runtime = {
+            let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+            runtime.take()
+        };
+        if let Some(runtime) = runtime {
+            runtime.shutdown_background();
+        }
     }
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.close();
     }
 }
 

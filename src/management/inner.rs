@@ -108,9 +108,10 @@ impl Drop for Inner {
     }
 }
 
-/// The manager's end: callbacks first, then the journal, then the actors.
+/// The manager's end: callbacks first, then the journal, the actors, and what runs plug-ins.
 struct End {
     declarer: Declarer,
+    plugins: Arc<Plugins>,
     journal: JournalThread,
     house: House,
     grace: Duration,
@@ -120,6 +121,7 @@ impl End {
     fn of(inner: &Inner, house: House, grace: Duration) -> Self {
         Self {
             declarer: inner.declarer.clone(),
+            plugins: Arc::clone(&inner.plugins),
             journal: inner.journal.clone(),
             house,
             grace,
@@ -140,5 +142,6 @@ impl End {
             tracing::error!("the manager could not wait for its end");
         }
         self.house.close();
+        self.plugins.close();
     }
 }

@@ -1,0 +1,24 @@
+//! The promises of `src/promises.md`, one by one, through the public calls. What the vectors, the
+//! crash tests and the tests of single rooms show is not shown again here.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+
+mod section_1_terms;
+mod section_2_key_state;
+mod section_3_callbacks;
+mod section_3_effects;
+mod section_3_operator;
+mod section_3_rotation;
+mod section_3_workers;
+mod section_4_after_a_crash;
+mod section_5_supervision;
+mod section_7_errors;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
