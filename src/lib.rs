@@ -90,6 +90,7 @@ pub use store::env::EnvStore;
 pub use store::error::StoreError;
 pub use store::file::FileStore;
 pub use store::keys_store::KeysStore;
+pub use uuid::Uuid;
 pub use worker::callback::KeyChange;
 pub use worker::change::Change;
 pub use worker::handle::OnChangeKeyDefinition;

@@ -85,6 +85,22 @@ impl Blocking {
         self.get_key_on(key, SecretKeyFlow::BackPath)
     }
 
+    /// Another name of [`get_forward_path_key`](Self::get_forward_path_key).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get_encrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get_forward_path_key(key)
+    }
+
+    /// Another name of [`get_back_path_key`](Self::get_back_path_key).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get_decrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get_back_path_key(key)
+    }
+
     /// As [`KeysManagement::save_state`].
     ///
     /// # Errors
@@ -196,6 +212,22 @@ impl BlockingSingle {
     /// As there, and `must_not_block`.
     pub fn get_back_path_key(&self) -> Result<KeyAnswer, KeyError> {
         wait_key(self.single.name(), self.single.get_back_path_key())
+    }
+
+    /// Another name of [`get_forward_path_key`](Self::get_forward_path_key).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get_encrypt_key(&self) -> Result<KeyAnswer, KeyError> {
+        self.get_forward_path_key()
+    }
+
+    /// Another name of [`get_back_path_key`](Self::get_back_path_key).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get_decrypt_key(&self) -> Result<KeyAnswer, KeyError> {
+        self.get_back_path_key()
     }
 
     /// As [`SingleKeyManagement::save_state`].

@@ -141,6 +141,22 @@ impl<'a> BlockingWorker<'a> {
         self.get_key_on(key, SecretKeyFlow::BackPath)
     }
 
+    /// Another name of [`get_forward_path_key`](Self::get_forward_path_key).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get_encrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get_forward_path_key(key)
+    }
+
+    /// Another name of [`get_back_path_key`](Self::get_back_path_key).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get_decrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get_back_path_key(key)
+    }
+
     /// As [`Worker::save_state`].
     ///
     /// # Errors

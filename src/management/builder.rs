@@ -167,7 +167,8 @@ impl KeysManagementBuilder {
     /// life left.
     ///
     /// # Errors
-    /// [`StartError`]; then nothing was changed and the data folder is free.
+    /// [`StartError`]; then nothing that was there was changed, and the data folder is free. A folder
+    /// that was missing may have been made.
     pub async fn start(self) -> Result<KeysManagement, StartError> {
         let bounds = [
             ("max_crashes", self.settings.rotation.max_crashes == 0),
@@ -282,7 +283,10 @@ async fn master_key(
     }
     keys.check()
         .map_err(|why| StartError::InvalidMasterKey { why })?;
-    Ok(keys.to_pair().forward().clone())
+    let master = keys.to_pair().forward().clone();
+    // One that is too short is refused before the data folder is touched.
+    AeadCryptoTool::derive(&master, b"any database")?;
+    Ok(master)
 }
 
 async fn live(

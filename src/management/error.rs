@@ -10,7 +10,8 @@ use crate::repo::error::RepoError;
 use crate::rotation::error::RotationError;
 use crate::secret::value::InvalidKey;
 
-/// Why a manager could not be started. Nothing was changed, and the data folder is free.
+/// Why a manager could not be started. Nothing that was there was changed, and the data folder is
+/// free; one that was missing may have been made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {

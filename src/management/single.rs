@@ -68,6 +68,22 @@ impl SingleKeyManagement {
             .await
     }
 
+    /// Another name of [`get_forward_path_key`](Self::get_forward_path_key).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_encrypt_key(&self) -> Result<KeyAnswer, KeyError> {
+        self.get_forward_path_key().await
+    }
+
+    /// Another name of [`get_back_path_key`](Self::get_back_path_key).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_decrypt_key(&self) -> Result<KeyAnswer, KeyError> {
+        self.get_back_path_key().await
+    }
+
     /// As [`KeysManagement::save_state`].
     ///
     /// # Errors

@@ -107,6 +107,22 @@ impl Worker {
         self.get_key_on(key, SecretKeyFlow::BackPath).await
     }
 
+    /// Another name of [`get_forward_path_key`](Self::get_forward_path_key).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_encrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get_forward_path_key(key).await
+    }
+
+    /// Another name of [`get_back_path_key`](Self::get_back_path_key).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn get_decrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
+        self.get_back_path_key(key).await
+    }
+
     /// As `KeysManagement::save_state`, asked by this worker.
     ///
     /// # Errors

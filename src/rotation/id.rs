@@ -29,6 +29,12 @@ impl From<Uuid> for RotationId {
     }
 }
 
+impl From<RotationId> for Uuid {
+    fn from(id: RotationId) -> Self {
+        id.0
+    }
+}
+
 impl std::str::FromStr for RotationId {
     type Err = uuid::Error;
 

@@ -42,10 +42,10 @@ impl Change {
         self
     }
 
-    /// An id of the caller's own. Declaring the same change under the same id again starts
+    /// An id of the caller's own, a UUID or the id of a rotation. Declaring the same change under the same id again starts
     /// nothing: it answers the same rotation.
-    pub fn id(mut self, id: Uuid) -> Self {
-        self.id = Some(id);
+    pub fn id(mut self, id: impl Into<Uuid>) -> Self {
+        self.id = Some(id.into());
         self
     }
 }
