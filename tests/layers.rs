@@ -61,7 +61,10 @@ const CRATES: [(&str, &[&str]); 19] = [
         &["store", "guard", "worker", "actors", "management", "bin"],
     ),
     ("tracing", &["actors", "management", "bin"]),
-    ("uuid", &["rotation", "journal", "worker", "actors", "bin"]),
+    (
+        "uuid",
+        &["rotation", "journal", "worker", "actors", "bin", "lib"],
+    ),
     ("clap", &["bin"]),
     ("indicatif", &["bin"]),
     ("tracing_subscriber", &["bin"]),

@@ -475,3 +475,58 @@ async fn a_shutdown_ends_async_callbacks_even_while_handles_are_held() {
         .expect("the callback is dropped");
     drop((manager, worker));
 }
+
+#[tokio::test]
+async fn a_handle_is_answered_while_a_shutdown_gives_its_callback_time() {
+    let repo = MemoryRepo::new();
+    let manager = on(repo.clone()).await;
+    define(&manager, documents().stateless(false)).await;
+    let gate = Gate::default();
+    let calls = gate.clone();
+    let saves = move |change: KeyChange| {
+        let gate = calls.clone();
+        async move {
+            gate.pass().await;
+            change.key.save_state().await
+        }
+    };
+    manager
+        .register_on_change("documents", "saves", saves)
+        .await
+        .expect("it registers");
+    manager.declare(change()).await.expect("it is accepted");
+    gate.arrived(1).await;
+    let ending = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.shutdown_within(LONG).await }
+    });
+    until("nothing more is admitted", async || {
+        manager
+            .get_key("documents")
+            .await
+            .is_err_and(|e| e.code() == "shut_down")
+    })
+    .await;
+    gate.open();
+    within(ending).await.expect("no panic").expect("it ends");
+    let (_next, report) = found(&repo).await;
+    assert_eq!(statuses(&report), [CallbackStatus::Succeeded]);
+}
+
+#[tokio::test]
+async fn whoever_waits_on_a_manager_that_has_ended_is_told_for_which_rotation() {
+    let manager = with_documents().await;
+    let gate = Gate::default();
+    register_gate(&manager, &gate).await;
+    let id = manager.declare(change()).await.expect("it is accepted");
+    let ended = manager.shutdown_within(Duration::ZERO).await;
+    ended.expect("it ends");
+    let error = manager.wait(id).await.expect_err("nobody knows any more");
+    assert_says(
+        error.code(),
+        "shut_down",
+        &error.to_string(),
+        &[&id.to_string()],
+    );
+    gate.open();
+}

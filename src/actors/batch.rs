@@ -32,8 +32,8 @@ impl CoordinatorActor {
         );
     }
 
-    /// A fact with the secrets that go into its records. What it says of keys and workers that
-    /// live in this process is told to them.
+    /// A fact with the secrets that go into its records. What it says of a key that
+    /// lives in this process is told to the key.
     fn with_secrets(&mut self, fact: Fact) -> JournalFact {
         let attached = match &fact {
             Fact::Keys(id) => {
@@ -61,24 +61,9 @@ impl CoordinatorActor {
                 }
                 Attached::Nothing
             }
-            Fact::MemberGone(name) => {
-                if let Some(worker) = self.workers.remove(name) {
-                    worker.do_send(WorkerOrder::Stop);
-                }
-                Attached::Nothing
-            }
-            Fact::CallbackGone {
-                worker,
-                key,
-                callback,
-            } => {
-                if let Some(worker) = self.workers.get(worker) {
-                    let (key, name) = (key.clone(), callback.clone());
-                    worker.do_send(WorkerOrder::Remove { key, name });
-                }
-                Attached::Nothing
-            }
-            Fact::NextSequence(_)
+            Fact::MemberGone(_)
+            | Fact::CallbackGone { .. }
+            | Fact::NextSequence(_)
             | Fact::Member(_)
             | Fact::Callback(_)
             | Fact::Step(..)
@@ -86,6 +71,33 @@ impl CoordinatorActor {
             | Fact::Dismissed(_) => Attached::Nothing,
         };
         JournalFact::new(fact, attached)
+    }
+
+    /// Tells workers of this process what is taken off the roster, before anything that comes after
+    /// it: what is registered again later stays.
+    pub(super) fn tell_removals(&mut self, effects: &[RotationEffect]) {
+        for effect in effects {
+            let RotationEffect::Write { facts, .. } = effect else {
+                continue;
+            };
+            for fact in facts {
+                if let Fact::MemberGone(name) = fact
+                    && let Some(worker) = self.workers.remove(name)
+                {
+                    worker.do_send(WorkerOrder::Stop);
+                }
+                if let Fact::CallbackGone {
+                    worker,
+                    key,
+                    callback,
+                } = fact
+                    && let Some(worker) = self.workers.get(worker)
+                {
+                    let (key, name) = (key.clone(), callback.clone());
+                    worker.do_send(WorkerOrder::Remove { key, name });
+                }
+            }
+        }
     }
 
     /// Keeps the secrets of a rotation that is being accepted: those that came with the request

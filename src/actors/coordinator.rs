@@ -227,6 +227,8 @@ impl CoordinatorActor {
         let effects = self.machine.step(make(ask), self.means.clock.moment());
         if refuses(&effects, ask) {
             defining.map(|name| self.keys.remove(&name));
+        } else if let Some(entry) = defining.and_then(|name| self.keys.get(&name)) {
+            self.declarer.directory.add(Arc::clone(entry));
         } else if let Some((worker, key, name, callback)) = registering {
             self.add_callback(&worker, key, name, callback);
         }
@@ -250,6 +252,7 @@ impl CoordinatorActor {
 
     fn take_in(&mut self, effects: Vec<RotationEffect>, ctx: &mut Context<Self>) {
         self.keep_secrets(&effects);
+        self.tell_removals(&effects);
         for effect in self.outbox.take_in(effects) {
             self.perform(effect, ctx);
         }
@@ -385,6 +388,8 @@ impl Handler<WorkerMessage> for CoordinatorActor {
                     },
                     ctx,
                 );
+                // What the step wanted of it has been taken; the rest is of no use to anybody.
+                self.done.remove(&step);
             }
         }
     }

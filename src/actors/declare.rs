@@ -14,6 +14,7 @@ use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::load::RotationSecrets;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyUseCase;
+use crate::key::name::WorkerName;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Declaration, Event};
@@ -59,13 +60,48 @@ impl CoordinatorDoor {
             return Err(RotationError::Busy { bound });
         };
         let (reply, answer) = oneshot::channel();
+        let joining = match &with {
+            With::Worker(worker) => Some(worker.clone()),
+            With::Nothing | With::Secrets(_) | With::Key(_) | With::Callback { .. } => None,
+        };
         self.actor.do_send(CoordinatorMessage::Ask {
             make: Box::new(make),
             with: Box::new(with),
             reply,
         });
+        let mut asking = Asking {
+            actor: &self.actor,
+            answer,
+            joining,
+        };
+        let answered = (&mut asking.answer).await;
+        asking.joining = None;
         let gone = RotationError::ShutDown { id: None };
-        answer.await.unwrap_or(Err(gone))
+        answered.unwrap_or(Err(gone))
+    }
+}
+
+/// Sees to it that a worker that joined for nobody dies, so that its name is free.
+struct Asking<'a> {
+    actor: &'a Addr<CoordinatorActor>,
+    answer: oneshot::Receiver<Result<Reply, RotationError>>,
+    joining: Option<WorkerName>,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let Some(worker) = self.joining.take() else {
+            return;
+        };
+        self.answer.close();
+        if let Ok(Ok(Reply::Joined { incarnation })) = self.answer.try_recv() {
+            let died = Event::Died {
+                worker,
+                incarnation,
+            };
+            self.actor
+                .do_send(CoordinatorMessage::Happened(Box::new(died)));
+        }
     }
 }
 

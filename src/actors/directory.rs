@@ -54,6 +54,9 @@ impl KeyEntry {
     /// # Errors
     /// `busy`, `shut_down`, `unavailable`, and what the key answers.
     pub async fn ask(&self, request: Request, asker: Asker) -> Result<Answer, KeyError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(self.gone());
+        }
         let Some(_place) = self.places.take() else {
             return Err(KeyError::Busy {
                 key: self.name.clone(),
@@ -63,7 +66,8 @@ impl KeyEntry {
         self.ask_without_place(request, asker).await
     }
 
-    /// Asks the key on behalf of a callback's handle, which has a place of its own.
+    /// Asks the key on behalf of a callback's handle, which has a place of its own, and goes on being
+    /// answered while a shutdown gives running callbacks their time.
     ///
     /// # Errors
     /// `shut_down`, `unavailable`, and what the key answers.
@@ -72,9 +76,6 @@ impl KeyEntry {
         request: Request,
         asker: Asker,
     ) -> Result<Answer, KeyError> {
-        if self.closed.load(Ordering::SeqCst) {
-            return Err(self.gone());
-        }
         let (reply, answer) = oneshot::channel();
         let ticket = self.ticket();
         let deadline = self.clock.now().after(self.behaviour.request_time_limit);

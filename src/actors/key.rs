@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tokio::sync::oneshot;
@@ -22,6 +23,9 @@ use crate::key::time::Time;
 use crate::secret::scrub::Scrubber;
 use crate::secret::value::SecretKeyPair;
 use crate::store::keys_store::{KeysStore, StoreRequest};
+
+/// After how long a look at a record is tried again that the repo did not answer.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a key's actor works with.
 pub struct KeyMeans {
@@ -79,6 +83,11 @@ pub enum KeyMessage {
         /// Whom to answer.
         reply: oneshot::Sender<Proposed>,
     },
+    /// The repo did not answer a look: look again.
+    LookLater {
+        /// Whose look.
+        ticket: Ticket,
+    },
     /// What does the key hold?
     Held(oneshot::Sender<Option<SecretKeyPair>>),
     /// What may an operator know?
@@ -131,6 +140,9 @@ impl Handler<KeyMessage> for KeyActor {
             } => {
                 self.proposals.insert(ticket, reply);
                 self.step(Event::Propose { ticket, change }, ctx);
+            }
+            KeyMessage::LookLater { ticket } => {
+                ctx.run_later(LOOK_AGAIN, move |actor, ctx| actor.look(ticket, ctx));
             }
             KeyMessage::Held(reply) => {
                 let held = self.machine.held().map(|held| held.pair.clone());
@@ -188,9 +200,7 @@ impl KeyActor {
             KeyEffect::Load { ticket } => {
                 self.read(ctx, move |found| Event::Loaded { ticket, found });
             }
-            KeyEffect::Look { ticket } => {
-                self.read(ctx, move |found| Event::Looked { ticket, found });
-            }
+            KeyEffect::Look { ticket } => self.look(ticket, ctx),
             KeyEffect::Write { ticket, change } => self.write(ticket, change, ctx),
             KeyEffect::Answer { ticket, answer } => {
                 if let Some(reply) = self.replies.remove(&ticket) {
@@ -247,6 +257,21 @@ impl KeyActor {
                 actor.do_send(KeyMessage::Happened(Event::Returned));
             }
         });
+    }
+
+    /// Looks at the record for a rotation, which waits where the repo does not answer.
+    fn look(&self, ticket: Ticket, ctx: &Context<Self>) {
+        let key = self.means.name.clone();
+        let actor = ctx.address();
+        self.means.journal.submit(
+            move |journal| journal.load_state(&key),
+            move |found| {
+                actor.do_send(match found {
+                    Ok(Loaded::Unavailable { .. }) | Err(_) => KeyMessage::LookLater { ticket },
+                    Ok(found) => KeyMessage::Happened(Event::Looked { ticket, found }),
+                });
+            },
+        );
     }
 
     fn read(&self, ctx: &Context<Self>, event: impl FnOnce(Loaded) -> Event + Send + 'static) {

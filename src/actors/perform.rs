@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::actors::coordinator::{Calling, CoordinatorActor, CoordinatorMessage};
 use crate::actors::key::KeyMessage;
 use crate::actors::link::CallbackLink;
-use crate::actors::worker::{Call, WorkerActor, WorkerOrder};
+use crate::actors::worker::{Call, WorkerActor, WorkerMessage, WorkerOrder};
 use crate::key::event::{Asker, Event as KeyEvent, Supersede};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, StateChange};
@@ -20,6 +20,7 @@ use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
 use crate::worker::callback::{Callback, KeyChange};
 use crate::worker::handle::{CallPlace, OnChangeKeyDefinition, Staging};
+use crate::worker::run::CallEnd;
 use crate::worker::running::CallLane;
 
 impl CoordinatorActor {
@@ -43,7 +44,7 @@ impl CoordinatorActor {
             RotationEffect::Release { step } => self.release(step),
             RotationEffect::Call {
                 step, attempt, key, ..
-            } => self.call(step, attempt, &key),
+            } => self.call(step, attempt, &key, ctx),
             RotationEffect::Propose {
                 step,
                 key,
@@ -123,29 +124,30 @@ impl CoordinatorActor {
     fn reply(&mut self, ask: Ask, reply: Result<Reply, RotationError>, ctx: &mut Context<Self>) {
         self.offered.remove(&ask);
         let joining = self.joining.remove(&ask);
-        let asker = self.replies.remove(&ask);
-        if let (Some(worker), Ok(Reply::Joined { incarnation })) = (joining, &reply) {
-            if asker.as_ref().is_none_or(oneshot::Sender::is_closed) {
-                let incarnation = *incarnation;
-                let died = Event::Died {
-                    worker,
-                    incarnation,
-                };
-                ctx.notify(CoordinatorMessage::Happened(Box::new(died)));
-                return;
-            }
-            let plugins = Arc::clone(&self.means.plugins);
-            let coordinator = ctx.address().recipient();
-            let arbiter = &self.means.arbiter;
-            let actor = WorkerActor::start_in_arbiter(arbiter, move |_| {
-                WorkerActor::new(plugins, coordinator)
-            });
-            if let Some(earlier) = self.workers.insert(worker, actor) {
-                earlier.do_send(WorkerOrder::Stop);
-            }
+        if let (Some(worker), Ok(Reply::Joined { .. })) = (&joining, &reply) {
+            self.start_worker(worker.clone(), ctx);
         }
-        if let Some(asker) = asker {
-            drop(asker.send(reply));
+        let told = match self.replies.remove(&ask) {
+            Some(asker) => asker.send(reply),
+            None => Err(reply),
+        };
+        if let (Some(worker), Err(Ok(Reply::Joined { incarnation }))) = (joining, told) {
+            let died = Event::Died {
+                worker,
+                incarnation,
+            };
+            ctx.notify(CoordinatorMessage::Happened(Box::new(died)));
+        }
+    }
+
+    fn start_worker(&mut self, worker: WorkerName, ctx: &Context<Self>) {
+        let plugins = Arc::clone(&self.means.plugins);
+        let coordinator = ctx.address().recipient();
+        let arbiter = &self.means.arbiter;
+        let actor =
+            WorkerActor::start_in_arbiter(arbiter, move |_| WorkerActor::new(plugins, coordinator));
+        if let Some(earlier) = self.workers.insert(worker, actor) {
+            earlier.do_send(WorkerOrder::Stop);
         }
     }
 
@@ -236,8 +238,14 @@ impl CoordinatorActor {
         }
     }
 
-    fn call(&self, step: StepRef, attempt: u32, key: &KeyName) {
+    fn call(&mut self, step: StepRef, attempt: u32, key: &KeyName, ctx: &mut Context<Self>) {
+        if !self.machine.is_called(step, attempt) {
+            self.release(step);
+            return;
+        }
         let (Some(calling), Some(entry)) = (self.calls.get(&step), self.keys.get(key)) else {
+            let end = CallEnd::failed("it could not be called: its worker is gone");
+            ctx.notify(WorkerMessage::Ended { step, attempt, end });
             return;
         };
         let declarer = self.declarer.clone();

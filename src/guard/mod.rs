@@ -9,12 +9,14 @@
 //! - [`run`]: one call under way, with what it answered and when it has really come back;
 //! - [`fault`]: what may go wrong besides what the foreign code itself answers, and
 //!   [`fault::catch`] for short calls in place;
+//! - [`foreign`]: foreign values that are kept, and dropped where that may take its time;
 //! - [`place`]: which kind of code runs on this thread, whether it may block, and how it does.
 //!
 //! Never in here: what is run and why (stores and callbacks have rooms of their own), keys, and any
 //! import from the crate but of `secret`.
 
 pub mod fault;
+pub mod foreign;
 pub mod place;
 pub mod plugins;
 pub mod run;

@@ -140,7 +140,6 @@ impl KeysManagement {
             behaviour,
         };
         self.inner.declarer.coordinator.ask(with, define).await?;
-        directory.add(entry);
         Ok(())
     }
 
@@ -248,13 +247,8 @@ impl KeysManagement {
     /// `unknown_rotation`, `rotation_unreadable`, `write_unknown`, `shut_down`.
     pub async fn wait(&self, id: RotationId) -> Result<RotationReport, RotationError> {
         let wait = move |ask| Event::Wait { ask, id };
-        match self
-            .inner
-            .declarer
-            .coordinator
-            .ask(With::Nothing, wait)
-            .await?
-        {
+        let answer = self.inner.declarer.coordinator.ask(With::Nothing, wait);
+        match answer.await.map_err(|error| about(id, error))? {
             Reply::Report(report) => Ok(*report),
             Reply::NotLive { .. } | Reply::Done | Reply::Joined { .. } | Reply::Accepted { .. } => {
                 self.ended(id).await
@@ -335,6 +329,14 @@ impl KeysManagement {
     /// As there.
     pub async fn shutdown_within(&self, grace: Duration) -> Result<(), RotationError> {
         self.inner.shutdown(Some(grace)).await
+    }
+}
+
+/// An error of waiting for a rotation, which names the rotation.
+fn about(id: RotationId, error: RotationError) -> RotationError {
+    match error {
+        RotationError::ShutDown { id: None } => RotationError::ShutDown { id: Some(id) },
+        error => error,
     }
 }
 

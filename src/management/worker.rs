@@ -235,6 +235,10 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        // `main` lives as long as its manager, whichever of its handles are left.
+        if self.name == WorkerName::main() {
+            return;
+        }
         let event = Event::Died {
             worker: self.name.clone(),
             incarnation: self.incarnation,

@@ -1,11 +1,12 @@
 //! What the coordinator's machine tells of itself: reports, and for whom each rotation waits.
 
 use crate::key::name::KeyName;
+use crate::rotation::event::StepRef;
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
 use crate::rotation::roster::Roster;
-use crate::rotation::rotations::{KeyQueue, Live};
+use crate::rotation::rotations::{Active, KeyQueue, Live};
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
 
@@ -13,6 +14,13 @@ impl RotationMachine {
     /// Whether a callback runs, or its end is being taken into account.
     pub fn has_running(&self) -> bool {
         self.find_running(|_| true).is_some()
+    }
+
+    /// Whether this attempt of a step is to be called, or under way.
+    pub fn is_called(&self, step: StepRef, attempt: u32) -> bool {
+        let live = self.rotations.get(step.rotation);
+        let active = live.and_then(|live| live.active.get(&step.step));
+        active == Some(&Active::Running { attempt })
     }
 
     /// Why rotations are paused, if they are.

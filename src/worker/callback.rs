@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::guard::foreign::Foreign;
 use crate::key::state::Effect;
 use crate::secret::value::SecretKeyPair;
 use crate::worker::handle::OnChangeKeyDefinition;
@@ -23,6 +24,9 @@ pub struct KeyChange {
 
 /// How a callback ended, as its own code says: the effect on the data, or an error text.
 pub type CallbackResult = Result<Effect, String>;
+
+/// What a callback answers that is being dropped.
+const GONE: &str = "the callback is gone";
 
 type AsyncCall =
     dyn Fn(KeyChange) -> Pin<Box<dyn Future<Output = CallbackResult> + Send>> + Send + Sync;
@@ -105,8 +109,10 @@ where
     A: CallbackAnswer,
 {
     fn into_callback(self) -> Callback {
-        Callback(Kind::Blocking(Arc::new(move |change| {
-            self(change).into_result()
+        let kept = Foreign::new(self);
+        Callback(Kind::Blocking(Arc::new(move |change| match kept.get() {
+            Some(call) => call(change).into_result(),
+            None => Err(GONE.to_owned()),
         })))
     }
 }
@@ -118,9 +124,15 @@ where
     Fut::Output: CallbackAnswer,
 {
     fn into_callback(self) -> Callback {
+        let kept = Foreign::new(self);
         let call: Arc<AsyncCall> = Arc::new(move |change| {
-            let answer = self(change);
-            Box::pin(async move { answer.await.into_result() })
+            let answer = kept.get().map(|call| call(change));
+            Box::pin(async move {
+                match answer {
+                    Some(answer) => answer.await.into_result(),
+                    None => Err(GONE.to_owned()),
+                }
+            })
         });
         Callback(Kind::Async(call))
     }

@@ -255,3 +255,89 @@ async fn a_join_that_nobody_waits_for_any_more_leaves_the_name_free() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_join_that_was_answered_and_never_looked_at_leaves_the_name_free() {
+    let manager = in_memory().await;
+    let mut join = Box::pin(manager.join("anna"));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(
+        std::future::Future::poll(join.as_mut(), &mut context).is_pending(),
+        "an answer takes a message"
+    );
+    until("anna is there", async || {
+        let status = manager.status().await.expect("a status");
+        let is_anna = |w: &keyward::WorkerStatus| w.worker.as_str() == "anna" && w.alive;
+        status.workers.iter().any(is_anna)
+    })
+    .await;
+    drop(join);
+    until("the name is free", async || {
+        manager.join("anna").await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_callback_that_is_registered_behind_its_own_removal_is_called() {
+    let manager = with_documents().await;
+    let anna = manager.join("anna").await.expect("anna joins");
+    for _ in 0..20 {
+        let nothing = |_: KeyChange| async {};
+        drop(anna.register_on_change("documents", "call", nothing).await);
+        let (ben, removed, registered) = tokio::join!(
+            manager.join("ben"),
+            manager.remove_callback("anna", "documents", "call"),
+            anna.register_on_change("documents", "call", nothing),
+        );
+        ben.expect("ben joins");
+        removed.expect("it is removed");
+        registered.expect("it is registered again");
+        let report = within(manager.key_changed(change("value_1", "value_2"))).await;
+        assert_eq!(
+            report.expect("it ends").state,
+            RotationState::Completed,
+            "the callback is there and called"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_callback_that_panics_when_it_is_dropped_harms_nobody() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            std::panic::panic_any("a drop that panics");
+        }
+    }
+    let manager = with_documents().await;
+    let anna = manager.join("anna").await.expect("anna joins");
+    let nothing = |_: KeyChange| async {};
+    anna.register_on_change("documents", "call", nothing)
+        .await
+        .expect("it registers");
+    let panics = Panics;
+    let refused = anna
+        .register_on_change("documents", "call", move |_: KeyChange| {
+            let _ = &panics;
+        })
+        .await;
+    assert_eq!(refused.expect_err("it is taken").code(), "callback_taken");
+    manager.status().await.expect("the coordinator lives");
+    let report = within(manager.key_changed(change("value_1", "value_2"))).await;
+    assert_eq!(report.expect("it ends").state, RotationState::Completed);
+}
+
+#[tokio::test]
+async fn a_definition_that_nobody_waits_for_any_more_is_made_or_can_be_made_again() {
+    let manager = in_memory().await;
+    tokio::select! {
+        biased;
+        defined = manager.define_key(documents()) => defined.expect("it is a good one"),
+        () = until("the key is known", async || {
+            !manager.status().await.expect("a status").keys.is_empty()
+        }) => {}
+    }
+    let key = manager.get_key("documents").await;
+    assert_eq!(key.expect("it is defined").expose(), b"value_1");
+}
