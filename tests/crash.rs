@@ -158,8 +158,10 @@ fn survives_everything(strategy: &str, from_start: bool) {
     assert_eq!(survives_all(strategy, from_start, Kill::InCall), 7);
     let before = survives_all(strategy, from_start, Kill::Before);
     let after = survives_all(strategy, from_start, Kill::After);
+    // How many there are differs from life to life: what waits while a write is under way goes
+    // together into the next one.
     assert!(before >= 14, "only {before} writes");
-    assert_eq!(before, after);
+    assert!(after >= 14, "only {after} writes");
 }
 
 #[test]
