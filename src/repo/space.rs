@@ -10,7 +10,7 @@ pub enum Space {
     Meta,
     /// The records of stated keys.
     States,
-    /// The keys of rotations, each under an id of its own.
+    /// What was declared last of each key: fingerprints of its old keys, and no keys.
     Keys,
     /// Who has joined, and their callbacks.
     Roster,
