@@ -13,7 +13,7 @@ use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::JournalThread;
 use crate::actors::key::Proposed;
-use crate::actors::outbox::Outbox;
+
 use crate::actors::overview::Overview;
 use crate::actors::worker::{WorkerActor, WorkerMessage};
 use crate::guard::plugins::Plugins;
@@ -27,6 +27,7 @@ use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Event, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
+use crate::rotation::outbox::Outbox;
 use crate::worker::callback::Callback;
 
 /// What comes with a request, apart from what its event says.

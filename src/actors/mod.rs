@@ -15,7 +15,6 @@ pub mod house;
 pub mod journal_thread;
 pub mod key;
 mod link;
-pub mod outbox;
 pub mod overview;
 mod perform;
 pub mod worker;

@@ -58,7 +58,7 @@ impl fmt::Display for OnKeyChangedCallbackErrorStrategy {
 }
 
 /// How a key behaves: everything of its definition but the name and the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyBehaviour {
     /// One flow or two.
     pub use_case: SecretKeyUseCase,

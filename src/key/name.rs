@@ -7,7 +7,7 @@ use std::sync::Arc;
 pub const MAX_NAME_BYTES: usize = 255;
 
 /// Why a name was refused, code `invalid_name`. The fault is the caller's: choose another name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidName {
     /// The name has no bytes.

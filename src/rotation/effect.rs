@@ -9,7 +9,7 @@ use crate::rotation::report::RotationReport;
 use crate::rotation::roster::{Member, MemberCallback};
 
 /// One fact to be made durable. The facts of one write are one atomic batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Fact {
     /// The next number of the one sequence that orders everything.
     NextSequence(u64),
@@ -45,7 +45,7 @@ pub enum Fact {
 }
 
 /// What an asker is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// It is done.
     Done,
@@ -69,7 +69,7 @@ pub enum Reply {
 }
 
 /// What the machine wants done. Effects that name a write are performed when it is durable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RotationEffect {
     /// Make these facts durable, as one batch, in the order of the numbers.
     Write {

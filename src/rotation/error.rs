@@ -8,7 +8,7 @@ use crate::rotation::state::RotationState;
 use crate::secret::value::InvalidKey;
 
 /// Why a call about rotations, workers or callbacks was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Hash)]
 #[non_exhaustive]
 pub enum RotationError {
     /// The key is not defined. The caller's fault: define it first.

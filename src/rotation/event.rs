@@ -13,7 +13,7 @@ use crate::rotation::plan::Declared;
 pub type Ask = u64;
 
 /// The time of an event: monotonic for limits, wall clock for the listing only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Moment {
     /// The monotonic time.
     pub time: Time,
@@ -22,7 +22,7 @@ pub struct Moment {
 }
 
 /// A change as it is declared; its keys stay with the shell.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Declaration {
     /// The id, the caller's or a new one.
     pub id: RotationId,
@@ -39,7 +39,7 @@ pub struct Declaration {
 }
 
 /// An ended rotation's identity, as the history has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EndedRotation {
     /// Its key.
     pub key: KeyName,
@@ -57,7 +57,7 @@ pub struct StepRef {
 }
 
 /// How a callback ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum StepOutcome {
     /// It did its work.
     Done {
@@ -74,7 +74,7 @@ pub enum StepOutcome {
 }
 
 /// What can happen to the coordinator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A key is defined in this life.
     Define {

@@ -17,7 +17,7 @@ use crate::rotation::roster::{Member, MemberCallback, Roster};
 use crate::rotation::rotations::Rotations;
 
 /// The coordinator's settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RotationConfig {
     /// How long a due step waits for its worker and callback; none for ever.
     pub worker_wait: Option<Duration>,
@@ -31,7 +31,7 @@ pub struct RotationConfig {
 pub const SUSPECT_CRASHES: u32 = 2;
 
 /// The coordinator's state and rules.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RotationMachine {
     pub(crate) config: RotationConfig,
     pub(crate) roster: Roster,

@@ -14,6 +14,7 @@ pub mod leave;
 pub mod listing;
 pub mod machine;
 pub mod operate;
+pub mod outbox;
 pub mod plan;
 pub mod replay;
 pub mod report;

@@ -13,7 +13,7 @@ pub type Fingerprint = [u8; 32];
 
 /// The declaration as it was made: the fingerprints of both halves of the old and of the new
 /// keys, each or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Declared {
     /// Of the old keys: forward half, back half.
     pub old: Option<[Fingerprint; 2]>,
@@ -22,7 +22,7 @@ pub struct Declared {
 }
 
 /// What is durable of a rotation, apart from its steps and its sealed keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Header {
     /// Its id.
     pub id: RotationId,
@@ -57,7 +57,7 @@ pub struct Header {
 }
 
 /// One callback of a rotation's plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Step {
     /// Its number, which stays its own whatever becomes of the plan.
     pub no: u32,

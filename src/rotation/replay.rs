@@ -9,7 +9,7 @@ use crate::rotation::state::RotationState;
 use crate::rotation::status::StatusEvent;
 
 /// What the journal has of a coordinator.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct DurableFacts {
     /// The next number of the one sequence.
     pub next_sequence: u64,

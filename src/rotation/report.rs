@@ -8,7 +8,7 @@ use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
 
 /// For whom a rotation waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitsFor {
     /// For its key to be defined in this life of the program.
@@ -42,7 +42,7 @@ pub enum WaitsFor {
 }
 
 /// What is known of one rotation. It never holds keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct RotationReport {
     /// Its id.
@@ -118,7 +118,7 @@ impl RotationReport {
 }
 
 /// A rotation of which a record cannot be read: what its place tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct UnreadableRotation {
     /// Its id.

@@ -1,12 +1,12 @@
 //! The roster: who has joined and not left, with which callbacks, and who of them is here.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
 
 /// What is durable of a worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Member {
     /// Its name.
     pub worker: WorkerName,
@@ -15,7 +15,7 @@ pub struct Member {
 }
 
 /// What is durable of a worker's callback.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MemberCallback {
     /// Whose.
     pub worker: WorkerName,
@@ -28,13 +28,13 @@ pub struct MemberCallback {
 }
 
 /// A member and whether it is here in this life.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct WorkerEntry {
     joined: u64,
     callbacks: BTreeMap<u64, (KeyName, CallbackName)>,
     incarnation: Option<u64>,
     died: Option<Time>,
-    attached: HashSet<(KeyName, CallbackName)>,
+    attached: BTreeSet<(KeyName, CallbackName)>,
 }
 
 impl WorkerEntry {
@@ -71,9 +71,9 @@ impl WorkerEntry {
 }
 
 /// All members.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Roster {
-    workers: HashMap<WorkerName, WorkerEntry>,
+    workers: BTreeMap<WorkerName, WorkerEntry>,
     order: BTreeMap<u64, WorkerName>,
 }
 

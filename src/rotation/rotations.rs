@@ -1,6 +1,6 @@
 //! The rotations that have not ended, and each key's queue of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::key::definition::KeyBehaviour;
 use crate::key::name::{KeyName, WorkerName};
@@ -12,7 +12,7 @@ use crate::rotation::plan::{Header, Step};
 use crate::rotation::status::CallbackStatus;
 
 /// A step that something is being done about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Active {
     /// Its thread is being reserved.
     Preparing {
@@ -36,7 +36,7 @@ pub enum Active {
 }
 
 /// A rotation that has not ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Live {
     /// What is durable, apart from the steps.
     pub header: Header,
@@ -127,7 +127,7 @@ impl Live {
 }
 
 /// A key as the coordinator knows it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct KeyQueue {
     /// How the key behaves, and since when it is defined in this life.
     pub defined: Option<(KeyBehaviour, Time)>,
@@ -142,10 +142,10 @@ pub struct KeyQueue {
 }
 
 /// The rotations that have not ended, by id and by key.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Rotations {
     live: BTreeMap<RotationId, Live>,
-    queues: HashMap<KeyName, KeyQueue>,
+    queues: BTreeMap<KeyName, KeyQueue>,
 }
 
 impl Rotations {

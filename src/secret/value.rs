@@ -15,7 +15,7 @@ pub const CENSORED: &str = "***";
 /// Why keys were refused, code `invalid_key`. The keys themselves are never quoted.
 ///
 /// It is the fault of whoever gave the keys: the store, or the caller that declared them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKey {
     /// A value of no bytes.

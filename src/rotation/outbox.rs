@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::rotation::effect::{Fact, RotationEffect};
 
 /// The facts to be written, and the effects that wait for them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Outbox {
     facts: Vec<Fact>,
     last: u64,
