@@ -294,7 +294,7 @@ impl CoordinatorActor {
                 for effect in self.outbox.fail() {
                     self.give_up(effect, &why);
                 }
-                self.step(Event::WriteFailed { why }, ctx);
+                self.step(Event::Paused { why }, ctx);
             }
         }
     }

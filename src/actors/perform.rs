@@ -53,6 +53,7 @@ impl CoordinatorActor {
             } => {
                 self.propose(step, &key, overtaken, resumed, ctx);
             }
+            RotationEffect::Withdraw { step } => self.withdraw(step),
             RotationEffect::Adopt { step, .. } => {
                 if let Some((ticket, key, _)) = self.proposals.remove(&step) {
                     self.tell_key(&key, KeyEvent::Adopt { ticket });
@@ -108,7 +109,9 @@ impl CoordinatorActor {
                 }
             }
             RotationEffect::Call { step, .. } => self.release(step),
-            RotationEffect::Adopt { step, .. } => self.withdraw(step),
+            RotationEffect::Adopt { step, .. } | RotationEffect::Withdraw { step } => {
+                self.withdraw(step);
+            }
             RotationEffect::Write { .. }
             | RotationEffect::Search { .. }
             | RotationEffect::Snapshot { .. }

@@ -39,6 +39,8 @@ pub const DEFAULT_WORKER_WAIT: Duration = Duration::from_secs(60);
 pub const DEFAULT_MAX_CRASHES: u32 = 5;
 /// How many callbacks a worker may have by default.
 pub const DEFAULT_MAX_CALLBACKS: usize = 1_024;
+/// How long after a failed attempt to reopen the repo the next one is made by default.
+pub const DEFAULT_REOPEN_EVERY: Duration = Duration::from_secs(5);
 /// How many requests for keys a worker may have under way by default.
 pub const DEFAULT_MAX_WORKER_REQUESTS: usize = 256;
 /// How many blocking stores may run at once by default.
@@ -77,6 +79,7 @@ impl Default for Settings {
                 worker_wait: Some(DEFAULT_WORKER_WAIT),
                 max_crashes: DEFAULT_MAX_CRASHES,
                 max_callbacks: DEFAULT_MAX_CALLBACKS,
+                reopen_every: DEFAULT_REOPEN_EVERY,
             },
             threads: PluginThreads {
                 stores: DEFAULT_STORE_THREADS,
@@ -129,6 +132,13 @@ impl KeysManagementBuilder {
     /// After how many crashes in a row a step has Failed. Default: 5.
     pub fn max_crashes(mut self, crashes: u32) -> Self {
         self.settings.rotation.max_crashes = crashes;
+        self
+    }
+
+    /// How long after one attempt to reopen the repo, or to read the journal anew, that failed the
+    /// next one is made. Default: 5 s.
+    pub fn reopen_every(mut self, interval: Duration) -> Self {
+        self.settings.rotation.reopen_every = interval;
         self
     }
 

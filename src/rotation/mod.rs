@@ -7,6 +7,7 @@
 pub mod declare;
 pub mod effect;
 pub mod end;
+pub mod engine;
 pub mod error;
 pub mod event;
 pub mod id;
@@ -16,6 +17,7 @@ pub mod machine;
 pub mod operate;
 pub mod outbox;
 pub mod plan;
+mod recover;
 pub mod replay;
 pub mod report;
 pub mod roster;

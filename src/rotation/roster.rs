@@ -150,6 +150,34 @@ impl Roster {
         }
     }
 
+    /// Who is here, and with which callbacks, as another roster knows it; as far as this one has
+    /// them.
+    pub(crate) fn take_presence(&mut self, other: &Self) {
+        for (name, entry) in &mut self.workers {
+            let Some(known) = other.workers.get(name) else {
+                continue;
+            };
+            entry.incarnation = known.incarnation;
+            entry.died = known.died;
+            let has = |(key, callback): &&(KeyName, CallbackName)| entry.has(key, callback);
+            entry.attached = known.attached.iter().filter(has).cloned().collect();
+        }
+    }
+
+    /// Whose incarnation this is.
+    pub(crate) fn worker_of(&self, incarnation: u64) -> Option<WorkerName> {
+        let this =
+            |(_, entry): &(&WorkerName, &WorkerEntry)| entry.incarnation == Some(incarnation);
+        self.workers.iter().find(this).map(|(name, _)| name.clone())
+    }
+
+    /// A callback counts as not registered in this life.
+    pub(crate) fn detach(&mut self, worker: &WorkerName, key: &KeyName, callback: &CallbackName) {
+        if let Some(entry) = self.workers.get_mut(worker) {
+            entry.attached.remove(&(key.clone(), callback.clone()));
+        }
+    }
+
     /// A living member registers a callback; false if it had done so already.
     pub fn attach(&mut self, worker: &WorkerName, key: &KeyName, callback: &CallbackName) -> bool {
         let callback = (key.clone(), callback.clone());

@@ -1,0 +1,483 @@
+//! The engine of all rotations: the machine, the outbox in front of the journal, and what is done
+//! when a write fails or the coordinator's actor dies. What it wants done comes out as actions, in
+//! order; the shell performs them and tells how they ended.
+
+use std::collections::BTreeMap;
+
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::time::Time;
+use crate::rotation::effect::{Fact, Reply, RotationEffect};
+use crate::rotation::error::RotationError;
+use crate::rotation::event::{Ask, Event, Moment, Recovery, StepOutcome, StepRef};
+use crate::rotation::id::RotationId;
+use crate::rotation::machine::RotationMachine;
+use crate::rotation::outbox::Outbox;
+use crate::rotation::replay::DurableFacts;
+
+/// What the engine wants done.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Write this as one batch; the end comes back through [`RotationEngine::written`].
+    Write(Vec<Fact>),
+    /// Reopen the journal where it is in doubt, and read it anew, after every write that was asked
+    /// for; the end comes back through [`RotationEngine::reopened`].
+    Reopen,
+    /// Perform an effect: what it waits for is durable.
+    Perform(RotationEffect),
+}
+
+/// How a batch failed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WriteFailure {
+    /// Why.
+    pub why: String,
+    /// Whether it is unknown if the batch was made; else it was not.
+    pub unknown: bool,
+}
+
+/// What a journal that was read anew has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Reread {
+    /// What is durable.
+    pub facts: DurableFacts,
+    /// Whether the batch of which that was unknown was made.
+    pub batch_was_made: bool,
+}
+
+/// How far the engine is on its way back from a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+enum Phase {
+    /// Nothing is wrong.
+    #[default]
+    Going,
+    /// The end of the batch under way is awaited.
+    Draining,
+    /// The journal is being read anew.
+    Reading,
+    /// It is to be read anew at this time.
+    Waiting(Time),
+}
+
+/// The machine of all rotations behind its outbox.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RotationEngine {
+    machine: RotationMachine,
+    outbox: Outbox,
+    phase: Phase,
+    last_read: Option<Time>,
+    /// What waits for a batch of which nobody knows whether it was made.
+    held: Vec<RotationEffect>,
+    /// The callbacks under way, with their attempts.
+    running: BTreeMap<StepRef, u32>,
+    /// How callbacks ended of which that is not durable yet, with their attempts.
+    results: BTreeMap<StepRef, (u32, StepOutcome)>,
+    /// The steps that the batch under way settles.
+    settling: Vec<StepRef>,
+    /// Who waits for which rotation.
+    waits: BTreeMap<Ask, RotationId>,
+    /// Who is to wait again once the journal was read.
+    wait_again: Vec<Ask>,
+    registering: BTreeMap<Ask, (WorkerName, KeyName, CallbackName)>,
+}
+
+impl RotationEngine {
+    /// The engine of a machine that the journal left.
+    pub fn new(machine: RotationMachine) -> Self {
+        Self {
+            machine,
+            outbox: Outbox::default(),
+            phase: Phase::Going,
+            last_read: None,
+            held: Vec::new(),
+            running: BTreeMap::new(),
+            results: BTreeMap::new(),
+            settling: Vec::new(),
+            waits: BTreeMap::new(),
+            wait_again: Vec::new(),
+            registering: BTreeMap::new(),
+        }
+    }
+
+    /// The machine.
+    pub fn machine(&self) -> &RotationMachine {
+        &self.machine
+    }
+
+    /// Takes one event in.
+    pub fn step(&mut self, event: Event, now: Moment) -> Vec<Action> {
+        self.note(&event);
+        let read_again = matches!(event, Event::Tick) && self.is_time_to_read(now.time);
+        let effects = self.machine.step(event, now);
+        let mut actions = self.take_in(effects);
+        if read_again {
+            actions.push(self.read(now.time));
+        }
+        actions
+    }
+
+    /// The batch under way ended.
+    pub fn written(&mut self, result: Result<(), WriteFailure>, now: Moment) -> Vec<Action> {
+        if !self.outbox.is_writing() {
+            return Vec::new();
+        }
+        match result {
+            Ok(()) => {
+                for step in std::mem::take(&mut self.settling) {
+                    self.results.remove(&step);
+                }
+                let free = self.outbox.written();
+                let mut actions: Vec<Action> = free.into_iter().map(|e| self.perform(e)).collect();
+                match self.phase {
+                    Phase::Draining => actions.extend(self.begin_to_read(now.time)),
+                    Phase::Going | Phase::Reading | Phase::Waiting(_) => {
+                        actions.extend(self.take_in(Vec::new()));
+                    }
+                }
+                actions
+            }
+            Err(failure) => self.failed(failure, now),
+        }
+    }
+
+    /// What is known may not be true any more: somebody else's write failed, or the actor that had
+    /// the engine died. Rotations pause until the journal was read anew.
+    pub fn interrupted(&mut self, why: String, now: Moment) -> Vec<Action> {
+        match self.phase {
+            Phase::Going => {
+                let mut actions = self.pause(why, now);
+                if self.outbox.is_writing() {
+                    self.phase = Phase::Draining;
+                } else {
+                    actions.extend(self.begin_to_read(now.time));
+                }
+                actions
+            }
+            Phase::Draining | Phase::Reading | Phase::Waiting(_) => Vec::new(),
+        }
+    }
+
+    /// The journal was read anew, or could not be.
+    pub fn reopened(&mut self, found: Result<Reread, String>, now: Moment) -> Vec<Action> {
+        if self.phase != Phase::Reading {
+            return Vec::new();
+        }
+        let reread = match found {
+            Ok(reread) => reread,
+            Err(why) => {
+                self.phase = Phase::Waiting(self.next_read(now.time));
+                let effects = self.machine.step(Event::Paused { why }, now);
+                return self.take_in(effects);
+            }
+        };
+        self.phase = Phase::Going;
+        let mut actions = Vec::new();
+        for effect in std::mem::take(&mut self.held) {
+            if reread.batch_was_made {
+                actions.push(self.perform(effect));
+            } else {
+                actions.extend(self.take_back(effect));
+            }
+        }
+        self.outbox.reset();
+        let recovery = Recovery {
+            facts: reread.facts,
+            running: self.running.clone(),
+            results: self.results.clone(),
+        };
+        let effects = self.machine.step(Event::Recovered(Box::new(recovery)), now);
+        actions.extend(self.take_in(effects));
+        for ask in std::mem::take(&mut self.wait_again) {
+            if let Some(id) = self.waits.get(&ask).copied() {
+                actions.extend(self.step(Event::Wait { ask, id }, now));
+            }
+        }
+        actions
+    }
+
+    /// A call that was to be performed was not made.
+    pub fn uncalled(&mut self, step: StepRef) {
+        self.running.remove(&step);
+    }
+
+    /// When `Tick` is due next.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let read = match self.phase {
+            Phase::Waiting(at) => Some(at),
+            Phase::Going | Phase::Draining | Phase::Reading => None,
+        };
+        let due = self.machine.next_deadline();
+        read.into_iter().chain(due).min()
+    }
+
+    /// Whether a callback runs, or its end is being taken into account.
+    pub fn has_running(&self) -> bool {
+        match self.phase {
+            Phase::Going => self.machine.has_running(),
+            Phase::Draining | Phase::Reading | Phase::Waiting(_) => !self.running.is_empty(),
+        }
+    }
+
+    /// Whether everything that can be written is durable.
+    pub fn is_settled(&self) -> bool {
+        self.outbox.is_settled()
+    }
+
+    /// Whether how this step's callback ended is not durable yet.
+    pub fn keeps(&self, step: StepRef) -> bool {
+        self.results.contains_key(&step)
+    }
+
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Ended {
+                step,
+                attempt,
+                outcome,
+            } if self.running.get(step) == Some(attempt) => {
+                self.running.remove(step);
+                self.results.insert(*step, (*attempt, outcome.clone()));
+            }
+            Event::Wait { ask, id } => {
+                self.waits.insert(*ask, *id);
+            }
+            Event::Gone { ask } => {
+                self.waits.remove(ask);
+                self.registering.remove(ask);
+            }
+            Event::Register {
+                ask,
+                worker,
+                key,
+                callback,
+                ..
+            } => {
+                let registering = (worker.clone(), key.clone(), callback.clone());
+                self.registering.insert(*ask, registering);
+            }
+            _ => {}
+        }
+    }
+
+    fn take_in(&mut self, effects: Vec<RotationEffect>) -> Vec<Action> {
+        let free = self.outbox.take_in(effects);
+        let mut actions: Vec<Action> = free.into_iter().map(|e| self.perform(e)).collect();
+        if let Some(batch) = self.outbox.next_batch() {
+            self.settling = settled(&batch);
+            actions.push(Action::Write(batch));
+        }
+        actions
+    }
+
+    fn perform(&mut self, effect: RotationEffect) -> Action {
+        match &effect {
+            RotationEffect::Call { step, attempt, .. } => {
+                if !self.machine.is_called(*step, *attempt) {
+                    return Action::Perform(RotationEffect::Release { step: *step });
+                }
+                self.running.insert(*step, *attempt);
+                self.results.remove(step);
+            }
+            RotationEffect::Reply { ask, .. } => self.forget(*ask),
+            RotationEffect::Settled { report, .. } => {
+                self.results.retain(|step, _| step.rotation != report.id);
+            }
+            RotationEffect::Write { .. }
+            | RotationEffect::Search { .. }
+            | RotationEffect::Snapshot { .. }
+            | RotationEffect::Prepare { .. }
+            | RotationEffect::Release { .. }
+            | RotationEffect::Propose { .. }
+            | RotationEffect::Withdraw { .. }
+            | RotationEffect::Adopt { .. }
+            | RotationEffect::Supersede { .. }
+            | RotationEffect::Stopped { .. } => {}
+        }
+        Action::Perform(effect)
+    }
+
+    fn forget(&mut self, ask: Ask) {
+        self.waits.remove(&ask);
+        self.registering.remove(&ask);
+    }
+
+    fn failed(&mut self, failure: WriteFailure, now: Moment) -> Vec<Action> {
+        let WriteFailure { why, unknown } = failure;
+        self.settling.clear();
+        let mut actions = match self.phase {
+            Phase::Going => self.pause(why.clone(), now),
+            Phase::Draining | Phase::Reading | Phase::Waiting(_) => Vec::new(),
+        };
+        for effect in self.outbox.doubt() {
+            actions.extend(self.in_doubt(effect, &why, unknown, now));
+        }
+        actions.extend(self.begin_to_read(now.time));
+        actions
+    }
+
+    /// Writes nothing more; what waits for a write that was never begun is given up.
+    fn pause(&mut self, why: String, now: Moment) -> Vec<Action> {
+        let given_up = self.outbox.halt();
+        let paused = Event::Paused { why: why.clone() };
+        let effects = self.machine.step(paused, now);
+        let mut actions = self.take_in(effects);
+        for effect in given_up {
+            actions.extend(self.in_doubt(effect, &why, false, now));
+        }
+        actions
+    }
+
+    /// What waits for a write that failed: where that may have been made all the same, what follows
+    /// from it waits until it is known; who asked is told now.
+    fn in_doubt(
+        &mut self,
+        effect: RotationEffect,
+        why: &str,
+        unknown: bool,
+        now: Moment,
+    ) -> Vec<Action> {
+        let why = why.to_owned();
+        match effect {
+            RotationEffect::Reply { ask, reply, .. } => {
+                if self.waits.contains_key(&ask) {
+                    self.wait_again.push(ask);
+                    return Vec::new();
+                }
+                let mut actions = self.unsay(ask, &reply, now);
+                let id = match &reply {
+                    Ok(Reply::Accepted { id }) => Some(*id),
+                    Ok(Reply::Report(report)) => Some(report.id),
+                    Ok(Reply::Done | Reply::Joined { .. } | Reply::NotLive { .. }) | Err(_) => None,
+                };
+                let told = match (reply, unknown) {
+                    (Err(error), _) => Err(error),
+                    (Ok(_), true) => Err(RotationError::Unwritten { id, why }),
+                    (Ok(_), false) => Err(RotationError::RepoUnavailable { why }),
+                };
+                actions.push(self.tell(ask, told));
+                actions
+            }
+            RotationEffect::Search { ask, .. } => {
+                vec![self.tell(ask, Err(RotationError::RepoUnavailable { why }))]
+            }
+            RotationEffect::Call { step, .. } => {
+                vec![Action::Perform(RotationEffect::Release { step })]
+            }
+            effect if unknown => {
+                self.held.push(effect);
+                Vec::new()
+            }
+            effect => self.take_back(effect).into_iter().collect(),
+        }
+    }
+
+    fn tell(&mut self, ask: Ask, reply: Result<Reply, RotationError>) -> Action {
+        let after = 0;
+        self.perform(RotationEffect::Reply { after, ask, reply })
+    }
+
+    /// Who is told that a join or registration failed is not here, and has not registered.
+    fn unsay(
+        &mut self,
+        ask: Ask,
+        reply: &Result<Reply, RotationError>,
+        now: Moment,
+    ) -> Vec<Action> {
+        if let Ok(Reply::Joined { incarnation }) = reply
+            && let Some(worker) = self.machine.roster().worker_of(*incarnation)
+        {
+            let incarnation = *incarnation;
+            let died = Event::Died {
+                worker,
+                incarnation,
+            };
+            let effects = self.machine.step(died, now);
+            return self.take_in(effects);
+        }
+        if let (Ok(Reply::Done), Some((worker, key, callback))) =
+            (reply, self.registering.remove(&ask))
+        {
+            self.machine.roster.detach(&worker, &key, &callback);
+        }
+        Vec::new()
+    }
+
+    /// An effect whose write was not made.
+    fn take_back(&self, effect: RotationEffect) -> Option<Action> {
+        match effect {
+            RotationEffect::Adopt { step, .. } => {
+                Some(Action::Perform(RotationEffect::Withdraw { step }))
+            }
+            RotationEffect::Write { .. }
+            | RotationEffect::Reply { .. }
+            | RotationEffect::Search { .. }
+            | RotationEffect::Snapshot { .. }
+            | RotationEffect::Prepare { .. }
+            | RotationEffect::Release { .. }
+            | RotationEffect::Call { .. }
+            | RotationEffect::Propose { .. }
+            | RotationEffect::Withdraw { .. }
+            | RotationEffect::Supersede { .. }
+            | RotationEffect::Stopped { .. }
+            | RotationEffect::Settled { .. } => None,
+        }
+    }
+
+    /// Reads the journal anew, or waits until it may be: one attempt follows another only after
+    /// the time that is set.
+    fn begin_to_read(&mut self, now: Time) -> Option<Action> {
+        match self.last_read.map(|_| self.next_read_after_last()) {
+            Some(at) if at > now => {
+                self.phase = Phase::Waiting(at);
+                None
+            }
+            Some(_) | None => Some(self.read(now)),
+        }
+    }
+
+    fn read(&mut self, now: Time) -> Action {
+        self.phase = Phase::Reading;
+        self.last_read = Some(now);
+        Action::Reopen
+    }
+
+    fn next_read(&self, now: Time) -> Time {
+        now.after(self.machine.config.reopen_every)
+    }
+
+    fn next_read_after_last(&self) -> Time {
+        self.next_read(self.last_read.unwrap_or_default())
+    }
+
+    fn is_time_to_read(&self, now: Time) -> bool {
+        matches!(self.phase, Phase::Waiting(at) if at <= now)
+    }
+}
+
+/// The steps that a batch settles.
+fn settled(batch: &[Fact]) -> Vec<StepRef> {
+    let mut steps = Vec::new();
+    for fact in batch {
+        match fact {
+            Fact::Step(rotation, _, step) if step.is_settled() => steps.push(StepRef {
+                rotation: *rotation,
+                step: step.no,
+            }),
+            Fact::Ended(header, of) => steps.extend(of.iter().map(|step| StepRef {
+                rotation: header.id,
+                step: step.no,
+            })),
+            Fact::Step(..)
+            | Fact::NextSequence(_)
+            | Fact::Member(_)
+            | Fact::MemberGone(_)
+            | Fact::Callback(_)
+            | Fact::CallbackGone { .. }
+            | Fact::Rotation(_)
+            | Fact::Keys(_)
+            | Fact::Snapshot(_)
+            | Fact::Record(_)
+            | Fact::Dismissed(_) => {}
+        }
+    }
+    steps
+}
