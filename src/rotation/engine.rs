@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::key::event::WriteFailure;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
-use crate::rotation::effect::{Fact, Reply, RotationEffect};
-use crate::rotation::error::RotationError;
+use crate::rotation::doubt::settled;
+use crate::rotation::effect::{Fact, RotationEffect};
 use crate::rotation::event::{Ask, Event, Moment, Recovery, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
@@ -24,15 +25,6 @@ pub enum Action {
     Reopen,
     /// Perform an effect: what it waits for is durable.
     Perform(RotationEffect),
-}
-
-/// How a batch failed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct WriteFailure {
-    /// Why.
-    pub why: String,
-    /// Whether it is unknown if the batch was made; else it was not.
-    pub unknown: bool,
 }
 
 /// What a journal that was read anew has.
@@ -61,12 +53,12 @@ enum Phase {
 /// The machine of all rotations behind its outbox.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RotationEngine {
-    machine: RotationMachine,
+    pub(crate) machine: RotationMachine,
     outbox: Outbox,
     phase: Phase,
     last_read: Option<Time>,
     /// What waits for a batch of which nobody knows whether it was made.
-    held: Vec<RotationEffect>,
+    pub(crate) held: Vec<RotationEffect>,
     /// The callbacks under way, with their attempts.
     running: BTreeMap<StepRef, u32>,
     /// How callbacks ended of which that is not durable yet, with their attempts.
@@ -74,10 +66,10 @@ pub struct RotationEngine {
     /// The steps that the batch under way settles.
     settling: Vec<StepRef>,
     /// Who waits for which rotation.
-    waits: BTreeMap<Ask, RotationId>,
+    pub(crate) waits: BTreeMap<Ask, RotationId>,
     /// Who is to wait again once the journal was read.
-    wait_again: Vec<Ask>,
-    registering: BTreeMap<Ask, (WorkerName, KeyName, CallbackName)>,
+    pub(crate) wait_again: Vec<Ask>,
+    pub(crate) registering: BTreeMap<Ask, (WorkerName, KeyName, CallbackName)>,
 }
 
 impl RotationEngine {
@@ -139,8 +131,8 @@ impl RotationEngine {
         }
     }
 
-    /// What is known may not be true any more: somebody else's write failed, or the actor that had
-    /// the engine died. Rotations pause until the journal was read anew.
+    /// What is known may not be true any more, because somebody else's write failed. Rotations pause
+    /// until the journal was read anew.
     pub fn interrupted(&mut self, why: String, now: Moment) -> Vec<Action> {
         match self.phase {
             Phase::Going => {
@@ -154,6 +146,16 @@ impl RotationEngine {
             }
             Phase::Draining | Phase::Reading | Phase::Waiting(_) => Vec::new(),
         }
+    }
+
+    /// The actor that had the engine died, perhaps in the middle of a step. Rotations pause until the
+    /// journal was read anew, at once.
+    pub fn restarted(&mut self, why: String, now: Moment) -> Vec<Action> {
+        self.machine.forget_half_a_step();
+        if self.phase == Phase::Going {
+            self.last_read = None;
+        }
+        self.interrupted(why, now)
     }
 
     /// The journal was read anew, or could not be.
@@ -194,11 +196,6 @@ impl RotationEngine {
         actions
     }
 
-    /// A call that was to be performed was not made.
-    pub fn uncalled(&mut self, step: StepRef) {
-        self.running.remove(&step);
-    }
-
     /// When `Tick` is due next.
     pub fn next_deadline(&self) -> Option<Time> {
         let read = match self.phase {
@@ -237,6 +234,9 @@ impl RotationEngine {
                 self.running.remove(step);
                 self.results.insert(*step, (*attempt, outcome.clone()));
             }
+            Event::Uncalled { step, attempt } if self.running.get(step) == Some(attempt) => {
+                self.running.remove(step);
+            }
             Event::Wait { ask, id } => {
                 self.waits.insert(*ask, *id);
             }
@@ -258,7 +258,7 @@ impl RotationEngine {
         }
     }
 
-    fn take_in(&mut self, effects: Vec<RotationEffect>) -> Vec<Action> {
+    pub(crate) fn take_in(&mut self, effects: Vec<RotationEffect>) -> Vec<Action> {
         let free = self.outbox.take_in(effects);
         let mut actions: Vec<Action> = free.into_iter().map(|e| self.perform(e)).collect();
         if let Some(batch) = self.outbox.next_batch() {
@@ -268,7 +268,7 @@ impl RotationEngine {
         actions
     }
 
-    fn perform(&mut self, effect: RotationEffect) -> Action {
+    pub(crate) fn perform(&mut self, effect: RotationEffect) -> Action {
         match &effect {
             RotationEffect::Call { step, attempt, .. } => {
                 if !self.machine.is_called(*step, *attempt) {
@@ -326,102 +326,6 @@ impl RotationEngine {
         actions
     }
 
-    /// What waits for a write that failed: where that may have been made all the same, what follows
-    /// from it waits until it is known; who asked is told now.
-    fn in_doubt(
-        &mut self,
-        effect: RotationEffect,
-        why: &str,
-        unknown: bool,
-        now: Moment,
-    ) -> Vec<Action> {
-        let why = why.to_owned();
-        match effect {
-            RotationEffect::Reply { ask, reply, .. } => {
-                if self.waits.contains_key(&ask) {
-                    self.wait_again.push(ask);
-                    return Vec::new();
-                }
-                let mut actions = self.unsay(ask, &reply, now);
-                let id = match &reply {
-                    Ok(Reply::Accepted { id }) => Some(*id),
-                    Ok(Reply::Report(report)) => Some(report.id),
-                    Ok(Reply::Done | Reply::Joined { .. } | Reply::NotLive { .. }) | Err(_) => None,
-                };
-                let told = match (reply, unknown) {
-                    (Err(error), _) => Err(error),
-                    (Ok(_), true) => Err(RotationError::Unwritten { id, why }),
-                    (Ok(_), false) => Err(RotationError::RepoUnavailable { why }),
-                };
-                actions.push(self.tell(ask, told));
-                actions
-            }
-            RotationEffect::Search { ask, .. } => {
-                vec![self.tell(ask, Err(RotationError::RepoUnavailable { why }))]
-            }
-            RotationEffect::Call { step, .. } => {
-                vec![Action::Perform(RotationEffect::Release { step })]
-            }
-            effect if unknown => {
-                self.held.push(effect);
-                Vec::new()
-            }
-            effect => self.take_back(effect).into_iter().collect(),
-        }
-    }
-
-    fn tell(&mut self, ask: Ask, reply: Result<Reply, RotationError>) -> Action {
-        let after = 0;
-        self.perform(RotationEffect::Reply { after, ask, reply })
-    }
-
-    /// Who is told that a join or registration failed is not here, and has not registered.
-    fn unsay(
-        &mut self,
-        ask: Ask,
-        reply: &Result<Reply, RotationError>,
-        now: Moment,
-    ) -> Vec<Action> {
-        if let Ok(Reply::Joined { incarnation }) = reply
-            && let Some(worker) = self.machine.roster().worker_of(*incarnation)
-        {
-            let incarnation = *incarnation;
-            let died = Event::Died {
-                worker,
-                incarnation,
-            };
-            let effects = self.machine.step(died, now);
-            return self.take_in(effects);
-        }
-        if let (Ok(Reply::Done), Some((worker, key, callback))) =
-            (reply, self.registering.remove(&ask))
-        {
-            self.machine.roster.detach(&worker, &key, &callback);
-        }
-        Vec::new()
-    }
-
-    /// An effect whose write was not made.
-    fn take_back(&self, effect: RotationEffect) -> Option<Action> {
-        match effect {
-            RotationEffect::Adopt { step, .. } => {
-                Some(Action::Perform(RotationEffect::Withdraw { step }))
-            }
-            RotationEffect::Write { .. }
-            | RotationEffect::Reply { .. }
-            | RotationEffect::Search { .. }
-            | RotationEffect::Snapshot { .. }
-            | RotationEffect::Prepare { .. }
-            | RotationEffect::Release { .. }
-            | RotationEffect::Call { .. }
-            | RotationEffect::Propose { .. }
-            | RotationEffect::Withdraw { .. }
-            | RotationEffect::Supersede { .. }
-            | RotationEffect::Stopped { .. }
-            | RotationEffect::Settled { .. } => None,
-        }
-    }
-
     /// Reads the journal anew, or waits until it may be: one attempt follows another only after
     /// the time that is set.
     fn begin_to_read(&mut self, now: Time) -> Option<Action> {
@@ -451,33 +355,4 @@ impl RotationEngine {
     fn is_time_to_read(&self, now: Time) -> bool {
         matches!(self.phase, Phase::Waiting(at) if at <= now)
     }
-}
-
-/// The steps that a batch settles.
-fn settled(batch: &[Fact]) -> Vec<StepRef> {
-    let mut steps = Vec::new();
-    for fact in batch {
-        match fact {
-            Fact::Step(rotation, _, step) if step.is_settled() => steps.push(StepRef {
-                rotation: *rotation,
-                step: step.no,
-            }),
-            Fact::Ended(header, of) => steps.extend(of.iter().map(|step| StepRef {
-                rotation: header.id,
-                step: step.no,
-            })),
-            Fact::Step(..)
-            | Fact::NextSequence(_)
-            | Fact::Member(_)
-            | Fact::MemberGone(_)
-            | Fact::Callback(_)
-            | Fact::CallbackGone { .. }
-            | Fact::Rotation(_)
-            | Fact::Keys(_)
-            | Fact::Snapshot(_)
-            | Fact::Record(_)
-            | Fact::Dismissed(_) => {}
-        }
-    }
-    steps
 }

@@ -214,6 +214,13 @@ pub enum Event {
         /// How.
         outcome: StepOutcome,
     },
+    /// A callback that was to be called was not, because its worker's actor died before it.
+    Uncalled {
+        /// Which.
+        step: StepRef,
+        /// Which attempt.
+        attempt: u32,
+    },
     /// The key has taken a step's change into account.
     Proposed {
         /// Which.
@@ -234,4 +241,35 @@ pub enum Event {
     Interrupt,
     /// Time has passed.
     Tick,
+}
+
+impl Event {
+    /// Whom to answer, if somebody asked.
+    pub fn ask(&self) -> Option<Ask> {
+        match self {
+            Self::Define { ask, .. }
+            | Self::Join { ask, .. }
+            | Self::Leave { ask, .. }
+            | Self::RemoveCallback { ask, .. }
+            | Self::Register { ask, .. }
+            | Self::Declare { ask, .. }
+            | Self::Searched { ask, .. }
+            | Self::Wait { ask, .. }
+            | Self::Resume { ask, .. }
+            | Self::Abort { ask, .. }
+            | Self::Dismiss { ask, .. } => Some(*ask),
+            Self::Gone { .. }
+            | Self::Died { .. }
+            | Self::Snapped { .. }
+            | Self::Prepared { .. }
+            | Self::Ended { .. }
+            | Self::Uncalled { .. }
+            | Self::Proposed { .. }
+            | Self::Paused { .. }
+            | Self::Recovered(_)
+            | Self::Close
+            | Self::Interrupt
+            | Self::Tick => None,
+        }
+    }
 }

@@ -23,6 +23,17 @@ impl RotationMachine {
         active == Some(&Active::Running { attempt })
     }
 
+    /// Whether a key is defined in this life.
+    pub fn is_defined(&self, key: &KeyName) -> bool {
+        let queue = self.rotations.queue(key);
+        queue.is_some_and(|queue| queue.defined.is_some())
+    }
+
+    /// Whether a rotation has been accepted and has not ended.
+    pub fn is_live(&self, id: RotationId) -> bool {
+        self.rotations.get(id).is_some()
+    }
+
     /// Why rotations are paused, if they are.
     pub fn paused(&self) -> Option<&str> {
         self.paused.as_deref()

@@ -122,6 +122,7 @@ impl RotationMachine {
             Event::Snapped { rotation } => self.snapped(rotation, now),
             Event::Prepared { step } => self.prepared(step, now),
             Event::Ended { step, attempt, outcome } => self.ended(step, attempt, outcome, now),
+            Event::Uncalled { step, attempt } => self.uncalled(step, attempt, now),
             Event::Proposed { step, applies } => self.proposed(step, applies, now),
             Event::Paused { why } => self.pause(why),
             Event::Recovered(recovery) => self.recover(*recovery, now),

@@ -5,6 +5,7 @@
 //! Never in here: a clock, a channel, async, serde, a key's bytes. It imports `secret` and `key`.
 
 pub mod declare;
+mod doubt;
 pub mod effect;
 pub mod end;
 pub mod engine;

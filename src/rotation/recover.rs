@@ -39,6 +39,12 @@ impl RotationMachine {
         }
     }
 
+    /// Drops what a step that did not come to its end wanted.
+    pub(crate) fn forget_half_a_step(&mut self) {
+        self.effects.clear();
+        self.facts.clear();
+    }
+
     /// Takes what the journal has as true and goes on. A step found InProgress of which the
     /// callback runs, or has ended, is not called again; one that nobody knows of is.
     pub(crate) fn recover(&mut self, recovery: Recovery, now: Moment) {

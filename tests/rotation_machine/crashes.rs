@@ -219,7 +219,7 @@ fn paused() -> Coordinator {
     let mut c = Coordinator::begun(Strategy::Halt, TWO);
     c.declare(2);
     let why = "disk full".to_owned();
-    assert_eq!(c.step(Event::Paused { why }), [""; 0]);
+    assert_eq!(c.step(Event::Paused { why }), ["release r1/0"]);
     c
 }
 
