@@ -5,13 +5,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message};
-use actix::{Recipient, SpawnHandle, WrapFuture};
+use actix::fut::wrap_future;
+use actix::{AsyncContext, Context, SpawnHandle};
 
+use crate::actors::coordinator::CoordinatorPart;
+use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::actors::supervision::inbox::Letter;
+use crate::actors::supervision::life::{Life, Part, Then};
+use crate::actors::supervision::seat::Seat;
 use crate::guard::plugins::Plugins;
 use crate::guard::threads::Slot;
-use crate::key::name::{CallbackName, KeyName};
-use crate::rotation::event::StepRef;
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::event::{Event, StepRef};
 use crate::worker::callback::{Callback, KeyChange};
 use crate::worker::handle::Staging;
 use crate::worker::run::{CallEnd, CallMeans, call};
@@ -24,6 +29,13 @@ pub enum WorkerMessage {
         /// Which.
         step: StepRef,
     },
+    /// A callback that was to be called was not.
+    Uncalled {
+        /// Which.
+        step: StepRef,
+        /// Which attempt.
+        attempt: u32,
+    },
     /// A callback ended.
     Ended {
         /// Which.
@@ -33,10 +45,6 @@ pub enum WorkerMessage {
         /// How.
         end: CallEnd,
     },
-}
-
-impl Message for WorkerMessage {
-    type Result = ();
 }
 
 /// A call of a callback.
@@ -80,6 +88,13 @@ pub enum WorkerOrder {
         /// The callback.
         callback: CallbackName,
     },
+    /// What was to be prepared is ready.
+    Prepared {
+        /// Which step.
+        step: StepRef,
+        /// What is ready.
+        ready: Box<Prepared>,
+    },
     /// Give up what was prepared.
     Release {
         /// Which step.
@@ -91,9 +106,14 @@ pub enum WorkerOrder {
     Stop,
 }
 
-impl Message for WorkerOrder {
-    type Result = ();
+impl Letter for WorkerOrder {
+    fn is_request(&self) -> bool {
+        false
+    }
 }
+
+/// What a call needs, ready.
+pub struct Prepared(Ready);
 
 struct Ready {
     callback: Callback,
@@ -101,46 +121,60 @@ struct Ready {
     slot: Option<Slot>,
 }
 
-/// The actor of one worker.
-pub struct WorkerActor {
+struct Preparing {
+    lane: CallLane,
+    callback: CallbackName,
+    /// Belongs to one life of the actor.
+    task: Option<SpawnHandle>,
+}
+
+/// The life of a worker's actor.
+type Ctx = Context<Life<WorkerPart>>;
+
+/// What a worker's actor knows.
+pub struct WorkerPart {
+    name: WorkerName,
+    incarnation: u64,
     callbacks: HashMap<(KeyName, CallbackName), Callback>,
-    preparing: HashMap<StepRef, SpawnHandle>,
+    preparing: HashMap<StepRef, Preparing>,
     ready: HashMap<StepRef, Ready>,
     plugins: Arc<Plugins>,
-    coordinator: Recipient<WorkerMessage>,
+    coordinator: Arc<Seat<CoordinatorPart>>,
+    seat: Arc<Seat<WorkerPart>>,
 }
 
-impl Actor for WorkerActor {
-    type Context = Context<Self>;
-}
-
-impl WorkerActor {
+impl WorkerPart {
     /// A worker without callbacks.
-    pub fn new(plugins: Arc<Plugins>, coordinator: Recipient<WorkerMessage>) -> Self {
+    pub fn new(
+        name: WorkerName,
+        incarnation: u64,
+        plugins: Arc<Plugins>,
+        coordinator: Arc<Seat<CoordinatorPart>>,
+        seat: Arc<Seat<WorkerPart>>,
+    ) -> Self {
         Self {
+            name,
+            incarnation,
             callbacks: HashMap::new(),
             preparing: HashMap::new(),
             ready: HashMap::new(),
             plugins,
             coordinator,
+            seat,
         }
     }
 
-    fn prepare(
-        &mut self,
-        step: StepRef,
-        lane: CallLane,
-        name: CallbackName,
-        ctx: &mut Context<Self>,
-    ) {
-        let Some(callback) = self.callbacks.get(&(lane.key.clone(), name)).cloned() else {
+    fn prepare(&mut self, step: StepRef, lane: CallLane, name: CallbackName, ctx: &mut Ctx) {
+        let callback = self.callbacks.get(&(lane.key.clone(), name.clone()));
+        let Some(callback) = callback.cloned() else {
             return;
         };
         let thread = callback
             .blocks()
             .then(|| self.plugins.callback_threads().reserve());
+        let (seat, of) = (Arc::clone(&self.seat), lane.clone());
         let get_ready = async move {
-            let turn = running::turn(lane).await;
+            let turn = running::turn(of).await;
             let slot = match thread {
                 Some(reserved) => Some(reserved.await.ok()?),
                 None => None,
@@ -151,15 +185,32 @@ impl WorkerActor {
                 slot,
             })
         };
-        let told = get_ready.into_actor(self).map(move |ready, actor, _| {
-            actor.preparing.remove(&step);
-            if let Some(ready) = ready {
-                actor.ready.insert(step, ready);
-                actor.coordinator.do_send(WorkerMessage::Prepared { step });
+        let task = Some(ctx.spawn(wrap_future::<_, Life<Self>>(async move {
+            if let Some(ready) = get_ready.await {
+                let ready = Box::new(Prepared(ready));
+                seat.post(WorkerOrder::Prepared { step, ready });
             }
-        });
-        let handle = ctx.spawn(told);
-        self.preparing.insert(step, handle);
+        })));
+        let preparing = Preparing {
+            lane,
+            callback: name,
+            task,
+        };
+        self.preparing.insert(step, preparing);
+    }
+
+    fn prepared(&mut self, step: StepRef, ready: Ready) {
+        if self.preparing.remove(&step).is_some() {
+            self.ready.insert(step, ready);
+            self.tell(WorkerMessage::Prepared { step });
+        }
+    }
+
+    fn release(&mut self, step: StepRef, ctx: &mut Ctx) {
+        if let Some(task) = self.preparing.remove(&step).and_then(|p| p.task) {
+            ctx.cancel_future(task);
+        }
+        self.ready.remove(&step);
     }
 
     fn run(&mut self, order: Call) {
@@ -176,25 +227,35 @@ impl WorkerActor {
             slot,
         }) = self.ready.remove(&step)
         else {
-            let end = CallEnd::failed("it could not be called: its worker is gone");
-            self.coordinator
-                .do_send(WorkerMessage::Ended { step, attempt, end });
+            self.tell(WorkerMessage::Uncalled { step, attempt });
             return;
         };
         let means = CallMeans { turn, slot, limit };
         let plugins = Arc::clone(&self.plugins);
-        let coordinator = self.coordinator.clone();
+        let coordinator = Arc::clone(&self.coordinator);
         actix::spawn(async move {
             let end = call(plugins, callback, change, staging, means).await;
-            coordinator.do_send(WorkerMessage::Ended { step, attempt, end });
+            let ended = WorkerMessage::Ended { step, attempt, end };
+            coordinator.post(CoordinatorMessage::Worker(ended));
         });
+    }
+
+    fn tell(&self, message: WorkerMessage) {
+        self.coordinator.post(CoordinatorMessage::Worker(message));
     }
 }
 
-impl Handler<WorkerOrder> for WorkerActor {
-    type Result = ();
+impl Part for WorkerPart {
+    type Message = WorkerOrder;
 
-    fn handle(&mut self, order: WorkerOrder, ctx: &mut Context<Self>) {
+    fn begin(&mut self, ctx: &mut Ctx) {
+        for (step, preparing) in std::mem::take(&mut self.preparing) {
+            let Preparing { lane, callback, .. } = preparing;
+            self.prepare(step, lane, callback, ctx);
+        }
+    }
+
+    fn handle(&mut self, order: WorkerOrder, ctx: &mut Ctx) -> Then {
         match order {
             WorkerOrder::Add {
                 key,
@@ -210,17 +271,33 @@ impl Handler<WorkerOrder> for WorkerActor {
                 step,
                 lane,
                 callback,
-            } => {
-                self.prepare(step, lane, callback, ctx);
-            }
-            WorkerOrder::Release { step } => {
-                if let Some(handle) = self.preparing.remove(&step) {
-                    ctx.cancel_future(handle);
-                }
-                self.ready.remove(&step);
-            }
+            } => self.prepare(step, lane, callback, ctx),
+            WorkerOrder::Prepared { step, ready } => self.prepared(step, ready.0),
+            WorkerOrder::Release { step } => self.release(step, ctx),
             WorkerOrder::Run(call) => self.run(*call),
-            WorkerOrder::Stop => ctx.stop(),
+            WorkerOrder::Stop => return Then::End,
+        }
+        Then::GoOn
+    }
+
+    /// The worker is dead: its name is free, and one that joins under it takes up its steps.
+    fn fail(&mut self, _why: &str) {
+        if self.name == WorkerName::main() {
+            // It lives as long as its manager; its steps wait for its actor's restart.
+            return;
+        }
+        let died = Event::Died {
+            worker: self.name.clone(),
+            incarnation: self.incarnation,
+        };
+        let died = CoordinatorMessage::Happened(Box::new(died));
+        self.coordinator.post(died);
+    }
+
+    fn refuse(&mut self, order: WorkerOrder) {
+        if let WorkerOrder::Run(call) = order {
+            let (step, attempt) = (call.step, call.attempt);
+            self.tell(WorkerMessage::Uncalled { step, attempt });
         }
     }
 }

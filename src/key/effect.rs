@@ -50,6 +50,8 @@ pub enum KeyEffect {
         /// What to write.
         change: RecordChange,
     },
+    /// A record that nobody waits for could not be written: after a while, tell `WriteAgain`.
+    WriteLater,
     /// Answer an asker.
     Answer {
         /// Whom.

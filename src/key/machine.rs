@@ -7,7 +7,7 @@ use crate::key::attempt::{Attempt, FetchAnswer};
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::{Answer, KeyEffect};
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Event, HalfPrints, Request, Ticket};
+use crate::key::event::{Ask, Event, HalfPrints, Request, Ticket, WriteFailure};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
 use crate::key::proposal::Proposals;
@@ -48,6 +48,8 @@ pub struct KeyMachine {
     pub(crate) forward_answers: u64,
     pub(crate) forward_answers_at_stop: HashMap<u128, u64>,
     state_reads: u64,
+    /// What the record should be, where writing that failed and nobody waits for it.
+    pub(crate) owed: Option<RecordChange>,
     last_answer: Option<HalfPrints>,
     declared_old: Option<HalfPrints>,
 }
@@ -67,6 +69,7 @@ impl KeyMachine {
             forward_answers: 0,
             forward_answers_at_stop: HashMap::new(),
             state_reads: 0,
+            owed: None,
             last_answer: None,
             declared_old: None,
         }
@@ -129,7 +132,8 @@ impl KeyMachine {
                 ticket,
                 change,
                 result,
-            } => self.saved(ticket, &change, result, &mut effects),
+            } => self.saved(ticket, change, result, &mut effects),
+            Event::WriteAgain => self.write_again(&mut effects),
             Event::Declared { old } => self.declared_old = old,
             Event::Snapshot { ticket } => self.snapshot(ticket, &mut effects),
             Event::Propose { ticket, change } => self.propose(ticket, change, &mut effects),
@@ -206,6 +210,7 @@ impl KeyMachine {
             Attempt::Write(record) => {
                 waiter.waits = For::Write;
                 self.waiting.add(waiter);
+                self.owed = None;
                 effects.push(KeyEffect::save(ticket, record));
                 return;
             }
@@ -291,12 +296,16 @@ impl KeyMachine {
     fn saved(
         &mut self,
         ticket: Option<Ticket>,
-        change: &RecordChange,
-        result: Result<(), String>,
+        change: RecordChange,
+        result: Result<(), WriteFailure>,
         effects: &mut Vec<KeyEffect>,
     ) {
         if result.is_ok() {
-            self.waiting.reload(&found(change));
+            self.waiting.reload(&found(&change));
+        } else if ticket.is_none() {
+            self.owed = Some(change);
+            effects.push(KeyEffect::WriteLater);
+            return;
         }
         let Some(waiter) = ticket.and_then(|ticket| self.waiting.take(ticket)) else {
             return;
@@ -306,9 +315,24 @@ impl KeyMachine {
             ticket: waiter.ask.ticket,
             answer: match result {
                 Ok(()) => Ok(Answer::Saved),
-                Err(why) => Err(KeyError::RepoUnavailable { key, why }),
+                Err(WriteFailure { why, unknown: true }) => Err(KeyError::Unwritten { key, why }),
+                Err(WriteFailure { why, .. }) => Err(KeyError::RepoUnavailable { key, why }),
             },
         });
+    }
+
+    fn write_again(&mut self, effects: &mut Vec<KeyEffect>) {
+        if self.proposals.is_one_out() {
+            effects.push(KeyEffect::WriteLater);
+        } else if let Some(change) = self.owed.take() {
+            let ticket = None;
+            effects.push(KeyEffect::Write { ticket, change });
+        }
+    }
+
+    /// Lets go of everybody who waits; the state, and what rotations want of it, stay.
+    pub fn forget_requests(&mut self) {
+        self.waiting = Waiting::default();
     }
 
     fn tick(&mut self, now: Time, effects: &mut Vec<KeyEffect>) {

@@ -157,6 +157,7 @@ impl KeyMachine {
             self.state = state;
         }
         if let Some(change) = &proposal.record {
+            self.owed = None;
             self.waiting.reload(&found(change));
         }
         if let Some(change) = record.filter(|record| proposal.record.as_ref() != Some(record)) {

@@ -32,6 +32,13 @@ impl Disk {
     }
 }
 
+fn full() -> RepoError {
+    RepoError::Full {
+        path: PathBuf::from("/data/000004.log"),
+        source: Box::new(io::Error::from(io::ErrorKind::StorageFull)),
+    }
+}
+
 impl StateRepo for Disk {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
         self.repo.get(space, key)
@@ -43,15 +50,15 @@ impl StateRepo for Disk {
 
     fn apply(&self, batch: &Batch) -> Result<(), RepoError> {
         if self.full.load(Ordering::SeqCst) {
-            return Err(RepoError::Full {
-                path: PathBuf::from("/data/000004.log"),
-                source: Box::new(io::Error::from(io::ErrorKind::StorageFull)),
-            });
+            return Err(full());
         }
         self.repo.apply(batch)
     }
 
     fn reopen(&self) -> Result<(), RepoError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(full());
+        }
         self.repo.reopen()
     }
 

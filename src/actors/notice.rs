@@ -1,0 +1,169 @@
+//! What the shell of the coordinator has to notice of a step of the machine: which key became
+//! defined by it, which callback registered, whose keys were accepted, and who is off the roster.
+
+use std::sync::Arc;
+
+use crate::actors::coordinator::CoordinatorPart;
+use crate::actors::coordinator_message::With;
+use crate::actors::directory::KeyEntry;
+use crate::actors::key_message::KeyMessage;
+use crate::actors::supervision::name::ActorName;
+use crate::actors::worker::WorkerOrder;
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::event::{Ask, Event};
+use crate::rotation::id::RotationId;
+use crate::worker::callback::Callback;
+
+/// What may come of a step.
+pub enum Notice {
+    /// Nothing that the shell has to know.
+    Nothing,
+    /// A key becomes defined.
+    Defines(Arc<KeyEntry>),
+    /// A callback becomes registered.
+    Registers {
+        /// Whose.
+        worker: WorkerName,
+        /// For which key.
+        key: KeyName,
+        /// Its name.
+        name: CallbackName,
+        /// The callback.
+        callback: Callback,
+    },
+    /// A rotation is accepted, with the keys that came with this request.
+    Accepts(Ask, RotationId),
+    /// A worker is off the roster.
+    Leaves(WorkerName),
+    /// A callback is off the roster.
+    Removes {
+        /// Whose.
+        worker: WorkerName,
+        /// For which key.
+        key: KeyName,
+        /// Its name.
+        name: CallbackName,
+    },
+}
+
+impl Notice {
+    /// What an event may come to.
+    pub fn of(event: &Event) -> Self {
+        match event {
+            Event::Declare { ask, declaration }
+            | Event::Searched {
+                ask, declaration, ..
+            } => Self::Accepts(*ask, declaration.id),
+            Event::Leave { worker, .. } => Self::Leaves(worker.clone()),
+            Event::RemoveCallback {
+                worker,
+                key,
+                callback,
+                ..
+            } => Self::Removes {
+                worker: worker.clone(),
+                key: key.clone(),
+                name: callback.clone(),
+            },
+            _ => Self::Nothing,
+        }
+    }
+}
+
+impl CoordinatorPart {
+    /// What a request with what came with it may come to.
+    pub(super) fn notice(&mut self, ask: Ask, with: With, event: &Event) -> Notice {
+        match with {
+            With::Nothing => Notice::of(event),
+            With::Secrets(secrets) => {
+                self.offered.insert(ask, secrets);
+                Notice::of(event)
+            }
+            With::Key(entry) => Notice::Defines(entry),
+            With::Worker(worker) => {
+                self.joining.insert(ask, worker);
+                Notice::Nothing
+            }
+            With::Callback {
+                worker,
+                key,
+                name,
+                callback,
+            } => Notice::Registers {
+                worker,
+                key,
+                name,
+                callback,
+            },
+        }
+    }
+
+    /// Whether the machine knows what the notice is about.
+    pub(super) fn known(&self, notice: &Notice) -> bool {
+        let machine = self.engine.machine();
+        let roster = machine.roster();
+        match notice {
+            Notice::Nothing => false,
+            Notice::Defines(entry) => machine.is_defined(entry.name()),
+            Notice::Registers {
+                worker, key, name, ..
+            } => roster
+                .get(worker)
+                .is_some_and(|entry| entry.has_attached(key, name)),
+            Notice::Accepts(_, id) => machine.is_live(*id),
+            Notice::Leaves(worker) => roster.get(worker).is_some(),
+            Notice::Removes { worker, key, name } => {
+                roster.get(worker).is_some_and(|entry| entry.has(key, name))
+            }
+        }
+    }
+
+    /// Takes in what a step came to, before anything of it is performed.
+    pub(super) fn take_notice(&mut self, notice: Notice, before: bool) {
+        let now = self.known(&notice);
+        let (begun, ended) = (!before && now, before && !now);
+        match notice {
+            Notice::Defines(entry) if begun => {
+                entry.seat().make_known();
+                self.keys.insert(entry.name().clone(), Arc::clone(&entry));
+                self.declarer.directory.add(entry);
+            }
+            Notice::Defines(refused) => refused.post(KeyMessage::Stop),
+            Notice::Registers {
+                worker,
+                key,
+                name,
+                callback,
+            } if begun => {
+                if let Some(worker) = self.workers.get(&worker) {
+                    worker.post(WorkerOrder::Add {
+                        key,
+                        name,
+                        callback,
+                    });
+                }
+            }
+            Notice::Accepts(ask, id) if begun => {
+                if let Some(secrets) = self.offered.remove(&ask) {
+                    self.secrets.insert(id, secrets);
+                }
+            }
+            Notice::Leaves(worker) if ended => {
+                if let Some(seat) = self.workers.remove(&worker) {
+                    self.means.supervision.forget(&ActorName::Worker(worker));
+                    seat.post(WorkerOrder::Stop);
+                }
+            }
+            Notice::Removes { worker, key, name } if ended => {
+                if let Some(worker) = self.workers.get(&worker) {
+                    worker.post(WorkerOrder::Remove { key, name });
+                }
+            }
+            Notice::Nothing
+            | Notice::Registers { .. }
+            | Notice::Accepts(..)
+            | Notice::Leaves(_)
+            | Notice::Removes { .. } => {}
+        }
+    }
+}
