@@ -14,7 +14,7 @@ use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::{DoubtfulBatch, JournalThread};
 use crate::actors::key_message::Proposed;
-use crate::actors::notice::Notice;
+use crate::actors::notice::{Departing, Notice};
 use crate::actors::supervision::life::{Life, Part, Then, later};
 use crate::actors::supervision::seat::Seat;
 use crate::actors::supervision::supervisor::Supervision;
@@ -84,6 +84,7 @@ pub struct CoordinatorPart {
     pub(super) secrets: BTreeMap<RotationId, RotationSecrets>,
     pub(super) keys: HashMap<KeyName, Arc<KeyEntry>>,
     pub(super) workers: HashMap<WorkerName, Arc<Seat<WorkerPart>>>,
+    pub(super) departing: HashMap<Ask, Departing>,
     pub(super) calls: HashMap<StepRef, Calling>,
     pub(super) done: HashMap<StepRef, (Effect, Vec<Staged>)>,
     pub(super) proposals: HashMap<StepRef, (Ticket, KeyName, Option<RecordChange>)>,
@@ -178,6 +179,7 @@ impl CoordinatorPart {
             secrets,
             keys: HashMap::new(),
             workers: HashMap::new(),
+            departing: HashMap::new(),
             calls: HashMap::new(),
             done: HashMap::new(),
             proposals: HashMap::new(),

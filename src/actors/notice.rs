@@ -8,7 +8,8 @@ use crate::actors::coordinator_message::With;
 use crate::actors::directory::KeyEntry;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::name::ActorName;
-use crate::actors::worker::WorkerOrder;
+use crate::actors::supervision::seat::Seat;
+use crate::actors::worker::{WorkerOrder, WorkerPart};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::event::{Ask, Event};
 use crate::rotation::id::RotationId;
@@ -34,9 +35,11 @@ pub enum Notice {
     /// A rotation is accepted, with the keys that came with this request.
     Accepts(Ask, RotationId),
     /// A worker is off the roster.
-    Leaves(WorkerName),
+    Leaves(Ask, WorkerName),
     /// A callback is off the roster.
     Removes {
+        /// Who asked.
+        ask: Ask,
         /// Whose.
         worker: WorkerName,
         /// For which key.
@@ -54,13 +57,15 @@ impl Notice {
             | Event::Searched {
                 ask, declaration, ..
             } => Self::Accepts(*ask, declaration.id),
-            Event::Leave { worker, .. } => Self::Leaves(worker.clone()),
+            Event::Leave { ask, worker, .. } => Self::Leaves(*ask, worker.clone()),
             Event::RemoveCallback {
+                ask,
                 worker,
                 key,
                 callback,
                 ..
             } => Self::Removes {
+                ask: *ask,
                 worker: worker.clone(),
                 key: key.clone(),
                 name: callback.clone(),
@@ -68,6 +73,14 @@ impl Notice {
             _ => Self::Nothing,
         }
     }
+}
+
+/// What is off the roster, but not durably yet.
+pub enum Departing {
+    /// A worker with its actor.
+    Worker(WorkerName, Arc<Seat<WorkerPart>>),
+    /// A callback of a worker and key.
+    Callback(WorkerName, KeyName, CallbackName),
 }
 
 impl CoordinatorPart {
@@ -111,10 +124,10 @@ impl CoordinatorPart {
                 .get(worker)
                 .is_some_and(|entry| entry.has_attached(key, name)),
             Notice::Accepts(_, id) => machine.is_live(*id),
-            Notice::Leaves(worker) => roster.get(worker).is_some(),
-            Notice::Removes { worker, key, name } => {
-                roster.get(worker).is_some_and(|entry| entry.has(key, name))
-            }
+            Notice::Leaves(_, worker) => roster.get(worker).is_some(),
+            Notice::Removes {
+                worker, key, name, ..
+            } => roster.get(worker).is_some_and(|entry| entry.has(key, name)),
         }
     }
 
@@ -148,22 +161,50 @@ impl CoordinatorPart {
                     self.secrets.insert(id, secrets);
                 }
             }
-            Notice::Leaves(worker) if ended => {
+            Notice::Leaves(ask, worker) if ended => {
                 if let Some(seat) = self.workers.remove(&worker) {
-                    self.means.supervision.forget(&ActorName::Worker(worker));
-                    seat.post(WorkerOrder::Stop);
+                    self.departing.insert(ask, Departing::Worker(worker, seat));
                 }
             }
-            Notice::Removes { worker, key, name } if ended => {
-                if let Some(worker) = self.workers.get(&worker) {
-                    worker.post(WorkerOrder::Remove { key, name });
-                }
+            Notice::Removes {
+                ask,
+                worker,
+                key,
+                name,
+            } if ended => {
+                let callback = Departing::Callback(worker, key, name);
+                self.departing.insert(ask, callback);
             }
             Notice::Nothing
             | Notice::Registers { .. }
             | Notice::Accepts(..)
-            | Notice::Leaves(_)
+            | Notice::Leaves(..)
             | Notice::Removes { .. } => {}
+        }
+    }
+
+    /// What was off the roster is so durably, or is not after all.
+    pub(super) fn depart(&mut self, ask: Ask, is_gone: bool) {
+        match self.departing.remove(&ask) {
+            None => {}
+            Some(Departing::Worker(worker, seat)) if is_gone => {
+                if !self.workers.contains_key(&worker) {
+                    self.means.supervision.forget(&ActorName::Worker(worker));
+                }
+                seat.post(WorkerOrder::Stop);
+            }
+            Some(Departing::Worker(worker, seat)) => {
+                self.workers.entry(worker).or_insert(seat);
+            }
+            Some(Departing::Callback(worker, key, name)) => {
+                let roster = self.engine.machine().roster();
+                let entry = roster.get(&worker);
+                // One that was registered again since stays.
+                let is_back = entry.is_some_and(|entry| entry.has_attached(&key, &name));
+                if let Some(worker) = self.workers.get(&worker).filter(|_| is_gone && !is_back) {
+                    worker.post(WorkerOrder::Remove { key, name });
+                }
+            }
         }
     }
 }

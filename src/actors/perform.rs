@@ -88,6 +88,7 @@ impl CoordinatorPart {
 
     fn reply(&mut self, ask: Ask, reply: Result<Reply, RotationError>) {
         self.offered.remove(&ask);
+        self.depart(ask, reply.is_ok());
         let joining = self.joining.remove(&ask);
         if let (Some(worker), Ok(Reply::Joined { incarnation })) = (&joining, &reply) {
             self.start_worker(worker.clone(), *incarnation);
