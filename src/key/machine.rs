@@ -45,6 +45,7 @@ pub struct KeyMachine {
     fetching: Option<u64>,
     fetches: u64,
     store_hangs: bool,
+    writing: usize,
     pub(crate) forward_answers: u64,
     pub(crate) forward_answers_at_stop: HashMap<u128, u64>,
     state_reads: u64,
@@ -64,6 +65,7 @@ impl KeyMachine {
             fetching: None,
             fetches: 0,
             store_hangs: false,
+            writing: 0,
             forward_answers: 0,
             forward_answers_at_stop: HashMap::new(),
             state_reads: 0,
@@ -159,6 +161,7 @@ impl KeyMachine {
         let waiter = Waiter {
             ask,
             loaded: None,
+            fetched: None,
             waits: For::NextFetch,
         };
         self.serve(waiter, None, effects);
@@ -190,6 +193,14 @@ impl KeyMachine {
     ) {
         let ticket = waiter.ask.ticket;
         let answer = match self.attempt(&waiter, fetched) {
+            // What is being written comes before this request, which must not be answered as if it
+            // did not: the write would then undo, in the record, what the request does now.
+            Attempt::Done { .. } if waiter.loaded.is_some() && self.writing > 0 => {
+                waiter.fetched = fetched.cloned();
+                waiter.waits = For::Writes;
+                self.waiting.add(waiter);
+                return;
+            }
             Attempt::Done { answer, state } => {
                 if let Answer::Key { flow, .. } = answer {
                     self.forward_answers += u64::from(flow == SecretKeyFlow::ForwardPath);
@@ -203,10 +214,17 @@ impl KeyMachine {
                 self.waiting.add(waiter);
                 return;
             }
+            // Saves without end must not keep those waiting who wait for the end of the writes.
+            Attempt::Write(_) if self.waiting.any(For::Writes) => {
+                waiter.fetched = fetched.cloned();
+                waiter.waits = For::Writes;
+                self.waiting.add(waiter);
+                return;
+            }
             Attempt::Write(record) => {
                 waiter.waits = For::Write;
                 self.waiting.add(waiter);
-                effects.push(KeyEffect::save(ticket, record));
+                self.write(Some(ticket), RecordChange::Put(record), effects);
                 return;
             }
             Attempt::Load => {
@@ -227,6 +245,16 @@ impl KeyMachine {
             },
         };
         effects.push(KeyEffect::Answer { ticket, answer });
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        ticket: Option<Ticket>,
+        change: RecordChange,
+        effects: &mut Vec<KeyEffect>,
+    ) {
+        self.writing += 1;
+        effects.push(KeyEffect::Write { ticket, change });
     }
 
     fn may_wait_for_store(&self, request: &Request) -> Result<(), KeyError> {
@@ -295,20 +323,27 @@ impl KeyMachine {
         result: Result<(), String>,
         effects: &mut Vec<KeyEffect>,
     ) {
-        if result.is_ok() {
-            self.waiting.reload(&found(change));
-        }
-        let Some(waiter) = ticket.and_then(|ticket| self.waiting.take(ticket)) else {
-            return;
-        };
-        let key = self.name.clone();
-        effects.push(KeyEffect::Answer {
-            ticket: waiter.ask.ticket,
-            answer: match result {
-                Ok(()) => Ok(Answer::Saved),
-                Err(why) => Err(KeyError::RepoUnavailable { key, why }),
-            },
+        self.writing = self.writing.saturating_sub(1);
+        self.waiting.reload(&match &result {
+            Ok(()) => found(change),
+            Err(why) => Loaded::Unavailable { why: why.clone() },
         });
+        if let Some(waiter) = ticket.and_then(|ticket| self.waiting.take(ticket)) {
+            let key = self.name.clone();
+            effects.push(KeyEffect::Answer {
+                ticket: waiter.ask.ticket,
+                answer: match result {
+                    Ok(()) => Ok(Answer::Saved),
+                    Err(why) => Err(KeyError::RepoUnavailable { key, why }),
+                },
+            });
+        }
+        if self.writing == 0 {
+            for mut waiter in self.waiting.take_all(For::Writes) {
+                let fetched = waiter.fetched.take();
+                self.serve(waiter, fetched.as_ref(), effects);
+            }
+        }
     }
 
     fn tick(&mut self, now: Time, effects: &mut Vec<KeyEffect>) {

@@ -160,8 +160,7 @@ impl KeyMachine {
             self.waiting.reload(&found(change));
         }
         if let Some(change) = record.filter(|record| proposal.record.as_ref() != Some(record)) {
-            let ticket = None;
-            effects.push(KeyEffect::Write { ticket, change });
+            self.write(None, change, effects);
         }
         self.go_on_after_proposal(effects);
     }
