@@ -152,8 +152,10 @@ impl WorkerActor {
             })
         };
         let told = get_ready.into_actor(self).map(move |ready, actor, _| {
-            actor.preparing.remove(&step);
-            if let Some(ready) = ready {
+            // actix may poll a cancelled future once more: what is ready then was given up, and
+            // nobody would ever give its turn back.
+            let wanted = actor.preparing.remove(&step).is_some();
+            if let Some(ready) = ready.filter(|_| wanted) {
                 actor.ready.insert(step, ready);
                 actor.coordinator.do_send(WorkerMessage::Prepared { step });
             }
@@ -222,5 +224,76 @@ impl Handler<WorkerOrder> for WorkerActor {
             WorkerOrder::Run(call) => self.run(*call),
             WorkerOrder::Stop => ctx.stop(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::plugins::PluginThreads;
+    use crate::key::name::WorkerName;
+    use crate::rotation::id::RotationId;
+    use crate::worker::callback::IntoCallback;
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+    use uuid::Uuid;
+
+    struct Coordinator(UnboundedSender<StepRef>);
+
+    impl Actor for Coordinator {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<WorkerMessage> for Coordinator {
+        type Result = ();
+
+        fn handle(&mut self, message: WorkerMessage, _ctx: &mut Context<Self>) {
+            if let WorkerMessage::Prepared { step } = message {
+                self.0.send(step).unwrap();
+            }
+        }
+    }
+
+    fn step(step: u32) -> StepRef {
+        let rotation = RotationId::new(Uuid::nil());
+        StepRef { rotation, step }
+    }
+
+    fn prepare(no: u32) -> WorkerOrder {
+        let lane = CallLane {
+            database: *b"a test of worker",
+            worker: WorkerName::main(),
+            key: KeyName::new("k").unwrap(),
+        };
+        WorkerOrder::Prepare {
+            step: step(no),
+            lane,
+            callback: CallbackName::new("c").unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_is_given_up_before_it_is_ready_gives_its_turn_back() {
+        let next: Option<StepRef> = actix::System::new().block_on(async {
+            let (told, mut prepared): (_, UnboundedReceiver<StepRef>) = unbounded_channel();
+            let coordinator = Coordinator(told).start();
+            let plugins = Plugins::start(PluginThreads::default()).unwrap();
+            let worker = WorkerActor::new(Arc::new(plugins), coordinator.recipient()).start();
+            let callback = (|_: KeyChange| {}).into_callback();
+            worker.do_send(WorkerOrder::Add {
+                key: KeyName::new("k").unwrap(),
+                name: CallbackName::new("c").unwrap(),
+                callback,
+            });
+            // All of it is there before the worker looks.
+            worker.do_send(prepare(1));
+            worker.do_send(WorkerOrder::Release { step: step(1) });
+            worker.do_send(prepare(2));
+            let next = prepared.recv();
+            actix::clock::timeout(Duration::from_secs(5), next)
+                .await
+                .ok()
+                .flatten()
+        });
+        assert_eq!(next, Some(step(2)));
     }
 }
