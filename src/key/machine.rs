@@ -202,8 +202,10 @@ impl KeyMachine {
                 return;
             }
             Attempt::Done { answer, state } => {
-                if let Answer::Key { flow, .. } = answer {
-                    self.forward_answers += u64::from(flow == SecretKeyFlow::ForwardPath);
+                let forward = SecretKeyFlow::ForwardPath;
+                if matches!(answer, Answer::Key { flow, .. } if flow == forward) {
+                    self.forward_answers += 1;
+                    self.forward_comes();
                 }
                 self.state = state;
                 Ok(answer)

@@ -1,13 +1,15 @@
-//! A request that has loaded the record while a write of it is under way: the write comes first, so
-//! it is not answered from what was there before.
+//! What overtakes what: a write under way comes before a request that has loaded the record, which
+//! is not answered from what was there before; and a step of a resumed rotation changes nothing
+//! after a forward get.
 
 use keyward::key::effect::KeyEffect;
 use keyward::key::error::KeyError;
 use keyward::key::event::Event;
-use keyward::key::state::{Loaded, RecordChange};
+use keyward::key::state::{Effect, Loaded, RecordChange, Staged, StateChange};
 
 use crate::script::{
-    BACK, FORWARD, Key, answer, fetch, found, is_saved, load, name, pair, put, record, refusal,
+    BACK, FORWARD, Key, answer, both, change, fetch, found, is_saved, load, name, pair, proposed,
+    proposed_put, put, record, refusal,
 };
 
 /// A save of the half `d2` is under way, and the get of ticket 3 has loaded the record before.
@@ -98,4 +100,69 @@ fn a_write_whose_asker_is_gone_is_waited_for_as_well() {
     let mut key = overtaken();
     assert_eq!(key.step(Event::Gone { ticket: 2 }), []);
     assert_eq!(d2_saved(&mut key), [answer(3, BACK, "d2")]);
+}
+
+/// What a step of a resumed rotation proposes.
+fn resumed(staged: Vec<Staged>, effect: Effect) -> StateChange {
+    StateChange {
+        resumed: Some(7),
+        ..change(staged, effect, Some(both("eN", "dN")))
+    }
+}
+
+/// A forward get while a proposal is out, with this ticket and the fetch of this number.
+fn forward(key: &mut Key, ticket: u64, number: u64) {
+    assert_eq!(key.get(ticket, FORWARD), [fetch(number)]);
+    let answered = [answer(ticket, FORWARD, "e9")];
+    assert_eq!(key.fetched(number, pair("e9", "d9")), answered);
+}
+
+#[test]
+fn a_forward_get_that_is_answered_while_a_resumed_effect_becomes_durable_comes_after_it() {
+    let mut key = Key::stated().forwarded("e1", "d1");
+    key.step(Event::Stopped { rotation: 7 });
+    let effect = resumed(vec![], Effect::Reencrypted);
+    let written = record(FORWARD, Some("dN"));
+    assert_eq!(key.propose(10, effect), [proposed_put(10, written)]);
+    forward(&mut key, 2, 2);
+    assert_eq!(key.get(3, BACK), [answer(3, BACK, "d9")]);
+    assert_eq!(key.adopt(10), [], "the record is the effect's");
+    assert_eq!(key.state(), (Some(BACK), true, false));
+    assert_eq!(key.get(4, BACK), [answer(4, BACK, "d9")]);
+}
+
+#[test]
+fn the_record_of_such_an_effect_is_that_of_the_state_before_the_forward_get() {
+    let mut key = Key::stated().forwarded("e1", "d1");
+    key.step(Event::Stopped { rotation: 7 });
+    let save = resumed(
+        vec![Staged::LastFlow(FORWARD), Staged::Save { asked: None }],
+        Effect::Nothing,
+    );
+    let written = record(FORWARD, Some("d1"));
+    assert_eq!(key.propose(10, save), [proposed_put(10, written)]);
+    forward(&mut key, 2, 2);
+    forward(&mut key, 3, 3);
+    assert_eq!(key.adopt(10), []);
+
+    let mut key = Key::stated().forwarded("e1", "d1");
+    key.step(Event::Stopped { rotation: 7 });
+    let save = resumed(vec![Staged::Save { asked: None }], Effect::Nothing);
+    let written = record(FORWARD, Some("d1"));
+    let change = Some(RecordChange::Put(written));
+    assert_eq!(key.propose(10, save), [proposed(10, false, change)]);
+    key.get(2, BACK);
+    forward(&mut key, 3, 2);
+    assert_eq!(key.adopt(10), [put(None, record(BACK, None))]);
+    assert_eq!(key.state(), (Some(FORWARD), true, false));
+}
+
+#[test]
+fn the_effect_of_a_rotation_that_was_never_resumed_comes_after_it() {
+    let mut key = Key::stated().forwarded("e1", "d1");
+    let effect = change(vec![], Effect::Reencrypted, Some(both("eN", "dN")));
+    key.propose(10, effect);
+    forward(&mut key, 2, 2);
+    assert_eq!(key.adopt(10), []);
+    assert_eq!(key.get(3, BACK), [answer(3, BACK, "dN")]);
 }
