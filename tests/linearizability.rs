@@ -19,8 +19,12 @@
 mod callback;
 #[path = "linearizability/checker.rs"]
 mod checker;
+#[path = "linearizability/client.rs"]
+mod client;
 #[path = "linearizability/history.rs"]
 mod history;
+#[path = "linearizability/operation.rs"]
+mod operation;
 #[path = "linearizability/operations.rs"]
 mod operations;
 #[path = "linearizability/peer.rs"]
@@ -33,6 +37,8 @@ mod play;
 mod refused;
 #[path = "linearizability/spec.rs"]
 mod spec;
+#[path = "linearizability/store.rs"]
+mod store;
 mod support;
 #[path = "linearizability/workload.rs"]
 mod workload;
@@ -46,9 +52,10 @@ use keyward::{MemoryRepo, SecretKeyFlow, SecretKeyUseCase};
 
 use crate::checker::{Timed, Verdict, check};
 use crate::history::{Asked, Changed, History};
+use crate::operation::{Operation, Told};
 use crate::operations::operations;
 use crate::place::Place;
-use crate::spec::{Fault, Key, Operation, Told};
+use crate::spec::{Fault, Key};
 use crate::workload::{Action, Source, Workload};
 
 /// How many keys one manager has at once.
@@ -169,6 +176,8 @@ async fn the_same_histories_refuse_a_key_that_is_wrong() {
         Fault::LosesEffects,
         Fault::LosesSaves,
         Fault::OutlivesItself,
+        Fault::ForgetsForwardGets,
+        Fault::ForgetsTheOrder,
     ];
     for batch in 0..20 {
         let from = 1_000_000 + batch * SIDE_BY_SIDE;

@@ -8,9 +8,11 @@ use std::sync::{Arc, Weak};
 use keyward::key::state::Staged;
 use keyward::{Effect, KeyChange, OnChangeKeyDefinition, Worker};
 
+use crate::client::{ask, asked_by, saved};
 use crate::history::Call;
-use crate::play::{Playing, ask, asked_by, saved, wait};
-use crate::spec::halves;
+use crate::operation::halves;
+use crate::play::Playing;
+use crate::store::wait;
 
 type Calling = Pin<Box<dyn Future<Output = Result<Effect, &'static str>> + Send>>;
 
@@ -35,9 +37,9 @@ async fn call(
     worker: Weak<Worker>,
     change: KeyChange,
 ) -> Result<Effect, &'static str> {
-    let began = one.recorder.now();
     let nth = one.called[number].fetch_add(1, Ordering::SeqCst);
     let deed = one.workload.deed(number, nth);
+    let began = one.recorder.begin(&deed);
     wait(deed.pause).await;
     if let (Some(request), Some(worker)) = (deed.asks, worker.upgrade()) {
         let asking = asked_by(&worker, &one.key, request.clone());
@@ -49,7 +51,7 @@ async fn call(
     }
     let mut save = None;
     if deed.saves {
-        let began = one.recorder.now();
+        let began = one.recorder.begin(&"save of a callback");
         let told = saved(handle.save_state().await);
         save = Some((one.recorder.since(began), told));
     }

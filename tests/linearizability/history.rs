@@ -1,6 +1,8 @@
 //! What is seen of one key from outside, each thing with the moments at which it began and ended.
 //! The moments are numbers of one counter, so that they are in the order of real time.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +11,7 @@ use keyward::key::flow::SecretKeyFlow;
 use keyward::key::state::{Effect, Staged};
 use keyward::{RotationId, RotationState};
 
-use crate::spec::{Halves, StoreAnswer, Told};
+use crate::operation::{Halves, StoreAnswer, Told};
 
 /// From when to when something took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,10 +89,10 @@ impl Call {
     }
 }
 
-/// A change that was declared.
+/// A change that was declared, or resumed.
 #[derive(Debug, Clone)]
 pub struct Changed {
-    /// From before it was declared until somebody knew of its end.
+    /// From before it was declared, or resumed, until somebody knew of its end.
     pub span: Span,
     /// When somebody knew that it was accepted.
     pub accepted: Option<u64>,
@@ -102,6 +104,8 @@ pub struct Changed {
     pub state: RotationState,
     /// Whether its old keys were declared.
     pub names_old: bool,
+    /// Whether it was resumed.
+    pub resumed: bool,
 }
 
 /// All that was seen of a key.
@@ -124,6 +128,7 @@ pub struct History {
 pub struct Recorder {
     clock: AtomicU64,
     history: Mutex<History>,
+    open: Mutex<BTreeMap<u64, String>>,
 }
 
 impl Recorder {
@@ -132,10 +137,23 @@ impl Recorder {
         self.clock.fetch_add(1, Ordering::SeqCst)
     }
 
+    /// This moment, at which something begins.
+    pub fn begin(&self, what: &dyn Debug) -> u64 {
+        let began = self.now();
+        self.open().insert(began, format!("{what:?}"));
+        began
+    }
+
     /// What began then and ends now.
     pub fn since(&self, began: u64) -> Span {
         let ended = self.now();
+        self.open().remove(&began);
         Span { began, ended }
+    }
+
+    /// What has begun and has not ended, for whoever finds that something hangs.
+    pub fn open(&self) -> MutexGuard<'_, BTreeMap<u64, String>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What has been seen, to add to it.

@@ -9,14 +9,18 @@
 //! | the old keys are read, if they were not declared | the call | it is accepted |
 //! | the flow and previous keys are read for the handles | the call, the effects of the rotations before | the first callback begins |
 //! | what a callback did takes effect | the callback ended | the next callback begins, `key_changed` answers |
-//! | what is held becomes superseded | the last callback ended, all effects | the next rotation's first callback begins, `key_changed` answers |
+//! | what is held becomes superseded, or the key is told that it stopped | the last callback ended, all effects | the next rotation's first callback begins, `key_changed` answers |
+//!
+//! A rotation that is resumed does all of it again but the two reads: its callbacks are told what
+//! they were told before.
 
 use keyward::RotationState;
+use keyward::key::event::Supersede;
 use keyward::key::state::{Effect, Staged, StateChange};
 
 use crate::checker::{NEVER, Timed};
 use crate::history::{Asked, Call, Changed, History, Span};
-use crate::spec::{Operation, StoreAnswer, effect};
+use crate::operation::{Operation, StoreAnswer, effect, pair};
 use crate::workload::Behaviour;
 
 /// The operations of a history.
@@ -95,76 +99,107 @@ impl Making<'_> {
     }
 
     fn changes(&mut self) {
-        let mut changes: Vec<&Changed> = self.history.changes.iter().collect();
-        changes.sort_by_key(|changed| changed.sequence);
-        // What rotations do to the key they do in the order of their declarations.
+        // What rotations do to the key they do one after the other.
         let (mut effects, mut ends) = (Vec::new(), Vec::new());
-        for (at, changed) in changes.iter().enumerate() {
-            let of_later = |call: &&Call| {
-                let later = &changes[at + 1..];
-                later.iter().any(|later| later.rotation == call.rotation)
-            };
-            let next = self.history.calls.iter().filter(of_later);
-            let next = next.map(|call| call.span.began).min().unwrap_or(NEVER);
-            self.changed(changed, next, &mut effects, &mut ends);
+        let runs = runs(self.history);
+        for (at, run) in runs.iter().enumerate() {
+            let later = runs[at + 1..].iter().flat_map(|later| &later.calls);
+            let next = later.map(|(_, call)| call.span.began).min();
+            self.run(
+                run,
+                &runs[..at],
+                next.unwrap_or(NEVER),
+                &mut effects,
+                &mut ends,
+            );
         }
     }
 
-    /// One rotation; `next` is when a callback of a later one began.
-    fn changed(
+    /// One run of a rotation; `next` is when a callback of a later run began.
+    fn run(
         &mut self,
-        changed: &Changed,
+        run: &Run<'_>,
+        earlier: &[Run<'_>],
         next: u64,
         effects: &mut Vec<usize>,
         ends: &mut Vec<usize>,
     ) {
-        let history = self.history;
-        let calls = history.calls.iter().enumerate();
-        let mut calls: Vec<(usize, &Call)> = calls
-            .filter(|(_, call)| call.rotation == changed.rotation)
-            .collect();
-        calls.sort_by_key(|(_, call)| call.span.began);
-        let ended = changed.span.ended.min(next);
-        if let Some((_, first)) = calls.first() {
-            self.begins(changed, first, effects);
+        let ended = run.changed.span.ended.min(next);
+        let same = |earlier: &&Run<'_>| earlier.changed.rotation == run.changed.rotation;
+        let earlier: Vec<&Run<'_>> = earlier.iter().filter(same).collect();
+        let first = earlier.iter().copied().chain([run]).find_map(Run::first);
+        if let Some(first) = first.filter(|_| !run.changed.resumed) {
+            self.begins(run.changed, first, effects);
         }
         let before = effects.clone();
-        for (at, (number, call)) in calls.iter().enumerate() {
-            assert_same_view(calls[0].1, call);
+        for (at, (number, call)) in run.calls.iter().enumerate() {
+            first.inspect(|first| assert_same_view(first, call));
             self.staged_save(*number, call);
-            if call.changes() {
-                let in_order = |later: &&(usize, &Call)| {
-                    let one_worker = later.1.worker == call.worker;
-                    self.behaviour.workers_at_once == 1 || one_worker
-                };
-                let later = calls[at + 1..].iter().find(in_order);
-                let later = later.map_or(NEVER, |(_, later)| later.span.began);
-                let span = Span {
-                    began: call.span.ended,
-                    ended: ended.min(later),
-                };
-                let change = change(call);
-                let operation = Operation::Effect {
-                    call: *number,
-                    change,
-                };
-                let after = match self.behaviour.workers_at_once {
-                    1 => effects.last().copied().into_iter().collect(),
-                    _ => before.clone(),
-                };
-                effects.push(self.add(span, after, operation));
+            if !call.changes() {
+                continue;
             }
-        }
-        let calls: Vec<&Call> = calls.into_iter().map(|(_, call)| call).collect();
-        if self.is_superseding(changed, &calls) {
-            let last = calls.iter().map(|call| call.span.ended).max();
+            let one_at_a_time = self.behaviour.workers_at_once == 1;
+            let in_order = |later: &&(usize, &Call)| one_at_a_time || later.1.worker == call.worker;
+            let later = run.calls[at + 1..].iter().find(in_order);
             let span = Span {
-                began: last.unwrap_or(changed.span.began),
-                ended,
+                began: call.span.ended,
+                ended: ended.min(later.map_or(NEVER, |(_, later)| later.span.began)),
             };
-            let after = effects.iter().chain(&*ends).copied().collect();
-            ends.push(self.add(span, after, Operation::Supersede));
+            let after = match one_at_a_time {
+                true => effects.last().copied().into_iter().collect(),
+                false => before.clone(),
+            };
+            let operation = Operation::Effect {
+                call: *number,
+                sequence: run.changed.sequence,
+                change: change(call, run.changed),
+            };
+            effects.push(self.add(span, after, operation));
         }
+        let last = run.calls.iter().map(|(_, call)| call.span.ended).max();
+        let span = Span {
+            began: last.unwrap_or(run.changed.span.began),
+            ended,
+        };
+        let after: Vec<usize> = effects.iter().chain(&*ends).copied().collect();
+        let (failed, stops) = self.end(run);
+        let reencrypts = |run: &Run<'_>| run.effects().any(|e| e == Effect::Reencrypted);
+        if !stops && !reencrypts(run) && !earlier.iter().copied().any(reencrypts) {
+            let which = match run.changed.resumed {
+                true => Supersede::Only(first.and_then(|first| first.old.as_ref()).map(pair)),
+                false => Supersede::Any,
+            };
+            ends.push(self.add(span, after.clone(), Operation::Supersede(which)));
+        }
+        if failed && self.is_resumed_after(run) {
+            let rotation = run.changed.rotation.as_uuid().as_u128();
+            ends.push(self.add(span, after, Operation::Stopped(rotation)));
+        }
+    }
+
+    /// Whether callbacks failed in a run, and whether that stopped it.
+    fn end(&self, run: &Run<'_>) -> (bool, bool) {
+        let failed = run.calls.iter().any(|(_, call)| call.effect().is_none());
+        let stops = failed && self.behaviour.error_strategy.stops();
+        let state = match (failed, stops) {
+            (false, _) => RotationState::Completed,
+            (true, true) => RotationState::Stopped,
+            (true, false) => RotationState::CompletedWithFailures,
+        };
+        // A later one may have completed before anybody looked.
+        let found = run.changed.state;
+        let as_expected = found == state || failed && found == RotationState::Obsolete;
+        assert!(as_expected, "{found:?} is not {state:?}");
+        (failed, stops)
+    }
+
+    /// Whether the rotation was resumed later: only then it matters when it stopped.
+    fn is_resumed_after(&self, run: &Run<'_>) -> bool {
+        let mut changes = self.history.changes.iter();
+        changes.any(|changed| {
+            let same = changed.rotation == run.changed.rotation;
+            same && changed.resumed && changed.span.began > run.changed.span.began
+        })
     }
 
     /// What a rotation reads of the key when it is declared and when it begins.
@@ -194,31 +229,62 @@ impl Making<'_> {
             self.add(*span, Vec::new(), operation);
         }
     }
+}
 
-    /// Whether the end of a rotation supersedes what is held: it ran to its end, and no callback
-    /// re-encrypted.
-    fn is_superseding(&self, changed: &Changed, calls: &[&Call]) -> bool {
-        let failed = calls.iter().any(|call| call.effect().is_none());
-        let stops = failed && self.behaviour.error_strategy.stops();
-        let state = match (failed, stops) {
-            (false, _) => RotationState::Completed,
-            (true, true) => RotationState::Stopped,
-            (true, false) => RotationState::CompletedWithFailures,
-        };
-        let as_expected =
-            changed.state == state || failed && changed.state == RotationState::Obsolete;
-        assert!(as_expected, "{:?} is not {state:?}", changed.state);
-        let reencrypts = |call: &&Call| call.effect() == Some(Effect::Reencrypted);
-        !stops && !calls.iter().any(reencrypts)
+/// One run of a rotation: the first one, or after a resume.
+struct Run<'a> {
+    changed: &'a Changed,
+    calls: Vec<(usize, &'a Call)>,
+}
+
+impl<'a> Run<'a> {
+    fn first(&self) -> Option<&'a Call> {
+        self.calls.first().map(|(_, call)| *call)
+    }
+
+    fn effects(&self) -> impl Iterator<Item = Effect> {
+        self.calls.iter().filter_map(|(_, call)| call.effect())
     }
 }
 
-fn change(call: &Call) -> StateChange {
+/// The runs of all rotations, in the order in which they ran.
+fn runs(history: &History) -> Vec<Run<'_>> {
+    let mut runs: Vec<Run<'_>> = Vec::new();
+    for changed in &history.changes {
+        let of_this = |began: u64| {
+            let mut changes = history
+                .changes
+                .iter()
+                .filter(|c| c.rotation == changed.rotation);
+            let later = |c: &Changed| changed.span.began < c.span.began && c.span.began < began;
+            changed.span.began < began && !changes.any(later)
+        };
+        let calls = history.calls.iter().enumerate();
+        let mut calls: Vec<(usize, &Call)> = calls
+            .filter(|(_, call)| call.rotation == changed.rotation && of_this(call.span.began))
+            .collect();
+        calls.sort_by_key(|(_, call)| call.span.began);
+        // A resumed rotation that a later one overtook before its turn came did not run.
+        if !changed.resumed || !calls.is_empty() {
+            runs.push(Run { changed, calls });
+        }
+    }
+    // With callbacks, each run calls one; without, none fails, and none is resumed.
+    runs.sort_by_key(|run| match run.first() {
+        Some(first) => (first.span.began, 0),
+        None => (0, run.changed.sequence),
+    });
+    runs
+}
+
+fn change(call: &Call, changed: &Changed) -> StateChange {
     let mut change = effect(call.effect().unwrap_or_default(), call.new.as_ref());
     change.staged.clone_from(&call.staged);
     if call.saves() {
         change.staged.push(Staged::Save { asked: None });
     }
+    let rotation = changed.rotation.as_uuid().as_u128();
+    change.resumed = changed.resumed.then_some(rotation);
     change
 }
 

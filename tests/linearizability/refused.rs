@@ -7,8 +7,9 @@ use keyward::{RotationId, RotationState, Uuid};
 
 use crate::checker::{Timed, check};
 use crate::history::{Asked, Call, Changed, Fetch, History, Span};
+use crate::operation::{Halves, Operation, Told};
 use crate::operations::operations;
-use crate::spec::{Fault, Halves, Key, Operation, Told};
+use crate::spec::{Fault, Key};
 use crate::workload::{Behaviour, Workload};
 
 const FORWARD: SecretKeyFlow = SecretKeyFlow::ForwardPath;
@@ -92,6 +93,7 @@ impl History {
             sequence: number,
             state: RotationState::Completed,
             names_old: true,
+            resumed: false,
         });
         self
     }

@@ -11,68 +11,12 @@ use keyward::key::event::{Ask, Asker, Event, FetchFailure, Fetched, Request, Sup
 use keyward::key::flow::SecretKeyFlow;
 use keyward::key::machine::KeyMachine;
 use keyward::key::name::{KeyName, WorkerName};
-use keyward::key::state::{Effect, Loaded, Snapshot, Staged, StateChange, StateRecord};
+use keyward::key::state::{Loaded, Snapshot, Staged, StateChange, StateRecord};
 use keyward::key::time::Time;
-use keyward::secret::value::{SecretKeyPair, SecretKeyValue, SecretKeys};
+use keyward::secret::value::SecretKeyValue;
 
 use crate::checker::Object;
-
-/// The text of the forward and of the back half.
-pub type Halves = (String, String);
-
-/// What a fetch answered; none if the store failed.
-pub type StoreAnswer = Option<Halves>;
-
-/// What an asker was told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    /// A key.
-    Key(String, SecretKeyFlow),
-    /// That the state is saved, or its save staged.
-    Saved,
-    /// The code of an error.
-    Error(&'static str),
-}
-
-/// What happens to the key, and what was answered.
-#[derive(Debug, Clone)]
-pub enum Operation {
-    /// A worker asks.
-    Ask {
-        /// What.
-        request: Request,
-        /// What the fetches during its time answered.
-        fetched: Vec<StoreAnswer>,
-        /// What it was told; none if it did not wait for it.
-        told: Option<Told>,
-    },
-    /// A change is declared, and its old keys are what is held.
-    Held(Option<Halves>),
-    /// A rotation begins, and its callbacks are told the last flow and the previous keys.
-    Snapshot(Option<SecretKeyFlow>, Option<Halves>),
-    /// A callback saves the state.
-    StageSave {
-        /// Which call of which callback.
-        call: usize,
-        /// What it staged before.
-        staged: Vec<Staged>,
-        /// What the fetches during its time answered.
-        fetched: Vec<StoreAnswer>,
-        /// What it was told.
-        told: Told,
-    },
-    /// What a callback did takes effect.
-    Effect {
-        /// Which call of which callback.
-        call: usize,
-        /// What it staged and answered; a save that it staged has no half yet.
-        change: StateChange,
-    },
-    /// A rotation ran to its end without a callback that re-encrypted.
-    Supersede,
-    /// The program ends in order and lives again.
-    Restart,
-}
+use crate::operation::{Halves, Operation, StoreAnswer, Told, given, halves, text};
 
 /// What is wrong with a key on purpose, to see that a history of a right one is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +33,10 @@ pub enum Fault {
     LosesSaves,
     /// A new life remembers what the one before it held.
     OutlivesItself,
+    /// A resumed rotation does not mind that a forward get was answered since it stopped.
+    ForgetsForwardGets,
+    /// A resumed rotation does not mind that a later one has had an effect.
+    ForgetsTheOrder,
 }
 
 /// The key.
@@ -98,6 +46,11 @@ pub struct Key {
     machine: KeyMachine,
     record: Option<StateRecord>,
     asked: BTreeMap<usize, Option<SecretKeyValue>>,
+    /// The place of the latest rotation whose effect changed the state.
+    latest: u64,
+    /// For each rotation that stopped in this life, and for none, whether a forward get was
+    /// answered since.
+    forward_since: BTreeMap<Option<u128>, bool>,
     fault: Fault,
 }
 
@@ -109,6 +62,8 @@ pub struct Fingerprint {
     held: Option<(Halves, bool)>,
     record: Option<(SecretKeyFlow, Option<String>)>,
     asked: Vec<(usize, Option<String>)>,
+    latest: u64,
+    forward_since: BTreeMap<Option<u128>, bool>,
 }
 
 /// How one operation of the machine ended.
@@ -116,6 +71,7 @@ enum End {
     Nothing,
     Answered(Result<Answer, KeyError>),
     Snapped(Snapshot),
+    Proposed { applies: bool },
 }
 
 /// The only asker at a time.
@@ -129,6 +85,8 @@ impl Key {
             behaviour,
             record: None,
             asked: BTreeMap::new(),
+            latest: 0,
+            forward_since: BTreeMap::from([(None, false)]),
             fault,
         }
     }
@@ -180,7 +138,12 @@ impl Key {
                             result,
                         });
                     }
-                    KeyEffect::Proposed { ticket, record, .. } => {
+                    KeyEffect::Proposed {
+                        ticket,
+                        applies,
+                        record,
+                    } => {
+                        end = End::Proposed { applies };
                         if let Some(change) = record {
                             key.record = change.record().cloned();
                         }
@@ -210,6 +173,16 @@ impl Key {
         if told.is_some_and(|told| *told != Told::of(&answer)) {
             return None;
         }
+        if let Ok(Answer::Key {
+            flow: SecretKeyFlow::ForwardPath,
+            ..
+        }) = answer
+        {
+            after
+                .forward_since
+                .values_mut()
+                .for_each(|since| *since = true);
+        }
         let drops = self.machine.facts().superseded && !after.machine.facts().holds;
         if self.fault == Fault::AnswersOldKeysAgain && drops {
             after.machine = self.machine.clone();
@@ -235,7 +208,7 @@ impl Key {
         ends.into_iter().filter_map(keeps).collect()
     }
 
-    fn effect(&self, call: usize, change: &StateChange) -> Vec<Self> {
+    fn effect(&self, call: usize, sequence: u64, change: &StateChange) -> Vec<Self> {
         if self.fault == Fault::LosesEffects {
             return vec![self.clone()];
         }
@@ -246,21 +219,39 @@ impl Key {
                 *asked = before.asked.remove(&call).flatten();
             }
         }
+        change.overtaken = self.latest > sequence && self.fault != Fault::ForgetsTheOrder;
+        if self.fault == Fault::ForgetsForwardGets {
+            change.resumed = None;
+        }
         let ticket = TICKET;
-        keys(before.then(Event::Propose { ticket, change }, &[]))
+        let ends = before.then(Event::Propose { ticket, change }, &[]);
+        let adopted = |(mut after, end): (Self, End)| {
+            if let End::Proposed { applies: true } = end {
+                after.latest = after.latest.max(sequence);
+            }
+            after
+        };
+        ends.into_iter().map(adopted).collect()
     }
 
-    fn supersede(&self) -> Vec<Self> {
+    fn supersede(&self, which: &Supersede) -> Vec<Self> {
         if self.fault == Fault::SupersedesNothing {
             return vec![self.clone()];
         }
-        keys(self.then(Event::Supersede(Supersede::Any), &[]))
+        keys(self.then(Event::Supersede(which.clone()), &[]))
+    }
+
+    fn stopped(&self, rotation: u128) -> Vec<Self> {
+        let mut before = self.clone();
+        before.forward_since.insert(Some(rotation), false);
+        keys(before.then(Event::Stopped { rotation }, &[]))
     }
 
     fn restart(&self) -> Vec<Self> {
         let mut next = self.clone();
         if self.fault != Fault::OutlivesItself {
             next.machine = machine(&self.behaviour);
+            next.forward_since = BTreeMap::from([(None, false)]);
         }
         vec![next]
     }
@@ -292,9 +283,10 @@ impl Object for Key {
                         flow: known,
                         previous: held,
                     }) => known == flow && held.as_ref().map(halves) == *previous,
-                    End::Snapped(Snapshot::Unreadable { .. }) | End::Nothing | End::Answered(_) => {
-                        false
-                    }
+                    End::Snapped(Snapshot::Unreadable { .. })
+                    | End::Nothing
+                    | End::Answered(_)
+                    | End::Proposed { .. } => false,
                 };
                 ends.filter(|(_, end)| told(end))
                     .map(|(key, _)| key)
@@ -306,8 +298,13 @@ impl Object for Key {
                 fetched,
                 told,
             } => self.stage_save(*call, staged, fetched, told),
-            Operation::Effect { call, change } => self.effect(*call, change),
-            Operation::Supersede => self.supersede(),
+            Operation::Effect {
+                call,
+                sequence,
+                change,
+            } => self.effect(*call, *sequence, change),
+            Operation::Supersede(which) => self.supersede(which),
+            Operation::Stopped(rotation) => self.stopped(*rotation),
             Operation::Restart => self.restart(),
         }
     }
@@ -326,17 +323,8 @@ impl Object for Key {
             asked: asked
                 .map(|(call, asked)| (*call, asked.as_ref().map(text)))
                 .collect(),
-        }
-    }
-}
-
-impl Told {
-    /// What the machine's answer tells.
-    pub fn of(answer: &Result<Answer, KeyError>) -> Self {
-        match answer {
-            Ok(Answer::Key { value, flow }) => Self::Key(text(value), *flow),
-            Ok(Answer::Saved | Answer::Staged { .. }) => Self::Saved,
-            Err(error) => Self::Error(error.code()),
+            latest: self.latest,
+            forward_since: self.forward_since.clone(),
         }
     }
 }
@@ -363,35 +351,5 @@ fn fetch_ended(fetch: u64, answer: &StoreAnswer) -> Event {
         fetch,
         answer,
         still_running: false,
-    }
-}
-
-/// Keys as a store gives them: one value where both halves are the same.
-pub fn given((forward, back): &Halves) -> SecretKeys {
-    if forward == back {
-        SecretKeys::from(forward.as_str())
-    } else {
-        SecretKeys::from((forward.as_str(), back.as_str()))
-    }
-}
-
-/// The text of both halves.
-pub fn halves(pair: &SecretKeyPair) -> Halves {
-    (text(pair.forward()), text(pair.back()))
-}
-
-/// The text of a value.
-pub fn text(value: &SecretKeyValue) -> String {
-    value.expose_str().expect("tests use text").to_owned()
-}
-
-/// A change of state that a callback answered without staging anything.
-pub fn effect(effect: Effect, new: Option<&Halves>) -> StateChange {
-    StateChange {
-        staged: Vec::new(),
-        effect,
-        new_keys: new.map(|new| given(new).to_pair()),
-        overtaken: false,
-        resumed: None,
     }
 }

@@ -9,7 +9,7 @@ use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use keyward::key::state::{Effect, Staged};
 use keyward::secret::value::SecretKeyPair;
 
-use crate::spec::Halves;
+use crate::operation::Halves;
 
 /// How the key behaves.
 pub type Behaviour = KeyBehaviour;
@@ -36,6 +36,8 @@ pub enum Action {
         /// Whether it waits for the end before it goes on.
         waits: bool,
     },
+    /// It resumes a rotation that stopped, if there is one, and waits for its end.
+    Resume,
     /// From now on the store answers the key of this number.
     SetStore(u64),
     /// It lets others go first.
@@ -237,9 +239,9 @@ impl Workload {
             staged: staged.unwrap_or_default(),
             saves: round_trip && random.chance(15),
             answer: match random.below(100) {
-                0..40 => Ok(Effect::Nothing),
-                40..65 => Ok(Effect::Reencrypted),
-                65..85 => Ok(Effect::Decrypted),
+                0..35 => Ok(Effect::Nothing),
+                35..60 => Ok(Effect::Reencrypted),
+                60..80 => Ok(Effect::Decrypted),
                 _ => Err("no"),
             },
         }
@@ -344,6 +346,9 @@ impl Drawing {
         });
         if self.random.chance(70) {
             actions.push(Action::SetStore(number));
+        }
+        if self.random.chance(40) {
+            actions.push(Action::Resume);
         }
     }
 }
