@@ -9,6 +9,7 @@ use actix::{ArbiterHandle, Context};
 use tokio::sync::oneshot;
 
 use crate::actors::clock::Clock;
+use crate::actors::closing::Closing;
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
@@ -53,12 +54,6 @@ pub(super) struct Calling {
     pub(super) name: WorkerName,
 }
 
-enum Closing {
-    No,
-    Draining(oneshot::Sender<()>, Time),
-    Flushing(oneshot::Sender<()>),
-}
-
 /// A request that has arrived.
 struct Asked {
     make: Box<dyn FnOnce(Ask) -> Event + Send>,
@@ -99,7 +94,7 @@ pub struct CoordinatorPart {
     lives: u64,
     next_ask: Ask,
     timer: Option<Time>,
-    closing: Closing,
+    pub(super) closing: Closing,
 }
 
 impl Part for CoordinatorPart {
@@ -341,6 +336,16 @@ impl CoordinatorPart {
     fn worker_told(&mut self, message: WorkerMessage, ctx: &mut Ctx) {
         match message {
             WorkerMessage::Prepared { step } => self.step(Event::Prepared { step }, ctx),
+            WorkerMessage::Died {
+                worker,
+                incarnation,
+            } => {
+                let died = Event::Died {
+                    worker,
+                    incarnation,
+                };
+                self.step(died, ctx);
+            }
             WorkerMessage::Uncalled { step, attempt } => {
                 self.calls.remove(&step);
                 self.step(Event::Uncalled { step, attempt }, ctx);
@@ -361,38 +366,6 @@ impl CoordinatorPart {
                     self.done.remove(&step);
                 }
             }
-        }
-    }
-
-    fn close(&mut self, grace: Duration, reply: oneshot::Sender<()>, ctx: &mut Ctx) {
-        let until = self.means.clock.now().after(grace);
-        self.closing = Closing::Draining(reply, until);
-        later(ctx, grace, |part: &mut Self, ctx| part.interrupt(ctx));
-        self.step(Event::Close, ctx);
-    }
-
-    fn interrupt(&mut self, ctx: &mut Ctx) {
-        match std::mem::replace(&mut self.closing, Closing::No) {
-            Closing::Draining(reply, _) => {
-                self.closing = Closing::Flushing(reply);
-                self.step(Event::Interrupt, ctx);
-            }
-            other => self.closing = other,
-        }
-    }
-
-    fn close_if_drained(&mut self, ctx: &mut Ctx) {
-        match std::mem::replace(&mut self.closing, Closing::No) {
-            Closing::No => {}
-            Closing::Draining(reply, until) => {
-                let drained = !self.engine.has_running();
-                self.closing = Closing::Draining(reply, until);
-                if drained {
-                    self.interrupt(ctx);
-                }
-            }
-            Closing::Flushing(reply) if self.engine.is_settled() => drop(reply),
-            Closing::Flushing(reply) => self.closing = Closing::Flushing(reply),
         }
     }
 }

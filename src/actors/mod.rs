@@ -7,6 +7,7 @@
 pub mod admission;
 mod batch;
 pub mod clock;
+pub mod closing;
 pub mod coordinator;
 pub mod coordinator_message;
 pub mod declare;

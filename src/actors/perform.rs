@@ -11,7 +11,7 @@ use crate::actors::key_message::KeyMessage;
 use crate::actors::link::CallbackLink;
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::seat::{Seat, Upbringing};
-use crate::actors::worker::{Call, WorkerMessage, WorkerOrder, WorkerPart};
+use crate::actors::worker::{Call, Tell, WorkerMessage, WorkerOrder, WorkerPart};
 use crate::key::event::{Asker, Event as KeyEvent, Supersede};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, StateChange};
@@ -116,11 +116,14 @@ impl CoordinatorPart {
         };
         let plugins = Arc::clone(&self.means.plugins);
         let coordinator = Arc::clone(&self.seat);
+        let tell: Tell = Arc::new(move |message| {
+            coordinator.post(CoordinatorMessage::Worker(message));
+        });
         let arbiter = self.means.arbiter.clone();
         let supervision = self.means.supervision.clone();
         let (actor, name) = (ActorName::Worker(worker.clone()), worker.clone());
         let seat = Seat::take(actor, upbringing, arbiter, supervision, |seat| {
-            WorkerPart::new(name, incarnation, plugins, coordinator, Arc::clone(seat))
+            WorkerPart::new(name, incarnation, plugins, tell, Arc::clone(seat))
         });
         seat.make_known();
         if let Some(earlier) = self.workers.insert(worker, seat) {

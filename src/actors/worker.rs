@@ -8,15 +8,13 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::{AsyncContext, Context, SpawnHandle};
 
-use crate::actors::coordinator::CoordinatorPart;
-use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::supervision::inbox::Letter;
 use crate::actors::supervision::life::{Life, Part, Then};
 use crate::actors::supervision::seat::Seat;
 use crate::guard::plugins::Plugins;
 use crate::guard::threads::Slot;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
-use crate::rotation::event::{Event, StepRef};
+use crate::rotation::event::StepRef;
 use crate::worker::callback::{Callback, KeyChange};
 use crate::worker::handle::Staging;
 use crate::worker::run::{CallEnd, CallMeans, call};
@@ -28,6 +26,13 @@ pub enum WorkerMessage {
     Prepared {
         /// Which.
         step: StepRef,
+    },
+    /// The worker's actor died, and with it the worker.
+    Died {
+        /// Its name.
+        worker: WorkerName,
+        /// Which of its lives.
+        incarnation: u64,
     },
     /// A callback that was to be called was not.
     Uncalled {
@@ -128,6 +133,9 @@ struct Preparing {
     task: Option<SpawnHandle>,
 }
 
+/// The way to the coordinator.
+pub type Tell = Arc<dyn Fn(WorkerMessage) + Send + Sync>;
+
 /// The life of a worker's actor.
 type Ctx = Context<Life<WorkerPart>>;
 
@@ -139,7 +147,7 @@ pub struct WorkerPart {
     preparing: HashMap<StepRef, Preparing>,
     ready: HashMap<StepRef, Ready>,
     plugins: Arc<Plugins>,
-    coordinator: Arc<Seat<CoordinatorPart>>,
+    tell: Tell,
     seat: Arc<Seat<WorkerPart>>,
 }
 
@@ -149,7 +157,7 @@ impl WorkerPart {
         name: WorkerName,
         incarnation: u64,
         plugins: Arc<Plugins>,
-        coordinator: Arc<Seat<CoordinatorPart>>,
+        tell: Tell,
         seat: Arc<Seat<WorkerPart>>,
     ) -> Self {
         Self {
@@ -159,7 +167,7 @@ impl WorkerPart {
             preparing: HashMap::new(),
             ready: HashMap::new(),
             plugins,
-            coordinator,
+            tell,
             seat,
         }
     }
@@ -200,6 +208,8 @@ impl WorkerPart {
     }
 
     fn prepared(&mut self, step: StepRef, ready: Ready) {
+        // actix may poll a cancelled future once more: what is ready then was given up, and its turn
+        // goes back with it.
         if self.preparing.remove(&step).is_some() {
             self.ready.insert(step, ready);
             self.tell(WorkerMessage::Prepared { step });
@@ -232,16 +242,15 @@ impl WorkerPart {
         };
         let means = CallMeans { turn, slot, limit };
         let plugins = Arc::clone(&self.plugins);
-        let coordinator = Arc::clone(&self.coordinator);
+        let tell = Arc::clone(&self.tell);
         actix::spawn(async move {
             let end = call(plugins, callback, change, staging, means).await;
-            let ended = WorkerMessage::Ended { step, attempt, end };
-            coordinator.post(CoordinatorMessage::Worker(ended));
+            tell(WorkerMessage::Ended { step, attempt, end });
         });
     }
 
     fn tell(&self, message: WorkerMessage) {
-        self.coordinator.post(CoordinatorMessage::Worker(message));
+        (self.tell)(message);
     }
 }
 
@@ -286,12 +295,10 @@ impl Part for WorkerPart {
             // It lives as long as its manager; its steps wait for its actor's restart.
             return;
         }
-        let died = Event::Died {
+        self.tell(WorkerMessage::Died {
             worker: self.name.clone(),
             incarnation: self.incarnation,
-        };
-        let died = CoordinatorMessage::Happened(Box::new(died));
-        self.coordinator.post(died);
+        });
     }
 
     fn refuse(&mut self, order: WorkerOrder) {
@@ -299,5 +306,79 @@ impl Part for WorkerPart {
             let (step, attempt) = (call.step, call.attempt);
             self.tell(WorkerMessage::Uncalled { step, attempt });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::clock::Clock;
+    use crate::actors::supervision::budget::RestartLimits;
+    use crate::actors::supervision::name::ActorName;
+    use crate::actors::supervision::seat::Upbringing;
+    use crate::actors::supervision::supervisor::Supervision;
+    use crate::guard::plugins::PluginThreads;
+    use crate::rotation::id::RotationId;
+    use crate::worker::callback::IntoCallback;
+    use actix::Arbiter;
+    use uuid::Uuid;
+
+    fn step(step: u32) -> StepRef {
+        let rotation = RotationId::new(Uuid::nil());
+        StepRef { rotation, step }
+    }
+
+    fn prepare(no: u32) -> WorkerOrder {
+        let lane = CallLane {
+            database: *b"a test of worker",
+            worker: WorkerName::main(),
+            key: KeyName::new("k").unwrap(),
+        };
+        WorkerOrder::Prepare {
+            step: step(no),
+            lane,
+            callback: CallbackName::new("c").unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_is_given_up_before_it_is_ready_gives_its_turn_back() {
+        let next = actix::System::new().block_on(async {
+            let arbiter = Arbiter::current();
+            let limits = RestartLimits {
+                most: 0,
+                within: Duration::ZERO,
+                backoff: Duration::ZERO,
+            };
+            let supervision = Supervision::start(&arbiter, limits, Clock::start());
+            let plugins = Arc::new(Plugins::start(PluginThreads::default()).unwrap());
+            let (told, mut prepared) = tokio::sync::mpsc::unbounded_channel();
+            let tell: Tell = Arc::new(move |message| {
+                if let WorkerMessage::Prepared { step } = message {
+                    drop(told.send(step));
+                }
+            });
+            let name = WorkerName::main();
+            let actor = ActorName::Worker(name.clone());
+            let worker = Seat::take(actor, Upbringing::Permanent, arbiter, supervision, |seat| {
+                WorkerPart::new(name, 1, plugins, tell, Arc::clone(seat))
+            });
+            let callback = (|_: KeyChange| {}).into_callback();
+            worker.post(WorkerOrder::Add {
+                key: KeyName::new("k").unwrap(),
+                name: CallbackName::new("c").unwrap(),
+                callback,
+            });
+            // All of it is there before the worker looks.
+            worker.post(prepare(1));
+            worker.post(WorkerOrder::Release { step: step(1) });
+            worker.post(prepare(2));
+            let next = prepared.recv();
+            actix::clock::timeout(Duration::from_secs(5), next)
+                .await
+                .ok()
+                .flatten()
+        });
+        assert_eq!(next, Some(step(2)));
     }
 }

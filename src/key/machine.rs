@@ -45,6 +45,7 @@ pub struct KeyMachine {
     fetching: Option<u64>,
     fetches: u64,
     store_hangs: bool,
+    writing: usize,
     pub(crate) forward_answers: u64,
     pub(crate) forward_answers_at_stop: HashMap<u128, u64>,
     state_reads: u64,
@@ -66,6 +67,7 @@ impl KeyMachine {
             fetching: None,
             fetches: 0,
             store_hangs: false,
+            writing: 0,
             forward_answers: 0,
             forward_answers_at_stop: HashMap::new(),
             state_reads: 0,
@@ -163,6 +165,7 @@ impl KeyMachine {
         let waiter = Waiter {
             ask,
             loaded: None,
+            fetched: None,
             waits: For::NextFetch,
         };
         self.serve(waiter, None, effects);
@@ -194,9 +197,19 @@ impl KeyMachine {
     ) {
         let ticket = waiter.ask.ticket;
         let answer = match self.attempt(&waiter, fetched) {
+            // What is being written comes before this request, which must not be answered as if it
+            // did not: the write would then undo, in the record, what the request does now.
+            Attempt::Done { .. } if waiter.loaded.is_some() && self.writing > 0 => {
+                waiter.fetched = fetched.cloned();
+                waiter.waits = For::Writes;
+                self.waiting.add(waiter);
+                return;
+            }
             Attempt::Done { answer, state } => {
-                if let Answer::Key { flow, .. } = answer {
-                    self.forward_answers += u64::from(flow == SecretKeyFlow::ForwardPath);
+                let forward = SecretKeyFlow::ForwardPath;
+                if matches!(answer, Answer::Key { flow, .. } if flow == forward) {
+                    self.forward_answers += 1;
+                    self.forward_comes();
                 }
                 self.state = state;
                 Ok(answer)
@@ -207,11 +220,18 @@ impl KeyMachine {
                 self.waiting.add(waiter);
                 return;
             }
+            // Saves without end must not keep those waiting who wait for the end of the writes.
+            Attempt::Write(_) if self.waiting.any(For::Writes) => {
+                waiter.fetched = fetched.cloned();
+                waiter.waits = For::Writes;
+                self.waiting.add(waiter);
+                return;
+            }
             Attempt::Write(record) => {
                 waiter.waits = For::Write;
                 self.waiting.add(waiter);
                 self.owed = None;
-                effects.push(KeyEffect::save(ticket, record));
+                self.write(Some(ticket), RecordChange::Put(record), effects);
                 return;
             }
             Attempt::Load => {
@@ -232,6 +252,16 @@ impl KeyMachine {
             },
         };
         effects.push(KeyEffect::Answer { ticket, answer });
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        ticket: Option<Ticket>,
+        change: RecordChange,
+        effects: &mut Vec<KeyEffect>,
+    ) {
+        self.writing += 1;
+        effects.push(KeyEffect::Write { ticket, change });
     }
 
     fn may_wait_for_store(&self, request: &Request) -> Result<(), KeyError> {
@@ -300,33 +330,42 @@ impl KeyMachine {
         result: Result<(), WriteFailure>,
         effects: &mut Vec<KeyEffect>,
     ) {
-        if result.is_ok() {
-            self.waiting.reload(&found(&change));
-        } else if ticket.is_none() {
-            self.owed = Some(change);
-            effects.push(KeyEffect::WriteLater);
-            return;
-        }
-        let Some(waiter) = ticket.and_then(|ticket| self.waiting.take(ticket)) else {
-            return;
-        };
-        let key = self.name.clone();
-        effects.push(KeyEffect::Answer {
-            ticket: waiter.ask.ticket,
-            answer: match result {
-                Ok(()) => Ok(Answer::Saved),
-                Err(WriteFailure { why, unknown: true }) => Err(KeyError::Unwritten { key, why }),
-                Err(WriteFailure { why, .. }) => Err(KeyError::RepoUnavailable { key, why }),
+        self.writing = self.writing.saturating_sub(1);
+        self.waiting.reload(&match &result {
+            Ok(()) => found(&change),
+            Err(failure) => Loaded::Unavailable {
+                why: failure.why.clone(),
             },
         });
+        if let Some(waiter) = ticket.and_then(|ticket| self.waiting.take(ticket)) {
+            let key = self.name.clone();
+            effects.push(KeyEffect::Answer {
+                ticket: waiter.ask.ticket,
+                answer: match result {
+                    Ok(()) => Ok(Answer::Saved),
+                    Err(WriteFailure { why, unknown: true }) => {
+                        Err(KeyError::Unwritten { key, why })
+                    }
+                    Err(WriteFailure { why, .. }) => Err(KeyError::RepoUnavailable { key, why }),
+                },
+            });
+        } else if ticket.is_none() && result.is_err() {
+            self.owed = Some(change);
+            effects.push(KeyEffect::WriteLater);
+        }
+        if self.writing == 0 {
+            for mut waiter in self.waiting.take_all(For::Writes) {
+                let fetched = waiter.fetched.take();
+                self.serve(waiter, fetched.as_ref(), effects);
+            }
+        }
     }
 
     fn write_again(&mut self, effects: &mut Vec<KeyEffect>) {
         if self.proposals.is_one_out() {
             effects.push(KeyEffect::WriteLater);
         } else if let Some(change) = self.owed.take() {
-            let ticket = None;
-            effects.push(KeyEffect::Write { ticket, change });
+            self.write(None, change, effects);
         }
     }
 
