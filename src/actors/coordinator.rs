@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::{ArbiterHandle, Context};
 use tokio::sync::oneshot;
