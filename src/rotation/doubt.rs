@@ -56,7 +56,9 @@ impl RotationEngine {
         self.perform(RotationEffect::Reply { after, ask, reply })
     }
 
-    /// Who is told that a join or registration failed is not here, and has not registered.
+    /// Who is told that a join or registration failed is not here, and has not registered; who is
+    /// told that a leave or removal failed is here, with its callbacks, as far as the journal will
+    /// have them.
     fn unsay(
         &mut self,
         ask: Ask,
@@ -74,10 +76,19 @@ impl RotationEngine {
             let effects = self.machine.step(died, now);
             return self.take_in(effects);
         }
-        if let (Ok(Reply::Done), Some((worker, key, callback))) =
-            (reply, self.registering.remove(&ask))
-        {
+        if *reply != Ok(Reply::Done) {
+            return Vec::new();
+        }
+        if let Some((worker, key, callback)) = self.registering.remove(&ask) {
             self.machine.roster.detach(&worker, &key, &callback);
+        }
+        if let Some((worker, entry)) = self.leaving.remove(&ask) {
+            self.machine.roster.put_back(&worker, entry);
+        }
+        if let Some((life, worker, key, callback)) = self.removing.remove(&ask)
+            && self.machine.roster.worker_of(life).as_ref() == Some(&worker)
+        {
+            self.machine.roster.attach(&worker, &key, &callback);
         }
         Vec::new()
     }
