@@ -5,6 +5,7 @@ use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::engine::{Action, RotationEngine};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Event, Moment, StepRef};
+use crate::rotation::id::RotationId;
 
 impl RotationEngine {
     /// What waits for a write that failed: where that may have been made all the same, what follows
@@ -19,7 +20,10 @@ impl RotationEngine {
         let why = why.to_owned();
         match effect {
             RotationEffect::Reply { ask, reply, .. } => {
-                if self.waits.contains_key(&ask) {
+                if let Some(id) = self.waits.get(&ask).copied() {
+                    if self.machine.closed {
+                        return vec![self.shut_down(ask, id)];
+                    }
                     self.wait_again.push(ask);
                     return Vec::new();
                 }
@@ -49,6 +53,22 @@ impl RotationEngine {
             }
             effect => self.take_back(effect).into_iter().collect(),
         }
+    }
+
+    /// Who is to wait again once the journal was read will not: this life ends.
+    pub(crate) fn send_away(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for ask in std::mem::take(&mut self.wait_again) {
+            if let Some(id) = self.waits.get(&ask).copied() {
+                actions.push(self.shut_down(ask, id));
+            }
+        }
+        actions
+    }
+
+    fn shut_down(&mut self, ask: Ask, id: RotationId) -> Action {
+        let id = Some(id);
+        self.tell(ask, Err(RotationError::ShutDown { id }))
     }
 
     fn tell(&mut self, ask: Ask, reply: Result<Reply, RotationError>) -> Action {

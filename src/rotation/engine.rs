@@ -106,8 +106,12 @@ impl RotationEngine {
     pub fn step(&mut self, event: Event, now: Moment) -> Vec<Action> {
         self.note(&event, now);
         let read_again = matches!(event, Event::Tick) && self.is_time_to_read(now.time);
+        let ends = matches!(event, Event::Interrupt);
         let effects = self.machine.step(event, now);
         let mut actions = self.take_in(effects);
+        if ends {
+            actions.extend(self.send_away());
+        }
         if read_again {
             actions.push(self.read(now.time));
         }
