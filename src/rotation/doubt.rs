@@ -5,6 +5,7 @@ use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::engine::{Action, RotationEngine};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Event, Moment, StepRef};
+use crate::rotation::id::RotationId;
 
 impl RotationEngine {
     /// What waits for a write that failed: where that may have been made all the same, what follows
@@ -19,7 +20,10 @@ impl RotationEngine {
         let why = why.to_owned();
         match effect {
             RotationEffect::Reply { ask, reply, .. } => {
-                if self.waits.contains_key(&ask) {
+                if let Some(id) = self.waits.get(&ask).copied() {
+                    if self.machine.closed {
+                        return vec![self.shut_down(ask, id)];
+                    }
                     self.wait_again.push(ask);
                     return Vec::new();
                 }
@@ -51,12 +55,30 @@ impl RotationEngine {
         }
     }
 
+    /// Who is to wait again once the journal was read will not: this life ends.
+    pub(crate) fn send_away(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for ask in std::mem::take(&mut self.wait_again) {
+            if let Some(id) = self.waits.get(&ask).copied() {
+                actions.push(self.shut_down(ask, id));
+            }
+        }
+        actions
+    }
+
+    fn shut_down(&mut self, ask: Ask, id: RotationId) -> Action {
+        let id = Some(id);
+        self.tell(ask, Err(RotationError::ShutDown { id }))
+    }
+
     fn tell(&mut self, ask: Ask, reply: Result<Reply, RotationError>) -> Action {
         let after = 0;
         self.perform(RotationEffect::Reply { after, ask, reply })
     }
 
-    /// Who is told that a join or registration failed is not here, and has not registered.
+    /// Who is told that a join or registration failed is not here, and has not registered; who is
+    /// told that a leave or removal failed is here, with its callbacks, as far as the journal will
+    /// have them.
     fn unsay(
         &mut self,
         ask: Ask,
@@ -74,10 +96,19 @@ impl RotationEngine {
             let effects = self.machine.step(died, now);
             return self.take_in(effects);
         }
-        if let (Ok(Reply::Done), Some((worker, key, callback))) =
-            (reply, self.registering.remove(&ask))
-        {
+        if *reply != Ok(Reply::Done) {
+            return Vec::new();
+        }
+        if let Some((worker, key, callback)) = self.registering.remove(&ask) {
             self.machine.roster.detach(&worker, &key, &callback);
+        }
+        if let Some((worker, entry)) = self.leaving.remove(&ask) {
+            self.machine.roster.put_back(&worker, entry);
+        }
+        if let Some((life, worker, key, callback)) = self.removing.remove(&ask)
+            && self.machine.roster.worker_of(life).as_ref() == Some(&worker)
+        {
+            self.machine.roster.attach(&worker, &key, &callback);
         }
         Vec::new()
     }

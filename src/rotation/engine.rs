@@ -14,6 +14,7 @@ use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::outbox::Outbox;
 use crate::rotation::replay::DurableFacts;
+use crate::rotation::roster::WorkerEntry;
 
 /// What the engine wants done.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,6 +71,10 @@ pub struct RotationEngine {
     /// Who is to wait again once the journal was read.
     pub(crate) wait_again: Vec<Ask>,
     pub(crate) registering: BTreeMap<Ask, (WorkerName, KeyName, CallbackName)>,
+    /// Who leaves or is removed, as it was before: that may turn out not to be made.
+    pub(crate) leaving: BTreeMap<Ask, (WorkerName, WorkerEntry)>,
+    /// Whose callback is removed, and of which life.
+    pub(crate) removing: BTreeMap<Ask, (u64, WorkerName, KeyName, CallbackName)>,
 }
 
 impl RotationEngine {
@@ -87,6 +92,8 @@ impl RotationEngine {
             waits: BTreeMap::new(),
             wait_again: Vec::new(),
             registering: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            removing: BTreeMap::new(),
         }
     }
 
@@ -97,10 +104,14 @@ impl RotationEngine {
 
     /// Takes one event in.
     pub fn step(&mut self, event: Event, now: Moment) -> Vec<Action> {
-        self.note(&event);
+        self.note(&event, now);
         let read_again = matches!(event, Event::Tick) && self.is_time_to_read(now.time);
+        let ends = matches!(event, Event::Interrupt);
         let effects = self.machine.step(event, now);
         let mut actions = self.take_in(effects);
+        if ends {
+            actions.extend(self.send_away());
+        }
         if read_again {
             actions.push(self.read(now.time));
         }
@@ -224,8 +235,36 @@ impl RotationEngine {
         self.results.contains_key(&step)
     }
 
-    fn note(&mut self, event: &Event) {
+    fn note(&mut self, event: &Event, now: Moment) {
         match event {
+            Event::Died {
+                worker,
+                incarnation,
+            } => {
+                let leaving = self.leaving.values_mut();
+                for (_, entry) in leaving.filter(|(name, _)| name == worker) {
+                    entry.die(*incarnation, now.time);
+                }
+            }
+            Event::Leave { ask, worker, .. } => {
+                if let Some(entry) = self.machine.roster().get(worker) {
+                    let leaving = (worker.clone(), entry.clone());
+                    self.leaving.insert(*ask, leaving);
+                }
+            }
+            Event::RemoveCallback {
+                ask,
+                worker,
+                key,
+                callback,
+            } => {
+                let entry = self.machine.roster().get(worker);
+                let here = entry.filter(|entry| entry.has_attached(key, callback));
+                if let Some(life) = here.and_then(WorkerEntry::incarnation) {
+                    let removing = (life, worker.clone(), key.clone(), callback.clone());
+                    self.removing.insert(*ask, removing);
+                }
+            }
             Event::Ended {
                 step,
                 attempt,
@@ -298,6 +337,8 @@ impl RotationEngine {
     fn forget(&mut self, ask: Ask) {
         self.waits.remove(&ask);
         self.registering.remove(&ask);
+        self.leaving.remove(&ask);
+        self.removing.remove(&ask);
     }
 
     fn failed(&mut self, failure: WriteFailure, now: Moment) -> Vec<Action> {
