@@ -51,13 +51,14 @@ fn quote(change: &KeyChange) -> String {
     format!("{change:?} {}", texts.join(" and "))
 }
 
-/// Asks for every key on every flow.
+/// Asks for every key on every flow, and saves the state of one after its forward path, when the
+/// record holds a key.
 pub async fn ask_for_keys(manager: &KeysManagement, said: &Said) {
     for key in ["documents", "token", "missing"] {
         for flow in [
-            SecretKeyFlow::ForwardPath,
-            SecretKeyFlow::BackPath,
             SecretKeyFlow::Default,
+            SecretKeyFlow::BackPath,
+            SecretKeyFlow::ForwardPath,
         ] {
             match manager.get_key_on(key, flow).await {
                 Ok(answer) => said.add(&answer),
