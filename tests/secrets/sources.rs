@@ -117,6 +117,7 @@ pub fn public_types() -> BTreeMap<String, PublicType> {
     let sources = sources();
     let mut types = BTreeMap::new();
     let lib = fs::read_to_string(root().join("lib.rs")).expect("text");
+    let exported = paths_after(&lib, "\npub use ");
     for Source { path, text } in &sources {
         let module = path.strip_prefix(root()).expect("it lies there");
         let module = module.with_extension("").display().to_string();
@@ -126,11 +127,11 @@ pub fn public_types() -> BTreeMap<String, PublicType> {
         }
         let open = is_public(&module);
         let own = types_of(text);
-        let mut in_sight = imports(text);
+        let mut in_sight = paths_after(text, "\nuse crate::");
         in_sight.extend(own.iter().map(|(name, _)| format!("{module}::{name}")));
         for (name, definition) in own {
             let path = format!("{module}::{name}");
-            if open || lib.contains(&format!("pub use {path};")) {
+            if open || exported.contains(&path) {
                 let in_sight = in_sight.clone();
                 let found = PublicType {
                     definition,
@@ -143,10 +144,10 @@ pub fn public_types() -> BTreeMap<String, PublicType> {
     types
 }
 
-/// What a file imports of the crate; names in braces are taken apart.
-fn imports(text: &str) -> BTreeSet<String> {
+/// The paths that follow these words; names in braces are taken apart.
+fn paths_after(text: &str, words: &str) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
-    for import in text.split("\nuse crate::").skip(1) {
+    for import in text.split(words).skip(1) {
         let import = import.split(';').next().unwrap_or_default();
         let (module, names) = import.split_once("::{").unwrap_or(("", import));
         for name in names.trim_end_matches('}').split(',') {
