@@ -177,8 +177,10 @@ async fn records(seen: &mut Seen, manager: &KeysManagement, disk: &Disk) {
     seen.refused("StateUnreadable", next.get_back_path_key("documents").await);
     let forward = next.get_forward_path_key("documents").await;
     forward.expect("a key");
-    disk.fill();
-    seen.refused("RepoUnavailable", next.save_state("documents").await);
+    let other = SecretKeyDefinition::round_trip("other", || TOLD).stateless(false);
+    support::define(&next, other).await;
+    disk.refuse();
+    seen.refused("RepoUnavailable", next.get_back_path_key("other").await);
     seen.said.add(&next.status().await.expect("a status"));
     within(next.shutdown()).await.expect("it shuts down");
 }

@@ -12,7 +12,7 @@ use keyward::repo::error::RepoError;
 use keyward::repo::space::Space;
 use keyward::repo::state_repo::{StateRepo, Visitor};
 
-/// What becomes of a write.
+/// What becomes of a call.
 const MADE: u8 = 0;
 const NO_ROOM: u8 = 1;
 const PANICS: u8 = 2;
@@ -22,23 +22,23 @@ const UNAVAILABLE: u8 = 3;
 #[derive(Clone, Default)]
 pub struct Disk {
     content: MemoryRepo,
-    writes: Arc<AtomicU8>,
+    calls: Arc<AtomicU8>,
 }
 
 impl Disk {
     /// From now on no write finds room.
     pub fn fill(&self) {
-        self.writes.store(NO_ROOM, Ordering::SeqCst);
+        self.calls.store(NO_ROOM, Ordering::SeqCst);
     }
 
     /// From now on each write panics.
     pub fn panic(&self) {
-        self.writes.store(PANICS, Ordering::SeqCst);
+        self.calls.store(PANICS, Ordering::SeqCst);
     }
 
-    /// From now on each write is refused.
+    /// From now on each call is refused.
     pub fn refuse(&self) {
-        self.writes.store(UNAVAILABLE, Ordering::SeqCst);
+        self.calls.store(UNAVAILABLE, Ordering::SeqCst);
     }
 
     /// Flips the last byte of every record in a space.
@@ -61,6 +61,9 @@ impl Disk {
 
 impl StateRepo for Disk {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
+        if self.calls.load(Ordering::SeqCst) == UNAVAILABLE {
+            return Err(unavailable());
+        }
         self.content.get(space, key)
     }
 
@@ -69,16 +72,14 @@ impl StateRepo for Disk {
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), RepoError> {
-        match self.writes.load(Ordering::SeqCst) {
+        match self.calls.load(Ordering::SeqCst) {
             MADE => self.content.apply(batch),
             NO_ROOM => Err(RepoError::Full {
                 path: PathBuf::from("/data/000004.log"),
                 source: Box::new(io::Error::from(io::ErrorKind::StorageFull)),
             }),
             PANICS => panic!("the repo panics with {batch:?}"),
-            _ => Err(RepoError::Unavailable {
-                reason: "a test".to_owned(),
-            }),
+            _ => Err(unavailable()),
         }
     }
 
@@ -88,5 +89,11 @@ impl StateRepo for Disk {
 
     fn close(&self) -> Result<(), RepoError> {
         self.content.close()
+    }
+}
+
+fn unavailable() -> RepoError {
+    RepoError::Unavailable {
+        reason: "a test".to_owned(),
     }
 }
