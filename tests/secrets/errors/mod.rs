@@ -10,6 +10,7 @@ mod keys;
 pub mod repo;
 mod rotations;
 mod start;
+mod supervision;
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -125,6 +126,7 @@ async fn no_error_of_any_code_shows_a_key() {
     keys::all(&mut seen).await;
     rotations::all(&mut seen).await;
     start::all(&mut seen).await;
+    supervision::all(&mut seen).await;
     journals::all(&mut seen);
     below::all(&mut seen).await;
     seen.said.assert_clean();

@@ -8,14 +8,15 @@ use keyward::key::{
     attempt, definition, event as key_event, flow, machine, name, state, time, waiting,
 };
 use keyward::management::builder::KeysManagementBuilder;
+use keyward::management::testing;
 use keyward::repo::{conformance, error as repo_error, folder, space};
 use keyward::rotation::{
-    effect, event, id, machine as rotation_machine, outbox, plan, replay, report, roster,
+    effect, engine, event, id, machine as rotation_machine, outbox, plan, replay, report, roster,
     rotations, state as rotation_state, status,
 };
 use keyward::store::closure;
 use keyward::worker::{callback, handle, run, running};
-use keyward::{KeyAnswer, KeyStatus, WorkerStatus};
+use keyward::{ActorName, ActorState, ActorStatus, KeyAnswer, KeyStatus, WorkerStatus};
 
 use crate::types::{Shown, path};
 
@@ -68,6 +69,8 @@ pub(super) fn all(shown: &mut Shown) {
         callback::Async,
         callback::Blocking,
         callback::Made,
+        testing::Plugin,
+        ActorState,
         definition::OnKeyChangedCallbackErrorStrategy,
         flow::SecretKeyFlow,
         flow::SecretKeyUseCase,
@@ -85,6 +88,8 @@ pub(super) fn all(shown: &mut Shown) {
         event::StepRef,
         folder::FolderOptions,
         guard::plugins::PluginThreads,
+        testing::PluginPanics,
+        ActorName,
         handle::CallPlace,
         id::RotationId,
         key_event::Asker,
@@ -116,6 +121,12 @@ pub(super) fn all(shown: &mut Shown) {
     without!(shown, "no keys, and texts that were scrubbed before they came there":
         effect::Fact,
         effect::Reply,
+        engine::Action,
+        engine::Reread,
+        engine::RotationEngine,
+        event::Recovery,
+        key_event::WriteFailure,
+        ActorStatus,
         effect::RotationEffect,
         event::Event,
         event::StepOutcome,
