@@ -77,6 +77,8 @@ pub struct CoordinatorPart {
     pub(super) joining: HashMap<Ask, WorkerName>,
     pub(super) secrets: BTreeMap<RotationId, RotationSecrets>,
     pub(super) keys: HashMap<KeyName, Arc<KeyEntry>>,
+    /// Of which rotations a key knows the keys.
+    pub(super) known: HashMap<RotationId, KeyName>,
     pub(super) workers: HashMap<WorkerName, Arc<Seat<WorkerPart>>>,
     pub(super) departing: HashMap<Ask, Departing>,
     pub(super) calls: HashMap<StepRef, Calling>,
@@ -172,6 +174,7 @@ impl CoordinatorPart {
             joining: HashMap::new(),
             secrets,
             keys: HashMap::new(),
+            known: HashMap::new(),
             workers: HashMap::new(),
             departing: HashMap::new(),
             calls: HashMap::new(),
@@ -300,6 +303,7 @@ impl CoordinatorPart {
                 self.doubtful = None;
                 let LoadedJournal { facts, secrets, .. } = *loaded;
                 self.secrets = secrets;
+                self.let_keys_forget();
                 tracing::info!("the journal was read anew; rotations go on");
                 Ok(Reread {
                     facts,

@@ -24,7 +24,9 @@ use crate::key::machine::KeyMachine;
 use crate::key::name::KeyName;
 use crate::key::state::{Loaded, RecordChange, Snapshot};
 use crate::key::time::Time;
+use crate::rotation::id::RotationId;
 use crate::secret::scrub::Scrubber;
+use crate::secret::value::SecretKeyPair;
 use crate::store::keys_store::{KeysStore, StoreRequest};
 
 /// After how long a look at a record, or a write of one, is tried again that the repo refused.
@@ -63,6 +65,8 @@ pub struct KeyPart {
     replies: HashMap<Ticket, oneshot::Sender<Result<Answer, KeyError>>>,
     snapshots: HashMap<Ticket, oneshot::Sender<Snapshot>>,
     proposals: HashMap<Ticket, oneshot::Sender<Proposed>>,
+    /// The keys of the rotations that hold some, which no text may show.
+    known: HashMap<RotationId, Vec<SecretKeyPair>>,
     /// What is still to be performed, also by a successor.
     effects: VecDeque<KeyEffect>,
     step: Step,
@@ -132,6 +136,8 @@ impl Part for KeyPart {
                 drop(reply.send(held));
             }
             KeyMessage::Inspect(reply) => drop(reply.send(self.machine.facts())),
+            KeyMessage::Knows { rotation, pairs } => drop(self.known.insert(rotation, pairs)),
+            KeyMessage::Forgets { rotation } => drop(self.known.remove(&rotation)),
             KeyMessage::Stop => return Then::End,
         }
         Then::GoOn
@@ -147,10 +153,9 @@ impl Part for KeyPart {
     }
 
     fn scrubber(&self) -> Scrubber {
-        let held = self.machine.held().map(|held| held.pair.clone());
-        let halves = held
-            .iter()
-            .flat_map(|p| [p.forward().clone(), p.back().clone()]);
+        let held = self.machine.held().map(|held| &held.pair);
+        let pairs = held.into_iter().chain(self.known.values().flatten());
+        let halves = pairs.flat_map(|p| [p.forward().clone(), p.back().clone()]);
         Scrubber::new(halves.collect::<Vec<_>>())
     }
 }
@@ -168,6 +173,7 @@ impl KeyPart {
             replies: HashMap::new(),
             snapshots: HashMap::new(),
             proposals: HashMap::new(),
+            known: HashMap::new(),
             effects: VecDeque::new(),
             step: Step::Done,
             timer: None,

@@ -8,6 +8,7 @@ use crate::key::error::KeyError;
 use crate::key::event::{Ask, Event, Ticket};
 use crate::key::machine::KeyFacts;
 use crate::key::state::{RecordChange, Snapshot, StateChange};
+use crate::rotation::id::RotationId;
 use crate::secret::value::SecretKeyPair;
 
 /// What a proposal comes to.
@@ -56,6 +57,18 @@ pub enum KeyMessage {
         /// Whose look.
         ticket: Ticket,
     },
+    /// A rotation of the key has these keys: no text may show them.
+    Knows {
+        /// The rotation.
+        rotation: RotationId,
+        /// Its keys.
+        pairs: Vec<SecretKeyPair>,
+    },
+    /// A rotation of the key has ended, and its keys are gone.
+    Forgets {
+        /// The rotation.
+        rotation: RotationId,
+    },
     /// What does the key hold?
     Held(oneshot::Sender<Option<SecretKeyPair>>),
     /// What may an operator know?
@@ -73,6 +86,8 @@ impl Letter for KeyMessage {
             | Self::Propose { .. }
             | Self::LookLater { .. }
             | Self::LookAgain { .. }
+            | Self::Knows { .. }
+            | Self::Forgets { .. }
             | Self::Stop => false,
         }
     }

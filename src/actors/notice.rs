@@ -138,8 +138,12 @@ impl CoordinatorPart {
         match notice {
             Notice::Defines(entry) if begun => {
                 entry.seat().make_known();
-                self.keys.insert(entry.name().clone(), Arc::clone(&entry));
+                let key = entry.name().clone();
+                self.keys.insert(key.clone(), Arc::clone(&entry));
                 self.declarer.directory.add(entry);
+                for id in self.engine.machine().live_of(&key) {
+                    self.let_key_know(id, &key);
+                }
             }
             Notice::Defines(refused) => refused.post(KeyMessage::Stop),
             Notice::Registers {
@@ -159,6 +163,9 @@ impl CoordinatorPart {
             Notice::Accepts(ask, id) if begun => {
                 if let Some(secrets) = self.offered.remove(&ask) {
                     self.secrets.insert(id, secrets);
+                    if let Some(key) = self.engine.machine().key_of(id) {
+                        self.let_key_know(id, &key);
+                    }
                 }
             }
             Notice::Leaves(ask, worker) if ended => {
@@ -180,6 +187,36 @@ impl CoordinatorPart {
             | Notice::Accepts(..)
             | Notice::Leaves(..)
             | Notice::Removes { .. } => {}
+        }
+    }
+
+    /// Tells a key which keys a rotation of it has, so that no text shows them.
+    fn let_key_know(&mut self, rotation: RotationId, key: &KeyName) {
+        let (Some(entry), Some(secrets)) = (self.keys.get(key), self.secrets.get(&rotation)) else {
+            return;
+        };
+        let pairs = [&secrets.old, &secrets.new];
+        let pairs = pairs.into_iter().flatten().cloned().collect();
+        entry.post(KeyMessage::Knows { rotation, pairs });
+        self.known.insert(rotation, key.clone());
+    }
+
+    /// Lets a key forget the keys of a rotation that holds them no more.
+    pub(super) fn let_key_forget(&mut self, rotation: RotationId) {
+        let key = self.known.remove(&rotation);
+        if let Some(entry) = key.and_then(|key| self.keys.get(&key)) {
+            entry.post(KeyMessage::Forgets { rotation });
+        }
+    }
+
+    /// After the journal was read anew: the keys of some rotations may be gone.
+    pub(super) fn let_keys_forget(&mut self) {
+        let gone = self
+            .known
+            .keys()
+            .filter(|id| !self.secrets.contains_key(id));
+        for rotation in gone.copied().collect::<Vec<_>>() {
+            self.let_key_forget(rotation);
         }
     }
 

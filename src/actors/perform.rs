@@ -314,6 +314,7 @@ impl CoordinatorPart {
         self.done.retain(|step, _| step.rotation != rotation);
         if state.has_ended() {
             self.secrets.remove(&rotation);
+            self.let_key_forget(rotation);
         }
         if !state.is_unfinished() {
             let rotation = rotation.as_uuid().as_u128();

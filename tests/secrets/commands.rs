@@ -102,7 +102,6 @@ async fn what_a_failing_command_wrote_is_in_no_error_and_in_no_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a store's words are cleared of the held pair, not yet of the keys of a rotation"]
 async fn what_a_failing_command_wrote_of_a_rotations_keys_is_not_in_its_error() {
     let (said, gate) = (Said::default(), Gate::default());
     let folder = tempfile::tempdir().expect("a folder");
