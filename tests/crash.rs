@@ -23,6 +23,8 @@ mod check;
 mod documents;
 #[path = "crash/killer.rs"]
 mod killer;
+#[path = "crash/known.rs"]
+mod known;
 #[path = "crash/life.rs"]
 mod life;
 #[path = "crash/program.rs"]

@@ -3,35 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::known::{End, Rotation};
 use crate::program::{Rotating, plan};
-
-/// What is known of one callback of one rotation.
-#[derive(Debug, Default, Clone)]
-struct Step {
-    /// As it was found or reported last, or as what began after it proves.
-    status: String,
-    attempt: u32,
-    crashes: u32,
-    /// The last attempt that began, and how it ended as far as the callback told.
-    begun: u32,
-    ended: Option<End>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Success,
-    Failure,
-}
-
-/// What is known of one rotation.
-#[derive(Debug, Default)]
-struct Rotation {
-    accepted: bool,
-    completed: bool,
-    sequence: u64,
-    steps: BTreeMap<String, Step>,
-    found: bool,
-}
 
 /// What was counted.
 #[derive(Debug, Default, Clone, Copy)]
@@ -99,13 +72,8 @@ impl Audit {
                     self.found_all();
                     reached = Reached::Load;
                 }
-                ["found", key, no, state, sequence, ref steps @ ..] => {
-                    self.told(key, no, state, sequence, steps);
-                    self.rotation(key, no).found = true;
-                }
-                ["report", key, no, state, sequence, ref steps @ ..] => {
-                    self.told(key, no, state, sequence, steps);
-                }
+                ["found", ref told @ ..] => self.told(told).found = true,
+                ["report", ref told @ ..] => drop(self.told(told)),
                 ["missing", key, no] => {
                     let known = self.known(key, no);
                     assert!(known.is_none_or(|r| !r.accepted), "{line}: it was accepted");
@@ -157,7 +125,7 @@ impl Audit {
             assert!(told, "rotation {no} of {key} is lost");
         }
         for key in self.keys {
-            let of_key = self.rotations.range((key.name, 0)..=(key.name, u32::MAX));
+            let of_key = self.of_key(key.name);
             let sequences: Vec<u64> = of_key.map(|(_, rotation)| rotation.sequence).collect();
             assert!(sequences.is_sorted_by(|a, b| a < b), "{sequences:?}");
         }
@@ -165,11 +133,11 @@ impl Audit {
 
     /// Which versions of a key a document may be sealed under.
     pub fn versions(&self, key: &str, place: &str) -> (u32, u32) {
-        let of_key = self.rotations.iter().filter(|((name, _), _)| *name == key);
-        let step =
-            |(no, rotation): (u32, &Rotation)| Some((no, rotation.steps.get(place)?.clone()));
-        let steps = of_key.filter_map(|((_, no), rotation)| step((*no, rotation)));
-        let newest = steps.filter(|(_, step)| step.begun > 0).last();
+        let mut newest_first = self.of_key(self.key(key).name).rev();
+        let newest = newest_first.find_map(|(no, rotation)| {
+            let step = rotation.steps.get(place)?;
+            (step.begun > 0).then_some((no, step))
+        });
         match newest {
             Some((no, step)) if step.ended == Some(End::Success) => (no, no),
             Some((no, _)) => (no - 1, no),
@@ -187,6 +155,15 @@ impl Audit {
         found.unwrap_or_else(|| panic!("no key {name}"))
     }
 
+    /// The rotations of a key, in their order.
+    fn of_key(
+        &self,
+        key: &'static str,
+    ) -> impl DoubleEndedIterator<Item = (u32, &Rotation)> + use<'_> {
+        let all = self.rotations.range((key, 0)..=(key, u32::MAX));
+        all.map(|((_, no), rotation)| (*no, rotation))
+    }
+
     fn known(&self, key: &str, no: &str) -> Option<&Rotation> {
         let no = no.parse().expect("a number");
         self.rotations.get(&(self.key(key).name, no))
@@ -199,51 +176,14 @@ impl Audit {
     }
 
     /// What the journal says of a rotation, against what was seen of it.
-    fn told(&mut self, key: &str, no: &str, state: &str, sequence: &str, steps: &[&str]) {
-        let (clean, plan) = (self.clean, self.plan.clone());
-        let known = &mut self.counts.completed;
-        let key_name = self
-            .keys
-            .iter()
-            .find(|k| k.name == key)
-            .expect("a key")
-            .name;
-        let number = no.parse().expect("a number");
-        let rotation = self.rotations.get_mut(&(key_name, number));
-        let rotation = rotation.unwrap_or_else(|| panic!("{key} {no} was never declared"));
-        let sequence = sequence.parse().expect("a number");
-        assert!(rotation.sequence == 0 || rotation.sequence == sequence);
-        rotation.sequence = sequence;
-        assert_eq!(steps.len(), plan.len(), "the plan is another one");
-        for (place, told) in plan.iter().zip(steps) {
-            let parts: Vec<&str> = told.split(':').collect();
-            let [at, status, attempt, crashes] = parts[..] else {
-                panic!("{told}");
-            };
-            assert_eq!(at, place, "the plan's order is another one");
-            let (attempt, crashes) = (attempt.parse().unwrap(), crashes.parse().unwrap());
-            let step = rotation.steps.entry(place.clone()).or_default();
-            step.take(
-                status,
-                attempt,
-                crashes,
-                clean,
-                &format!("{key} {no} {place}"),
-            );
-        }
-        assert!(
-            !rotation.completed || state == "completed",
-            "it had completed"
-        );
-        if state == "completed" && !rotation.completed {
-            rotation.completed = true;
-            *known += 1;
-        }
-        let done = rotation
-            .steps
-            .values()
-            .all(|step| step.status == "Succeeded");
-        assert_eq!(done, state == "completed", "{key} {no} is {state}");
+    fn told(&mut self, words: &[&str]) -> &mut Rotation {
+        let (key, no) = (self.key(words[0]).name, words[1].parse().expect("a number"));
+        let rotation = self.rotations.get_mut(&(key, no));
+        let rotation = rotation.unwrap_or_else(|| panic!("{words:?} was never declared"));
+        let before = rotation.completed;
+        rotation.take(&self.plan, words, self.clean);
+        self.counts.completed += u64::from(rotation.completed && !before);
+        rotation
     }
 
     fn found_all(&mut self) {
@@ -259,13 +199,13 @@ impl Audit {
 
     /// The version that a key must hold: that of its last step that is known to have succeeded.
     fn version(&self, key: &str) -> u32 {
-        let of_key = self.rotations.iter().filter(|((name, _), _)| *name == key);
         let succeeded = |rotation: &Rotation| {
             let mut steps = rotation.steps.values();
             steps.any(|step| step.status == "Succeeded")
         };
-        let with_effect = of_key.filter(|(_, rotation)| succeeded(rotation));
-        with_effect.map(|((_, no), _)| *no).max().unwrap_or(0)
+        let mut newest_first = self.of_key(self.key(key).name).rev();
+        let newest = newest_first.find(|(_, rotation)| succeeded(rotation));
+        newest.map_or(0, |(no, _)| no)
     }
 
     fn begin(&mut self, name: &str, no: &str, place: &str, attempt: &str) {
@@ -289,8 +229,8 @@ impl Audit {
     /// Everything before it in its order has ended, and that is durable.
     fn check_turn(&mut self, key: Rotating, this: u32, place: &str, what: &str) {
         let plan = self.plan.clone();
-        let earlier = self.rotations.range((key.name, 0)..(key.name, this));
-        for ((_, no), rotation) in earlier {
+        let earlier = self.of_key(key.name).take_while(|(no, _)| *no < this);
+        for (no, rotation) in earlier {
             let done = |place: &String| {
                 let step = rotation.steps.get(place);
                 step.is_some_and(|s| s.status == "Succeeded" || s.ended == Some(End::Success))
@@ -349,31 +289,5 @@ impl Audit {
         let key = self.key(key).name;
         let no = no.parse().expect("a number");
         assert!(self.running.remove(&(key, no, place.to_owned())));
-    }
-}
-
-impl Step {
-    /// Takes in what the journal says of it.
-    fn take(&mut self, status: &str, attempt: u32, crashes: u32, clean: bool, what: &str) {
-        let known = self.clone();
-        assert!(
-            attempt >= known.begun,
-            "{what} was called before that was durable"
-        );
-        assert!(attempt >= known.attempt, "{what}: attempts only rise");
-        if known.status == "Succeeded" {
-            assert_eq!(status, "Succeeded", "{what}: its success is lost");
-            assert_eq!(attempt, known.attempt.max(known.begun), "{what} ran again");
-        }
-        if status == "Succeeded" {
-            assert_eq!(known.ended, Some(End::Success), "{what} had no success");
-            assert_eq!(attempt, known.begun, "{what} had no success");
-        }
-        if crashes > known.crashes {
-            assert_eq!(crashes, known.crashes + 1, "{what}: {known:?}");
-            assert!(!clean, "{what}: nothing was killed");
-        }
-        status.clone_into(&mut self.status);
-        (self.attempt, self.crashes) = (attempt, crashes);
     }
 }
