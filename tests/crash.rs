@@ -1,5 +1,7 @@
-//! A program is killed at every durable write and in every callback, and lives again: what was
-//! accepted goes on, what has succeeded never runs again, and no record is lost.
+//! A program is killed at every durable write, in every callback and at random moments, and lives
+//! again: what was accepted goes on, what has succeeded never runs again, and no record is lost.
+//!
+//! `KEYWARD_ROUNDS=N KEYWARD_SEED=S` takes another number of random moments, and others.
 //!
 //! Each life is a process of its own: this test's executable, told by its environment to live.
 
@@ -11,19 +13,31 @@
     reason = "a test may fail"
 )]
 
+#[path = "crash/audit.rs"]
+mod audit;
+#[path = "crash/chance.rs"]
+mod chance;
 #[path = "crash/check.rs"]
 mod check;
+#[path = "crash/documents.rs"]
+mod documents;
 #[path = "crash/killer.rs"]
 mod killer;
+#[path = "crash/known.rs"]
+mod known;
 #[path = "crash/life.rs"]
 mod life;
+#[path = "crash/program.rs"]
+mod program;
+#[path = "crash/rounds.rs"]
+mod rounds;
 mod support;
 #[path = "crash/suspects.rs"]
 mod suspects;
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -38,6 +52,8 @@ const STRATEGY: &str = "KEYWARD_TEST_STRATEGY";
 const KILL: &str = "KEYWARD_TEST_KILL";
 const FROM_START: &str = "KEYWARD_TEST_FROM_START";
 const LIFE: &str = "KEYWARD_TEST_LIFE_NUMBER";
+const VARIANT: &str = "KEYWARD_TEST_VARIANT";
+const LAST: &str = "KEYWARD_TEST_LAST";
 
 /// No life takes longer.
 const LONGEST_LIFE: Duration = Duration::from_secs(60);
@@ -57,6 +73,14 @@ fn a_child_process_lives_one_life_if_it_is_told_to() {
                 let life = told(LIFE).parse().expect("a number");
                 suspects::live_with_suspects(folder, life).await;
             }
+            "rounds" => {
+                let told = program::Told {
+                    folder,
+                    variant: told(VARIANT).parse().expect("a number"),
+                    last: told(LAST) == "true",
+                };
+                program::live(told).await;
+            }
             _ => {
                 let orders = Orders {
                     folder,
@@ -70,10 +94,25 @@ fn a_child_process_lives_one_life_if_it_is_told_to() {
     });
 }
 
+/// When a program is killed from outside.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    /// The line of its log from which on the time counts; none for its start.
+    after: Option<&'static str>,
+    delay: Duration,
+}
+
 /// Lets a program live; answers whether it was killed.
-fn live(folder: &Path, child: &str, environment: &[(&str, &str)]) -> bool {
+fn live(folder: &Path, child: &str, told: &[(&str, &str)]) -> bool {
+    live_until(folder, child, told, None)
+}
+
+/// Lets a program live, and kills it at a moment if it has not ended by then; answers whether it
+/// was killed.
+fn live_until(folder: &Path, child: &str, told: &[(&str, &str)], at: Option<Moment>) -> bool {
     let mut log = log_of(folder);
     log.write_all(b"life\n").expect("the log takes a line");
+    let mut told_so_far = Follower::of(folder);
     let said = folder.join("said");
     let output = File::create(&said).expect("a file");
     let mut process = Command::new(env::current_exe().expect("this test"))
@@ -84,13 +123,14 @@ fn live(folder: &Path, child: &str, environment: &[(&str, &str)]) -> bool {
         ])
         .env(CHILD, child)
         .env(FOLDER, folder)
-        .envs(environment.iter().copied())
+        .envs(told.iter().copied())
         .stdin(Stdio::null())
         .stdout(output.try_clone().expect("the file twice"))
         .stderr(output)
         .spawn()
         .expect("the test starts itself");
     let begun = Instant::now();
+    let mut from = at.and_then(|at| at.after.is_none().then_some(begun));
     let status = loop {
         if let Some(status) = process.try_wait().expect("it is a child") {
             break status;
@@ -100,11 +140,56 @@ fn live(folder: &Path, child: &str, environment: &[(&str, &str)]) -> bool {
             drop(process.wait());
             panic!("a life hangs: {}", story(folder));
         }
-        std::thread::sleep(Duration::from_millis(2));
+        let mut pause = Duration::from_millis(2);
+        if let Some(Moment { after, delay }) = at {
+            if from.is_none() && after.is_some_and(|line| told_so_far.has(line)) {
+                from = Some(Instant::now());
+            }
+            pause = from.map_or(Duration::from_micros(100), |from| {
+                pause.min(delay.saturating_sub(from.elapsed()))
+            });
+            if pause.is_zero() {
+                process.kill().expect("it may be killed");
+                break process.wait().expect("it is a child");
+            }
+        }
+        std::thread::sleep(pause);
     };
+    cut_torn_line(folder);
     let killed = status.signal() == Some(9);
     assert!(killed || status.success(), "{status}: {}", story(folder));
     killed
+}
+
+/// A line that a kill has cut was not told.
+fn cut_torn_line(folder: &Path) {
+    let told = read(folder);
+    let whole = told.rfind('\n').map_or(0, |at| at + 1);
+    if whole < told.len() {
+        let log = OpenOptions::new().write(true).open(folder.join("log"));
+        log.and_then(|log| log.set_len(whole as u64))
+            .expect("the log can be cut");
+    }
+}
+
+/// Reads what a life tells while it does.
+struct Follower {
+    log: File,
+    told: String,
+}
+
+impl Follower {
+    fn of(folder: &Path) -> Self {
+        let mut log = File::open(folder.join("log")).expect("a log");
+        log.seek(SeekFrom::End(0)).expect("its end");
+        let told = String::new();
+        Self { log, told }
+    }
+
+    fn has(&mut self, line: &str) -> bool {
+        self.log.read_to_string(&mut self.told).expect("the log");
+        self.told.lines().any(|told| told == line)
+    }
 }
 
 fn log_of(folder: &Path) -> File {

@@ -52,6 +52,26 @@ fn content(repo: &dyn StateRepo) -> Content {
     all
 }
 
+/// A repo of its own with this in it.
+fn repo_with(content: &Content) -> MemoryRepo {
+    let repo = MemoryRepo::new();
+    for ((space, key), value) in content {
+        overwrite(&repo, *space, key, value);
+    }
+    repo
+}
+
+/// Everything that can be made of bytes by cutting them at one length or flipping a bit of one byte.
+fn damaged(stored: &[u8]) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for at in 0..stored.len() {
+        let mut flipped = stored.to_vec();
+        flipped[at] ^= 1 << (at % 8);
+        all.extend([flipped, stored[..at].to_vec()]);
+    }
+    all
+}
+
 fn in_space(repo: &dyn StateRepo, space: Space) -> Vec<(Vec<u8>, Vec<u8>)> {
     let all = content(repo).into_iter();
     all.filter(|((at, _), _)| *at == space)

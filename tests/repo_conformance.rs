@@ -25,6 +25,15 @@ fn new_folder() -> TempDir {
         .unwrap()
 }
 
+/// One in memory, where the system has such a file system: for thousands of openings, which wait
+/// for the disk elsewhere.
+fn new_folder_in_memory() -> TempDir {
+    tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in("/dev/shm")
+        .unwrap_or_else(|_| new_folder())
+}
+
 #[test]
 fn the_memory_repo_conforms() {
     check_all(&|| {

@@ -18,7 +18,10 @@ pub(super) fn failure(action: &str, folder: &Path, error: rocksdb::Error) -> Rep
         .next()
         .unwrap_or_default()
         .to_owned();
-    let file = named_file(&text).map_or_else(|| folder.to_owned(), |name| folder.join(name));
+    let named = named_file(&text)
+        .map(str::to_owned)
+        .or_else(|| numbered_log(&text));
+    let file = named.map_or_else(|| folder.to_owned(), |name| folder.join(name));
     let says = |texts: &[&str]| texts.iter().any(|part| text.contains(part));
     if says(&[
         "No space left on device",
@@ -69,6 +72,14 @@ fn named_file(text: &str) -> Option<&str> {
         })
 }
 
+/// The log that a text names by its number only: one that is missing, or shorter than it was.
+fn numbered_log(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("log number: ")?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    let number: u64 = digits.parse().ok()?;
+    Some(format!("{number:06}.log"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +101,20 @@ mod tests {
             assert_eq!(named_file(text), Some(file));
         }
         assert_eq!(named_file("something went wrong in /d/1.5"), None);
+    }
+
+    #[test]
+    fn a_log_is_found_by_its_number() {
+        for (text, file) in [
+            (
+                "Size mismatch: WAL (log number: 4) in MANIFEST is 9 bytes , but actually is 8",
+                Some("000004.log"),
+            ),
+            ("Missing WAL with log number: 1234567.", Some("1234567.log")),
+            ("Missing WAL with log number: ", None),
+            ("something went wrong", None),
+        ] {
+            assert_eq!(numbered_log(text).as_deref(), file);
+        }
     }
 }

@@ -1,70 +1,17 @@
 //! A disk that is full: rotations pause with the error, keys are handed out, nothing is lost.
 
-use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use keyward::repo::batch::Batch;
-use keyward::repo::error::RepoError;
 use keyward::repo::space::Space;
-use keyward::repo::state_repo::{StateRepo, Visitor};
 use keyward::worker::callback::KeyChange;
 use keyward::{Change, MemoryRepo, RotationState, SecretKeyDefinition};
 use uuid::Uuid;
 
+use crate::support::faulty::{Fault, FaultyRepo};
 use crate::support::{Gate, assert_says, define, on, within};
 
-/// A repo in memory whose disk is full as long as it is told so.
-#[derive(Clone, Default)]
-struct Disk {
-    repo: Arc<MemoryRepo>,
-    full: Arc<AtomicBool>,
-}
-
-impl Disk {
-    /// The same content, for the next life.
-    fn again(&self) -> Self {
-        Self {
-            repo: Arc::new(MemoryRepo::clone(&self.repo)),
-            full: Arc::new(AtomicBool::new(false)),
-        }
-    }
-}
-
-fn full() -> RepoError {
-    RepoError::Full {
-        path: PathBuf::from("/data/000004.log"),
-        source: Box::new(io::Error::from(io::ErrorKind::StorageFull)),
-    }
-}
-
-impl StateRepo for Disk {
-    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
-        self.repo.get(space, key)
-    }
-
-    fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
-        self.repo.scan(space, prefix, visit)
-    }
-
-    fn apply(&self, batch: &Batch) -> Result<(), RepoError> {
-        if self.full.load(Ordering::SeqCst) {
-            return Err(full());
-        }
-        self.repo.apply(batch)
-    }
-
-    fn reopen(&self) -> Result<(), RepoError> {
-        if self.full.load(Ordering::SeqCst) {
-            return Err(full());
-        }
-        self.repo.reopen()
-    }
-
-    fn close(&self) -> Result<(), RepoError> {
-        self.repo.close()
-    }
+/// From its next write on the disk is full, as long as this life lasts.
+fn fill(disk: &FaultyRepo) {
+    disk.reopening_fails(u32::MAX);
+    disk.next_write(Space::Rotations, Fault::Full);
 }
 
 fn stated() -> SecretKeyDefinition {
@@ -78,7 +25,8 @@ fn change() -> Change {
 
 #[tokio::test]
 async fn on_a_full_disk_a_declaration_is_unknown_rotations_pause_and_keys_are_handed_out() {
-    let disk = Disk::default();
+    let content = MemoryRepo::new();
+    let disk = FaultyRepo::on(content.clone());
     let manager = on(disk.clone()).await;
     define(&manager, stated()).await;
     manager
@@ -91,7 +39,7 @@ async fn on_a_full_disk_a_declaration_is_unknown_rotations_pause_and_keys_are_ha
         .expect("a key");
     manager.save_state("documents").await.expect("it is saved");
 
-    disk.full.store(true, Ordering::SeqCst);
+    fill(&disk);
     let error = within(manager.declare(change()))
         .await
         .expect_err("the disk is full");
@@ -130,7 +78,7 @@ async fn on_a_full_disk_a_declaration_is_unknown_rotations_pause_and_keys_are_ha
     assert_eq!(answer.expose(), b"value_1");
     within(manager.shutdown()).await.expect("it shuts down");
 
-    let manager = on(disk.again()).await;
+    let manager = on(content).await;
     define(&manager, stated()).await;
     manager
         .register_on_change("documents", "call", |_: KeyChange| {})
@@ -158,7 +106,8 @@ async fn on_a_full_disk_a_declaration_is_unknown_rotations_pause_and_keys_are_ha
 
 #[tokio::test]
 async fn a_disk_that_is_full_in_the_middle_of_a_rotation_makes_its_step_run_again() {
-    let disk = Disk::default();
+    let content = MemoryRepo::new();
+    let disk = FaultyRepo::on(content.clone());
     let manager = on(disk.clone()).await;
     define(&manager, stated()).await;
     let gate = Gate::default();
@@ -178,7 +127,7 @@ async fn a_disk_that_is_full_in_the_middle_of_a_rotation_makes_its_step_run_agai
         .expect("it registers");
     let id = manager.declare(change()).await.expect("it is accepted");
     gate.arrived(1).await;
-    disk.full.store(true, Ordering::SeqCst);
+    fill(&disk);
     gate.open();
     crate::support::until("rotations pause", async || {
         manager.status().await.expect("a status").paused.is_some()
@@ -186,7 +135,7 @@ async fn a_disk_that_is_full_in_the_middle_of_a_rotation_makes_its_step_run_agai
     .await;
     within(manager.shutdown()).await.expect("it shuts down");
 
-    let manager = on(disk.again()).await;
+    let manager = on(content).await;
     let found = manager.status().await.expect("a status").rotations;
     assert_eq!((found[0].id, found[0].state), (id, RotationState::Running));
     define(&manager, stated()).await;

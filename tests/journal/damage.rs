@@ -108,47 +108,59 @@ fn check_rest(loaded: &LoadedJournal, space: Space, place: &[u8]) {
     assert!(facts.next_sequence >= 13 - 2 * u64::from(rotation));
 }
 
-/// Damages each record in turn and checks that it, and nothing else, is named and left in place.
-fn check_damage(damage: impl Fn(&[u8]) -> Vec<Vec<u8>>) {
+/// Damages each record in turn and checks that it, and nothing else, is named, and that reading
+/// changes nothing; answers how many damaged records were read. The records that are needed to open
+/// the journal at all are in `opening.rs`; in the order of the history a record's place says it all.
+fn check_damage(damage: impl Fn(&[u8]) -> Vec<Vec<u8>>) -> usize {
     let repo = filled();
     let journal = open(&repo);
-    let mut kinds = 0;
+    let (mut records, mut read) = (0, 0);
     for ((space, place), stored) in content(&repo) {
         let Some(expected) = expected(space, &place) else {
+            let opening: [&[u8]; 3] = [b"database", b"check", b"batch"];
+            let known = space == Space::Meta && opening.contains(&place.as_slice());
+            assert!(known || space == Space::History && stored.is_empty());
             continue;
         };
-        kinds += 1;
+        records += 1;
         for damaged in damage(&stored) {
             overwrite(&repo, space, &place, &damaged);
+            let before = content(&repo);
             let (loaded, named) = unreadable(&journal);
             assert_eq!(named, [expected.as_str()]);
             check_rest(&loaded, space, &place);
-            let left = repo.get(space, &place).unwrap();
-            assert_eq!(left.as_ref(), Some(&damaged));
+            assert!(content(&repo) == before, "reading {expected} has written");
+            read += 1;
         }
         overwrite(&repo, space, &place, &stored);
     }
-    assert_eq!(kinds, 1 + 2 + 2 + 4 + 6 + 5 + 3);
+    assert_eq!(records, 1 + 2 + 2 + 4 + 6 + 5 + 3);
     assert!(unreadable(&journal).1.is_empty());
+    read
 }
 
 #[test]
 fn a_record_cut_at_any_length_is_named_and_left() {
-    check_damage(|stored| (0..stored.len()).map(|at| stored[..at].to_vec()).collect());
+    let cut = check_damage(|stored| (0..stored.len()).map(|at| stored[..at].to_vec()).collect());
+    println!("lengths cut in records: {cut}");
 }
 
 #[test]
 fn a_record_with_a_changed_byte_is_named_and_left() {
-    check_damage(|stored| {
-        let mut all = Vec::new();
-        for at in 0..stored.len() {
+    let flipped = check_damage(|stored| {
+        let flipped = |at: usize| {
             let mut flipped = stored.to_vec();
             flipped[at] ^= 1 << (at % 8);
-            all.push(flipped);
-        }
-        all.push([stored, b"x"].concat());
-        all
+            flipped
+        };
+        (0..stored.len()).map(flipped).collect()
     });
+    println!("bytes flipped in records: {flipped}");
+}
+
+#[test]
+fn a_record_with_a_byte_too_many_is_named_and_left() {
+    check_damage(|stored| vec![[stored, b"x"].concat()]);
 }
 
 #[test]

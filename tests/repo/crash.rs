@@ -89,6 +89,19 @@ fn what_was_answered_as_written_survives_a_killed_process() {
     }
 }
 
+/// Lets a process write into a folder until a condition holds, and kills it then.
+pub fn kill_when(folder: &Path, holds: impl Fn() -> bool) {
+    let mut child = child("crash::writes_until_it_is_killed", folder)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !holds() && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 #[ignore = "the child of the test above"]
 fn writes_until_it_is_killed() {

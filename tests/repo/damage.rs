@@ -14,7 +14,7 @@ use keyward::repo::space::Space;
 use keyward::repo::state_repo::StateRepo;
 use tempfile::TempDir;
 
-use crate::new_folder;
+use crate::{crash, new_folder, new_folder_in_memory};
 
 /// The files of a data folder, without the locks.
 type Files = BTreeMap<String, Vec<u8>>;
@@ -34,7 +34,7 @@ fn files(folder: &Path) -> Files {
 }
 
 fn restored(files: &Files) -> TempDir {
-    let folder = new_folder();
+    let folder = new_folder_in_memory();
     fs::write(folder.path().join("keyward.lock"), "").unwrap();
     for (name, bytes) in files {
         fs::write(folder.path().join(name), bytes).unwrap();
@@ -85,67 +85,105 @@ fn newest_log(files: &Files) -> &str {
         .unwrap()
 }
 
-/// What becomes of the folder when one file is replaced, or removed with `None`.
-fn opened_with(files: &Files, name: &str, bytes: Option<Vec<u8>>) -> Result<History, RepoError> {
-    let mut files = files.clone();
-    match bytes {
-        Some(bytes) => files.insert(name.to_owned(), bytes),
-        None => files.remove(name),
-    };
-    let folder = restored(&files);
-    match open(folder.path()) {
-        Ok(repo) => Ok(history(&repo)),
-        Err(error) => {
-            assert_eq!(self::files(folder.path()), files, "{name} {error}");
-            Err(error)
+/// A copy of a data folder of which one file after the other is damaged. Where opening is refused
+/// the copy must be as it was, and is used again.
+struct Patient {
+    files: Files,
+    folder: TempDir,
+    opened: u32,
+}
+
+impl Patient {
+    fn new(files: Files) -> Self {
+        let folder = restored(&files);
+        let opened = 0;
+        Self {
+            files,
+            folder,
+            opened,
         }
+    }
+
+    /// What becomes of it when one file is replaced, or removed with `None`.
+    fn opened_with(&mut self, name: &str, bytes: Option<&[u8]>) -> Result<History, RepoError> {
+        self.opened += 1;
+        let path = self.folder.path().join(name);
+        match bytes {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let opened = open(self.folder.path()).map(|repo| history(&repo));
+        if let Err(error) = &opened {
+            let mut found = files(self.folder.path());
+            assert_eq!(found.remove(name).as_deref(), bytes, "{name} {error}");
+            let others = self.files.iter().filter(|(other, _)| *other != name);
+            assert!(others.eq(&found), "{name} {error}");
+            fs::write(&path, &self.files[name]).unwrap();
+        } else {
+            self.folder = restored(&self.files);
+        }
+        opened
     }
 }
 
-/// Whether RocksDB can do without the file's content.
+/// Whether RocksDB can do without the file's content. Each opening of such a folder succeeds and
+/// writes to the disk, so that only some of their bytes are tried.
 fn is_idle(name: &str) -> bool {
     name == "IDENTITY" || name.starts_with("OPTIONS-")
 }
 
-fn must_be_damage(name: &str, what: &str, opened: Result<History, RepoError>) {
-    match opened {
-        Err(RepoError::Damaged { file, .. }) => {
-            assert_eq!(file.file_name().unwrap(), name, "{what}");
-        }
-        other => panic!("{name} {what}: {other:?}"),
-    }
+/// Which bytes of a file are flipped, and after which it is cut: every one.
+fn places(name: &str, bytes: &[u8]) -> std::iter::StepBy<std::ops::Range<usize>> {
+    let step = if is_idle(name) { 97 } else { 1 };
+    (0..bytes.len()).step_by(step)
+}
+
+/// One error, that names the file and the remedy.
+fn must_be_damage(name: &str, what: &str, opened: &Result<History, RepoError>) {
+    let Err(error) = opened else {
+        panic!("{name} {what}: {opened:?}");
+    };
+    let RepoError::Damaged { file, .. } = error else {
+        panic!("{name} {what}: {error:?}");
+    };
+    assert_eq!(file.file_name().unwrap(), name, "{what}");
+    let (text, remedy) = (
+        error.to_string(),
+        "restore the whole data folder from a backup",
+    );
+    assert!(text.contains(name) && text.contains(remedy), "{text}");
 }
 
 #[test]
 fn every_flipped_byte_is_one_error_that_names_the_file() {
     let (files, whole) = three_lives();
+    let mut patient = Patient::new(files.clone());
     for (name, bytes) in &files {
-        // Prime, so that every part of a record is met; large files hold nothing but options.
-        let step = if bytes.len() > 3000 { 997 } else { 7 };
-        for at in (0..bytes.len()).step_by(step) {
-            for flip in [0x01, 0x04, 0x80, 0xff] {
-                let mut flipped = bytes.clone();
-                flipped[at] ^= flip;
-                let opened = opened_with(&files, name, Some(flipped));
-                if is_idle(name) {
-                    assert_eq!(opened.unwrap(), whole);
-                } else {
-                    must_be_damage(name, &format!("byte {at} ^ {flip:#x}"), opened);
-                }
+        for at in places(name, bytes) {
+            // Each byte once, each part of a record in several ways.
+            let flip = [0x01, 0xff, 0x80, 0x04, 0x10][at % 5];
+            let mut flipped = bytes.clone();
+            flipped[at] ^= flip;
+            let opened = patient.opened_with(name, Some(&flipped));
+            if is_idle(name) {
+                assert_eq!(opened.unwrap(), whole);
+            } else {
+                must_be_damage(name, &format!("byte {at} ^ {flip:#x}"), &opened);
             }
         }
     }
+    println!("bytes flipped in files of RocksDB: {}", patient.opened);
 }
 
 #[test]
 fn every_file_that_was_cut_or_removed_is_one_error_but_for_the_newest_log() {
     let (files, whole) = three_lives();
+    let mut patient = Patient::new(files.clone());
     for (name, bytes) in &files {
-        let ends = (0..bytes.len()).step_by(if bytes.len() > 3000 { 9973 } else { 13 });
-        let cuts = ends.map(|end| Some(bytes[..end].to_vec())).chain([None]);
-        for cut in cuts {
-            let what = format!("cut to {:?}", cut.as_ref().map(Vec::len));
-            let opened = opened_with(&files, name, cut);
+        let cuts = places(name, bytes).map(|end| Some(&bytes[..end]));
+        for cut in cuts.chain([None]) {
+            let what = format!("cut to {:?}", cut.map(<[u8]>::len));
+            let opened = patient.opened_with(name, cut);
             if is_idle(name) {
                 assert_eq!(opened.unwrap(), whole);
             } else if name == newest_log(&files) {
@@ -153,10 +191,11 @@ fn every_file_that_was_cut_or_removed_is_one_error_but_for_the_newest_log() {
                 let kept = opened.unwrap();
                 assert!(kept.len() >= 8 && whole.starts_with(&kept), "{what}");
             } else {
-                must_be_damage(name, &what, opened);
+                must_be_damage(name, &what, &opened);
             }
         }
     }
+    println!("lengths cut in files of RocksDB: {}", patient.opened);
 }
 
 #[test]
@@ -197,6 +236,7 @@ fn a_flip_in_a_log_of_many_blocks_is_found() {
     let files = files(folder.path());
     let log = newest_log(&files).to_owned();
     let bytes = &files[&log];
+    let mut patient = Patient::new(files.clone());
     assert!(bytes.len() > 1_000_000);
     // Headers at the beginning of blocks among them.
     for at in (0..bytes.len())
@@ -205,13 +245,77 @@ fn a_flip_in_a_log_of_many_blocks_is_found() {
     {
         let mut flipped = bytes.clone();
         flipped[at] ^= 0x04;
-        must_be_damage(
-            &log,
-            &at.to_string(),
-            opened_with(&files, &log, Some(flipped)),
-        );
+        let opened = patient.opened_with(&log, Some(&flipped));
+        must_be_damage(&log, &at.to_string(), &opened);
     }
-    assert_eq!(opened_with(&files, "IDENTITY", None).unwrap().len(), 20);
+    assert_eq!(patient.opened_with("IDENTITY", None).unwrap().len(), 20);
+}
+
+/// A process that was killed while RocksDB moved a full log into tables and wrote on in a new one:
+/// its folder, with both logs, and what it had written.
+///
+/// Only from the second record of the new log on is the length of the older one known for sure; and
+/// once its content is in the tables, nobody needs it any more.
+fn two_logs() -> (Files, History) {
+    for _ in 0..500 {
+        let folder = new_folder();
+        let both = || {
+            let lengths = logs(folder.path());
+            lengths.len() == 2 && lengths[1] > 2 * 60_000
+        };
+        crash::kill_when(folder.path(), || both() || logs(folder.path()).len() > 2);
+        if both() {
+            let files = files(folder.path());
+            let mut patient = Patient::new(files.clone());
+            if patient.opened_with(oldest_log(&files), None).is_err() {
+                let whole = patient.opened_with("IDENTITY", None);
+                return (files, whole.unwrap());
+            }
+        }
+    }
+    panic!("no process was killed with two logs");
+}
+
+fn oldest_log(files: &Files) -> &str {
+    files.keys().find(|name| name.ends_with(".log")).unwrap()
+}
+
+/// How long the logs are, in their order.
+fn logs(folder: &Path) -> Vec<u64> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let mut logs: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension() == Some("log".as_ref()))
+        .collect();
+    logs.sort();
+    // One that was just removed is none.
+    let lengths = logs.iter().flat_map(fs::metadata);
+    lengths.map(|log| log.len()).collect()
+}
+
+#[test]
+fn an_older_log_that_was_flipped_cut_or_removed_is_one_error_that_names_it() {
+    let (files, whole) = two_logs();
+    let older = oldest_log(&files);
+    let bytes = &files[older];
+    let mut patient = Patient::new(files.clone());
+    for part in 0..40 {
+        let at = bytes.len() / 40 * part + part;
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 0x04;
+        let opened = patient.opened_with(older, Some(&flipped));
+        must_be_damage(older, &format!("byte {at}"), &opened);
+    }
+    let ends = (0..40).map(|part| bytes.len() / 40 * part);
+    let near = [1, 7, 100, 30_000, 60_000, 61_000].map(|less| bytes.len() - less);
+    let cuts = ends.chain(near).map(|end| Some(&bytes[..end]));
+    for cut in cuts.chain([None]) {
+        let what = format!("cut to {:?}", cut.map(<[u8]>::len));
+        let opened = patient.opened_with(older, cut);
+        must_be_damage(older, &what, &opened);
+    }
+    let opened = patient.opened_with("IDENTITY", None).unwrap();
+    assert!(opened == whole && !whole.is_empty());
 }
 
 #[test]

@@ -82,6 +82,7 @@ fn a_step_can_wait_for_ever() {
         machine,
         journal,
         seconds: 0,
+        jumped_ms: 0,
     };
     c.define("data", behaviour(Strategy::Halt));
     assert_eq!(c.machine.next_deadline(), None);

@@ -12,7 +12,7 @@ use crate::world::{CALLBACKS, KEYS, WORKERS, World};
 
 /// What the world does next; numbers choose among what is open.
 #[derive(Debug, Clone)]
-enum Move {
+pub enum Move {
     Define(usize),
     Join(usize),
     Register(usize, usize, usize),
@@ -33,7 +33,7 @@ enum Move {
     Restart,
 }
 
-fn moves() -> impl proptest::strategy::Strategy<Value = Vec<Move>> {
+pub fn moves() -> impl proptest::strategy::Strategy<Value = Vec<Move>> {
     let any_one = any::<usize>;
     let one = prop_oneof![
         2 => (0..2_usize).prop_map(Move::Define),
@@ -90,7 +90,7 @@ impl World {
         }
     }
 
-    fn play(&mut self, next: Move) {
+    pub fn play(&mut self, next: Move) {
         match next {
             Move::Define(k) => self.step(Event::Define {
                 ask: 1000,
@@ -143,7 +143,7 @@ impl World {
     }
 
     /// Everybody is back, every callback succeeds, and time passes.
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         for k in 0..KEYS.len() {
             self.play(Move::Define(k));
         }

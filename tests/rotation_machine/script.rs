@@ -20,6 +20,9 @@ use crate::lines::{self, lines};
 
 pub type Strategy = OnKeyChangedCallbackErrorStrategy;
 
+/// What the wall clock shows when the time of the first life begins.
+const BEGINNING_MS: u64 = 1_700_000_000_000;
+
 /// How long a due step waits for its worker.
 pub const WAIT: u64 = 60;
 
@@ -98,6 +101,8 @@ pub struct Coordinator {
     pub machine: RotationMachine,
     pub journal: Journal,
     pub seconds: u64,
+    /// By how much the wall clock has jumped.
+    pub jumped_ms: i64,
 }
 
 impl Coordinator {
@@ -106,6 +111,7 @@ impl Coordinator {
             machine: RotationMachine::new(config()),
             journal: Journal::default(),
             seconds: 0,
+            jumped_ms: 0,
         }
     }
 
@@ -142,6 +148,7 @@ impl Coordinator {
             machine,
             journal: self.journal,
             seconds: 0,
+            jumped_ms: self.jumped_ms,
         }
     }
 
@@ -156,7 +163,7 @@ impl Coordinator {
     pub fn now(&self) -> Moment {
         Moment {
             time: Time::at(Duration::from_secs(self.seconds)),
-            wall_ms: self.seconds * 1000,
+            wall_ms: (BEGINNING_MS + self.seconds * 1000).saturating_add_signed(self.jumped_ms),
         }
     }
 

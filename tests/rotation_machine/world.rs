@@ -38,6 +38,8 @@ pub struct World {
     proposals: Vec<StepRef>,
     pub lives: BTreeMap<usize, u64>,
     pub rotations: u128,
+    /// Everything that the machines wanted, where a test looks at it.
+    pub told: Option<Vec<RotationEffect>>,
 }
 
 impl World {
@@ -64,11 +66,15 @@ impl World {
             proposals: Vec::new(),
             lives: BTreeMap::new(),
             rotations: 0,
+            told: None,
         }
     }
 
     pub fn step(&mut self, event: Event) {
         let effects = self.coordinator.effects_only(event);
+        if let Some(told) = &mut self.told {
+            told.extend(effects.iter().cloned());
+        }
         for effect in effects {
             self.take_in(effect);
         }
@@ -226,11 +232,13 @@ impl World {
         }
         let journal = std::mem::take(&mut self.coordinator.journal);
         let rotations = self.rotations;
+        let (told, jumped_ms) = (self.told.take(), self.coordinator.jumped_ms);
         let behaviours = self.behaviours.clone();
         let [first, second] = behaviours.clone().map(|b| b.error_strategy);
         *self = Self::new([first, second]);
         self.behaviours = behaviours;
         self.rotations = rotations;
+        (self.told, self.coordinator.jumped_ms) = (told, jumped_ms);
         self.coordinator.machine = RotationMachine::replay(config(), journal.facts());
         self.coordinator.journal = journal;
     }
