@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use keyward::rotation::report::WaitsFor;
 use keyward::worker::callback::{Callback, IntoCallback, KeyChange};
 use keyward::{
@@ -11,7 +12,7 @@ use keyward::{
 
 use crate::clients::{told, waiting};
 use crate::source::Source;
-use crate::support::{Gate, SHORT, builder, define, error, statuses, step, until, within};
+use crate::support::{Gate, SHORT, Story, builder, define, error, statuses, step, until, within};
 
 /// A time limit that does not pass in a test.
 const NEVER: Duration = Duration::from_secs(3_600);
@@ -209,4 +210,44 @@ async fn a_rotation_runs_and_its_handle_is_answered_while_every_place_of_the_key
     for answer in asked {
         assert_eq!(within(answer).await.expect("no panic"), "value_1");
     }
+}
+
+#[tokio::test]
+async fn a_callback_that_floods_through_its_handle_is_busy_beyond_a_bound() {
+    let (manager, anna) = with_anna(NEVER).await;
+    let source = Source::default();
+    // Nothing is held, so each save has to ask the store for the back half.
+    let key = source.round_trip("full").stateless(false);
+    define(&manager, key.keep_in_cache(false)).await;
+    let answer = within(manager.get_forward_path_key("full")).await;
+    assert_eq!(told(answer), "value_1");
+    let story = Story::default();
+    let told_by_it = story.clone();
+    let floods = move |change: KeyChange| {
+        let (key, story) = (change.key, told_by_it.clone());
+        async move {
+            let saves = (0..2_000).map(|_| async {
+                let saved = key.save_state().await;
+                story.tell(saved.map_or_else(|error| error.code(), |()| "saved"));
+            });
+            join_all(saves).await;
+        }
+    };
+    register(&anna, "full", floods.into_callback()).await;
+    source.hang();
+    let declared = manager
+        .declare(Change::of("full").new_keys("value_2"))
+        .await;
+    let id = declared.expect("it is accepted");
+    until("all others have been refused", async || {
+        let waiting = waiting(&manager, "full").await;
+        waiting > 0 && waiting + story.lines().len() == 2_000
+    })
+    .await;
+    let admitted = waiting(&manager, "full").await;
+    assert!(admitted <= 1_024, "{admitted} requests of a handle wait");
+    assert_eq!(story.lines(), vec!["busy"; 2_000 - admitted]);
+    source.go_on();
+    let report = within(manager.wait(id)).await.expect("it ends");
+    assert_eq!(report.state, RotationState::Completed);
 }

@@ -142,6 +142,10 @@ async fn other_keys_are_answered_while_the_flood_is_on() {
         }
     }
     assert_eq!(waiting(&manager, "flooded").await, 24, "the flood is on");
+    for _ in 0..100 {
+        let held = back(&manager, "flooded").await;
+        assert_eq!(held, "value_1", "it is held");
+    }
     ends.store(true, Ordering::SeqCst);
     source.go_on();
     assert_eq!(clients.end(CLIENTS).await, tally([("ended", CLIENTS)]));

@@ -7,15 +7,16 @@
 use std::env;
 use std::fs;
 use std::future::Future;
+use std::pin::pin;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward::{Change, KeysManagement, MemoryRepo};
+use keyward::{Change, KeysManagement, MemoryRepo, RotationId, Uuid};
 
-use crate::clients::{CLIENTS, Clients, done, told, waiting};
-use crate::source::Source;
-use crate::support::{Gate, define, on, until};
+use crate::clients::{CLIENTS, Clients, ask_and_go, done, told, waiting};
+use crate::source::{SlowRepo, Source};
+use crate::support::{Gate, define, on, until, within};
 
 const FLOOD: &str = "KEYWARD_TEST_FLOOD";
 const REQUESTS: &str = "KEYWARD_REQUESTS";
@@ -45,6 +46,12 @@ fn a_child_process_floods_if_it_is_told_to() {
             "answered" => answered().await,
             "refused" => refused().await,
             "too many rotations" => too_many_rotations().await,
+            "gone from the store" => gone_from_the_store().await,
+            "gone from the repo" => gone_from_the_repo().await,
+            "gone from a rotation" => gone_from_a_rotation().await,
+            "gone from the status" => gone_from_the_status().await,
+            "gone from the history" => gone_from_the_history().await,
+            "gone from a search" => gone_from_a_search().await,
             other => panic!("no such flood: {other}"),
         }
     });
@@ -86,6 +93,36 @@ fn requests_that_are_refused_leave_no_memory_behind() {
 #[test]
 fn declarations_that_are_refused_leave_no_memory_behind() {
     stays_within_the_bound("too many rotations");
+}
+
+#[test]
+fn requests_whose_askers_are_gone_from_a_store_that_hangs_pile_up_nowhere() {
+    stays_within_the_bound("gone from the store");
+}
+
+#[test]
+fn requests_whose_askers_are_gone_from_a_repo_that_hangs_pile_up_nowhere() {
+    stays_within_the_bound("gone from the repo");
+}
+
+#[test]
+fn those_who_waited_for_a_rotation_and_are_gone_pile_up_nowhere() {
+    stays_within_the_bound("gone from a rotation");
+}
+
+#[test]
+fn those_who_wanted_the_status_and_are_gone_pile_up_nowhere() {
+    stays_within_the_bound("gone from the status");
+}
+
+#[test]
+fn those_who_wanted_the_history_of_a_repo_that_hangs_and_are_gone_pile_up_nowhere() {
+    stays_within_the_bound("gone from the history");
+}
+
+#[test]
+fn declarations_of_ids_that_a_repo_that_hangs_is_searched_for_pile_up_nowhere() {
+    stays_within_the_bound("gone from a search");
 }
 
 fn requests() -> usize {
@@ -168,7 +205,7 @@ async fn refused() {
 }
 
 /// A key with a rotation that runs, and never ends.
-async fn rotating(waiting: usize) -> KeysManagement {
+async fn rotating(waiting: usize) -> (KeysManagement, RotationId) {
     let (manager, gate) = (on(MemoryRepo::new()).await, Gate::default());
     let key = Source::default().round_trip("flooded");
     define(&manager, key.max_waiting_rotations(waiting)).await;
@@ -181,12 +218,11 @@ async fn rotating(waiting: usize) -> KeysManagement {
     registered.expect("it registers");
     let declared = manager.declare(Change::of("flooded")).await;
     gate.arrived(1).await;
-    declared.expect("it is accepted");
-    manager
+    (manager, declared.expect("it is accepted"))
 }
 
 async fn too_many_rotations() {
-    let manager = rotating(4).await;
+    let (manager, _id) = rotating(4).await;
     for _ in 0..4 {
         let declared = manager.declare(Change::of("flooded")).await;
         declared.expect("it waits");
@@ -200,4 +236,91 @@ async fn too_many_rotations() {
         }
     })
     .await;
+}
+
+fn gone<T>(answer: Option<T>) -> String {
+    let told = if answer.is_none() { "gone" } else { "told" };
+    told.to_owned()
+}
+
+async fn gone_from_the_store() {
+    let (manager, source) = (on(MemoryRepo::new()).await, Source::default());
+    define(&manager, source.round_trip("flooded")).await;
+    source.hang();
+    let asked = manager.clone();
+    measured(move |_| {
+        let manager = asked.clone();
+        async move { gone(ask_and_go(manager.get_forward_path_key("flooded")).await) }
+    })
+    .await;
+    within(until("nobody waits", async || {
+        waiting(&manager, "flooded").await == 0
+    }))
+    .await;
+}
+
+async fn gone_from_the_repo() {
+    let repo = SlowRepo::default();
+    let manager = on(repo.clone()).await;
+    let stated = Source::default().round_trip("flooded").stateless(false);
+    define(&manager, stated).await;
+    repo.hang();
+    measured(move |_| {
+        let manager = manager.clone();
+        async move { gone(ask_and_go(manager.get_back_path_key("flooded")).await) }
+    })
+    .await;
+    repo.go_on();
+}
+
+async fn gone_from_a_rotation() {
+    let (manager, id) = rotating(4).await;
+    measured(move |_| {
+        let manager = manager.clone();
+        async move { gone(ask_and_go(manager.wait(id)).await) }
+    })
+    .await;
+}
+
+async fn gone_from_the_status() {
+    let (manager, _id) = rotating(4).await;
+    measured(move |_| {
+        let manager = manager.clone();
+        async move { gone(ask_and_go(manager.status()).await) }
+    })
+    .await;
+}
+
+async fn gone_from_the_history() {
+    let repo = SlowRepo::default();
+    let manager = on(repo.clone()).await;
+    repo.hang();
+    measured(move |_| {
+        let manager = manager.clone();
+        async move { gone(ask_and_go(manager.history(10)).await) }
+    })
+    .await;
+    repo.go_on();
+}
+
+async fn gone_from_a_search() {
+    let repo = SlowRepo::default();
+    let manager = on(repo.clone()).await;
+    define(&manager, Source::default().round_trip("flooded")).await;
+    repo.hang();
+    measured(move |_| {
+        let manager = manager.clone();
+        async move {
+            let change = Change::of("flooded").old("value_1").id(Uuid::new_v4());
+            let mut declared = pin!(manager.declare(change));
+            let answer = ask_and_go(&mut declared).await;
+            // By now the search may have been asked for.
+            for _ in 0..4 {
+                tokio::task::yield_now().await;
+            }
+            gone(answer)
+        }
+    })
+    .await;
+    repo.go_on();
 }

@@ -7,7 +7,7 @@ use keyward::{Change, KeyChange, KeysManagement, RotationId, RotationState, Uuid
 
 use crate::clients::{CLIENTS, Clients, ask_and_go, done, tally, told};
 use crate::source::Source;
-use crate::support::{Gate, define, in_memory, within};
+use crate::support::{Gate, define, in_memory, until, within};
 
 /// A manager with the keys `flooded` and `other`. The callback of the first waits at the gate.
 async fn with_a_callback_that_hangs(waiting: usize) -> (KeysManagement, Gate) {
@@ -114,4 +114,58 @@ async fn thousands_wait_for_one_rotation_and_those_who_stay_are_told_its_end() {
         let report = report.expect("it ends");
         assert_eq!((report.id, report.state), (id, RotationState::Completed));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_wait_take_no_places_of_those_who_want_something_done() {
+    let (manager, gate) = with_a_callback_that_hangs(8).await;
+    let declared = manager.declare(Change::of("flooded")).await;
+    let id = declared.expect("it is accepted");
+    gate.arrived(1).await;
+    let mut waiters = Vec::new();
+    let mut refused = 0;
+    while refused < 2 {
+        let mut waiter = Box::pin(manager.wait(id));
+        match ask_and_go(&mut waiter).await {
+            None => {
+                waiters.push(waiter);
+                refused = 0;
+            }
+            // Its mailbox may be full for a moment, and is not when this is answered.
+            Some(answer) => {
+                assert_eq!(done(&answer), "busy");
+                drop(within(manager.rotations()).await.expect("it lives"));
+                refused += 1;
+            }
+        }
+    }
+    assert!(waiters.len() >= 1_024, "{} may wait", waiters.len());
+    // Who declares and waits for it is refused before anything is accepted.
+    let refused = within(manager.key_changed(Change::of("flooded"))).await;
+    assert_eq!(done(&refused), "busy");
+    assert_eq!(manager.rotations().await.expect("it lives").len(), 1);
+    let mut declared = Vec::new();
+    for key in ["other", "flooded"] {
+        let id = within(manager.declare(Change::of(key))).await;
+        declared.push(id.expect("it is accepted"));
+    }
+    until("the other key has rotated", async || {
+        let listed = manager.rotations().await.expect("it lives");
+        listed.iter().all(|report| report.id != declared[0])
+    })
+    .await;
+    let anna = within(manager.join("anna")).await.expect("she joins");
+    let aborted = within(manager.abort(declared[1], &["main"])).await;
+    aborted.expect("an operator's call is served");
+    // They all go, and nobody is held up by that.
+    drop(waiters);
+    for _ in 0..1_100 {
+        let removed = within(manager.remove_worker("nobody")).await;
+        assert_eq!(done(&removed), "unknown_worker");
+    }
+    assert_eq!(change(&manager, "other").await, RotationState::Completed);
+    within(anna.leave()).await.expect("she leaves");
+    gate.open();
+    let report = within(manager.wait(id)).await.expect("it ends");
+    assert_eq!(report.state, RotationState::Completed);
 }
