@@ -243,7 +243,7 @@ fn while_paused_nobody_waits_for_a_write_and_nothing_is_written() {
     let defined = ["reply 1 done"];
     assert_eq!(c.define("new", behaviour(Strategy::Halt)), defined);
     assert_eq!(c.wait(1), [""; 0]);
-    assert_eq!(c.wait(9), ["reply 6 not live r9"]);
+    assert_eq!(c.wait(9), ["reply 6 error repo_unavailable"]);
     assert_eq!(c.tick(1_000), [""; 0]);
     assert_eq!(c.machine.next_deadline(), None);
     c.step(Event::Close);
