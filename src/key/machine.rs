@@ -7,7 +7,7 @@ use crate::key::attempt::{Attempt, FetchAnswer};
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::{Answer, KeyEffect};
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Event, HalfPrints, Request, Ticket, WriteFailure};
+use crate::key::event::{Ask, Event, HalfPrints, Request, Ticket};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
 use crate::key::proposal::Proposals;
@@ -44,9 +44,9 @@ pub struct KeyMachine {
     pub(crate) proposals: Proposals,
     fetching: Option<u64>,
     fetches: u64,
-    journal_jobs: usize,
+    pub(crate) journal_jobs: usize,
     store_hangs: bool,
-    writing: usize,
+    pub(crate) writing: usize,
     pub(crate) forward_answers: u64,
     pub(crate) forward_answers_at_stop: HashMap<u128, u64>,
     state_reads: u64,
@@ -262,16 +262,6 @@ impl KeyMachine {
         effects.push(KeyEffect::Answer { ticket, answer });
     }
 
-    pub(crate) fn write(
-        &mut self,
-        ticket: Option<Ticket>,
-        change: RecordChange,
-        effects: &mut Vec<KeyEffect>,
-    ) {
-        self.writing += 1;
-        effects.push(KeyEffect::Write { ticket, change });
-    }
-
     fn may_wait_for_store(&self, request: &Request) -> Result<(), KeyError> {
         let key = self.name.clone();
         if self.store_hangs {
@@ -324,64 +314,11 @@ impl KeyMachine {
         self.fetch_if_wanted(effects);
     }
 
-    fn max_journal_jobs(&self) -> usize {
-        self.behaviour.max_requests
-    }
-
     fn loaded(&mut self, ticket: Ticket, found: Loaded, effects: &mut Vec<KeyEffect>) {
         self.journal_jobs = self.journal_jobs.saturating_sub(1);
         if let Some(mut waiter) = self.waiting.take(ticket) {
             waiter.loaded = Some(found);
             self.serve(waiter, None, effects);
-        }
-    }
-
-    fn saved(
-        &mut self,
-        ticket: Option<Ticket>,
-        change: RecordChange,
-        result: Result<(), WriteFailure>,
-        effects: &mut Vec<KeyEffect>,
-    ) {
-        self.writing = self.writing.saturating_sub(1);
-        if ticket.is_some() {
-            self.journal_jobs = self.journal_jobs.saturating_sub(1);
-        }
-        self.waiting.reload(&match &result {
-            Ok(()) => found(&change),
-            Err(failure) => Loaded::Unavailable {
-                why: failure.why.clone(),
-            },
-        });
-        if let Some(waiter) = ticket.and_then(|ticket| self.waiting.take(ticket)) {
-            let key = self.name.clone();
-            effects.push(KeyEffect::Answer {
-                ticket: waiter.ask.ticket,
-                answer: match result {
-                    Ok(()) => Ok(Answer::Saved),
-                    Err(WriteFailure { why, unknown: true }) => {
-                        Err(KeyError::Unwritten { key, why })
-                    }
-                    Err(WriteFailure { why, .. }) => Err(KeyError::RepoUnavailable { key, why }),
-                },
-            });
-        } else if ticket.is_none() && result.is_err() {
-            self.owed = Some(change);
-            effects.push(KeyEffect::WriteLater);
-        }
-        if self.writing == 0 {
-            for mut waiter in self.waiting.take_all(For::Writes) {
-                let fetched = waiter.fetched.take();
-                self.serve(waiter, fetched.as_ref(), effects);
-            }
-        }
-    }
-
-    fn write_again(&mut self, effects: &mut Vec<KeyEffect>) {
-        if self.proposals.is_one_out() {
-            effects.push(KeyEffect::WriteLater);
-        } else if let Some(change) = self.owed.take() {
-            self.write(None, change, effects);
         }
     }
 
@@ -400,13 +337,5 @@ impl KeyMachine {
                 }),
             });
         }
-    }
-}
-
-/// What a load finds after this change of the record.
-pub(crate) fn found(change: &RecordChange) -> Loaded {
-    match change.record() {
-        Some(record) => Loaded::Record(record.clone()),
-        None => Loaded::Absent,
     }
 }

@@ -15,3 +15,4 @@ pub mod proposal;
 pub mod state;
 pub mod time;
 pub mod waiting;
+mod writes;

@@ -6,9 +6,10 @@ use std::collections::{HashMap, VecDeque};
 use crate::key::effect::KeyEffect;
 use crate::key::event::{Supersede, Ticket};
 use crate::key::flow::SecretKeyUseCase;
-use crate::key::machine::{KeyMachine, found};
+use crate::key::machine::KeyMachine;
 use crate::key::state::{KeyState, Loaded, RecordChange, Snapshot, StateChange, StateRecord};
 use crate::key::waiting::For;
+use crate::key::writes::found;
 
 /// A change that a succeeded step proposes, until it is durable or withdrawn.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use crate::rotation::event::{Ask, Event, Moment, Recovery, StepOutcome, StepRef}
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::outbox::Outbox;
+use crate::rotation::reading::Phase;
 use crate::rotation::replay::DurableFacts;
 use crate::rotation::roster::WorkerEntry;
 
@@ -37,27 +38,15 @@ pub struct Reread {
     pub batch_was_made: bool,
 }
 
-/// How far the engine is on its way back from a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-enum Phase {
-    /// Nothing is wrong.
-    #[default]
-    Going,
-    /// The end of the batch under way is awaited.
-    Draining,
-    /// The journal is being read anew.
-    Reading,
-    /// It is to be read anew at this time.
-    Waiting(Time),
-}
-
 /// The machine of all rotations behind its outbox.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RotationEngine {
     pub(crate) machine: RotationMachine,
     outbox: Outbox,
-    phase: Phase,
-    last_read: Option<Time>,
+    pub(crate) phase: Phase,
+    /// Why rotations paused at first.
+    first_cause: String,
+    pub(crate) last_read: Option<Time>,
     /// What waits for a batch of which nobody knows whether it was made.
     pub(crate) held: Vec<RotationEffect>,
     /// The callbacks under way, with their attempts.
@@ -84,6 +73,7 @@ impl RotationEngine {
             machine,
             outbox: Outbox::default(),
             phase: Phase::Going,
+            first_cause: String::new(),
             last_read: None,
             held: Vec::new(),
             running: BTreeMap::new(),
@@ -178,6 +168,7 @@ impl RotationEngine {
             Ok(reread) => reread,
             Err(why) => {
                 self.phase = Phase::Waiting(self.next_read(now.time));
+                let why = format!("{}; and since then: {why}", self.first_cause);
                 let effects = self.machine.step(Event::Paused { why }, now);
                 return self.take_in(effects);
             }
@@ -358,6 +349,7 @@ impl RotationEngine {
     /// Writes nothing more; what waits for a write that was never begun is given up.
     fn pause(&mut self, why: String, now: Moment) -> Vec<Action> {
         let given_up = self.outbox.halt();
+        self.first_cause.clone_from(&why);
         let paused = Event::Paused { why: why.clone() };
         let effects = self.machine.step(paused, now);
         let mut actions = self.take_in(effects);
@@ -365,35 +357,5 @@ impl RotationEngine {
             actions.extend(self.in_doubt(effect, &why, false, now));
         }
         actions
-    }
-
-    /// Reads the journal anew, or waits until it may be: one attempt follows another only after
-    /// the time that is set.
-    fn begin_to_read(&mut self, now: Time) -> Option<Action> {
-        match self.last_read.map(|_| self.next_read_after_last()) {
-            Some(at) if at > now => {
-                self.phase = Phase::Waiting(at);
-                None
-            }
-            Some(_) | None => Some(self.read(now)),
-        }
-    }
-
-    fn read(&mut self, now: Time) -> Action {
-        self.phase = Phase::Reading;
-        self.last_read = Some(now);
-        Action::Reopen
-    }
-
-    fn next_read(&self, now: Time) -> Time {
-        now.after(self.machine.config.reopen_every)
-    }
-
-    fn next_read_after_last(&self) -> Time {
-        self.next_read(self.last_read.unwrap_or_default())
-    }
-
-    fn is_time_to_read(&self, now: Time) -> bool {
-        matches!(self.phase, Phase::Waiting(at) if at <= now)
     }
 }

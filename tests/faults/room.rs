@@ -128,7 +128,6 @@ fn on_a_full_disk_nothing_that_was_accepted_is_lost_and_the_next_life_goes_on() 
 }
 
 #[test]
-#[ignore = "waits for the reopening"]
 fn a_full_disk_that_has_room_again_is_reopened_and_all_goes_on() {
     live_with("reopening");
 }
@@ -162,6 +161,13 @@ async fn lives_until_there_is_no_room() {
 
     disk.fill(&folder);
     let unknown = fill_the_rest(&manager, &mut accepted).await;
+    until("there is no room for anything", async || {
+        disk.fill(&folder);
+        let saved = within(manager.save_state("letters")).await;
+        let paused = within(manager.status()).await.expect("a status").paused;
+        saved.is_err() && paused.is_some_and(|why| why.contains("since then"))
+    })
+    .await;
     must_hold_still(&manager, &held_up).await;
     if env::var(ENDING).as_deref() == Ok("reopening") {
         disk.free(&folder);

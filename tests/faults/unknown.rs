@@ -105,7 +105,7 @@ async fn a_save_whose_write_fails_is_an_error_and_the_record_is_the_old_or_the_n
             let error = error.expect_err("nobody knows whether it was saved");
             assert_says(
                 error.code(),
-                "repo_unavailable",
+                "write_unknown",
                 &error.to_string(),
                 &["documents"],
             );

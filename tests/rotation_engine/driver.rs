@@ -4,7 +4,7 @@ use keyward::key::definition::KeyBehaviour;
 use keyward::key::event::WriteFailure;
 use keyward::key::state::Effect;
 use keyward::key::time::Time;
-use keyward::rotation::effect::{Fact, Reply, RotationEffect};
+use keyward::rotation::effect::{Fact, RotationEffect};
 use keyward::rotation::engine::{Action, Reread, RotationEngine};
 use keyward::rotation::error::RotationError;
 use keyward::rotation::event::{Ask, Declaration, Event, Moment, StepOutcome};

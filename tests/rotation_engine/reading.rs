@@ -119,7 +119,8 @@ fn a_journal_that_cannot_be_read_is_read_again_after_the_time_that_is_set() {
     e.interrupted();
     e.seconds = 2;
     assert_eq!(e.cannot_reopen(), NOTHING);
-    assert_eq!(e.engine.machine().paused(), Some("still full"));
+    let why = "a save failed; and since then: still full";
+    assert_eq!(e.engine.machine().paused(), Some(why));
     assert_eq!(e.engine.next_deadline(), Some(e.time(7)));
     assert_eq!(e.interrupted(), NOTHING);
     assert_eq!(e.restarted(), NOTHING);

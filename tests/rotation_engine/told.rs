@@ -100,14 +100,14 @@ fn an_abort_and_a_leave_that_were_not_written_are_refused() {
 }
 
 #[test]
-fn a_refusal_that_waited_for_a_write_is_told_as_it_is() {
+fn a_refusal_that_waited_for_a_write_may_rest_on_what_was_never_made_and_is_not_told() {
     let refused = || {
         let mut e = Driver::begun(Strategy::Halt, ONE);
         e.ask_to_join(9, "w9");
         assert_eq!(e.resume(1), NOTHING);
         e
     };
-    let told = "reply 7 error wrong_state";
+    let told = "reply 7 error repo_unavailable";
     let [known, unknown] = both_ways(refused);
     let join = "reply 9 error repo_unavailable";
     assert_eq!(known, ["release r1/0", join, told, "reopen"]);

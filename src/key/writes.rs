@@ -1,0 +1,82 @@
+//! What the machine of a key writes, and what becomes of it: who waits for the end of a write, and
+//! what is owed to the record after one that failed.
+
+use crate::key::effect::{Answer, KeyEffect};
+use crate::key::error::KeyError;
+use crate::key::event::{Ticket, WriteFailure};
+use crate::key::machine::KeyMachine;
+use crate::key::state::{Loaded, RecordChange};
+use crate::key::waiting::For;
+
+impl KeyMachine {
+    pub(crate) fn write(
+        &mut self,
+        ticket: Option<Ticket>,
+        change: RecordChange,
+        effects: &mut Vec<KeyEffect>,
+    ) {
+        self.writing += 1;
+        effects.push(KeyEffect::Write { ticket, change });
+    }
+
+    pub(crate) fn max_journal_jobs(&self) -> usize {
+        self.behaviour().max_requests
+    }
+
+    pub(crate) fn saved(
+        &mut self,
+        ticket: Option<Ticket>,
+        change: RecordChange,
+        result: Result<(), WriteFailure>,
+        effects: &mut Vec<KeyEffect>,
+    ) {
+        self.writing = self.writing.saturating_sub(1);
+        if ticket.is_some() {
+            self.journal_jobs = self.journal_jobs.saturating_sub(1);
+        }
+        self.waiting.reload(&match &result {
+            Ok(()) => found(&change),
+            Err(failure) => Loaded::Unavailable {
+                why: failure.why.clone(),
+            },
+        });
+        if let Some(waiter) = ticket.and_then(|ticket| self.waiting.take(ticket)) {
+            let key = self.name().clone();
+            effects.push(KeyEffect::Answer {
+                ticket: waiter.ask.ticket,
+                answer: match result {
+                    Ok(()) => Ok(Answer::Saved),
+                    Err(WriteFailure { why, unknown: true }) => {
+                        Err(KeyError::Unwritten { key, why })
+                    }
+                    Err(WriteFailure { why, .. }) => Err(KeyError::RepoUnavailable { key, why }),
+                },
+            });
+        } else if ticket.is_none() && result.is_err() {
+            self.owed = Some(change);
+            effects.push(KeyEffect::WriteLater);
+        }
+        if self.writing == 0 {
+            for mut waiter in self.waiting.take_all(For::Writes) {
+                let fetched = waiter.fetched.take();
+                self.serve(waiter, fetched.as_ref(), effects);
+            }
+        }
+    }
+
+    pub(crate) fn write_again(&mut self, effects: &mut Vec<KeyEffect>) {
+        if self.proposals.is_one_out() {
+            effects.push(KeyEffect::WriteLater);
+        } else if let Some(change) = self.owed.take() {
+            self.write(None, change, effects);
+        }
+    }
+}
+
+/// What a load finds after this change of the record.
+pub(crate) fn found(change: &RecordChange) -> Loaded {
+    match change.record() {
+        Some(record) => Loaded::Record(record.clone()),
+        None => Loaded::Absent,
+    }
+}
