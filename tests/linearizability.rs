@@ -2,10 +2,11 @@
 //! real-time order, would give. Histories of get, `key_changed` and `save_state` are recorded from
 //! the real actors, and explained by the pure machine of the key, or not.
 //!
-//! `KEYWARD_HISTORIES=N` plays so many histories in place of those that fit into some seconds, and
-//! `KEYWARD_SEED=S` begins with the workload of that seed: a failure names its own. What is drawn
-//! from a seed is what workers, store and callbacks do; what happens at the same time is real, so a
-//! failure may take some repetitions: `KEYWARD_REPEAT=R` plays each workload so often.
+//! `KEYWARD_HISTORIES=N` plays so many histories at each place, in memory and on RocksDB, in place
+//! of those that fit into some seconds; `KEYWARD_SEED=S` begins with the workload of that seed: a
+//! failure names its own. What is drawn from a seed is what workers, store and callbacks do; what
+//! happens at the same time is real, so a failure may take some repetitions: `KEYWARD_REPEAT=R`
+//! plays each workload so often.
 
 #![allow(
     clippy::unwrap_used,
@@ -179,7 +180,7 @@ async fn the_same_histories_refuse_a_key_that_is_wrong() {
         Fault::ForgetsForwardGets,
         Fault::ForgetsTheOrder,
     ];
-    for batch in 0..20 {
+    for batch in 0..40 {
         let from = 1_000_000 + batch * SIDE_BY_SIDE;
         let workloads = (from..from + SIDE_BY_SIDE).map(Workload::new).collect();
         let place = Place::Memory(MemoryRepo::new());
@@ -191,6 +192,8 @@ async fn the_same_histories_refuse_a_key_that_is_wrong() {
             });
         }
         if wrong.is_empty() {
+            let histories = (batch + 1) * SIDE_BY_SIDE;
+            println!("every wrong key is refused within {histories} histories");
             return;
         }
     }

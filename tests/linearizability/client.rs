@@ -132,8 +132,13 @@ impl Client {
 
     async fn resume(&self) {
         let one = &self.playing;
-        let Some(id) = one.stopped().pop() else {
-            return;
+        // The oldest one, so that later ones may have overtaken it.
+        let id = {
+            let mut stopped = one.stopped();
+            match stopped.is_empty() {
+                true => return,
+                false => stopped.remove(0),
+            }
         };
         let declared = Declared {
             accepted: None,

@@ -92,6 +92,8 @@ pub struct Workload {
     pub source: Source,
     /// The workers that have a callback.
     pub callbacks: Vec<usize>,
+    /// How often a callback fails, in percent.
+    pub callbacks_fail: u64,
     /// Whether clients are threads, and not tasks.
     pub threads: bool,
     /// What each client does in each life.
@@ -132,20 +134,33 @@ impl Random {
     }
 }
 
+const EFFECTS: [Effect; 7] = [
+    Effect::Nothing,
+    Effect::Nothing,
+    Effect::Nothing,
+    Effect::Reencrypted,
+    Effect::Reencrypted,
+    Effect::Decrypted,
+    Effect::Decrypted,
+];
+
 /// How often each action is drawn.
 struct Mix {
     gets: u64,
     saves: u64,
     changes: u64,
     flows: &'static [Option<SecretKeyFlow>],
+    /// How often a callback fails, in percent.
+    fails: u64,
 }
 
-const MIXES: [Mix; 4] = [
+const MIXES: [Mix; 5] = [
     Mix {
         gets: 60,
         saves: 12,
         changes: 12,
         flows: &[None, Some(FORWARD), Some(BACK)],
+        fails: 20,
     },
     // Many want the old key.
     Mix {
@@ -153,6 +168,7 @@ const MIXES: [Mix; 4] = [
         saves: 5,
         changes: 15,
         flows: &[Some(BACK), Some(BACK), Some(BACK), Some(FORWARD)],
+        fails: 10,
     },
     // Many write the record that others load.
     Mix {
@@ -160,6 +176,7 @@ const MIXES: [Mix; 4] = [
         saves: 40,
         changes: 5,
         flows: &[None, Some(BACK), Some(FORWARD)],
+        fails: 20,
     },
     // Who turns the flow?
     Mix {
@@ -167,6 +184,15 @@ const MIXES: [Mix; 4] = [
         saves: 10,
         changes: 8,
         flows: &[None, None, None, Some(BACK)],
+        fails: 20,
+    },
+    // Rotations that stop, and are resumed after later ones.
+    Mix {
+        gets: 40,
+        saves: 5,
+        changes: 35,
+        flows: &[Some(BACK), Some(BACK), Some(FORWARD), None],
+        fails: 50,
     },
 ];
 
@@ -180,11 +206,11 @@ impl Workload {
             blocks: random.chance(25),
             fails: random.pick(&[0, 0, 5, 20]),
         };
+        let mix = &MIXES[random.below(MIXES.len() as u64) as usize];
         let callbacks = (0..random.below(4)).map(|_| random.below(WORKERS as u64) as usize);
         let mut callbacks: Vec<usize> = callbacks.collect();
         callbacks.sort_unstable();
         let threads = random.chance(25);
-        let mix = random.below(MIXES.len() as u64) as usize;
         let mut drawing = Drawing {
             number: 0,
             changes: 0,
@@ -192,13 +218,14 @@ impl Workload {
             random,
         };
         let lives = (0..drawing.random.pick(&[1, 1, 2, 2, 3]))
-            .map(|_| drawing.life(&MIXES[mix]))
+            .map(|_| drawing.life(mix))
             .collect();
         Self {
             seed,
             behaviour,
             source,
             callbacks,
+            callbacks_fail: mix.fails,
             threads,
             lives,
         }
@@ -238,11 +265,9 @@ impl Workload {
             asks,
             staged: staged.unwrap_or_default(),
             saves: round_trip && random.chance(15),
-            answer: match random.below(100) {
-                0..35 => Ok(Effect::Nothing),
-                35..60 => Ok(Effect::Reencrypted),
-                60..80 => Ok(Effect::Decrypted),
-                _ => Err("no"),
+            answer: match random.chance(self.callbacks_fail) {
+                true => Err("no"),
+                false => Ok(random.pick(&EFFECTS)),
             },
         }
     }
