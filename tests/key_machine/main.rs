@@ -13,5 +13,6 @@ mod requests;
 mod saves;
 mod script;
 mod sharing;
+mod words;
 
 use keyward::key::effect::KeyEffect as Effect;

@@ -244,6 +244,15 @@ impl Driver {
         })
     }
 
+    pub fn remove(&mut self, name: &str, call: &str) -> Vec<String> {
+        self.step(Event::RemoveCallback {
+            ask: 4,
+            worker: worker(name),
+            key: key("data"),
+            callback: callback(call),
+        })
+    }
+
     pub fn declare(&mut self, rotation: u128) -> Vec<String> {
         self.step(Event::Declare {
             ask: 5,

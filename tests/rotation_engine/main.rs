@@ -22,6 +22,7 @@ mod driver;
 mod effects;
 mod found;
 mod halves;
+mod left;
 mod presence;
 mod reading;
 mod results;

@@ -1,6 +1,8 @@
 //! What each kind of asker is told when the write that its answer waits for fails: at once, and
 //! never more than is known. Whoever waits for a rotation goes on waiting.
 
+use keyward::rotation::event::Event;
+
 use crate::driver::{Driver, NOTHING, ONE, TWO};
 use crate::script::{Strategy, rid};
 
@@ -100,7 +102,7 @@ fn an_abort_and_a_leave_that_were_not_written_are_refused() {
 }
 
 #[test]
-fn a_refusal_that_waited_for_a_write_may_rest_on_what_was_never_made_and_is_not_told() {
+fn a_refusal_that_rests_on_a_write_that_was_not_made_is_told_as_one_of_the_journal() {
     let refused = || {
         let mut e = Driver::begun(Strategy::Halt, ONE);
         e.ask_to_join(9, "w9");
@@ -223,4 +225,40 @@ fn whoever_has_been_answered_does_not_wait_any_more() {
     // The same number may ask for something else: it is told as who asks for that.
     e.ask_to_join(6, "w9");
     assert_eq!(e.refused(), ["reply 6 error repo_unavailable", "reopen"]);
+}
+
+#[test]
+fn while_the_journal_is_read_nobody_knows_which_rotation_has_ended() {
+    let mut e = Driver::with(Strategy::Halt, ONE);
+    e.interrupted();
+    assert_eq!(e.wait(1), ["reply 6 error repo_unavailable"]);
+    e.reopened(false);
+    assert_eq!(e.wait(1), ["reply 6 not live r1"]);
+}
+
+/// Somebody waits for a rotation of which the end is being written.
+fn waited_for() -> Driver {
+    let mut e = Driver::called(Strategy::Halt, ONE);
+    e.wait(1);
+    e.fails_step(1, 0);
+    e
+}
+
+#[test]
+fn at_the_end_of_this_life_nobody_waits_for_what_a_failed_write_would_have_said() {
+    let mut e = waited_for();
+    e.step(Event::Close);
+    assert_eq!(e.refused(), ["reply 6 error shut_down", "reopen"]);
+
+    let mut e = waited_for();
+    assert_eq!(e.refused(), ["reopen"]);
+    e.step(Event::Close);
+    assert_eq!(e.step(Event::Interrupt), ["reply 6 error shut_down"]);
+    assert_eq!(e.step(Event::Interrupt), NOTHING);
+
+    let mut e = waited_for();
+    e.refused();
+    e.gone(6);
+    e.step(Event::Close);
+    assert_eq!(e.step(Event::Interrupt), NOTHING);
 }

@@ -175,3 +175,26 @@ fn an_id_whose_rotation_cannot_be_read_is_an_error() {
     let effects = declare(&mut c, 5, chosen(1));
     assert_eq!(effects, ["reply 5 error rotation_unreadable"]);
 }
+
+#[test]
+fn what_a_search_did_not_find_before_the_rotation_of_that_id_ended_is_searched_for_again() {
+    let ends: [fn(&mut Coordinator) -> Vec<String>; 2] = [|c| c.abort(1, &[]), |c| c.snapped(1)];
+    for end in ends {
+        let mut c = Coordinator::with(Strategy::Halt, &[]);
+        declare(&mut c, 5, chosen(1));
+        declare(&mut c, 6, chosen(1));
+        declare(&mut c, 7, chosen(2));
+        searched(&mut c, 5, chosen(1), Ok(None));
+        end(&mut c);
+        let again = ["search 6 r1, when all is written"];
+        assert_eq!(searched(&mut c, 6, chosen(1), Ok(None)), again);
+        let ended = EndedRotation {
+            key: key("data"),
+            declared: chosen(1).declared,
+        };
+        let same = ["reply 6 accepted r1, when all is written"];
+        assert_eq!(searched(&mut c, 6, chosen(1), Ok(Some(ended))), same);
+        let effects = searched(&mut c, 7, chosen(2), Ok(None));
+        assert_eq!(effects[1], "reply 7 accepted r2, when written");
+    }
+}

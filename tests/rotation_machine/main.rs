@@ -19,4 +19,5 @@ mod roster;
 mod run;
 mod script;
 mod tables;
+mod words;
 mod world;
