@@ -23,7 +23,7 @@ use crate::journal::load::LoadedJournal;
 use crate::journal::opened::Journal;
 use crate::key::event::FetchFailure;
 use crate::management::error::StartError;
-use crate::management::inner::Inner;
+use crate::management::inner::{Ground, Inner};
 use crate::management::keys_management::KeysManagement;
 use crate::management::settings::Settings;
 #[cfg(feature = "testing")]
@@ -339,15 +339,13 @@ async fn live(
         fingerprints,
     };
     let unreadable = loaded.unreadable;
-    let inner = Inner::new(
+    let ground = Ground {
         house,
         plugins,
         journal,
         clock,
-        declarer,
-        settings,
         supervision,
-        unreadable,
-    );
+    };
+    let inner = Inner::new(ground, declarer, settings, unreadable);
     KeysManagement::begin(inner).await
 }

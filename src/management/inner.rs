@@ -33,17 +33,29 @@ pub struct Inner {
     keys: AtomicUsize,
 }
 
+/// What a manager stands on.
+pub(crate) struct Ground {
+    pub(crate) house: House,
+    pub(crate) plugins: Arc<Plugins>,
+    pub(crate) journal: JournalThread,
+    pub(crate) clock: Clock,
+    pub(crate) supervision: Supervision,
+}
+
 impl Inner {
     pub(crate) fn new(
-        house: House,
-        plugins: Arc<Plugins>,
-        journal: JournalThread,
-        clock: Clock,
+        ground: Ground,
         declarer: Declarer,
         settings: Settings,
-        supervision: Supervision,
         unreadable: Vec<UnreadableRecord>,
     ) -> Self {
+        let Ground {
+            house,
+            plugins,
+            journal,
+            clock,
+            supervision,
+        } = ground;
         Self {
             declarer,
             journal,

@@ -19,6 +19,10 @@ use crate::rotation::roster::WorkerEntry;
 
 /// What the engine wants done.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every action is an effect, and none is kept"
+)]
 pub enum Action {
     /// Write this as one batch; the end comes back through [`RotationEngine::written`].
     Write(Vec<Fact>),
