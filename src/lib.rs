@@ -54,6 +54,7 @@ pub mod journal;
 pub mod key;
 pub mod management;
 pub mod promises;
+pub mod proofs;
 pub mod repo;
 pub mod rotation;
 pub mod secret;
