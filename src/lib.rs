@@ -63,6 +63,7 @@ pub mod worker;
 mod actors;
 
 pub use actors::overview::WorkerStatus;
+pub use actors::supervision::name::{ActorName, ActorState, ActorStatus};
 pub use crypto::aead::AeadCryptoTool;
 pub use crypto::crypto_tool::CryptoTool;
 pub use key::definition::OnKeyChangedCallbackErrorStrategy;

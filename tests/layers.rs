@@ -53,7 +53,15 @@ const CRATES: [(&str, &[&str]); 19] = [
     ("subtle", &["secret", "crypto"]),
     (
         "zeroize",
-        &["secret", "crypto", "store", "journal", "guard"],
+        // In `management` for the crypto tool that panics for tests.
+        &[
+            "secret",
+            "crypto",
+            "store",
+            "journal",
+            "guard",
+            "management",
+        ],
     ),
     ("actix", &["actors", "management"]),
     (

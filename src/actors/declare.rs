@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use actix::Addr;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::actors::admission::Places;
-use crate::actors::coordinator::{CoordinatorActor, CoordinatorMessage, With};
+use crate::actors::coordinator::CoordinatorPart;
+use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::directory::{Directory, KeyEntry};
-use crate::actors::key::KeyMessage;
+use crate::actors::key_message::KeyMessage;
+use crate::actors::supervision::seat::Seat;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::load::RotationSecrets;
 use crate::key::error::KeyError;
@@ -26,30 +27,44 @@ use crate::worker::change::Change;
 pub const MAX_COORDINATOR_REQUESTS: usize = 65_536;
 
 /// The way to the coordinator, with admission on it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CoordinatorDoor {
-    actor: Addr<CoordinatorActor>,
+    seat: Arc<Seat<CoordinatorPart>>,
+    directory: Arc<Directory>,
     places: Arc<Places>,
 }
 
 impl CoordinatorDoor {
     /// The way to this coordinator.
-    pub fn new(actor: Addr<CoordinatorActor>) -> Self {
+    pub fn new(seat: Arc<Seat<CoordinatorPart>>, directory: Arc<Directory>) -> Self {
         Self {
-            actor,
+            seat,
+            directory,
             places: Places::new(MAX_COORDINATOR_REQUESTS),
         }
     }
 
-    /// The coordinator's actor.
-    pub fn actor(&self) -> &Addr<CoordinatorActor> {
-        &self.actor
+    /// Tells the coordinator something.
+    pub fn post(&self, message: CoordinatorMessage) {
+        self.seat.post(message);
+    }
+
+    /// Why the coordinator has not answered.
+    pub fn gone(&self) -> RotationError {
+        let id = None;
+        if self.directory.is_closed() {
+            return RotationError::ShutDown { id };
+        }
+        match self.seat.failure() {
+            Some(why) => RotationError::CoordinatorFailed { why },
+            None => RotationError::Unavailable { id },
+        }
     }
 
     /// Asks the coordinator, if a place is free.
     ///
     /// # Errors
-    /// `busy`, `shut_down`, and what the coordinator answers.
+    /// `busy`, `shut_down`, `unavailable`, `coordinator_failed`, and what the coordinator answers.
     pub async fn ask(
         &self,
         with: With,
@@ -64,26 +79,25 @@ impl CoordinatorDoor {
             With::Worker(worker) => Some(worker.clone()),
             With::Nothing | With::Secrets(_) | With::Key(_) | With::Callback { .. } => None,
         };
-        self.actor.do_send(CoordinatorMessage::Ask {
+        self.seat.post(CoordinatorMessage::Ask {
             make: Box::new(make),
             with: Box::new(with),
             reply,
         });
         let mut asking = Asking {
-            actor: &self.actor,
+            seat: &self.seat,
             answer,
             joining,
         };
         let answered = (&mut asking.answer).await;
         asking.joining = None;
-        let gone = RotationError::ShutDown { id: None };
-        answered.unwrap_or(Err(gone))
+        answered.unwrap_or_else(|_| Err(self.gone()))
     }
 }
 
 /// Sees to it that a worker that joined for nobody dies, so that its name is free.
 struct Asking<'a> {
-    actor: &'a Addr<CoordinatorActor>,
+    seat: &'a Seat<CoordinatorPart>,
     answer: oneshot::Receiver<Result<Reply, RotationError>>,
     joining: Option<WorkerName>,
 }
@@ -99,8 +113,7 @@ impl Drop for Asking<'_> {
                 worker,
                 incarnation,
             };
-            self.actor
-                .do_send(CoordinatorMessage::Happened(Box::new(died)));
+            self.seat.post(CoordinatorMessage::Happened(Box::new(died)));
         }
     }
 }
@@ -138,7 +151,7 @@ impl Declarer {
             .declared(entry.name(), old.as_ref(), new.as_ref());
         let old = match old {
             Some(old) => Some(old),
-            None => held(&entry).await,
+            None => held(&entry).await?,
         };
         let id = RotationId::new(change.id.unwrap_or_else(Uuid::now_v7));
         let random = |keys: &Option<SecretKeyPair>| keys.as_ref().map(|_| Uuid::new_v4().as_u128());
@@ -163,10 +176,11 @@ impl Declarer {
     }
 }
 
-async fn held(entry: &KeyEntry) -> Option<SecretKeyPair> {
+/// What the key holds. One that does not answer is not taken for one that holds nothing.
+async fn held(entry: &KeyEntry) -> Result<Option<SecretKeyPair>, RotationError> {
     let (reply, held) = oneshot::channel();
-    entry.actor().do_send(KeyMessage::Held(reply));
-    held.await.ok().flatten()
+    entry.post(KeyMessage::Held(reply));
+    held.await.map_err(|_| refused(entry.gone()))
 }
 
 fn checked(
@@ -194,6 +208,8 @@ pub fn refused(error: KeyError) -> RotationError {
         KeyError::NotDefined { key } => RotationError::KeyNotDefined { key },
         KeyError::InvalidDefinition { key, why } => RotationError::InvalidDefinition { key, why },
         KeyError::ShutDown { .. } => RotationError::ShutDown { id: None },
+        KeyError::Unavailable { .. } => RotationError::Unavailable { id: None },
+        KeyError::Failed { key, why } => RotationError::KeyFailed { key, why },
         other => RotationError::RepoUnavailable {
             why: other.to_string(),
         },

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use actix::Addr;
 use tokio::sync::oneshot;
 
 use crate::actors::admission::Places;
 use crate::actors::clock::Clock;
-use crate::actors::key::{KeyActor, KeyMessage};
+use crate::actors::key::KeyPart;
+use crate::actors::key_message::KeyMessage;
+use crate::actors::supervision::seat::Seat;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
@@ -17,11 +18,10 @@ use crate::key::event::{Ask, Asker, Event, Request, Ticket};
 use crate::key::name::KeyName;
 
 /// A defined key: its actor, and the places of those who ask it.
-#[derive(Debug)]
 pub struct KeyEntry {
     name: KeyName,
     behaviour: Arc<KeyBehaviour>,
-    actor: Addr<KeyActor>,
+    seat: Arc<Seat<KeyPart>>,
     places: Arc<Places>,
     tickets: AtomicU64,
     clock: Clock,
@@ -39,9 +39,14 @@ impl KeyEntry {
         &self.behaviour
     }
 
-    /// The key's actor.
-    pub fn actor(&self) -> &Addr<KeyActor> {
-        &self.actor
+    /// Tells the key's actor something.
+    pub fn post(&self, message: KeyMessage) {
+        self.seat.post(message);
+    }
+
+    /// The seat of the key's actor.
+    pub fn seat(&self) -> &Arc<Seat<KeyPart>> {
+        &self.seat
     }
 
     /// A ticket that nobody has had.
@@ -52,7 +57,7 @@ impl KeyEntry {
     /// Asks the key, if a place is free.
     ///
     /// # Errors
-    /// `busy`, `shut_down`, `unavailable`, and what the key answers.
+    /// `busy`, `shut_down`, `unavailable`, `key_failed`, and what the key answers.
     pub async fn ask(&self, request: Request, asker: Asker) -> Result<Answer, KeyError> {
         if self.closed.load(Ordering::SeqCst) {
             return Err(self.gone());
@@ -70,7 +75,7 @@ impl KeyEntry {
     /// answered while a shutdown gives running callbacks their time.
     ///
     /// # Errors
-    /// `shut_down`, `unavailable`, and what the key answers.
+    /// `shut_down`, `unavailable`, `key_failed`, and what the key answers.
     pub async fn ask_without_place(
         &self,
         request: Request,
@@ -85,9 +90,9 @@ impl KeyEntry {
             request,
             deadline,
         };
-        self.actor.do_send(KeyMessage::Ask { ask, reply });
+        self.seat.post(KeyMessage::Ask { ask, reply });
         let mut asking = Asking {
-            actor: &self.actor,
+            seat: &self.seat,
             ticket: Some(ticket),
         };
         let answered = answer.await;
@@ -95,33 +100,35 @@ impl KeyEntry {
         answered.unwrap_or_else(|_| Err(self.gone()))
     }
 
-    fn gone(&self) -> KeyError {
+    /// Why the key has not answered.
+    pub fn gone(&self) -> KeyError {
         let key = self.name.clone();
         if self.closed.load(Ordering::SeqCst) {
-            KeyError::ShutDown { key }
-        } else {
-            KeyError::Unavailable { key }
+            return KeyError::ShutDown { key };
+        }
+        match self.seat.failure() {
+            Some(why) => KeyError::Failed { key, why },
+            None => KeyError::Unavailable { key },
         }
     }
 }
 
 /// Tells the key when an asker does not wait any more.
 struct Asking<'a> {
-    actor: &'a Addr<KeyActor>,
+    seat: &'a Seat<KeyPart>,
     ticket: Option<Ticket>,
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.actor
-                .do_send(KeyMessage::Happened(Event::Gone { ticket }));
+            self.seat.post(KeyMessage::Happened(Event::Gone { ticket }));
         }
     }
 }
 
 /// Every defined key.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Directory {
     entries: RwLock<HashMap<KeyName, Arc<KeyEntry>>>,
     closed: Arc<AtomicBool>,
@@ -133,14 +140,14 @@ impl Directory {
         &self,
         name: KeyName,
         behaviour: KeyBehaviour,
-        actor: Addr<KeyActor>,
+        seat: Arc<Seat<KeyPart>>,
         clock: Clock,
     ) -> Arc<KeyEntry> {
         Arc::new(KeyEntry {
             name,
             places: Places::new(behaviour.max_requests),
             behaviour: Arc::new(behaviour),
-            actor,
+            seat,
             tickets: AtomicU64::new(1),
             clock,
             closed: Arc::clone(&self.closed),
@@ -187,7 +194,7 @@ impl Directory {
     /// Ends every key's actor.
     pub fn stop_keys(&self) {
         for entry in self.all() {
-            entry.actor.do_send(KeyMessage::Stop);
+            entry.seat.post(KeyMessage::Stop);
         }
     }
 }

@@ -71,7 +71,10 @@ fn ended(
     let answer = match answer {
         Ok(Ok(keys)) => Ok(keys),
         Ok(Err(StoreError::Invalid(why))) => Err(FetchFailure::Invalid(why)),
-        Ok(Err(error)) => failed(error.to_string()),
+        Ok(Err(error)) => {
+            let why = error.described(scrubber);
+            Err(FetchFailure::Failed { why })
+        }
         Err(Fault::NoThread { threads }) => failed(format!(
             "no thread: all {threads} threads for blocking stores are taken"
         )),

@@ -17,12 +17,14 @@ const KEY_ARBITERS: usize = 2;
 pub struct House {
     system: System,
     thread: JoinHandle<()>,
+    supervisor: ArbiterHandle,
     coordinator: ArbiterHandle,
     keys: Vec<ArbiterHandle>,
 }
 
 struct Opened {
     system: System,
+    supervisor: ArbiterHandle,
     coordinator: ArbiterHandle,
     keys: Vec<ArbiterHandle>,
 }
@@ -40,15 +42,22 @@ impl House {
         let ended = |_| io::Error::other("the thread of the actors ended at its start");
         let Opened {
             system,
+            supervisor,
             coordinator,
             keys,
         } = wait.recv().map_err(ended)?;
         Ok(Self {
             system,
             thread,
+            supervisor,
             coordinator,
             keys,
         })
+    }
+
+    /// Where the supervisor runs: apart from everybody whom it watches.
+    pub fn supervisor(&self) -> &ArbiterHandle {
+        &self.supervisor
     }
 
     /// Where the coordinator and the workers run.
@@ -81,8 +90,11 @@ fn live(opened: &mpsc::SyncSender<Opened>) {
     if let Some(coordinator) = handles.pop() {
         let system = System::current();
         let keys = handles;
+        let supervisor = system.arbiter().clone();
+        supervisor.spawn_fn(place::mark_actor_thread);
         let told = opened.send(Opened {
             system,
+            supervisor,
             coordinator,
             keys,
         });

@@ -4,11 +4,18 @@
 use std::io;
 use std::marker::PhantomData;
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::oneshot;
 
 use crate::guard::fault;
+use crate::journal::error::JournalError;
+use crate::journal::fact::JournalFact;
+use crate::journal::load::LoadedJournal;
 use crate::journal::opened::Journal;
+use crate::key::event::WriteFailure;
+use crate::key::name::KeyName;
+use crate::key::state::RecordChange;
 
 type Job = Box<dyn FnOnce(&mut Option<Journal>) + Send>;
 
@@ -73,6 +80,58 @@ impl JournalThread {
         answer.await.unwrap_or(Err(JournalClosed))
     }
 
+    /// Writes facts as one batch. `then` learns the batch's number and what came of it.
+    pub fn write(
+        &self,
+        facts: Vec<JournalFact>,
+        then: impl FnOnce(u64, Result<(), WriteFailure>) + Send + 'static,
+    ) {
+        self.submit(
+            move |journal| {
+                let number = journal.next_batch();
+                let written = attempt(journal, |journal| journal.write(&facts).map(drop));
+                (number, written)
+            },
+            move |done| {
+                let (number, written) = done.unwrap_or_else(|closed| (0, Err(closed.into())));
+                then(number, written);
+            },
+        );
+    }
+
+    /// Changes the record of a key.
+    pub fn save(
+        &self,
+        key: KeyName,
+        change: RecordChange,
+        then: impl FnOnce(Result<(), WriteFailure>) + Send + 'static,
+    ) {
+        self.submit(
+            move |journal| attempt(journal, |journal| journal.save_state(&key, &change)),
+            move |done| then(done.unwrap_or_else(|closed| Err(closed.into()))),
+        );
+    }
+
+    /// Reopens the journal if it is in doubt, and reads it anew. `then` learns what it has, or why
+    /// that could not be told.
+    pub fn reread(
+        &self,
+        doubtful: Option<DoubtfulBatch>,
+        then: impl FnOnce(Result<(bool, LoadedJournal), String>) + Send + 'static,
+    ) {
+        self.submit(
+            move |journal| {
+                let reread = fault::catch(|| reread(journal, doubtful.as_ref()));
+                match reread {
+                    Ok(Ok(found)) => Ok(found),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(fault) => Err(format!("the state repo or crypto tool failed: {fault}")),
+                }
+            },
+            move |done| then(done.unwrap_or_else(|closed| Err(closed.to_string()))),
+        );
+    }
+
     /// Closes the journal and the repo under it. Later jobs are answered that it is closed.
     pub async fn close(&self) {
         let (told, closed) = oneshot::channel::<()>();
@@ -84,6 +143,64 @@ impl JournalThread {
         });
         drop(self.jobs.send(job));
         drop(closed.await);
+    }
+}
+
+/// A batch of which it is unknown whether it was made, and what is found out about it: that can be
+/// told only until the next write takes its number.
+#[derive(Debug, Clone)]
+pub struct DoubtfulBatch {
+    number: u64,
+    was_made: Arc<OnceLock<bool>>,
+}
+
+impl DoubtfulBatch {
+    /// The batch of this number.
+    pub fn new(number: u64) -> Self {
+        let was_made = Arc::default();
+        Self { number, was_made }
+    }
+}
+
+fn reread(
+    journal: &mut Journal,
+    doubtful: Option<&DoubtfulBatch>,
+) -> Result<(bool, LoadedJournal), JournalError> {
+    if journal.is_in_doubt() {
+        journal.reopen()?;
+    }
+    let was_made = match doubtful {
+        None => false,
+        Some(batch) => match batch.was_made.get() {
+            Some(known) => *known,
+            None => {
+                let found = journal.was_written(batch.number)?;
+                *batch.was_made.get_or_init(|| found)
+            }
+        },
+    };
+    Ok((was_made, journal.load()?))
+}
+
+/// Tries to write; a failure says whether the write may have been made all the same.
+fn attempt<T>(
+    journal: &mut Journal,
+    write: impl FnOnce(&mut Journal) -> Result<T, JournalError>,
+) -> Result<T, WriteFailure> {
+    let before = journal.is_in_doubt();
+    let why = match fault::catch(|| write(journal)) {
+        Ok(Ok(written)) => return Ok(written),
+        Ok(Err(error)) => error.to_string(),
+        Err(fault) => format!("the state repo or crypto tool failed: {fault}"),
+    };
+    let unknown = !before && journal.is_in_doubt();
+    Err(WriteFailure { why, unknown })
+}
+
+impl From<JournalClosed> for WriteFailure {
+    fn from(closed: JournalClosed) -> Self {
+        let (why, unknown) = (closed.to_string(), false);
+        Self { why, unknown }
     }
 }
 

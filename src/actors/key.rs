@@ -1,30 +1,35 @@
-//! The actor of one key: it steps the key's machine and starts what the effects ask for.
+//! The actor of one key: it steps the key's machine and starts what the effects ask for. What it
+//! knows outlives it, so that its successor goes on where it died.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use actix::Context;
 use tokio::sync::oneshot;
 
 use crate::actors::clock::Clock;
 use crate::actors::fetch::{FetchEnd, fetch};
 use crate::actors::journal_thread::JournalThread;
+use crate::actors::key_message::{KeyMessage, Proposed};
+use crate::actors::supervision::life::{Life, Part, Then, later};
+use crate::actors::supervision::seat::Seat;
 use crate::guard::plugins::Plugins;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::{Answer, KeyEffect};
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Event, Fetched, HalfPrints, Ticket};
-use crate::key::machine::{KeyFacts, KeyMachine};
+use crate::key::event::{Event, Fetched, HalfPrints, Ticket};
+use crate::key::machine::KeyMachine;
 use crate::key::name::KeyName;
-use crate::key::state::{Loaded, RecordChange, Snapshot, StateChange};
+use crate::key::state::{Loaded, RecordChange, Snapshot};
 use crate::key::time::Time;
+use crate::rotation::id::RotationId;
 use crate::secret::scrub::Scrubber;
 use crate::secret::value::SecretKeyPair;
 use crate::store::keys_store::{KeysStore, StoreRequest};
 
-/// After how long a look at a record is tried again that the repo did not answer.
+/// After how long a look at a record, or a write of one, is tried again that the repo refused.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a key's actor works with.
@@ -43,89 +48,72 @@ pub struct KeyMeans {
     pub fingerprints: KeyFingerprints,
     /// The fingerprints of the old keys of the change that was declared last.
     pub declared_old: Option<HalfPrints>,
+    /// Told when it is unknown whether a write was made.
+    pub in_doubt: Arc<dyn Fn(String) + Send + Sync>,
     /// The clock.
     pub clock: Clock,
 }
 
-/// What a proposal comes to.
-#[derive(Debug)]
-pub struct Proposed {
-    /// Whether the change changes the key's state.
-    pub applies: bool,
-    /// What becomes of the record.
-    pub record: Option<RecordChange>,
-}
+/// The life of a key's actor.
+type Ctx = Context<Life<KeyPart>>;
 
-/// What a key's actor is told.
-pub enum KeyMessage {
-    /// Somebody asks.
-    Ask {
-        /// What.
-        ask: Ask,
-        /// Whom to answer.
-        reply: oneshot::Sender<Result<Answer, KeyError>>,
-    },
-    /// Something happened that nobody waits for.
-    Happened(Event),
-    /// A rotation begins and wants to know what the key has.
-    Snapshot {
-        /// A ticket of the key's.
-        ticket: Ticket,
-        /// Whom to answer.
-        reply: oneshot::Sender<Snapshot>,
-    },
-    /// A step wants to change the state.
-    Propose {
-        /// A ticket of the key's.
-        ticket: Ticket,
-        /// The change.
-        change: StateChange,
-        /// Whom to answer.
-        reply: oneshot::Sender<Proposed>,
-    },
-    /// The repo did not answer a look: look again.
-    LookLater {
-        /// Whose look.
-        ticket: Ticket,
-    },
-    /// What does the key hold?
-    Held(oneshot::Sender<Option<SecretKeyPair>>),
-    /// What may an operator know?
-    Inspect(oneshot::Sender<KeyFacts>),
-    /// The manager shuts down: whoever waits is told so by the end of the channel.
-    Stop,
-}
-
-impl Message for KeyMessage {
-    type Result = ();
-}
-
-/// The actor of one key.
-pub struct KeyActor {
+/// What a key's actor knows.
+pub struct KeyPart {
     machine: KeyMachine,
     means: KeyMeans,
+    seat: Arc<Seat<KeyPart>>,
     replies: HashMap<Ticket, oneshot::Sender<Result<Answer, KeyError>>>,
     snapshots: HashMap<Ticket, oneshot::Sender<Snapshot>>,
     proposals: HashMap<Ticket, oneshot::Sender<Proposed>>,
+    /// The keys of the rotations that hold some, which no text may show.
+    known: HashMap<RotationId, Vec<SecretKeyPair>>,
+    /// What is still to be performed, also by a successor.
+    effects: VecDeque<KeyEffect>,
+    step: Step,
     timer: Option<Time>,
 }
 
-impl Actor for KeyActor {
-    type Context = Context<Self>;
+/// Whether a life ended in the middle of a step of the machine.
+enum Step {
+    Done,
+    OfRequest,
+    /// The machine before it, and the event: it is not lost.
+    OfRotation(Box<(KeyMachine, Event)>),
 }
 
-impl Handler<KeyMessage> for KeyActor {
-    type Result = ();
+impl Part for KeyPart {
+    type Message = KeyMessage;
 
-    fn handle(&mut self, message: KeyMessage, ctx: &mut Context<Self>) {
+    fn begin(&mut self, ctx: &mut Ctx) {
+        self.timer = None;
+        match std::mem::replace(&mut self.step, Step::Done) {
+            Step::Done => {}
+            Step::OfRequest => {
+                // Whoever waits is told by the end of the channel, and asks again.
+                self.machine.forget_requests();
+                self.replies.clear();
+            }
+            Step::OfRotation(before) => {
+                let (machine, event) = *before;
+                self.machine = machine;
+                self.step(event, ctx);
+            }
+        }
+        self.perform_all(ctx);
+        self.set_timer(ctx);
+    }
+
+    fn handle(&mut self, message: KeyMessage, ctx: &mut Ctx) -> Then {
         match message {
             KeyMessage::Ask { ask, reply } => {
                 self.replies.insert(ask.ticket, reply);
                 self.step(Event::Asked(ask), ctx);
             }
             KeyMessage::Happened(event) => {
-                if let Event::Gone { ticket } = event {
-                    self.replies.remove(&ticket);
+                match event {
+                    Event::Gone { ticket } => drop(self.replies.remove(&ticket)),
+                    Event::Withdraw { ticket } => drop(self.proposals.remove(&ticket)),
+                    _ => {}
                 }
                 self.step(event, ctx);
             }
@@ -141,46 +129,89 @@ impl Handler<KeyMessage> for KeyActor {
                 self.proposals.insert(ticket, reply);
                 self.step(Event::Propose { ticket, change }, ctx);
             }
-            KeyMessage::LookLater { ticket } => {
-                ctx.run_later(LOOK_AGAIN, move |actor, ctx| actor.look(ticket, ctx));
-            }
+            KeyMessage::LookLater { ticket } => self.post_later(KeyMessage::LookAgain { ticket }),
+            KeyMessage::LookAgain { ticket } => self.look(ticket),
             KeyMessage::Held(reply) => {
                 let held = self.machine.held().map(|held| held.pair.clone());
                 drop(reply.send(held));
             }
             KeyMessage::Inspect(reply) => drop(reply.send(self.machine.facts())),
-            KeyMessage::Stop => {
-                self.replies.clear();
-                actix::ActorContext::stop(ctx);
-            }
+            KeyMessage::Knows { rotation, pairs } => drop(self.known.insert(rotation, pairs)),
+            KeyMessage::Forgets { rotation } => drop(self.known.remove(&rotation)),
+            KeyMessage::Stop => return Then::End,
         }
+        Then::GoOn
+    }
+
+    fn fail(&mut self, _why: &str) {
+        self.machine.forget_requests();
+        self.replies.clear();
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.machine.next_deadline()
+    }
+
+    fn scrubber(&self) -> Scrubber {
+        let held = self.machine.held().map(|held| &held.pair);
+        let pairs = held.into_iter().chain(self.known.values().flatten());
+        let halves = pairs.flat_map(|p| [p.forward().clone(), p.back().clone()]);
+        Scrubber::new(halves.collect::<Vec<_>>())
     }
 }
 
-impl KeyActor {
+impl KeyPart {
     /// A key in a new lifetime.
-    pub fn new(means: KeyMeans) -> Self {
+    pub fn new(means: KeyMeans, seat: Arc<Seat<KeyPart>>) -> Self {
         let mut machine = KeyMachine::new(means.name.clone(), means.behaviour.clone());
         let old = means.declared_old;
         machine.step(Event::Declared { old }, means.clock.now());
         Self {
             machine,
             means,
+            seat,
             replies: HashMap::new(),
             snapshots: HashMap::new(),
             proposals: HashMap::new(),
+            known: HashMap::new(),
+            effects: VecDeque::new(),
+            step: Step::Done,
             timer: None,
         }
     }
 
-    fn step(&mut self, event: Event, ctx: &mut Context<Self>) {
-        for effect in self.machine.step(event, self.means.clock.now()) {
-            self.perform(effect, ctx);
-        }
+    fn step(&mut self, event: Event, ctx: &mut Ctx) {
+        self.step = if event.is_of_rotation() {
+            Step::OfRotation(Box::new((self.machine.clone(), event.clone())))
+        } else {
+            Step::OfRequest
+        };
+        let effects = self.machine.step(event, self.means.clock.now());
+        self.effects.extend(effects);
+        self.step = Step::Done;
+        self.perform_all(ctx);
         self.set_timer(ctx);
     }
 
-    fn set_timer(&mut self, ctx: &mut Context<Self>) {
+    fn perform_all(&mut self, ctx: &mut Ctx) {
+        while !self.effects.is_empty() {
+            self.seat.fault_points().pass();
+            if let Some(effect) = self.effects.pop_front() {
+                self.perform(effect, ctx);
+            }
+        }
+    }
+
+    /// Tells itself something after a while, in whichever life of the actor that is.
+    fn post_later(&self, message: KeyMessage) {
+        let seat = Arc::clone(&self.seat);
+        actix::spawn(async move {
+            actix::clock::sleep(LOOK_AGAIN).await;
+            seat.post(message);
+        });
+    }
+
+    fn set_timer(&mut self, ctx: &mut Ctx) {
         let Some(due) = self.machine.next_deadline() else {
             return;
         };
@@ -188,20 +219,25 @@ impl KeyActor {
             return;
         }
         self.timer = Some(due);
-        ctx.run_later(self.means.clock.now().until(due), |actor, ctx| {
-            actor.timer = None;
-            actor.step(Event::Tick, ctx);
-        });
+        later(
+            ctx,
+            self.means.clock.now().until(due),
+            |part: &mut Self, ctx| {
+                part.timer = None;
+                part.step(Event::Tick, ctx);
+            },
+        );
     }
 
-    fn perform(&mut self, effect: KeyEffect, ctx: &mut Context<Self>) {
+    fn perform(&mut self, effect: KeyEffect, _ctx: &mut Ctx) {
         match effect {
-            KeyEffect::Fetch { fetch } => self.fetch(fetch, ctx),
+            KeyEffect::Fetch { fetch } => self.fetch(fetch),
             KeyEffect::Load { ticket } => {
-                self.read(ctx, move |found| Event::Loaded { ticket, found });
+                self.read(ticket);
             }
-            KeyEffect::Look { ticket } => self.look(ticket, ctx),
-            KeyEffect::Write { ticket, change } => self.write(ticket, change, ctx),
+            KeyEffect::Look { ticket } => self.look(ticket),
+            KeyEffect::Write { ticket, change } => self.write(ticket, change),
+            KeyEffect::WriteLater => self.post_later(KeyMessage::Happened(Event::WriteAgain)),
             KeyEffect::Answer { ticket, answer } => {
                 if let Some(reply) = self.replies.remove(&ticket) {
                     drop(reply.send(answer));
@@ -224,13 +260,9 @@ impl KeyActor {
         }
     }
 
-    fn fetch(&self, number: u64, ctx: &Context<Self>) {
+    fn fetch(&self, number: u64) {
         let request = StoreRequest::new(self.means.name.as_str());
-        let held = self.machine.held().map(|held| held.pair.clone());
-        let halves = held
-            .iter()
-            .flat_map(|p| [p.forward().clone(), p.back().clone()]);
-        let scrubber = Scrubber::new(halves.collect::<Vec<_>>());
+        let scrubber = self.scrubber();
         let limit = self.means.behaviour.store_time_limit;
         let (plugins, store) = (
             Arc::clone(&self.means.plugins),
@@ -238,13 +270,13 @@ impl KeyActor {
         );
         let fingerprints = self.means.fingerprints.clone();
         let key = self.means.name.clone();
-        let actor = ctx.address();
+        let seat = Arc::clone(&self.seat);
         actix::spawn(async move {
             let FetchEnd {
                 answer,
                 still_running,
             } = fetch(plugins, store, request, limit, scrubber).await;
-            actor.do_send(KeyMessage::Happened(Event::Fetched {
+            seat.post(KeyMessage::Happened(Event::Fetched {
                 fetch: number,
                 answer: answer.map(|keys| Fetched {
                     prints: fingerprints.of(&key, &keys.to_pair()),
@@ -254,19 +286,19 @@ impl KeyActor {
             }));
             if let Some(returned) = still_running {
                 returned.await;
-                actor.do_send(KeyMessage::Happened(Event::Returned));
+                seat.post(KeyMessage::Happened(Event::Returned));
             }
         });
     }
 
     /// Looks at the record for a rotation, which waits where the repo does not answer.
-    fn look(&self, ticket: Ticket, ctx: &Context<Self>) {
+    fn look(&self, ticket: Ticket) {
         let key = self.means.name.clone();
-        let actor = ctx.address();
+        let seat = Arc::clone(&self.seat);
         self.means.journal.submit(
             move |journal| journal.load_state(&key),
             move |found| {
-                actor.do_send(match found {
+                seat.post(match found {
                     Ok(Loaded::Unavailable { .. }) | Err(_) => KeyMessage::LookLater { ticket },
                     Ok(found) => KeyMessage::Happened(Event::Looked { ticket, found }),
                 });
@@ -274,38 +306,36 @@ impl KeyActor {
         );
     }
 
-    fn read(&self, ctx: &Context<Self>, event: impl FnOnce(Loaded) -> Event + Send + 'static) {
+    fn read(&self, ticket: Ticket) {
         let key = self.means.name.clone();
-        let actor = ctx.address();
+        let seat = Arc::clone(&self.seat);
         self.means.journal.submit(
             move |journal| journal.load_state(&key),
             move |found| {
                 let found = found.unwrap_or_else(|closed| Loaded::Unavailable {
                     why: closed.to_string(),
                 });
-                actor.do_send(KeyMessage::Happened(event(found)));
+                seat.post(KeyMessage::Happened(Event::Loaded { ticket, found }));
             },
         );
     }
 
-    fn write(&self, ticket: Option<Ticket>, change: RecordChange, ctx: &Context<Self>) {
+    fn write(&self, ticket: Option<Ticket>, change: RecordChange) {
         let key = self.means.name.clone();
-        let actor = ctx.address();
+        let seat = Arc::clone(&self.seat);
+        let in_doubt = Arc::clone(&self.means.in_doubt);
         let written = change.clone();
-        self.means.journal.submit(
-            move |journal| journal.save_state(&key, &written),
-            move |done| {
-                let result = match done {
-                    Ok(Ok(())) => Ok(()),
-                    Ok(Err(error)) => Err(error.to_string()),
-                    Err(closed) => Err(closed.to_string()),
-                };
-                actor.do_send(KeyMessage::Happened(Event::Saved {
-                    ticket,
-                    change,
-                    result,
-                }));
-            },
-        );
+        self.means.journal.save(key, written, move |result| {
+            if let Err(failure) = &result
+                && failure.unknown
+            {
+                in_doubt(failure.why.clone());
+            }
+            seat.post(KeyMessage::Happened(Event::Saved {
+                ticket,
+                change,
+                result,
+            }));
+        });
     }
 }

@@ -1,5 +1,5 @@
-//! Thin shells around the machines: the actors with their messages, the thread of the journal, the
-//! arbiters that they run on, admission, and the one clock.
+//! Thin shells around the machines: the actors with their messages, who starts them again when they
+//! die, the thread of the journal, the arbiters that they run on, admission, and the one clock.
 //!
 //! Never in here: a rule about keys or rotations, a record's form, RocksDB, a cipher. A handler
 //! steps its machine and starts what the effects ask for; it never waits.
@@ -7,14 +7,19 @@
 pub mod admission;
 mod batch;
 pub mod clock;
+pub mod closing;
 pub mod coordinator;
+pub mod coordinator_message;
 pub mod declare;
 pub mod directory;
 pub mod fetch;
 pub mod house;
 pub mod journal_thread;
 pub mod key;
+pub mod key_message;
 mod link;
+mod notice;
 pub mod overview;
 mod perform;
+pub mod supervision;
 pub mod worker;

@@ -1,6 +1,6 @@
 //! What the coordinator tells an operator.
 
-use crate::actors::coordinator::CoordinatorActor;
+use crate::actors::coordinator::CoordinatorPart;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::report::{RotationReport, UnreadableRotation};
 use crate::rotation::roster::WorkerEntry;
@@ -30,7 +30,19 @@ pub struct Overview {
     pub paused: Option<String>,
 }
 
-impl CoordinatorActor {
+impl Overview {
+    /// What is known while the coordinator has failed.
+    pub fn of_failed(why: &str) -> Self {
+        Self {
+            workers: Vec::new(),
+            rotations: Vec::new(),
+            unreadable: Vec::new(),
+            paused: Some(format!("the coordinator has failed: {why}; restart it")),
+        }
+    }
+}
+
+impl CoordinatorPart {
     pub(super) fn overview(&self) -> Overview {
         let worker = |(name, entry): (&WorkerName, &WorkerEntry)| {
             let here = |(key, callback): (&KeyName, &CallbackName)| {
@@ -43,11 +55,12 @@ impl CoordinatorActor {
                 callbacks: entry.callbacks().map(here).collect(),
             }
         };
+        let machine = self.engine.machine();
         Overview {
-            workers: self.machine.roster().in_order().map(worker).collect(),
-            rotations: self.machine.reports(),
-            unreadable: self.machine.unreadable(),
-            paused: self.machine.paused().map(str::to_owned),
+            workers: machine.roster().in_order().map(worker).collect(),
+            rotations: machine.reports(),
+            unreadable: machine.unreadable(),
+            paused: machine.paused().map(str::to_owned),
         }
     }
 }

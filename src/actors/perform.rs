@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, AsyncContext, Context};
 use tokio::sync::oneshot;
 
-use crate::actors::coordinator::{Calling, CoordinatorActor, CoordinatorMessage};
-use crate::actors::key::KeyMessage;
+use crate::actors::coordinator::{Calling, CoordinatorPart};
+use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::actors::key_message::KeyMessage;
 use crate::actors::link::CallbackLink;
-use crate::actors::worker::{Call, WorkerActor, WorkerMessage, WorkerOrder};
+use crate::actors::supervision::name::ActorName;
+use crate::actors::supervision::seat::{Seat, Upbringing};
+use crate::actors::worker::{Call, Tell, WorkerMessage, WorkerOrder, WorkerPart};
 use crate::key::event::{Asker, Event as KeyEvent, Supersede};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, StateChange};
@@ -18,20 +20,19 @@ use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Declaration, EndedRotation, Event, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
-use crate::worker::callback::{Callback, KeyChange};
+use crate::worker::callback::KeyChange;
 use crate::worker::handle::{CallPlace, OnChangeKeyDefinition, Staging};
-use crate::worker::run::CallEnd;
 use crate::worker::running::CallLane;
 
-impl CoordinatorActor {
-    pub(super) fn perform(&mut self, effect: RotationEffect, ctx: &mut Context<Self>) {
+impl CoordinatorPart {
+    pub(super) fn perform(&mut self, effect: RotationEffect) {
         match effect {
             RotationEffect::Write { .. } => {}
-            RotationEffect::Reply { ask, reply, .. } => self.reply(ask, reply, ctx),
+            RotationEffect::Reply { ask, reply, .. } => self.reply(ask, reply),
             RotationEffect::Search {
                 ask, declaration, ..
-            } => self.search(ask, declaration, ctx),
-            RotationEffect::Snapshot { rotation, key } => self.snapshot(rotation, &key, ctx),
+            } => self.search(ask, declaration),
+            RotationEffect::Snapshot { rotation, key } => self.snapshot(rotation, &key),
             RotationEffect::Prepare {
                 step,
                 key,
@@ -44,16 +45,18 @@ impl CoordinatorActor {
             RotationEffect::Release { step } => self.release(step),
             RotationEffect::Call {
                 step, attempt, key, ..
-            } => self.call(step, attempt, &key, ctx),
+            } => self.call(step, attempt, &key),
             RotationEffect::Propose {
                 step,
                 key,
                 overtaken,
                 resumed,
             } => {
-                self.propose(step, &key, overtaken, resumed, ctx);
+                self.propose(step, &key, overtaken, resumed);
             }
+            RotationEffect::Withdraw { step } => self.withdraw(step),
             RotationEffect::Adopt { step, .. } => {
+                self.done.remove(&step);
                 if let Some((ticket, key, _)) = self.proposals.remove(&step) {
                     self.tell_key(&key, KeyEvent::Adopt { ticket });
                 }
@@ -83,49 +86,12 @@ impl CoordinatorActor {
         }
     }
 
-    /// What waited for a write that failed is not performed: whoever waits is told so.
-    pub(super) fn give_up(&mut self, effect: RotationEffect, why: &str) {
-        match effect {
-            RotationEffect::Reply { ask, reply, .. } => {
-                let why = why.to_owned();
-                let reply = match reply {
-                    Ok(Reply::Accepted { id }) => {
-                        Err(RotationError::Unwritten { id: Some(id), why })
-                    }
-                    Ok(Reply::Report(report)) => {
-                        let id = Some(report.id);
-                        Err(RotationError::Unwritten { id, why })
-                    }
-                    Ok(Reply::Done | Reply::Joined { .. } | Reply::NotLive { .. }) => {
-                        Err(RotationError::Unwritten { id: None, why })
-                    }
-                    Err(error) => Err(error),
-                };
-                self.offered.remove(&ask);
-                self.joining.remove(&ask);
-                if let Some(asker) = self.replies.remove(&ask) {
-                    drop(asker.send(reply));
-                }
-            }
-            RotationEffect::Call { step, .. } => self.release(step),
-            RotationEffect::Adopt { step, .. } => self.withdraw(step),
-            RotationEffect::Write { .. }
-            | RotationEffect::Search { .. }
-            | RotationEffect::Snapshot { .. }
-            | RotationEffect::Prepare { .. }
-            | RotationEffect::Release { .. }
-            | RotationEffect::Propose { .. }
-            | RotationEffect::Supersede { .. }
-            | RotationEffect::Stopped { .. }
-            | RotationEffect::Settled { .. } => {}
-        }
-    }
-
-    fn reply(&mut self, ask: Ask, reply: Result<Reply, RotationError>, ctx: &mut Context<Self>) {
+    fn reply(&mut self, ask: Ask, reply: Result<Reply, RotationError>) {
         self.offered.remove(&ask);
+        self.depart(ask, reply.is_ok());
         let joining = self.joining.remove(&ask);
-        if let (Some(worker), Ok(Reply::Joined { .. })) = (&joining, &reply) {
-            self.start_worker(worker.clone(), ctx);
+        if let (Some(worker), Ok(Reply::Joined { incarnation })) = (&joining, &reply) {
+            self.start_worker(worker.clone(), *incarnation);
         }
         let told = match self.replies.remove(&ask) {
             Some(asker) => asker.send(reply),
@@ -136,39 +102,37 @@ impl CoordinatorActor {
                 worker,
                 incarnation,
             };
-            ctx.notify(CoordinatorMessage::Happened(Box::new(died)));
+            self.seat.post(CoordinatorMessage::Happened(Box::new(died)));
         }
     }
 
-    fn start_worker(&mut self, worker: WorkerName, ctx: &Context<Self>) {
+    /// A worker lives in a seat of its own. `main` lives as long as its manager; the actor of
+    /// another worker that dies is not started again, for the worker is dead then.
+    fn start_worker(&mut self, worker: WorkerName, incarnation: u64) {
+        let upbringing = if worker == WorkerName::main() {
+            Upbringing::Permanent
+        } else {
+            Upbringing::Temporary
+        };
         let plugins = Arc::clone(&self.means.plugins);
-        let coordinator = ctx.address().recipient();
-        let arbiter = &self.means.arbiter;
-        let actor =
-            WorkerActor::start_in_arbiter(arbiter, move |_| WorkerActor::new(plugins, coordinator));
-        if let Some(earlier) = self.workers.insert(worker, actor) {
-            earlier.do_send(WorkerOrder::Stop);
+        let coordinator = Arc::clone(&self.seat);
+        let tell: Tell = Arc::new(move |message| {
+            coordinator.post(CoordinatorMessage::Worker(message));
+        });
+        let arbiter = self.means.arbiter.clone();
+        let supervision = self.means.supervision.clone();
+        let (actor, name) = (ActorName::Worker(worker.clone()), worker.clone());
+        let seat = Seat::take(actor, upbringing, arbiter, supervision, |seat| {
+            WorkerPart::new(name, incarnation, plugins, tell, Arc::clone(seat))
+        });
+        seat.make_known();
+        if let Some(earlier) = self.workers.insert(worker, seat) {
+            earlier.post(WorkerOrder::Stop);
         }
     }
 
-    pub(super) fn add_callback(
-        &mut self,
-        worker: &WorkerName,
-        key: KeyName,
-        name: CallbackName,
-        callback: Callback,
-    ) {
-        if let Some(worker) = self.workers.get(worker) {
-            worker.do_send(WorkerOrder::Add {
-                key,
-                name,
-                callback,
-            });
-        }
-    }
-
-    fn search(&self, ask: Ask, declaration: Declaration, ctx: &Context<Self>) {
-        let actor = ctx.address();
+    fn search(&self, ask: Ask, declaration: Declaration) {
+        let seat = Arc::clone(&self.seat);
         let id = declaration.id;
         self.means.journal.submit(
             move |journal| journal.find_ended(id),
@@ -186,24 +150,22 @@ impl CoordinatorActor {
                     declaration,
                     found,
                 };
-                actor.do_send(CoordinatorMessage::Happened(Box::new(event)));
+                seat.post(CoordinatorMessage::Happened(Box::new(event)));
             },
         );
     }
 
-    fn snapshot(&self, rotation: RotationId, key: &KeyName, ctx: &Context<Self>) {
+    fn snapshot(&self, rotation: RotationId, key: &KeyName) {
         let Some(entry) = self.keys.get(key) else {
             return;
         };
         let (reply, snapshot) = oneshot::channel();
         let ticket = entry.ticket();
-        entry
-            .actor()
-            .do_send(KeyMessage::Snapshot { ticket, reply });
-        let actor = ctx.address();
+        entry.post(KeyMessage::Snapshot { ticket, reply });
+        let seat = Arc::clone(&self.seat);
         actix::spawn(async move {
             if let Ok(snapshot) = snapshot.await {
-                actor.do_send(CoordinatorMessage::Snapped { rotation, snapshot });
+                seat.post(CoordinatorMessage::Snapped { rotation, snapshot });
             }
         });
     }
@@ -217,7 +179,7 @@ impl CoordinatorActor {
             worker: name.clone(),
             key,
         };
-        worker.do_send(WorkerOrder::Prepare {
+        worker.post(WorkerOrder::Prepare {
             step,
             lane,
             callback,
@@ -234,18 +196,13 @@ impl CoordinatorActor {
 
     fn release(&mut self, step: StepRef) {
         if let Some(calling) = self.calls.remove(&step) {
-            calling.worker.do_send(WorkerOrder::Release { step });
+            calling.worker.post(WorkerOrder::Release { step });
         }
     }
 
-    fn call(&mut self, step: StepRef, attempt: u32, key: &KeyName, ctx: &mut Context<Self>) {
-        if !self.machine.is_called(step, attempt) {
-            self.release(step);
-            return;
-        }
+    fn call(&mut self, step: StepRef, attempt: u32, key: &KeyName) {
         let (Some(calling), Some(entry)) = (self.calls.get(&step), self.keys.get(key)) else {
-            let end = CallEnd::failed("it could not be called: its worker is gone");
-            ctx.notify(WorkerMessage::Ended { step, attempt, end });
+            self.uncalled(step, attempt);
             return;
         };
         let declarer = self.declarer.clone();
@@ -290,22 +247,24 @@ impl CoordinatorActor {
             staging,
             limit,
         };
-        calling.worker.do_send(WorkerOrder::Run(Box::new(call)));
+        let run = WorkerOrder::Run(Box::new(call));
+        if calling.worker.offer(run).is_some() {
+            self.uncalled(step, attempt);
+        }
     }
 
-    fn propose(
-        &mut self,
-        step: StepRef,
-        key: &KeyName,
-        overtaken: bool,
-        resumed: bool,
-        ctx: &Context<Self>,
-    ) {
+    /// The actor that was to call is gone.
+    fn uncalled(&self, step: StepRef, attempt: u32) {
+        let uncalled = WorkerMessage::Uncalled { step, attempt };
+        self.seat.post(CoordinatorMessage::Worker(uncalled));
+    }
+
+    fn propose(&mut self, step: StepRef, key: &KeyName, overtaken: bool, resumed: bool) {
         let Some(entry) = self.keys.get(key) else {
             return;
         };
         let nothing = (Effect::Nothing, Vec::new());
-        let (effect, staged) = self.done.remove(&step).unwrap_or(nothing);
+        let (effect, staged) = self.done.get(&step).cloned().unwrap_or(nothing);
         let new_keys = self
             .secrets
             .get(&step.rotation)
@@ -320,23 +279,27 @@ impl CoordinatorActor {
         };
         let ticket = entry.ticket();
         let (reply, proposed) = oneshot::channel();
-        entry.actor().do_send(KeyMessage::Propose {
+        entry.post(KeyMessage::Propose {
             ticket,
             change,
             reply,
         });
         self.proposals.insert(step, (ticket, key.clone(), None));
-        let actor = ctx.address();
+        let seat = Arc::clone(&self.seat);
         actix::spawn(async move {
             if let Ok(proposed) = proposed.await {
-                actor.do_send(CoordinatorMessage::Proposed { step, proposed });
+                seat.post(CoordinatorMessage::Proposed {
+                    step,
+                    ticket,
+                    proposed,
+                });
             }
         });
     }
 
     fn tell_key(&self, key: &KeyName, event: KeyEvent) {
         if let Some(entry) = self.keys.get(key) {
-            entry.actor().do_send(KeyMessage::Happened(event));
+            entry.post(KeyMessage::Happened(event));
         }
     }
 
@@ -348,8 +311,10 @@ impl CoordinatorActor {
         } else {
             tracing::info!(%rotation, %key, %state, failed, "a rotation settled");
         }
+        self.done.retain(|step, _| step.rotation != rotation);
         if state.has_ended() {
             self.secrets.remove(&rotation);
+            self.let_key_forget(rotation);
         }
         if !state.is_unfinished() {
             let rotation = rotation.as_uuid().as_u128();

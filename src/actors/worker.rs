@@ -5,12 +5,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message};
-use actix::{Recipient, SpawnHandle, WrapFuture};
+use actix::fut::wrap_future;
+use actix::{AsyncContext, Context, SpawnHandle};
 
+use crate::actors::supervision::inbox::Letter;
+use crate::actors::supervision::life::{Life, Part, Then};
+use crate::actors::supervision::seat::Seat;
 use crate::guard::plugins::Plugins;
 use crate::guard::threads::Slot;
-use crate::key::name::{CallbackName, KeyName};
+use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::event::StepRef;
 use crate::worker::callback::{Callback, KeyChange};
 use crate::worker::handle::Staging;
@@ -24,6 +27,20 @@ pub enum WorkerMessage {
         /// Which.
         step: StepRef,
     },
+    /// The worker's actor died, and with it the worker.
+    Died {
+        /// Its name.
+        worker: WorkerName,
+        /// Which of its lives.
+        incarnation: u64,
+    },
+    /// A callback that was to be called was not.
+    Uncalled {
+        /// Which.
+        step: StepRef,
+        /// Which attempt.
+        attempt: u32,
+    },
     /// A callback ended.
     Ended {
         /// Which.
@@ -33,10 +50,6 @@ pub enum WorkerMessage {
         /// How.
         end: CallEnd,
     },
-}
-
-impl Message for WorkerMessage {
-    type Result = ();
 }
 
 /// A call of a callback.
@@ -80,6 +93,13 @@ pub enum WorkerOrder {
         /// The callback.
         callback: CallbackName,
     },
+    /// What was to be prepared is ready.
+    Prepared {
+        /// Which step.
+        step: StepRef,
+        /// What is ready.
+        ready: Box<Prepared>,
+    },
     /// Give up what was prepared.
     Release {
         /// Which step.
@@ -91,9 +111,14 @@ pub enum WorkerOrder {
     Stop,
 }
 
-impl Message for WorkerOrder {
-    type Result = ();
+impl Letter for WorkerOrder {
+    fn is_request(&self) -> bool {
+        false
+    }
 }
+
+/// What a call needs, ready.
+pub struct Prepared(Ready);
 
 struct Ready {
     callback: Callback,
@@ -101,46 +126,63 @@ struct Ready {
     slot: Option<Slot>,
 }
 
-/// The actor of one worker.
-pub struct WorkerActor {
+struct Preparing {
+    lane: CallLane,
+    callback: CallbackName,
+    /// Belongs to one life of the actor.
+    task: Option<SpawnHandle>,
+}
+
+/// The way to the coordinator.
+pub type Tell = Arc<dyn Fn(WorkerMessage) + Send + Sync>;
+
+/// The life of a worker's actor.
+type Ctx = Context<Life<WorkerPart>>;
+
+/// What a worker's actor knows.
+pub struct WorkerPart {
+    name: WorkerName,
+    incarnation: u64,
     callbacks: HashMap<(KeyName, CallbackName), Callback>,
-    preparing: HashMap<StepRef, SpawnHandle>,
+    preparing: HashMap<StepRef, Preparing>,
     ready: HashMap<StepRef, Ready>,
     plugins: Arc<Plugins>,
-    coordinator: Recipient<WorkerMessage>,
+    tell: Tell,
+    seat: Arc<Seat<WorkerPart>>,
 }
 
-impl Actor for WorkerActor {
-    type Context = Context<Self>;
-}
-
-impl WorkerActor {
+impl WorkerPart {
     /// A worker without callbacks.
-    pub fn new(plugins: Arc<Plugins>, coordinator: Recipient<WorkerMessage>) -> Self {
+    pub fn new(
+        name: WorkerName,
+        incarnation: u64,
+        plugins: Arc<Plugins>,
+        tell: Tell,
+        seat: Arc<Seat<WorkerPart>>,
+    ) -> Self {
         Self {
+            name,
+            incarnation,
             callbacks: HashMap::new(),
             preparing: HashMap::new(),
             ready: HashMap::new(),
             plugins,
-            coordinator,
+            tell,
+            seat,
         }
     }
 
-    fn prepare(
-        &mut self,
-        step: StepRef,
-        lane: CallLane,
-        name: CallbackName,
-        ctx: &mut Context<Self>,
-    ) {
-        let Some(callback) = self.callbacks.get(&(lane.key.clone(), name)).cloned() else {
+    fn prepare(&mut self, step: StepRef, lane: CallLane, name: CallbackName, ctx: &mut Ctx) {
+        let callback = self.callbacks.get(&(lane.key.clone(), name.clone()));
+        let Some(callback) = callback.cloned() else {
             return;
         };
         let thread = callback
             .blocks()
             .then(|| self.plugins.callback_threads().reserve());
+        let (seat, of) = (Arc::clone(&self.seat), lane.clone());
         let get_ready = async move {
-            let turn = running::turn(lane).await;
+            let turn = running::turn(of).await;
             let slot = match thread {
                 Some(reserved) => Some(reserved.await.ok()?),
                 None => None,
@@ -151,15 +193,34 @@ impl WorkerActor {
                 slot,
             })
         };
-        let told = get_ready.into_actor(self).map(move |ready, actor, _| {
-            actor.preparing.remove(&step);
-            if let Some(ready) = ready {
-                actor.ready.insert(step, ready);
-                actor.coordinator.do_send(WorkerMessage::Prepared { step });
+        let task = Some(ctx.spawn(wrap_future::<_, Life<Self>>(async move {
+            if let Some(ready) = get_ready.await {
+                let ready = Box::new(Prepared(ready));
+                seat.post(WorkerOrder::Prepared { step, ready });
             }
-        });
-        let handle = ctx.spawn(told);
-        self.preparing.insert(step, handle);
+        })));
+        let preparing = Preparing {
+            lane,
+            callback: name,
+            task,
+        };
+        self.preparing.insert(step, preparing);
+    }
+
+    fn prepared(&mut self, step: StepRef, ready: Ready) {
+        // actix may poll a cancelled future once more: what is ready then was given up, and its turn
+        // goes back with it.
+        if self.preparing.remove(&step).is_some() {
+            self.ready.insert(step, ready);
+            self.tell(WorkerMessage::Prepared { step });
+        }
+    }
+
+    fn release(&mut self, step: StepRef, ctx: &mut Ctx) {
+        if let Some(task) = self.preparing.remove(&step).and_then(|p| p.task) {
+            ctx.cancel_future(task);
+        }
+        self.ready.remove(&step);
     }
 
     fn run(&mut self, order: Call) {
@@ -176,25 +237,34 @@ impl WorkerActor {
             slot,
         }) = self.ready.remove(&step)
         else {
-            let end = CallEnd::failed("it could not be called: its worker is gone");
-            self.coordinator
-                .do_send(WorkerMessage::Ended { step, attempt, end });
+            self.tell(WorkerMessage::Uncalled { step, attempt });
             return;
         };
         let means = CallMeans { turn, slot, limit };
         let plugins = Arc::clone(&self.plugins);
-        let coordinator = self.coordinator.clone();
+        let tell = Arc::clone(&self.tell);
         actix::spawn(async move {
             let end = call(plugins, callback, change, staging, means).await;
-            coordinator.do_send(WorkerMessage::Ended { step, attempt, end });
+            tell(WorkerMessage::Ended { step, attempt, end });
         });
+    }
+
+    fn tell(&self, message: WorkerMessage) {
+        (self.tell)(message);
     }
 }
 
-impl Handler<WorkerOrder> for WorkerActor {
-    type Result = ();
+impl Part for WorkerPart {
+    type Message = WorkerOrder;
 
-    fn handle(&mut self, order: WorkerOrder, ctx: &mut Context<Self>) {
+    fn begin(&mut self, ctx: &mut Ctx) {
+        for (step, preparing) in std::mem::take(&mut self.preparing) {
+            let Preparing { lane, callback, .. } = preparing;
+            self.prepare(step, lane, callback, ctx);
+        }
+    }
+
+    fn handle(&mut self, order: WorkerOrder, ctx: &mut Ctx) -> Then {
         match order {
             WorkerOrder::Add {
                 key,
@@ -210,17 +280,105 @@ impl Handler<WorkerOrder> for WorkerActor {
                 step,
                 lane,
                 callback,
-            } => {
-                self.prepare(step, lane, callback, ctx);
-            }
-            WorkerOrder::Release { step } => {
-                if let Some(handle) = self.preparing.remove(&step) {
-                    ctx.cancel_future(handle);
-                }
-                self.ready.remove(&step);
-            }
+            } => self.prepare(step, lane, callback, ctx),
+            WorkerOrder::Prepared { step, ready } => self.prepared(step, ready.0),
+            WorkerOrder::Release { step } => self.release(step, ctx),
             WorkerOrder::Run(call) => self.run(*call),
-            WorkerOrder::Stop => ctx.stop(),
+            WorkerOrder::Stop => return Then::End,
         }
+        Then::GoOn
+    }
+
+    /// The worker is dead: its name is free, and one that joins under it takes up its steps.
+    fn fail(&mut self, _why: &str) {
+        if self.name == WorkerName::main() {
+            // It lives as long as its manager; its steps wait for its actor's restart.
+            return;
+        }
+        self.tell(WorkerMessage::Died {
+            worker: self.name.clone(),
+            incarnation: self.incarnation,
+        });
+    }
+
+    fn refuse(&mut self, order: WorkerOrder) {
+        if let WorkerOrder::Run(call) = order {
+            let (step, attempt) = (call.step, call.attempt);
+            self.tell(WorkerMessage::Uncalled { step, attempt });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::clock::Clock;
+    use crate::actors::supervision::budget::RestartLimits;
+    use crate::actors::supervision::name::ActorName;
+    use crate::actors::supervision::seat::Upbringing;
+    use crate::actors::supervision::supervisor::Supervision;
+    use crate::guard::plugins::PluginThreads;
+    use crate::rotation::id::RotationId;
+    use crate::worker::callback::IntoCallback;
+    use actix::Arbiter;
+    use uuid::Uuid;
+
+    fn step(step: u32) -> StepRef {
+        let rotation = RotationId::new(Uuid::nil());
+        StepRef { rotation, step }
+    }
+
+    fn prepare(no: u32) -> WorkerOrder {
+        let lane = CallLane {
+            database: *b"a test of worker",
+            worker: WorkerName::main(),
+            key: KeyName::new("k").unwrap(),
+        };
+        WorkerOrder::Prepare {
+            step: step(no),
+            lane,
+            callback: CallbackName::new("c").unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_is_given_up_before_it_is_ready_gives_its_turn_back() {
+        let next = actix::System::new().block_on(async {
+            let arbiter = Arbiter::current();
+            let limits = RestartLimits {
+                most: 0,
+                within: Duration::ZERO,
+                backoff: Duration::ZERO,
+            };
+            let supervision = Supervision::start(&arbiter, limits, Clock::start());
+            let plugins = Arc::new(Plugins::start(PluginThreads::default()).unwrap());
+            let (told, mut prepared) = tokio::sync::mpsc::unbounded_channel();
+            let tell: Tell = Arc::new(move |message| {
+                if let WorkerMessage::Prepared { step } = message {
+                    drop(told.send(step));
+                }
+            });
+            let name = WorkerName::main();
+            let actor = ActorName::Worker(name.clone());
+            let worker = Seat::take(actor, Upbringing::Permanent, arbiter, supervision, |seat| {
+                WorkerPart::new(name, 1, plugins, tell, Arc::clone(seat))
+            });
+            let callback = (|_: KeyChange| {}).into_callback();
+            worker.post(WorkerOrder::Add {
+                key: KeyName::new("k").unwrap(),
+                name: CallbackName::new("c").unwrap(),
+                callback,
+            });
+            // All of it is there before the worker looks.
+            worker.post(prepare(1));
+            worker.post(WorkerOrder::Release { step: step(1) });
+            worker.post(prepare(2));
+            let next = prepared.recv();
+            actix::clock::timeout(Duration::from_secs(5), next)
+                .await
+                .ok()
+                .flatten()
+        });
+        assert_eq!(next, Some(step(2)));
     }
 }

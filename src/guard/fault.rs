@@ -1,15 +1,12 @@
 //! What may go wrong around foreign code, and the catching of its panics.
 
 use std::any::Any;
-use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 use crate::secret::scrub::Scrubber;
-use crate::secret::value::CENSORED;
+use crate::secret::text::ForeignText;
 
 /// Why a call of foreign code has no answer of its own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +23,7 @@ pub enum Fault {
     #[error("it panicked")]
     Panicked {
         /// What the panic said. It may quote keys, so it shows itself only scrubbed.
-        text: PanicText,
+        text: ForeignText,
     },
     /// As many calls of blocking code are under way as there may be, or the system refuses a further
     /// thread. See which of them hang; try again when one has come back, or allow more threads.
@@ -60,33 +57,6 @@ impl Fault {
     }
 }
 
-/// The text of a panic, as it was: it may quote keys, and is wiped like one.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PanicText {
-    raw: Zeroizing<String>,
-}
-
-impl PanicText {
-    /// The text, cleared of the keys of a scrubber and cut to its length.
-    pub fn scrubbed(&self, scrubber: &Scrubber) -> String {
-        scrubber.scrub_str(&self.raw)
-    }
-}
-
-impl From<String> for PanicText {
-    fn from(raw: String) -> Self {
-        Self {
-            raw: Zeroizing::new(raw),
-        }
-    }
-}
-
-impl fmt::Debug for PanicText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(CENSORED)
-    }
-}
-
 /// Runs a short piece of foreign code in place, with no time limit: a crypto tool, a state repo.
 ///
 /// What it had borrowed may be left half changed when it panics; the caller stops using it, or knows
@@ -108,9 +78,9 @@ pub(super) fn dispose<T>(foreign: T) {
     }
 }
 
-fn text_of(payload: Box<dyn Any + Send>) -> PanicText {
+fn text_of(payload: Box<dyn Any + Send>) -> ForeignText {
     let payload = match payload.downcast::<String>() {
-        Ok(text) => return PanicText::from(*text),
+        Ok(text) => return ForeignText::from(*text),
         Err(payload) => payload,
     };
     let text = match payload.downcast_ref::<&'static str>() {
@@ -118,7 +88,7 @@ fn text_of(payload: Box<dyn Any + Send>) -> PanicText {
         None => "(the panic said nothing)".to_owned(),
     };
     discard(payload);
-    PanicText::from(text)
+    ForeignText::from(text)
 }
 
 /// Drops what a panic carried. What a panic in that drop carries is leaked: it could go on for ever.
@@ -195,7 +165,7 @@ mod tests {
                 limit: Duration::from_secs(1),
             },
             Fault::Panicked {
-                text: PanicText::from(String::new()),
+                text: ForeignText::from(String::new()),
             },
             Fault::NoThread { threads: 1 },
             Fault::Gone,

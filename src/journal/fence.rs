@@ -63,6 +63,11 @@ impl Fence {
         self.last.number.saturating_add(1)
     }
 
+    /// Whether it is unknown if the last batch was written.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        matches!(self.doubt, Doubt::Unknown { .. })
+    }
+
     /// Whether what the repo shows now is known to be true.
     pub(super) fn may_read(&self) -> Result<(), JournalError> {
         match &self.doubt {

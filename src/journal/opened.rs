@@ -82,6 +82,17 @@ impl Journal {
             .was_written(self.repo.as_ref(), &self.vault, number)
     }
 
+    /// Whether it is unknown if the last write was made: then nothing is read or written until
+    /// [`Journal::reopen`].
+    pub fn is_in_doubt(&self) -> bool {
+        self.fence.is_in_doubt()
+    }
+
+    /// The number that the next batch will have.
+    pub fn next_batch(&self) -> u64 {
+        self.fence.next()
+    }
+
     /// How often the journal has been opened, this time included.
     pub fn life(&self) -> u64 {
         self.fence.life()

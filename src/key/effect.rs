@@ -3,7 +3,7 @@
 use crate::key::error::KeyError;
 use crate::key::event::Ticket;
 use crate::key::flow::SecretKeyFlow;
-use crate::key::state::{RecordChange, Snapshot, StateRecord};
+use crate::key::state::{RecordChange, Snapshot};
 use crate::secret::value::SecretKeyValue;
 
 /// The answer to a request.
@@ -50,6 +50,8 @@ pub enum KeyEffect {
         /// What to write.
         change: RecordChange,
     },
+    /// A record that nobody waits for could not be written: after a while, tell `WriteAgain`.
+    WriteLater,
     /// Answer an asker.
     Answer {
         /// Whom.
@@ -73,14 +75,4 @@ pub enum KeyEffect {
         /// The record's change.
         record: Option<RecordChange>,
     },
-}
-
-impl KeyEffect {
-    /// The write of a save.
-    pub fn save(ticket: Ticket, record: StateRecord) -> Self {
-        Self::Write {
-            ticket: Some(ticket),
-            change: RecordChange::Put(record),
-        }
-    }
 }

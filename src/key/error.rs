@@ -103,8 +103,26 @@ pub enum KeyError {
         /// Why.
         why: String,
     },
-    /// The key's actor is gone. Ask again; if it stays so, look at the log.
-    #[error("key {key}: its actor is not running; ask again later")]
+    /// Writing the state failed, and nobody knows whether it was made. Save again later.
+    #[error("key {key}: whether its state was written is unknown: {why}; save it again later")]
+    Unwritten {
+        /// The key.
+        key: KeyName,
+        /// Why.
+        why: String,
+    },
+    /// The key's actor died too often and is not started again by itself. The operator's task: see
+    /// what it says of the cause, and restart the actor.
+    #[error("key {key}: its actor has failed: {why}; mend the cause, then restart the actor")]
+    Failed {
+        /// The key.
+        key: KeyName,
+        /// Why it died last.
+        why: String,
+    },
+    /// The key's actor died before it answered. The request may or may not have taken effect; ask
+    /// again.
+    #[error("key {key}: its actor died before it answered; ask again")]
     Unavailable {
         /// The key.
         key: KeyName,
@@ -147,6 +165,8 @@ impl KeyError {
             Self::TimedOut { .. } => "timed_out",
             Self::Busy { .. } | Self::WorkerBusy { .. } => "busy",
             Self::RepoUnavailable { .. } => "repo_unavailable",
+            Self::Unwritten { .. } => "write_unknown",
+            Self::Failed { .. } => "key_failed",
             Self::Unavailable { .. } => "unavailable",
             Self::ShutDown { .. } => "shut_down",
             Self::HandleExpired { .. } => "handle_expired",
@@ -162,6 +182,7 @@ impl KeyError {
             | Self::Busy { .. }
             | Self::WorkerBusy { .. }
             | Self::RepoUnavailable { .. }
+            | Self::Unwritten { .. }
             | Self::Unavailable { .. }
             | Self::ShutDown { .. } => true,
             Self::NotDefined { .. }
@@ -171,6 +192,7 @@ impl KeyError {
             | Self::InvalidKey { .. }
             | Self::StateUnreadable { .. }
             | Self::StatelessKey { .. }
+            | Self::Failed { .. }
             | Self::HandleExpired { .. }
             | Self::MustNotBlock { .. } => false,
         }

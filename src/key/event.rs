@@ -64,6 +64,15 @@ pub enum FetchFailure {
     Invalid(InvalidKey),
 }
 
+/// How a write to the repo failed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WriteFailure {
+    /// Why.
+    pub why: String,
+    /// Whether it is unknown if the write was made; else it was not.
+    pub unknown: bool,
+}
+
 /// What a store answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
@@ -123,9 +132,11 @@ pub enum Event {
         ticket: Option<Ticket>,
         /// What was written.
         change: RecordChange,
-        /// Why it failed, if it did.
-        result: Result<(), String>,
+        /// How it failed, if it did.
+        result: Result<(), WriteFailure>,
     },
+    /// A record that is owed after a failed write may be written again.
+    WriteAgain,
     /// A change was declared, with these old keys if it named any.
     Declared {
         /// Their fingerprints.
@@ -167,4 +178,29 @@ pub enum Event {
     },
     /// Time has passed.
     Tick,
+}
+
+impl Event {
+    /// Whether it tells of a rotation: then it comes once, and nobody would ask again.
+    pub fn is_of_rotation(&self) -> bool {
+        match self {
+            Self::Declared { .. }
+            | Self::Snapshot { .. }
+            | Self::Propose { .. }
+            | Self::Looked { .. }
+            | Self::Adopt { .. }
+            | Self::Withdraw { .. }
+            | Self::Supersede(_)
+            | Self::Stopped { .. }
+            | Self::Ended { .. } => true,
+            Self::Asked(_)
+            | Self::Gone { .. }
+            | Self::Fetched { .. }
+            | Self::Returned
+            | Self::Loaded { .. }
+            | Self::Saved { .. }
+            | Self::WriteAgain
+            | Self::Tick => false,
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::key::attempt::{Attempt, FetchAnswer};
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::{Answer, KeyEffect};
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Event, HalfPrints, Request, Ticket};
+use crate::key::event::{Ask, Event, HalfPrints, Request, Ticket, WriteFailure};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
 use crate::key::proposal::Proposals;
@@ -45,9 +45,12 @@ pub struct KeyMachine {
     fetching: Option<u64>,
     fetches: u64,
     store_hangs: bool,
+    writing: usize,
     pub(crate) forward_answers: u64,
     pub(crate) forward_answers_at_stop: HashMap<u128, u64>,
     state_reads: u64,
+    /// What the record should be, where writing that failed and nobody waits for it.
+    pub(crate) owed: Option<RecordChange>,
     last_answer: Option<HalfPrints>,
     declared_old: Option<HalfPrints>,
 }
@@ -64,9 +67,11 @@ impl KeyMachine {
             fetching: None,
             fetches: 0,
             store_hangs: false,
+            writing: 0,
             forward_answers: 0,
             forward_answers_at_stop: HashMap::new(),
             state_reads: 0,
+            owed: None,
             last_answer: None,
             declared_old: None,
         }
@@ -129,7 +134,8 @@ impl KeyMachine {
                 ticket,
                 change,
                 result,
-            } => self.saved(ticket, &change, result, &mut effects),
+            } => self.saved(ticket, change, result, &mut effects),
+            Event::WriteAgain => self.write_again(&mut effects),
             Event::Declared { old } => self.declared_old = old,
             Event::Snapshot { ticket } => self.snapshot(ticket, &mut effects),
             Event::Propose { ticket, change } => self.propose(ticket, change, &mut effects),
@@ -159,6 +165,7 @@ impl KeyMachine {
         let waiter = Waiter {
             ask,
             loaded: None,
+            fetched: None,
             waits: For::NextFetch,
         };
         self.serve(waiter, None, effects);
@@ -190,9 +197,19 @@ impl KeyMachine {
     ) {
         let ticket = waiter.ask.ticket;
         let answer = match self.attempt(&waiter, fetched) {
+            // What is being written comes before this request, which must not be answered as if it
+            // did not: the write would then undo, in the record, what the request does now.
+            Attempt::Done { .. } if waiter.loaded.is_some() && self.writing > 0 => {
+                waiter.fetched = fetched.cloned();
+                waiter.waits = For::Writes;
+                self.waiting.add(waiter);
+                return;
+            }
             Attempt::Done { answer, state } => {
-                if let Answer::Key { flow, .. } = answer {
-                    self.forward_answers += u64::from(flow == SecretKeyFlow::ForwardPath);
+                let forward = SecretKeyFlow::ForwardPath;
+                if matches!(answer, Answer::Key { flow, .. } if flow == forward) {
+                    self.forward_answers += 1;
+                    self.forward_comes();
                 }
                 self.state = state;
                 Ok(answer)
@@ -203,10 +220,18 @@ impl KeyMachine {
                 self.waiting.add(waiter);
                 return;
             }
+            // Saves without end must not keep those waiting who wait for the end of the writes.
+            Attempt::Write(_) if self.waiting.any(For::Writes) => {
+                waiter.fetched = fetched.cloned();
+                waiter.waits = For::Writes;
+                self.waiting.add(waiter);
+                return;
+            }
             Attempt::Write(record) => {
                 waiter.waits = For::Write;
                 self.waiting.add(waiter);
-                effects.push(KeyEffect::save(ticket, record));
+                self.owed = None;
+                self.write(Some(ticket), RecordChange::Put(record), effects);
                 return;
             }
             Attempt::Load => {
@@ -227,6 +252,16 @@ impl KeyMachine {
             },
         };
         effects.push(KeyEffect::Answer { ticket, answer });
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        ticket: Option<Ticket>,
+        change: RecordChange,
+        effects: &mut Vec<KeyEffect>,
+    ) {
+        self.writing += 1;
+        effects.push(KeyEffect::Write { ticket, change });
     }
 
     fn may_wait_for_store(&self, request: &Request) -> Result<(), KeyError> {
@@ -291,24 +326,52 @@ impl KeyMachine {
     fn saved(
         &mut self,
         ticket: Option<Ticket>,
-        change: &RecordChange,
-        result: Result<(), String>,
+        change: RecordChange,
+        result: Result<(), WriteFailure>,
         effects: &mut Vec<KeyEffect>,
     ) {
-        if result.is_ok() {
-            self.waiting.reload(&found(change));
-        }
-        let Some(waiter) = ticket.and_then(|ticket| self.waiting.take(ticket)) else {
-            return;
-        };
-        let key = self.name.clone();
-        effects.push(KeyEffect::Answer {
-            ticket: waiter.ask.ticket,
-            answer: match result {
-                Ok(()) => Ok(Answer::Saved),
-                Err(why) => Err(KeyError::RepoUnavailable { key, why }),
+        self.writing = self.writing.saturating_sub(1);
+        self.waiting.reload(&match &result {
+            Ok(()) => found(&change),
+            Err(failure) => Loaded::Unavailable {
+                why: failure.why.clone(),
             },
         });
+        if let Some(waiter) = ticket.and_then(|ticket| self.waiting.take(ticket)) {
+            let key = self.name.clone();
+            effects.push(KeyEffect::Answer {
+                ticket: waiter.ask.ticket,
+                answer: match result {
+                    Ok(()) => Ok(Answer::Saved),
+                    Err(WriteFailure { why, unknown: true }) => {
+                        Err(KeyError::Unwritten { key, why })
+                    }
+                    Err(WriteFailure { why, .. }) => Err(KeyError::RepoUnavailable { key, why }),
+                },
+            });
+        } else if ticket.is_none() && result.is_err() {
+            self.owed = Some(change);
+            effects.push(KeyEffect::WriteLater);
+        }
+        if self.writing == 0 {
+            for mut waiter in self.waiting.take_all(For::Writes) {
+                let fetched = waiter.fetched.take();
+                self.serve(waiter, fetched.as_ref(), effects);
+            }
+        }
+    }
+
+    fn write_again(&mut self, effects: &mut Vec<KeyEffect>) {
+        if self.proposals.is_one_out() {
+            effects.push(KeyEffect::WriteLater);
+        } else if let Some(change) = self.owed.take() {
+            self.write(None, change, effects);
+        }
+    }
+
+    /// Lets go of everybody who waits; the state, and what rotations want of it, stay.
+    pub fn forget_requests(&mut self) {
+        self.waiting = Waiting::default();
     }
 
     fn tick(&mut self, now: Time, effects: &mut Vec<KeyEffect>) {

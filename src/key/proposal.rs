@@ -18,6 +18,9 @@ struct Proposal {
     allowed: bool,
     base: Option<StateRecord>,
     record: Option<RecordChange>,
+    /// The state before the first forward get that was answered while this was out, if that must
+    /// come after it.
+    before_forward: Option<KeyState>,
 }
 
 /// What a look at the record is for.
@@ -115,6 +118,7 @@ impl KeyMachine {
             allowed,
             base: None,
             record: None,
+            before_forward: None,
         });
         if looks {
             self.proposals.looking.insert(ticket, Look::Proposal);
@@ -138,9 +142,21 @@ impl KeyMachine {
         self.proposals.out = Some(proposal);
     }
 
+    /// A forward get is about to be answered. After it nothing of a resumed rotation may change the
+    /// state: what is out and was allowed before comes before it.
+    pub(crate) fn forward_comes(&mut self) {
+        let state = &self.state;
+        if let Some(out) = &mut self.proposals.out
+            && out.change.resumed.is_some()
+        {
+            out.before_forward.get_or_insert_with(|| state.clone());
+        }
+    }
+
     /// The state after a proposal, as things are now, and what becomes of the record.
     fn after(&self, proposal: &Proposal) -> (KeyState, Option<RecordChange>) {
-        let mut state = self.state.clone();
+        let before = proposal.before_forward.as_ref();
+        let mut state = before.unwrap_or(&self.state).clone();
         if let (None, Some(base)) = (state.flow, &proposal.base) {
             state.load(base);
         }
@@ -153,15 +169,17 @@ impl KeyMachine {
             return;
         };
         let (state, record) = self.after(&proposal);
-        if self.behaviour().use_case == SecretKeyUseCase::RoundTrip {
+        // What a forward get leaves does not depend on what was there before it.
+        let stays = proposal.before_forward.is_some();
+        if self.behaviour().use_case == SecretKeyUseCase::RoundTrip && !stays {
             self.state = state;
         }
         if let Some(change) = &proposal.record {
+            self.owed = None;
             self.waiting.reload(&found(change));
         }
         if let Some(change) = record.filter(|record| proposal.record.as_ref() != Some(record)) {
-            let ticket = None;
-            effects.push(KeyEffect::Write { ticket, change });
+            self.write(None, change, effects);
         }
         self.go_on_after_proposal(effects);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::key::attempt::FetchAnswer;
 use crate::key::event::{Ask, Request, Ticket};
 use crate::key::state::Loaded;
 use crate::key::time::Time;
@@ -17,6 +18,8 @@ pub enum For {
     Load,
     /// The write of its save.
     Write,
+    /// The end of every write that is under way: what it has loaded is older than they are.
+    Writes,
     /// The end of the proposal that is out.
     Proposal,
 }
@@ -28,6 +31,8 @@ pub struct Waiter {
     pub ask: Ask,
     /// What its load found.
     pub loaded: Option<Loaded>,
+    /// What the fetch that it waited for answered, if it still had to wait for something after it.
+    pub fetched: Option<FetchAnswer>,
     /// What it waits for.
     pub waits: For,
 }
@@ -51,6 +56,11 @@ impl Waiting {
     pub fn take(&mut self, ticket: Ticket) -> Option<Waiter> {
         let at = self.queue.iter().position(|w| w.ask.ticket == ticket)?;
         self.queue.remove(at)
+    }
+
+    /// Whether anybody waits for this.
+    pub fn any(&self, waits: For) -> bool {
+        self.queue.iter().any(|w| w.waits == waits)
     }
 
     /// Takes all out that wait for this, in the order of arrival.

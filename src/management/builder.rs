@@ -4,19 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext};
-
 use crate::actors::clock::Clock;
-use crate::actors::coordinator::{CoordinatorActor, CoordinatorMeans};
+use crate::actors::coordinator::{CoordinatorMeans, CoordinatorPart};
 use crate::actors::declare::{CoordinatorDoor, Declarer};
 use crate::actors::directory::Directory;
 use crate::actors::fetch::fetch;
 use crate::actors::house::House;
 use crate::actors::journal_thread::JournalThread;
+use crate::actors::supervision::name::ActorName;
+use crate::actors::supervision::seat::{Seat, Upbringing};
+use crate::actors::supervision::supervisor::Supervision;
 use crate::crypto::aead::AeadCryptoTool;
 use crate::crypto::crypto_tool::CryptoTool;
 use crate::guard::place;
-use crate::guard::plugins::{PluginThreads, Plugins};
+use crate::guard::plugins::Plugins;
 use crate::journal::database::Database;
 use crate::journal::load::LoadedJournal;
 use crate::journal::opened::Journal;
@@ -24,29 +25,19 @@ use crate::key::event::FetchFailure;
 use crate::management::error::StartError;
 use crate::management::inner::Inner;
 use crate::management::keys_management::KeysManagement;
+use crate::management::settings::Settings;
+#[cfg(feature = "testing")]
+use crate::management::testing::PluginPanics;
 use crate::repo::folder::FolderOptions;
 use crate::repo::rocks::RocksDbRepo;
 use crate::repo::state_repo::StateRepo;
-use crate::rotation::machine::{RotationConfig, RotationMachine};
+use crate::rotation::engine::RotationEngine;
+use crate::rotation::machine::RotationMachine;
 use crate::secret::scrub::Scrubber;
 use crate::secret::value::SecretKeyValue;
 use crate::store::closure::IntoStore;
 use crate::store::keys_store::{KeysStore, StoreRequest};
 
-/// How long a due step waits for its worker and callback by default.
-pub const DEFAULT_WORKER_WAIT: Duration = Duration::from_secs(60);
-/// After how many crashes in a row a step has Failed by default.
-pub const DEFAULT_MAX_CRASHES: u32 = 5;
-/// How many callbacks a worker may have by default.
-pub const DEFAULT_MAX_CALLBACKS: usize = 1_024;
-/// How many requests for keys a worker may have under way by default.
-pub const DEFAULT_MAX_WORKER_REQUESTS: usize = 256;
-/// How many blocking stores may run at once by default.
-pub const DEFAULT_STORE_THREADS: usize = 64;
-/// How many blocking callbacks may run at once by default.
-pub const DEFAULT_CALLBACK_THREADS: usize = 256;
-/// How long running callbacks may go on at shutdown by default.
-pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// How long the store of the master key may take.
 const MASTER_KEY_TIME_LIMIT: Duration = Duration::from_secs(10);
 
@@ -59,33 +50,6 @@ pub struct KeysManagementBuilder {
     master_key: Option<Arc<dyn KeysStore>>,
     crypto: Option<Arc<dyn CryptoTool>>,
     settings: Settings,
-}
-
-/// What can be set apart from the plug-ins.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) rotation: RotationConfig,
-    pub(crate) threads: PluginThreads,
-    pub(crate) shutdown_grace: Duration,
-    pub(crate) max_worker_requests: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            rotation: RotationConfig {
-                worker_wait: Some(DEFAULT_WORKER_WAIT),
-                max_crashes: DEFAULT_MAX_CRASHES,
-                max_callbacks: DEFAULT_MAX_CALLBACKS,
-            },
-            threads: PluginThreads {
-                stores: DEFAULT_STORE_THREADS,
-                callbacks: DEFAULT_CALLBACK_THREADS,
-            },
-            shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
-            max_worker_requests: DEFAULT_MAX_WORKER_REQUESTS,
-        }
-    }
 }
 
 impl KeysManagementBuilder {
@@ -132,6 +96,13 @@ impl KeysManagementBuilder {
         self
     }
 
+    /// How long after one attempt to reopen the repo, or to read the journal anew, that failed the
+    /// next one is made. Default: 5 s.
+    pub fn reopen_every(mut self, interval: Duration) -> Self {
+        self.settings.rotation.reopen_every = interval;
+        self
+    }
+
     /// How many callbacks a worker may have. Default: 1,024.
     pub fn max_callbacks(mut self, callbacks: usize) -> Self {
         self.settings.rotation.max_callbacks = callbacks;
@@ -157,9 +128,33 @@ impl KeysManagementBuilder {
         self
     }
 
+    /// How often an actor that died is started again within a time. One that dies once more has
+    /// failed and says so to each request, until an operator restarts it with
+    /// [`KeysManagement::restart`]; the others go on. Default: 5 in 10 s. With 0, none is.
+    pub fn restart_intensity(mut self, restarts: u32, within: Duration) -> Self {
+        self.settings.restarts.most = restarts;
+        self.settings.restarts.within = within;
+        self
+    }
+
+    /// How long the first restart of an actor waits; each further one within the time of
+    /// [`restart_intensity`](Self::restart_intensity) waits twice as long as the one before, up to
+    /// 1 s. Default: 10 ms.
+    pub fn restart_backoff(mut self, first: Duration) -> Self {
+        self.settings.restarts.backoff = first;
+        self
+    }
+
     /// How long running callbacks may go on at shutdown. Default: 10 s.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
         self.settings.shutdown_grace = grace;
+        self
+    }
+
+    /// Which plug-in calls panic, for tests.
+    #[cfg(feature = "testing")]
+    pub fn plugin_panics(mut self, panics: PluginPanics) -> Self {
+        self.settings.panics = panics;
         self
     }
 
@@ -217,7 +212,9 @@ impl KeysManagementBuilder {
             }
             (None, None) => return Err(StartError::NoDataFolder),
         };
-        let opened = unlock(Arc::clone(&repo), self.crypto, master);
+        #[cfg(feature = "testing")]
+        let repo = self.settings.panics.repo(repo);
+        let opened = unlock(Arc::clone(&repo), self.crypto, master, &self.settings);
         if opened.is_err() {
             drop(repo.close());
         }
@@ -236,6 +233,7 @@ fn unlock(
     repo: Arc<dyn StateRepo>,
     crypto: Option<Arc<dyn CryptoTool>>,
     master: Option<SecretKeyValue>,
+    #[cfg_attr(not(feature = "testing"), expect(unused_variables))] settings: &Settings,
 ) -> Result<Opened, StartError> {
     let database = Database::open(repo)?;
     let crypto = match (crypto, master) {
@@ -243,6 +241,8 @@ fn unlock(
         (None, Some(master)) => Arc::new(AeadCryptoTool::derive(&master, &database.id())?),
         (None, None) => return Err(StartError::NoMasterKey),
     };
+    #[cfg(feature = "testing")]
+    let crypto = settings.panics.crypto(crypto);
     let id = database.id();
     let journal = database.unlock(crypto)?;
     let loaded = journal.load()?;
@@ -304,33 +304,50 @@ async fn live(
     let house = House::open()?;
     let clock = Clock::start();
     let machine = RotationMachine::replay(settings.rotation.clone(), loaded.facts);
+    let engine = RotationEngine::new(machine);
+    let supervision = Supervision::start(house.supervisor(), settings.restarts, clock);
     let means = CoordinatorMeans {
         journal: journal.clone(),
         plugins: Arc::clone(&plugins),
         clock,
         arbiter: house.coordinator().clone(),
+        supervision: supervision.clone(),
         database,
     };
     let directory = Arc::new(Directory::default());
     let secrets = loaded.secrets;
     let (of_callbacks, prints) = (Arc::clone(&directory), fingerprints.clone());
-    let coordinator = CoordinatorActor::start_in_arbiter(house.coordinator(), move |ctx| {
-        // What callbacks declare has places of its own.
-        let declarer = Declarer {
-            directory: of_callbacks,
-            coordinator: CoordinatorDoor::new(ctx.address()),
-            fingerprints: prints,
-        };
-        CoordinatorActor::new(machine, secrets, means, declarer)
-    });
+    let coordinator = Seat::take(
+        ActorName::Coordinator,
+        Upbringing::Permanent,
+        house.coordinator().clone(),
+        supervision.clone(),
+        move |seat| {
+            // What callbacks declare has places of its own.
+            let declarer = Declarer {
+                coordinator: CoordinatorDoor::new(Arc::clone(seat), Arc::clone(&of_callbacks)),
+                directory: of_callbacks,
+                fingerprints: prints,
+            };
+            CoordinatorPart::new(engine, secrets, means, declarer, Arc::clone(seat))
+        },
+    );
+    coordinator.make_known();
     let declarer = Declarer {
+        coordinator: CoordinatorDoor::new(coordinator, Arc::clone(&directory)),
         directory,
-        coordinator: CoordinatorDoor::new(coordinator),
         fingerprints,
     };
     let unreadable = loaded.unreadable;
     let inner = Inner::new(
-        house, plugins, journal, clock, declarer, settings, unreadable,
+        house,
+        plugins,
+        journal,
+        clock,
+        declarer,
+        settings,
+        supervision,
+        unreadable,
     );
     KeysManagement::begin(inner).await
 }

@@ -8,15 +8,16 @@ use tokio::sync::oneshot;
 
 use crate::actors::admission::Places;
 use crate::actors::clock::Clock;
-use crate::actors::coordinator::CoordinatorMessage;
+use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::declare::Declarer;
 use crate::actors::house::House;
 use crate::actors::journal_thread::JournalThread;
+use crate::actors::supervision::supervisor::Supervision;
 use crate::guard::place::{self, Role};
 use crate::guard::plugins::Plugins;
 use crate::journal::error::UnreadableRecord;
 use crate::key::name::WorkerName;
-use crate::management::builder::Settings;
+use crate::management::settings::Settings;
 use crate::rotation::error::RotationError;
 
 /// What all handles of a manager share.
@@ -25,8 +26,9 @@ pub struct Inner {
     pub(crate) journal: JournalThread,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) clock: Clock,
+    pub(crate) supervision: Supervision,
     pub(crate) unreadable: Vec<UnreadableRecord>,
-    settings: Settings,
+    pub(crate) settings: Settings,
     house: Mutex<Option<House>>,
     keys: AtomicUsize,
 }
@@ -39,6 +41,7 @@ impl Inner {
         clock: Clock,
         declarer: Declarer,
         settings: Settings,
+        supervision: Supervision,
         unreadable: Vec<UnreadableRecord>,
     ) -> Self {
         Self {
@@ -46,6 +49,7 @@ impl Inner {
             journal,
             plugins,
             clock,
+            supervision,
             unreadable,
             settings,
             house: Mutex::new(Some(house)),
@@ -113,6 +117,7 @@ struct End {
     declarer: Declarer,
     plugins: Arc<Plugins>,
     journal: JournalThread,
+    supervision: Supervision,
     house: House,
     grace: Duration,
 }
@@ -123,6 +128,7 @@ impl End {
             declarer: inner.declarer.clone(),
             plugins: Arc::clone(&inner.plugins),
             journal: inner.journal.clone(),
+            supervision: inner.supervision.clone(),
             house,
             grace,
         }
@@ -131,10 +137,11 @@ impl End {
     fn run(self) {
         let (reply, drained) = oneshot::channel();
         let grace = self.grace;
-        let coordinator = self.declarer.coordinator.actor();
-        coordinator.do_send(CoordinatorMessage::Close { grace, reply });
+        let coordinator = &self.declarer.coordinator;
+        coordinator.post(CoordinatorMessage::Close { grace, reply });
         let flushed = place::wait(async {
             drop(drained.await);
+            self.supervision.close();
             self.declarer.directory.stop_keys();
             self.journal.close().await;
         });

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Actor;
-
-use crate::actors::coordinator::With;
+use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::declare::refused;
 use crate::actors::directory::KeyEntry;
-use crate::actors::key::{KeyActor, KeyMeans};
+use crate::actors::key::{KeyMeans, KeyPart};
+use crate::actors::supervision::name::ActorName;
+use crate::actors::supervision::seat::{Seat, Upbringing};
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::{Asker, Request};
@@ -119,20 +119,30 @@ impl KeysManagement {
         let Some(arbiter) = self.inner.next_arbiter() else {
             return Err(RotationError::ShutDown { id: None });
         };
+        let store = definition.store;
+        #[cfg(feature = "testing")]
+        let store = self.inner.settings.panics.store(store);
         let means = KeyMeans {
             name: name.clone(),
             behaviour: definition.behaviour.clone(),
-            store: definition.store,
+            store,
             journal: self.inner.journal.clone(),
             plugins: Arc::clone(&self.inner.plugins),
             fingerprints: self.inner.declarer.fingerprints.clone(),
             declared_old,
+            in_doubt: self.in_doubt(),
             clock: self.inner.clock,
         };
-        let actor = KeyActor::start_in_arbiter(&arbiter, move |_| KeyActor::new(means));
+        let seat = Seat::take(
+            ActorName::Key(name.clone()),
+            Upbringing::Permanent,
+            arbiter,
+            self.inner.supervision.clone(),
+            |seat| KeyPart::new(means, Arc::clone(seat)),
+        );
         let directory = &self.inner.declarer.directory;
         let behaviour = definition.behaviour;
-        let entry = directory.entry(name.clone(), behaviour.clone(), actor, self.inner.clock);
+        let entry = directory.entry(name.clone(), behaviour.clone(), seat, self.inner.clock);
         let with = With::Key(Arc::clone(&entry));
         let define = move |ask| Event::Define {
             ask,
@@ -141,6 +151,12 @@ impl KeysManagement {
         };
         self.inner.declarer.coordinator.ask(with, define).await?;
         Ok(())
+    }
+
+    /// Tells the coordinator that it is unknown whether a write was made.
+    fn in_doubt(&self) -> Arc<dyn Fn(String) + Send + Sync> {
+        let coordinator = self.inner.declarer.coordinator.clone();
+        Arc::new(move |why| coordinator.post(CoordinatorMessage::InDoubt(why)))
     }
 
     /// A key on the flow that it finds by itself: forward first, then back, in turn.
@@ -332,10 +348,13 @@ impl KeysManagement {
     }
 }
 
-/// An error of waiting for a rotation, which names the rotation.
-fn about(id: RotationId, error: RotationError) -> RotationError {
+/// An error of a call about a rotation, which names the rotation.
+pub(crate) fn about(id: RotationId, error: RotationError) -> RotationError {
+    let id = Some(id);
     match error {
-        RotationError::ShutDown { id: None } => RotationError::ShutDown { id: Some(id) },
+        RotationError::ShutDown { id: None } => RotationError::ShutDown { id },
+        RotationError::Unavailable { id: None } => RotationError::Unavailable { id },
+        RotationError::Unwritten { id: None, why } => RotationError::Unwritten { id, why },
         error => error,
     }
 }

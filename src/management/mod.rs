@@ -11,6 +11,9 @@ pub mod error;
 mod inner;
 pub mod keys_management;
 pub mod operator;
+pub mod settings;
 pub mod single;
 pub mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod worker;

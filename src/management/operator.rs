@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
 
-use crate::actors::coordinator::{CoordinatorMessage, With};
-use crate::actors::key::KeyMessage;
+use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::key_message::KeyMessage;
+use crate::actors::overview::Overview;
+use crate::actors::supervision::name::ActorName;
 use crate::key::definition::KeyBehaviour;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
-use crate::management::keys_management::KeysManagement;
+use crate::management::keys_management::{KeysManagement, about};
 use crate::management::status::{HistoryListing, KeyStatus, Status};
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
@@ -35,21 +37,24 @@ impl KeysManagement {
     /// `shut_down`.
     pub async fn status(&self) -> Result<Status, RotationError> {
         let (reply, overview) = oneshot::channel();
-        let coordinator = self.inner.declarer.coordinator.actor();
-        coordinator.do_send(CoordinatorMessage::Overview(reply));
-        let overview = overview.await;
-        let overview = overview.map_err(|_| RotationError::ShutDown { id: None })?;
+        let coordinator = &self.inner.declarer.coordinator;
+        coordinator.post(CoordinatorMessage::Overview(reply));
+        let overview = match (overview.await, coordinator.gone()) {
+            (Ok(overview), _) => overview,
+            // An operator has to see this, above all.
+            (Err(_), RotationError::CoordinatorFailed { why }) => Overview::of_failed(&why),
+            (Err(_), gone) => return Err(gone),
+        };
         let mut keys = Vec::new();
         for entry in self.inner.declarer.directory.all() {
             let (reply, facts) = oneshot::channel();
-            entry.actor().do_send(KeyMessage::Inspect(reply));
-            if let Ok(facts) = facts.await {
-                keys.push(KeyStatus {
-                    name: entry.name().clone(),
-                    behaviour: KeyBehaviour::clone(entry.behaviour()),
-                    facts,
-                });
-            }
+            entry.post(KeyMessage::Inspect(reply));
+            keys.push(KeyStatus {
+                name: entry.name().clone(),
+                behaviour: KeyBehaviour::clone(entry.behaviour()),
+                // An actor that died answers nothing: the list of actors says so.
+                facts: facts.await.unwrap_or_default(),
+            });
         }
         keys.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Status {
@@ -59,6 +64,7 @@ impl KeysManagement {
             unreadable_rotations: overview.unreadable,
             unreadable_records: self.inner.unreadable.clone(),
             paused: overview.paused,
+            actors: self.inner.supervision.statuses(),
         })
     }
 
@@ -137,7 +143,8 @@ impl KeysManagement {
             .declarer
             .coordinator
             .ask(With::Nothing, make)
-            .await?
+            .await
+            .map_err(|error| about(id, error))?
         {
             Reply::NotLive { .. } => {
                 let state = self.ended(id).await?.state;
@@ -157,10 +164,10 @@ impl KeysManagement {
     /// `unknown_rotation`, `wrong_state` if it has ended and its keys are gone, `shut_down`.
     pub async fn recover_keys(&self, id: RotationId) -> Result<RecoveredKeys, RotationError> {
         let (reply, secrets) = oneshot::channel();
-        let coordinator = self.inner.declarer.coordinator.actor();
-        coordinator.do_send(CoordinatorMessage::Recover { id, reply });
-        let shut_down = |_| RotationError::ShutDown { id: Some(id) };
-        if let Some(secrets) = secrets.await.map_err(shut_down)? {
+        let coordinator = &self.inner.declarer.coordinator;
+        coordinator.post(CoordinatorMessage::Recover { id, reply });
+        let gone = |_| about(id, coordinator.gone());
+        if let Some(secrets) = secrets.await.map_err(gone)? {
             tracing::warn!(rotation = %id, "an operator took the keys of a rotation");
             return Ok(RecoveredKeys {
                 old: secrets.old,
@@ -170,6 +177,26 @@ impl KeysManagement {
         let state = self.ended(id).await?.state;
         let why = "its keys have left the journal";
         Err(RotationError::WrongState { id, state, why })
+    }
+
+    /// Starts an actor again that has failed, with what it knew when it died.
+    ///
+    /// # Errors
+    /// `unknown_actor`; `not_failed`, also for the actor of a worker, which lives again when a
+    /// worker of its name joins; `shut_down`.
+    pub async fn restart(&self, actor: &ActorName) -> Result<(), RotationError> {
+        if self.inner.declarer.directory.is_closed() {
+            return Err(RotationError::ShutDown { id: None });
+        }
+        let name = actor.to_string();
+        match self.inner.supervision.renew(actor) {
+            Some(true) => {
+                tracing::warn!(actor = %name, "an operator restarts an actor");
+                Ok(())
+            }
+            Some(false) => Err(RotationError::NotFailed { actor: name }),
+            None => Err(RotationError::UnknownActor { actor: name }),
+        }
     }
 
     /// Removes a worker for good, alive or dead, as if it had left.

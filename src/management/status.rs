@@ -1,6 +1,7 @@
 //! What an operator is told of a manager.
 
 use crate::actors::overview::WorkerStatus;
+use crate::actors::supervision::name::ActorStatus;
 use crate::journal::error::UnreadableRecord;
 use crate::key::definition::KeyBehaviour;
 use crate::key::machine::KeyFacts;
@@ -35,6 +36,8 @@ pub struct Status {
     pub unreadable_records: Vec<UnreadableRecord>,
     /// Why rotations are paused, if they are.
     pub paused: Option<String>,
+    /// Every actor: whether it runs, how often it was started again, and why it died last.
+    pub actors: Vec<ActorStatus>,
 }
 
 impl Status {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::actors::admission::{Place, Places};
-use crate::actors::coordinator::{CoordinatorMessage, With};
+use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::directory::KeyEntry;
 use crate::key::error::KeyError;
 use crate::key::event::{Asker, Request};
@@ -181,6 +181,8 @@ impl Worker {
         call: impl IntoCallback<M>,
     ) -> Result<(), RotationError> {
         let call = call.into_callback();
+        #[cfg(feature = "testing")]
+        let call = self.inner.settings.panics.callback(call);
         let entry = find(&self.inner, key)?;
         let callback = CallbackName::new(callback)?;
         let with = With::Callback {
@@ -243,7 +245,7 @@ impl Drop for Worker {
             worker: self.name.clone(),
             incarnation: self.incarnation,
         };
-        let coordinator = self.inner.declarer.coordinator.actor();
-        coordinator.do_send(CoordinatorMessage::Happened(Box::new(event)));
+        let coordinator = &self.inner.declarer.coordinator;
+        coordinator.post(CoordinatorMessage::Happened(Box::new(event)));
     }
 }

@@ -143,6 +143,11 @@ pub enum RotationEffect {
         /// Whether the rotation was resumed.
         resumed: bool,
     },
+    /// What a step proposed to its key is not made.
+    Withdraw {
+        /// Which.
+        step: StepRef,
+    },
     /// Let the key adopt what it proposed.
     Adopt {
         /// The write that must be durable first: the step's Succeeded.
@@ -196,7 +201,8 @@ impl RotationEffect {
             | Self::Snapshot { .. }
             | Self::Prepare { .. }
             | Self::Release { .. }
-            | Self::Propose { .. } => None,
+            | Self::Propose { .. }
+            | Self::Withdraw { .. } => None,
         }
     }
 }

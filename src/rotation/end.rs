@@ -22,6 +22,8 @@ impl RotationMachine {
             return;
         }
         if self.paused.is_some() {
+            // How it ended is kept by the engine, and comes back with the recovery.
+            live.active.remove(&step.step);
             return;
         }
         let (has_new, use_case) = (live.header.new_keys.is_some(), live.header.use_case);

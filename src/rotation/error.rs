@@ -167,6 +167,41 @@ pub enum RotationError {
         /// Why.
         why: String,
     },
+    /// The coordinator's actor died before it answered. What was asked may or may not have been
+    /// done: look at the listing, or ask again.
+    #[error("{}the coordinator died before it answered and is started again; ask again", about(*id))]
+    Unavailable {
+        /// The rotation it was about, if it was about one.
+        id: Option<RotationId>,
+    },
+    /// The coordinator's actor died too often and is not started again by itself. The operator's
+    /// task: see what it says of the cause, and restart the actor.
+    #[error("the coordinator has failed: {why}; mend the cause, then restart the actor")]
+    CoordinatorFailed {
+        /// Why it died last.
+        why: String,
+    },
+    /// The key's actor has failed, so that nobody knows what it holds. The operator's task: see what
+    /// it says of the cause, and restart the actor; or declare the change with its old keys.
+    #[error("key {key}: its actor has failed: {why}; restart it, or name the old keys")]
+    KeyFailed {
+        /// The key.
+        key: KeyName,
+        /// Why it died last.
+        why: String,
+    },
+    /// No such actor is known.
+    #[error("there is no actor `{actor}`; the status lists them")]
+    UnknownActor {
+        /// What was asked for.
+        actor: String,
+    },
+    /// The actor has not failed, or is the actor of a worker: a worker of its name has to join.
+    #[error("the actor `{actor}` has not failed, or lives again only when its worker joins")]
+    NotFailed {
+        /// Which actor.
+        actor: String,
+    },
     /// The manager is shut down or shutting down. The rotation goes on after the next start.
     #[error("{}the manager is shut down; it goes on after the next start", about(*id))]
     ShutDown {
@@ -213,6 +248,11 @@ impl RotationError {
             Self::TooManyCallbacks { .. } => "too_many_callbacks",
             Self::RepoUnavailable { .. } => "repo_unavailable",
             Self::Unwritten { .. } => "write_unknown",
+            Self::Unavailable { .. } => "unavailable",
+            Self::CoordinatorFailed { .. } => "coordinator_failed",
+            Self::KeyFailed { .. } => "key_failed",
+            Self::UnknownActor { .. } => "unknown_actor",
+            Self::NotFailed { .. } => "not_failed",
             Self::ShutDown { .. } => "shut_down",
             Self::Raised { .. } => "callbacks_failed",
             Self::InsideCallback => "inside_callback",
@@ -230,6 +270,7 @@ impl RotationError {
                 | Self::CallbackRuns { .. }
                 | Self::RepoUnavailable { .. }
                 | Self::Unwritten { .. }
+                | Self::Unavailable { .. }
                 | Self::ShutDown { .. }
         )
     }

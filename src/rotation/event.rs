@@ -1,6 +1,6 @@
 //! What can happen to the coordinator.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::key::definition::KeyBehaviour;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
@@ -8,6 +8,7 @@ use crate::key::state::Effect;
 use crate::key::time::Time;
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::Declared;
+use crate::rotation::replay::DurableFacts;
 
 /// Stands for an asker; the shell knows whom.
 pub type Ask = u64;
@@ -71,6 +72,17 @@ pub enum StepOutcome {
         /// Why, scrubbed.
         error: String,
     },
+}
+
+/// What the journal has, and what of it is under way in this process.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Recovery {
+    /// What is durable.
+    pub facts: DurableFacts,
+    /// The callbacks under way, with their attempts.
+    pub running: BTreeMap<StepRef, u32>,
+    /// How callbacks ended of which that is not durable, with their attempts.
+    pub results: BTreeMap<StepRef, (u32, StepOutcome)>,
 }
 
 /// What can happen to the coordinator.
@@ -202,6 +214,13 @@ pub enum Event {
         /// How.
         outcome: StepOutcome,
     },
+    /// A callback that was to be called was not, because its worker's actor died before it.
+    Uncalled {
+        /// Which.
+        step: StepRef,
+        /// Which attempt.
+        attempt: u32,
+    },
     /// The key has taken a step's change into account.
     Proposed {
         /// Which.
@@ -209,15 +228,48 @@ pub enum Event {
         /// Whether the change changes the key's state.
         applies: bool,
     },
-    /// A write failed: nobody knows whether it was made.
-    WriteFailed {
+    /// Nothing can be made durable until the journal was read anew.
+    Paused {
         /// Why.
         why: String,
     },
+    /// The journal was read anew, in the same life of the process.
+    Recovered(Box<Recovery>),
     /// No more is admitted; what runs may end.
     Close,
     /// What still runs goes back to Pending.
     Interrupt,
     /// Time has passed.
     Tick,
+}
+
+impl Event {
+    /// Whom to answer, if somebody asked.
+    pub fn ask(&self) -> Option<Ask> {
+        match self {
+            Self::Define { ask, .. }
+            | Self::Join { ask, .. }
+            | Self::Leave { ask, .. }
+            | Self::RemoveCallback { ask, .. }
+            | Self::Register { ask, .. }
+            | Self::Declare { ask, .. }
+            | Self::Searched { ask, .. }
+            | Self::Wait { ask, .. }
+            | Self::Resume { ask, .. }
+            | Self::Abort { ask, .. }
+            | Self::Dismiss { ask, .. } => Some(*ask),
+            Self::Gone { .. }
+            | Self::Died { .. }
+            | Self::Snapped { .. }
+            | Self::Prepared { .. }
+            | Self::Ended { .. }
+            | Self::Uncalled { .. }
+            | Self::Proposed { .. }
+            | Self::Paused { .. }
+            | Self::Recovered(_)
+            | Self::Close
+            | Self::Interrupt
+            | Self::Tick => None,
+        }
+    }
 }

@@ -23,6 +23,27 @@ impl RotationMachine {
         active == Some(&Active::Running { attempt })
     }
 
+    /// Whether a key is defined in this life.
+    pub fn is_defined(&self, key: &KeyName) -> bool {
+        let queue = self.rotations.queue(key);
+        queue.is_some_and(|queue| queue.defined.is_some())
+    }
+
+    /// The rotations of a key that have not ended.
+    pub fn live_of(&self, key: &KeyName) -> Vec<RotationId> {
+        self.rotations.of_key(key)
+    }
+
+    /// The key of a rotation that has not ended.
+    pub fn key_of(&self, id: RotationId) -> Option<KeyName> {
+        self.rotations.get(id).map(|live| live.header.key.clone())
+    }
+
+    /// Whether a rotation has been accepted and has not ended.
+    pub fn is_live(&self, id: RotationId) -> bool {
+        self.rotations.get(id).is_some()
+    }
+
     /// Why rotations are paused, if they are.
     pub fn paused(&self) -> Option<&str> {
         self.paused.as_deref()

@@ -1,6 +1,7 @@
 //! The coordinator's machine: `step(event, now)` answers the effects, in order. This file takes
 //! events in and serves definitions, workers, registrations and declarations; `run` takes the
-//! rotations through their plans, `operate` serves the operator, `replay` starts after a crash.
+//! rotations through their plans, `operate` serves the operator, `replay` starts after a crash, `recover`
+//! goes on in the same process.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct RotationConfig {
     pub max_crashes: u32,
     /// How many callbacks a worker may have.
     pub max_callbacks: usize,
+    /// How long after one attempt to read a journal anew that failed the next one is made.
+    pub reopen_every: Duration,
 }
 
 /// From how many crashes on a step is only called while no other such step runs.
@@ -119,8 +122,10 @@ impl RotationMachine {
             Event::Snapped { rotation } => self.snapped(rotation, now),
             Event::Prepared { step } => self.prepared(step, now),
             Event::Ended { step, attempt, outcome } => self.ended(step, attempt, outcome, now),
+            Event::Uncalled { step, attempt } => self.uncalled(step, attempt, now),
             Event::Proposed { step, applies } => self.proposed(step, applies, now),
-            Event::WriteFailed { why } => self.paused = Some(why),
+            Event::Paused { why } => self.pause(why),
+            Event::Recovered(recovery) => self.recover(*recovery, now),
             Event::Close => self.closed = true,
             Event::Interrupt => self.interrupt(),
             Event::Tick => self.tick(now),
@@ -197,7 +202,12 @@ impl RotationMachine {
             return;
         }
         self.rotations.queue_mut(&key).defined = Some((behaviour, now.time));
-        self.reply(ask, Ok(Reply::Done));
+        // A definition is of this life only: it waits for no write.
+        self.effects.push(RotationEffect::Reply {
+            after: 0,
+            ask,
+            reply: Ok(Reply::Done),
+        });
         self.advance_key(&key, now);
     }
 

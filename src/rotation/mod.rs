@@ -5,8 +5,10 @@
 //! Never in here: a clock, a channel, async, serde, a key's bytes. It imports `secret` and `key`.
 
 pub mod declare;
+mod doubt;
 pub mod effect;
 pub mod end;
+pub mod engine;
 pub mod error;
 pub mod event;
 pub mod id;
@@ -16,6 +18,7 @@ pub mod machine;
 pub mod operate;
 pub mod outbox;
 pub mod plan;
+mod recover;
 pub mod replay;
 pub mod report;
 pub mod roster;

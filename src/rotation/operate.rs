@@ -22,7 +22,12 @@ impl RotationMachine {
         }
         let closed = self.closed;
         let Some(live) = self.rotations.get_mut(id) else {
-            self.reply(ask, Ok(Reply::NotLive { id }));
+            // While paused it may be that only its end is not durable, and then it has not ended.
+            let reply = match self.paused.clone() {
+                Some(why) => Err(RotationError::RepoUnavailable { why }),
+                None => Ok(Reply::NotLive { id }),
+            };
+            self.reply(ask, reply);
             return;
         };
         if live.header.state.goes_on() {

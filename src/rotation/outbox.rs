@@ -13,7 +13,7 @@ pub struct Outbox {
     writing: Option<u64>,
     durable: u64,
     gated: VecDeque<RotationEffect>,
-    failed: bool,
+    halted: bool,
 }
 
 impl Outbox {
@@ -24,7 +24,9 @@ impl Outbox {
             match (effect.after(), effect) {
                 (_, RotationEffect::Write { no, facts }) => {
                     self.last = no;
-                    self.facts.extend(facts);
+                    if !self.halted {
+                        self.facts.extend(facts);
+                    }
                 }
                 (Some(after), effect) if after > self.durable => self.gated.push_back(effect),
                 (_, effect) => free.push(effect),
@@ -33,9 +35,9 @@ impl Outbox {
         free
     }
 
-    /// The next batch, unless one is under way, nothing waits, or a write has failed.
+    /// The next batch, unless one is under way, nothing waits, or all is halted.
     pub fn next_batch(&mut self) -> Option<Vec<Fact>> {
-        if self.writing.is_some() || self.failed || self.facts.is_empty() {
+        if self.writing.is_some() || self.halted || self.facts.is_empty() {
             return None;
         }
         self.writing = Some(self.last);
@@ -56,18 +58,44 @@ impl Outbox {
         self.gated.drain(..free).collect()
     }
 
-    /// The batch under way may or may not be durable: nothing is written any more. Answers what
-    /// waited for it or for a later one, which is not to be performed.
+    /// Nothing is written any more. Answers what waited.
     pub fn fail(&mut self) -> Vec<RotationEffect> {
-        self.writing = None;
+        let mut all = self.doubt();
+        all.extend(self.halt());
+        all
+    }
+
+    /// Whether a batch is under way.
+    pub fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Nothing is written any more until [`reset`](Self::reset): what has not been handed out as a
+    /// batch never will be. Answers what waited for that.
+    pub fn halt(&mut self) -> Vec<RotationEffect> {
+        self.halted = true;
         self.facts.clear();
-        self.failed = true;
+        let under_way = self.writing.unwrap_or(self.durable);
+        let beyond = |effect: &RotationEffect| effect.after().is_some_and(|a| a > under_way);
+        let kept = self.gated.iter().take_while(|e| !beyond(e)).count();
+        self.gated.split_off(kept).into()
+    }
+
+    /// The batch under way may or may not have been made: answers what waited for it.
+    pub fn doubt(&mut self) -> Vec<RotationEffect> {
+        self.writing = None;
         self.gated.drain(..).collect()
+    }
+
+    /// What is known is what is durable: writing begins anew.
+    pub fn reset(&mut self) {
+        self.halted = false;
+        self.durable = self.last;
     }
 
     /// Whether everything that can be written is durable.
     pub fn is_settled(&self) -> bool {
-        self.failed || (self.writing.is_none() && self.facts.is_empty())
+        self.writing.is_none() && (self.halted || self.facts.is_empty())
     }
 }
 
@@ -142,12 +170,27 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failed_write_nothing_that_waits_for_it_is_performed() {
+    fn after_a_halt_only_the_batch_under_way_still_counts() {
         let mut outbox = Outbox::default();
         outbox.take_in(vec![write(1), reply(1)]);
         assert!(outbox.next_batch().is_some());
-        assert_eq!(outbox.fail(), [reply(1)]);
-        assert!(outbox.take_in(vec![write(2), reply(2)]).is_empty());
+        outbox.take_in(vec![write(2), reply(2)]);
+        assert_eq!(outbox.halt(), [reply(2)]);
+        assert!(outbox.is_writing() && !outbox.is_settled());
+        assert_eq!(outbox.doubt(), [reply(1)]);
+        assert!(outbox.take_in(vec![write(3), reply(3)]).is_empty());
         assert!(outbox.next_batch().is_none());
+    }
+
+    #[test]
+    fn after_a_reset_nothing_waits_for_a_write_that_was_never_made() {
+        let mut outbox = Outbox::default();
+        outbox.take_in(vec![write(1), reply(1)]);
+        assert_eq!(outbox.halt(), [reply(1)]);
+        outbox.reset();
+        assert_eq!(outbox.take_in(vec![reply(1)]), [reply(1)]);
+        outbox.take_in(vec![write(2), reply(2)]);
+        assert_eq!(outbox.next_batch().map(|facts| facts.len()), Some(1));
+        assert_eq!(outbox.written(), [reply(2)]);
     }
 }

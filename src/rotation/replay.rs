@@ -1,5 +1,6 @@
 //! The coordinator after a restart: its state from the durable facts.
 
+use crate::rotation::event::StepRef;
 use crate::rotation::machine::{RotationConfig, RotationMachine};
 use crate::rotation::plan::{Header, Step};
 use crate::rotation::report::UnreadableRotation;
@@ -27,6 +28,19 @@ impl RotationMachine {
     /// The coordinator that these facts leave: a step that was InProgress was interrupted by a
     /// crash and is to be called again. Nothing is written.
     pub fn replay(config: RotationConfig, facts: DurableFacts) -> Self {
+        Self::from_facts(config, facts, |_, step| {
+            if interrupt(step) {
+                step.crashes += 1;
+            }
+        })
+    }
+
+    /// The coordinator that these facts leave, each step as `found` takes it.
+    pub(crate) fn from_facts(
+        config: RotationConfig,
+        facts: DurableFacts,
+        found: impl Fn(StepRef, &mut Step),
+    ) -> Self {
         let mut machine = Self::new(config);
         machine.next_sequence = facts.next_sequence.max(1);
         for member in facts.members {
@@ -39,7 +53,7 @@ impl RotationMachine {
             let queue = machine.rotations.queue_mut(&unreadable.key);
             queue.unreadable.insert(unreadable.id, unreadable.why);
         }
-        for (header, steps) in facts.rotations {
+        for (header, mut steps) in facts.rotations {
             let queue = machine.rotations.queue_mut(&header.key);
             match header.state {
                 RotationState::Waiting => {
@@ -52,17 +66,25 @@ impl RotationMachine {
                 | RotationState::Aborted
                 | RotationState::Obsolete => {}
             }
-            let steps = steps.into_iter().map(interrupted);
+            let rotation = header.id;
+            for step in &mut steps {
+                let at = StepRef {
+                    rotation,
+                    step: step.no,
+                };
+                found(at, step);
+            }
             machine.rotations.add(Live::new(header, steps));
         }
         machine
     }
 }
 
-fn interrupted(mut step: Step) -> Step {
-    if let Some(status) = step.status.after(StatusEvent::Interrupt) {
+/// A step that was InProgress is to be called again; answers whether it was.
+pub(crate) fn interrupt(step: &mut Step) -> bool {
+    let interrupted = step.status.after(StatusEvent::Interrupt);
+    if let Some(status) = interrupted {
         step.status = status;
-        step.crashes += 1;
     }
-    step
+    interrupted.is_some()
 }

@@ -64,6 +64,17 @@ impl WorkerEntry {
         self.callbacks.len()
     }
 
+    /// It dies, if it is this incarnation that lives.
+    pub(crate) fn die(&mut self, incarnation: u64, now: Time) -> bool {
+        let lives = self.incarnation == Some(incarnation);
+        if lives {
+            self.incarnation = None;
+            self.died = Some(now);
+            self.attached.clear();
+        }
+        lives
+    }
+
     /// Whether the roster has this callback.
     pub fn has(&self, key: &KeyName, callback: &CallbackName) -> bool {
         self.callbacks().any(|(k, c)| k == key && c == callback)
@@ -139,14 +150,44 @@ impl Roster {
 
     /// A member dies, if it is this incarnation that lives.
     pub fn die(&mut self, worker: &WorkerName, incarnation: u64, now: Time) -> bool {
-        match self.workers.get_mut(worker) {
-            Some(entry) if entry.incarnation == Some(incarnation) => {
-                entry.incarnation = None;
-                entry.died = Some(now);
-                entry.attached.clear();
-                true
-            }
-            Some(_) | None => false,
+        let entry = self.workers.get_mut(worker);
+        entry.is_some_and(|entry| entry.die(incarnation, now))
+    }
+
+    /// Who is here, and with which callbacks, as another roster knows it; as far as this one has
+    /// them.
+    pub(crate) fn take_presence(&mut self, other: &Self) {
+        for (name, entry) in &mut self.workers {
+            let Some(known) = other.workers.get(name) else {
+                continue;
+            };
+            entry.incarnation = known.incarnation;
+            entry.died = known.died;
+            let has = |(key, callback): &&(KeyName, CallbackName)| entry.has(key, callback);
+            entry.attached = known.attached.iter().filter(has).cloned().collect();
+        }
+    }
+
+    /// A member that was taken out is in again, as it was.
+    pub(crate) fn put_back(&mut self, worker: &WorkerName, entry: WorkerEntry) {
+        if let Some(other) = self.workers.get(worker) {
+            self.order.remove(&other.joined);
+        }
+        self.order.insert(entry.joined, worker.clone());
+        self.workers.insert(worker.clone(), entry);
+    }
+
+    /// Whose incarnation this is.
+    pub(crate) fn worker_of(&self, incarnation: u64) -> Option<WorkerName> {
+        let this =
+            |(_, entry): &(&WorkerName, &WorkerEntry)| entry.incarnation == Some(incarnation);
+        self.workers.iter().find(this).map(|(name, _)| name.clone())
+    }
+
+    /// A callback counts as not registered in this life.
+    pub(crate) fn detach(&mut self, worker: &WorkerName, key: &KeyName, callback: &CallbackName) {
+        if let Some(entry) = self.workers.get_mut(worker) {
+            entry.attached.remove(&(key.clone(), callback.clone()));
         }
     }
 

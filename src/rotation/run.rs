@@ -8,6 +8,7 @@ use crate::rotation::event::{Moment, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
 use crate::rotation::plan::Step;
+use crate::rotation::replay::interrupt;
 use crate::rotation::rotations::Active;
 use crate::rotation::state::{RotationEvent, RotationState};
 use crate::rotation::status::StatusEvent;
@@ -264,6 +265,27 @@ impl RotationMachine {
             attempt,
             key,
         });
+    }
+
+    /// What was to be called was not: it is to be called again, and that was no crash.
+    pub(crate) fn uncalled(&mut self, step: StepRef, attempt: u32, now: Moment) {
+        let Some(live) = self.rotations.get_mut(step.rotation) else {
+            return;
+        };
+        if live.active.get(&step.step) != Some(&Active::Running { attempt }) {
+            return;
+        }
+        live.active.remove(&step.step);
+        let key = live.header.key.clone();
+        if let Some(due) = live.steps.get_mut(&step.step)
+            && interrupt(due)
+            && self.paused.is_none()
+        {
+            let fact = Fact::Step(step.rotation, key, due.clone());
+            self.facts.push(fact);
+        }
+        self.suspect_ended(step, now);
+        self.advance(step.rotation, now);
     }
 
     /// Lets the next step that crashes followed have its turn.

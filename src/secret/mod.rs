@@ -4,4 +4,5 @@
 //! Never in here: anything of the rest of the crate. Every other room may import this one.
 
 pub mod scrub;
+pub mod text;
 pub mod value;

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::secret::text::ForeignText;
 use crate::secret::value::{InvalidKey, SecretKeys};
 use crate::store::error::StoreError;
 use crate::store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
@@ -143,7 +144,7 @@ fn failure<E: Display + 'static>(error: &E) -> StoreError {
     typed(error)
         .and_then(translated)
         .unwrap_or_else(|| StoreError::Failed {
-            text: error.to_string(),
+            text: ForeignText::of(error),
         })
 }
 
@@ -173,7 +174,7 @@ fn translated(error: &(dyn Error + 'static)) -> Option<StoreError> {
                 what: "an environment variable".to_owned(),
             },
             VarError::NotUnicode(_) => StoreError::Failed {
-                text: "the environment variable is not UTF-8; EnvStore takes any bytes".to_owned(),
+                text: "the environment variable is not UTF-8; EnvStore takes any bytes".into(),
             },
         });
     }
@@ -191,6 +192,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::secret::scrub::Scrubber;
     use crate::secret::value::{SecretKeyPair, SecretKeyValue};
     use crate::store::env::EnvStore;
 
@@ -221,6 +223,10 @@ mod tests {
 
     fn error<M>(given: impl IntoStore<M>) -> StoreError {
         fetched(given).unwrap_err()
+    }
+
+    fn said(error: &StoreError) -> String {
+        error.described(&Scrubber::default())
     }
 
     #[test]
@@ -259,11 +265,12 @@ mod tests {
     fn the_error_of_a_closure_is_the_stores_error() {
         let plain = error(|| Err::<String, _>(io::Error::other("the vault is shut")));
         assert_eq!(plain.code(), "store_failed");
-        assert_eq!(plain.to_string(), "the store failed: the vault is shut");
+        assert_eq!(said(&plain), "the store failed: the vault is shut");
+        assert!(!format!("{plain} {plain:?}").contains("vault"));
         let text = error(|| Err::<&str, _>("shut"));
-        assert_eq!(text.to_string(), "the store failed: shut");
+        assert_eq!(said(&text), "the store failed: shut");
         let boxed = error(|| -> Result<String, Box<dyn Error>> { Err("shut".into()) });
-        assert_eq!(boxed.to_string(), "the store failed: shut");
+        assert_eq!(said(&boxed), "the store failed: shut");
         let own = error(|| Err::<&str, _>(StoreError::Invalid(InvalidKey::Empty)));
         assert_eq!(own.code(), "invalid_key");
         let own = error(|| SecretKeys::from("").check().map(|()| "never"));
@@ -302,7 +309,7 @@ mod tests {
         assert_eq!(single(|| async { Ok::<_, MyError>("v".to_string()) }), b"v");
         assert_eq!(single(|| async { Some(vec![7]) }), [7]);
         let failed = error(|| async { Err::<String, _>(MyError) });
-        assert_eq!(failed.to_string(), "the store failed: mine");
+        assert_eq!(said(&failed), "the store failed: mine");
         assert!(matches!(
             error(|| async { None::<String> }),
             StoreError::Nothing

@@ -6,12 +6,14 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::secret::scrub::Scrubber;
+use crate::secret::text::ForeignText;
 use crate::secret::value::InvalidKey;
 
 /// Why a store gave no keys. It can be cloned, because one fetch may answer many askers.
 ///
-/// No variant holds key bytes, with one exception that is not in this room's power:
-/// [`Failed`](Self::Failed) quotes foreign code.
+/// Neither `Debug` nor `Display` shows what foreign code said, since that may quote keys;
+/// [`described`](Self::described) does, cleared of the keys that are known.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -22,12 +24,10 @@ pub enum StoreError {
         what: String,
     },
     /// A store of the program's own answered an error. Its author knows what to do.
-    ///
-    /// The text is the store's and unchecked: whoever shows it scrubs it of the key's values first.
-    #[error("the store failed: {text}")]
+    #[error("the store failed")]
     Failed {
         /// What the store said.
-        text: String,
+        text: ForeignText,
     },
     /// A store of the program's own answered `None`. It has no key to give; its author knows why.
     #[error("the store answered nothing; it must answer a value or a pair")]
@@ -69,15 +69,15 @@ pub enum StoreError {
     },
     /// A command ended, but not with success. Its author's or the operator's fault; what it printed
     /// on its standard error says more.
-    #[error("{program} failed ({status}); its standard error: {stderr}")]
+    #[error("{program} failed ({status})")]
     Command {
         /// The program as it was named.
         program: String,
         /// Its exit status, or the signal that ended it.
         status: ExitStatus,
-        /// What it printed on its standard error, scrubbed of all that it printed on its standard
-        /// output, and shortened.
-        stderr: String,
+        /// What it printed on its standard error, and will be cleared of: all that it printed on its
+        /// standard output.
+        stderr: ForeignText,
     },
     /// The store did not answer in time. Raise its limit, or see what it waits for.
     #[error("the store did not answer within {limit:?}")]
@@ -105,5 +105,26 @@ impl StoreError {
             | Self::Command { .. }
             | Self::TimedOut { .. } => "store_failed",
         }
+    }
+
+    /// The error in words, with what foreign code said; cleared of the keys that the caller knows,
+    /// and shortened after that.
+    pub fn described(&self, scrubber: &Scrubber) -> String {
+        let said = match self {
+            Self::Failed { text } => format!("{self}: {}", text.scrubbed(scrubber)),
+            Self::Command { stderr, .. } => {
+                let stderr = stderr.scrubbed(scrubber);
+                format!("{self}; its standard error: {stderr}")
+            }
+            Self::Missing { .. }
+            | Self::Nothing
+            | Self::NotAFile { .. }
+            | Self::SharedFile { .. }
+            | Self::Io { .. }
+            | Self::Start { .. }
+            | Self::TimedOut { .. }
+            | Self::Invalid(_) => self.to_string(),
+        };
+        scrubber.scrub_str(&said)
     }
 }

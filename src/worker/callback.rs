@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::guard::foreign::Foreign;
 use crate::key::state::Effect;
+use crate::secret::text::ForeignText;
 use crate::secret::value::SecretKeyPair;
 use crate::worker::handle::OnChangeKeyDefinition;
 
@@ -23,7 +24,7 @@ pub struct KeyChange {
 }
 
 /// How a callback ended, as its own code says: the effect on the data, or an error text.
-pub type CallbackResult = Result<Effect, String>;
+pub type CallbackResult = Result<Effect, ForeignText>;
 
 /// What a callback answers that is being dropped.
 const GONE: &str = "the callback is gone";
@@ -76,7 +77,7 @@ impl<T: CallbackAnswer, E: fmt::Display> CallbackAnswer for Result<T, E> {
     fn into_result(self) -> CallbackResult {
         match self {
             Ok(answer) => answer.into_result(),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(ForeignText::of(&error)),
         }
     }
 }
@@ -112,7 +113,7 @@ where
         let kept = Foreign::new(self);
         Callback(Kind::Blocking(Arc::new(move |change| match kept.get() {
             Some(call) => call(change).into_result(),
-            None => Err(GONE.to_owned()),
+            None => Err(GONE.into()),
         })))
     }
 }
@@ -130,7 +131,7 @@ where
             Box::pin(async move {
                 match answer {
                     Some(answer) => answer.await.into_result(),
-                    None => Err(GONE.to_owned()),
+                    None => Err(GONE.into()),
                 }
             })
         });

@@ -100,7 +100,7 @@ fn end(
             };
             return CallEnd { outcome, staged };
         }
-        Ok(Err(text)) => scrubber.scrub_str(&text),
+        Ok(Err(text)) => text.scrubbed(scrubber),
         Err(Fault::TimedOut { limit }) if blocking => {
             format!("time limit of {limit:?} passed; still running")
         }

@@ -94,7 +94,7 @@ async fn a_store_that_hangs_has_failed_when_its_time_has_passed() {
     let error = within(manager.get_key("documents"))
         .await
         .expect_err("it hangs");
-    let names = ["documents", "time limit", "300ms"];
+    let names = ["documents", "time limit", "1s"];
     assert_says(error.code(), "store_failed", &error.to_string(), &names);
 }
 

@@ -125,7 +125,6 @@ async fn a_step_whose_worker_stays_away_has_failed_after_the_time_that_is_set() 
 }
 
 #[tokio::test]
-#[ignore = "keyward does not reopen its repo by itself yet"]
 async fn a_failed_write_is_unknown_and_keyward_goes_on_once_the_repo_is_well() {
     let disk = Disk::default();
     let source = Source::new("value_1");
@@ -170,7 +169,6 @@ async fn a_failed_write_is_unknown_and_keyward_goes_on_once_the_repo_is_well() {
 }
 
 #[tokio::test]
-#[ignore = "keyward does not reopen its repo by itself yet"]
 async fn a_result_that_could_not_be_written_is_kept_and_waiters_go_on_waiting() {
     let disk = Disk::default();
     let manager = disk

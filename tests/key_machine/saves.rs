@@ -1,7 +1,7 @@
 //! `save_state`: when it writes, what it writes, and that it changes no state.
 
 use keyward::key::error::KeyError;
-use keyward::key::event::{Event, Request};
+use keyward::key::event::{Event, Request, WriteFailure};
 use keyward::key::state::{RecordChange, Staged};
 
 use crate::script::{
@@ -60,7 +60,10 @@ fn a_save_fails_with_the_store_that_it_needs_and_with_the_repo() {
     let effects = key.step(Event::Saved {
         ticket: Some(2),
         change: RecordChange::Put(record(FORWARD, Some("d1"))),
-        result: Err(why.clone()),
+        result: Err(WriteFailure {
+            why: why.clone(),
+            unknown: false,
+        }),
     });
     let error = KeyError::RepoUnavailable { key: name(), why };
     assert_eq!(effects, [refusal(2, error)]);

@@ -137,7 +137,7 @@ async fn a_request_that_waits_too_long_for_a_store_has_timed_out() {
         late.code(),
         "timed_out",
         &late.to_string(),
-        &["documents", "300ms"],
+        &["documents", "1s"],
     );
     assert!(late.is_retriable());
     gate.open();

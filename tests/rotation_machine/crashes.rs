@@ -219,7 +219,7 @@ fn paused() -> Coordinator {
     let mut c = Coordinator::begun(Strategy::Halt, TWO);
     c.declare(2);
     let why = "disk full".to_owned();
-    assert_eq!(c.step(Event::WriteFailed { why }), [""; 0]);
+    assert_eq!(c.step(Event::Paused { why }), ["release r1/0"]);
     c
 }
 
@@ -255,7 +255,7 @@ fn a_result_that_cannot_be_written_is_not_lost_as_another_one() {
     let mut c = Coordinator::begun(Strategy::Halt, ONE);
     c.prepared(1, 0);
     let why = "disk full".to_owned();
-    c.step(Event::WriteFailed { why });
+    c.step(Event::Paused { why });
     let step = at(1, 0);
     let attempt = 1;
     let outcome: StepOutcome = done(Effect::Nothing);

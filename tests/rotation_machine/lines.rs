@@ -50,6 +50,7 @@ fn line(effect: &RotationEffect, this: Option<u64>) -> String {
             step_ref(*step)
         ),
         RotationEffect::Release { step } => format!("release {}", step_ref(*step)),
+        RotationEffect::Withdraw { step } => format!("withdraw {}", step_ref(*step)),
         RotationEffect::Call { step, attempt, .. } => {
             format!("call {} attempt {attempt}", step_ref(*step))
         }

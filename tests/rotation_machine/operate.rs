@@ -357,7 +357,7 @@ fn the_listing_says_for_whom_a_rotation_waits() {
     };
     assert_eq!(waits(&c, 1), [absent]);
     let why = "full".to_owned();
-    c.step(Event::WriteFailed { why });
+    c.step(Event::Paused { why });
     assert_eq!(waits(&c, 1), [WaitsFor::Journal]);
     assert_eq!(c.machine.reports().len(), 2);
     assert_eq!(c.machine.reports()[0].key, key("data"));

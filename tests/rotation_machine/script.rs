@@ -31,6 +31,7 @@ pub fn config() -> RotationConfig {
         worker_wait: Some(Duration::from_secs(WAIT)),
         max_crashes: 5,
         max_callbacks: 1024,
+        reopen_every: Duration::from_secs(5),
     }
 }
 

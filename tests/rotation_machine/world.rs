@@ -141,6 +141,7 @@ impl World {
                 self.preparing.push(step);
             }
             RotationEffect::Release { step } => self.preparing.retain(|other| *other != step),
+            RotationEffect::Withdraw { step } => self.proposals.retain(|other| *other != step),
             RotationEffect::Call { step, attempt, .. } => {
                 let calls = self.calls.iter();
                 let twice =

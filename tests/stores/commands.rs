@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use keyward::secret::scrub::Scrubber;
+use keyward::secret::value::SecretKeyValue;
 use keyward::store::command::CommandStore;
 use keyward::store::error::StoreError;
 use keyward::store::keys_store::{Fetching, KeysStore, StoreRequest};
@@ -18,6 +20,11 @@ fn sh(script: &str) -> CommandStore {
         .arg("-c")
         .arg(script)
         .time_limit(LONG)
+}
+
+/// What an error says to somebody who knows no keys.
+fn said(error: &StoreError) -> String {
+    error.described(&Scrubber::default())
 }
 
 /// Whether a process runs; one that ended and waits for its parent does not.
@@ -102,9 +109,10 @@ fn a_program_that_does_not_exist_is_named() {
 fn a_failed_command_says_how_it_ended_and_what_it_said() {
     let exit = error(&sh("echo the vault is shut >&2; exit 7"));
     assert_eq!(exit.code(), "store_failed");
-    let text = exit.to_string();
+    let text = said(&exit);
     assert!(text.contains("exit status: 7"), "{text}");
     assert!(text.contains("the vault is shut"), "{text}");
+    assert!(!format!("{exit} {exit:?}").contains("vault"), "{exit}");
     let signal = error(&sh("kill -9 $$")).to_string();
     assert!(signal.contains("signal: 9"), "{signal}");
 }
@@ -114,9 +122,20 @@ fn what_a_failed_command_printed_as_key_is_not_in_its_error() {
     let script = "echo first; echo canary-key-0123456789; \
                   echo bad key: canary-key-0123456789, sorry >&2; exit 1";
     let error = error(&sh(script));
-    let text = format!("{error} {error:?}");
+    let text = format!("{error} {error:?} {}", said(&error));
     assert!(!text.contains("canary"), "{text}");
     assert!(text.contains("bad key: "), "{text}");
+}
+
+#[test]
+fn a_key_that_only_the_asker_knows_is_cleared_before_the_text_is_cut() {
+    // The text is cut after 1 KiB, in the middle of the key.
+    let key = "canary-key-0123456789-canary-key-0123456789";
+    let script = format!("head -c 960 /dev/zero | tr '\\0' . >&2; echo {key} >&2; exit 1");
+    let scrubber = Scrubber::new([SecretKeyValue::from(key)]);
+    let text = error(&sh(&script)).described(&scrubber);
+    assert!(text.contains("...."), "{text}");
+    assert!(!text.contains("canary"), "{text}");
 }
 
 #[test]
@@ -125,14 +144,14 @@ fn half_a_key_at_the_end_of_what_is_kept_is_not_shown() {
     let script = "key=$(head -c 3000 /dev/zero | tr '\\0' q); echo $key; \
                   for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23; \
                   do printf %s $key >&2; done; exit 1";
-    let text = error(&sh(script)).to_string();
+    let text = said(&error(&sh(script)));
     assert!(!text.contains("qqq"), "{text}");
 }
 
 #[test]
 fn an_error_that_cannot_be_scrubbed_with_certainty_is_withheld() {
     let script = "seq 1000 2000; echo 1500 >&2; exit 1";
-    let text = error(&sh(script)).to_string();
+    let text = said(&error(&sh(script)));
     assert!(!text.contains("1500"), "{text}");
     assert!(text.contains("withheld"), "{text}");
 }
@@ -143,7 +162,7 @@ fn a_flood_on_the_standard_error_stops_nothing() {
         value(&sh("head -c 3000000 /dev/zero >&2; echo key")),
         b"key"
     );
-    let failed = error(&sh("yes long words | head -c 3000000 >&2; exit 1")).to_string();
+    let failed = said(&error(&sh("yes long words | head -c 3000000 >&2; exit 1")));
     assert!(failed.contains("long words"), "{failed}");
     assert!(failed.len() < 2048, "{}", failed.len());
 }

@@ -41,11 +41,17 @@ pub const WITHHELD: &str = "(withheld: the text quoted a key)";
 /// Stands for a text that could not be looked through at a bounded cost.
 pub const WITHHELD_UNSEEN: &str = "(withheld: the text was too large to be cleared of keys)";
 
+/// Stands for the beginning of a longer text, where half a key could be in sight at its end.
+pub const WITHHELD_END: &str = "(withheld: the text was cut, and may end in a part of a key)";
+
 /// Stands at the end of a text that was cut.
 const CUT: &str = "… (cut)";
 
 /// How many layers of escapes with backslashes are undone: an error's `Debug` within another's.
 const LAYERS: usize = 3;
+
+/// How many bytes of text one byte of a key takes at most in any notation, with room to spare.
+const LONGEST_NOTATION: usize = 16;
 
 /// How often a text is gone over, until nothing is found in it any more.
 const PASSES: usize = 4;
@@ -97,7 +103,8 @@ impl Scrubber {
             let short = length < SHORT_KEY_BYTES;
             let as_text = std::str::from_utf8(bytes).is_err().then(|| lossy(bytes));
             let as_characters = (!bytes.is_ascii()).then(|| latin(bytes));
-            for form in [as_text, as_characters].into_iter().flatten() {
+            let forms = [as_text, as_characters].into_iter().flatten();
+            for form in forms.map(SecretKeyValue::from_zeroizing) {
                 secrets.push(Secret {
                     length: length_without_line_ends(form.expose()),
                     value: form,
@@ -130,27 +137,47 @@ impl Scrubber {
         self.scrub(text.as_bytes())
     }
 
+    /// [`Scrubber::scrub`] for the beginning of a longer text, at whose end a part of a key may stand
+    /// that no scrubber finds. It is in sight only if the text looks different without its last key's
+    /// length, and then the text is [`WITHHELD_END`].
+    pub fn scrub_beginning(&self, text: &[u8]) -> String {
+        let longest = self.secrets.iter().map(|secret| secret.length).max();
+        let margin = longest.unwrap_or(0).saturating_mul(LONGEST_NOTATION);
+        let scrubbed = self.scrub(text);
+        match text.get(..text.len().saturating_sub(margin)) {
+            Some(beginning) if self.scrub(beginning) == scrubbed => scrubbed,
+            Some(_) | None => WITHHELD_END.to_owned(),
+        }
+    }
+
+    /// A scrubber for the keys of both.
+    pub fn and(&self, other: &Self) -> Self {
+        let secrets = self.secrets.iter().chain(&other.secrets);
+        Self {
+            secrets: secrets.cloned().collect(),
+        }
+    }
+
     /// The text with nothing left to find. What took a key's place may make up another key with
     /// what stood around it, and so may the marks of bytes that are no UTF-8; hence the passes.
     fn clear(&self, text: &[u8]) -> Result<String, &'static str> {
         let mut current = match self.pass(text)? {
-            None => match std::str::from_utf8(text) {
-                Ok(clear) => return Ok(clear.to_owned()),
-                Err(_) => String::from_utf8_lossy(text).into_owned(),
-            },
-            Some(replaced) => String::from_utf8_lossy(&replaced).into_owned(),
+            Some(replaced) => lossy(&replaced),
+            None if std::str::from_utf8(text).is_err() => lossy(text),
+            None => return as_text(text),
         };
         for _ in 1..PASSES {
-            match self.pass(current.as_bytes())? {
-                None => return Ok(current),
-                Some(replaced) => current = String::from_utf8_lossy(&replaced).into_owned(),
+            match self.pass(&current)? {
+                None => return as_text(&current),
+                Some(replaced) => current = lossy(&replaced),
             }
         }
         Err(WITHHELD)
     }
 
-    /// The text with its keys replaced, `None` if it has none.
-    fn pass(&self, text: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
+    /// The text with its keys replaced, `None` if it has none. Until the last pass has found nothing
+    /// the text is as secret as a key.
+    fn pass(&self, text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, &'static str> {
         if self.secrets.is_empty() {
             return Ok(None);
         }
@@ -279,8 +306,14 @@ fn length_without_line_ends(bytes: &[u8]) -> usize {
     }
 }
 
-/// What `String::from_utf8_lossy` makes of a key, in one buffer of full size.
-fn lossy(bytes: &[u8]) -> SecretKeyValue {
+/// A text that nothing was found in any more.
+fn as_text(clear: &[u8]) -> Result<String, &'static str> {
+    let text = std::str::from_utf8(clear).map_err(|_| WITHHELD_UNSEEN)?;
+    Ok(text.to_owned())
+}
+
+/// What `String::from_utf8_lossy` makes of bytes, in one buffer of full size.
+fn lossy(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let mark = char::REPLACEMENT_CHARACTER
         .encode_utf8(&mut [0; 4])
         .to_owned();
@@ -296,23 +329,25 @@ fn lossy(bytes: &[u8]) -> SecretKeyValue {
             text.extend_from_slice(mark.as_bytes());
         }
     }
-    SecretKeyValue::from_zeroizing(text)
+    text
 }
 
 /// A key each byte of which was taken for a character, as programs print binary strings.
-fn latin(bytes: &[u8]) -> SecretKeyValue {
+fn latin(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.len().saturating_mul(2)));
     for byte in bytes {
         let mut room = Zeroizing::new([0; 4]);
         text.extend_from_slice(char::from(*byte).encode_utf8(&mut *room).as_bytes());
     }
-    SecretKeyValue::from_zeroizing(text)
+    text
 }
 
 /// The text with one mark for each part of it that keys cover.
-fn replaced(text: &[u8], mut spans: Vec<Span>) -> Vec<u8> {
+fn replaced(text: &[u8], mut spans: Vec<Span>) -> Zeroizing<Vec<u8>> {
     spans.sort_unstable();
-    let mut clear = Vec::with_capacity(text.len());
+    // A mark may be longer than what it stands for.
+    let room = spans.len().saturating_mul(CENSORED.len());
+    let mut clear = Zeroizing::new(Vec::with_capacity(text.len().saturating_add(room)));
     let mut done = 0_usize;
     let mut marked = false;
     for (start, end) in spans {

@@ -3,6 +3,7 @@
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::secret::scrub::Scrubber;
+use crate::secret::text::ForeignText;
 use crate::secret::value::{InvalidKey, SecretKeyValue};
 use crate::store::buffer::{FULL_SIZE, LineEnd, ReadBuffer};
 use crate::store::error::StoreError;
@@ -16,9 +17,6 @@ const FORGOTTEN_BYTES: usize = 4 * 1024;
 /// The output of a failed command is scrubbed from its standard error line by line up to so many
 /// lines; beyond that the standard error is withheld.
 const SCRUBBED_LINES: usize = 64;
-
-/// How many bytes of text one byte of a key takes at most in any notation, with room to spare.
-const LONGEST_NOTATION: usize = 16;
 
 /// What a text that cannot be scrubbed with certainty is replaced by.
 const WITHHELD: &str = "withheld, it may quote a key";
@@ -104,24 +102,14 @@ impl ErrorOutput {
         }
     }
 
-    /// The text, scrubbed of what the same command printed on its standard output, and shortened.
-    pub(super) fn scrubbed_of(&self, output: &Output) -> String {
+    /// The text, and what it is to be cleared of: what the same command printed on its standard
+    /// output.
+    pub(super) fn into_text(self, output: &Output) -> ForeignText {
         let Some(keys) = output.possible_keys() else {
-            return WITHHELD.to_owned();
+            return ForeignText::from(WITHHELD);
         };
-        let longest = keys.iter().map(|key| key.expose().len()).max();
-        let scrubber = Scrubber::new(keys);
-        let text = scrubber.scrub(self.kept.filled());
-        if !self.more {
-            return text;
-        }
-        // Where the kept part was cut, half a key may stand that no scrubber knows. It is in sight
-        // only if the text looks different without its last key's length.
-        let margin = longest.unwrap_or(1).saturating_mul(LONGEST_NOTATION);
-        let without_end = self.kept.filled().len().saturating_sub(margin);
-        match self.kept.filled().get(..without_end) {
-            Some(beginning) if scrubber.scrub(beginning) == text => text,
-            _ => WITHHELD.to_owned(),
-        }
+        let text = ForeignText::from(self.kept.filled().to_vec());
+        let text = text.quoting(Scrubber::new(keys));
+        if self.more { text.cut() } else { text }
     }
 }

@@ -48,7 +48,7 @@ impl Run {
         let status = process.finish().map_err(cannot)?;
         if !status.success() {
             return Err(StoreError::Command {
-                stderr: errors.scrubbed_of(&output),
+                stderr: errors.into_text(&output),
                 program,
                 status,
             });

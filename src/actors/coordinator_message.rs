@@ -1,0 +1,122 @@
+//! What the coordinator is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::actors::directory::KeyEntry;
+use crate::actors::key_message::Proposed;
+use crate::actors::overview::Overview;
+use crate::actors::supervision::inbox::Letter;
+use crate::actors::worker::WorkerMessage;
+use crate::journal::load::{LoadedJournal, RotationSecrets};
+use crate::key::event::{Ticket, WriteFailure};
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::state::Snapshot;
+use crate::rotation::effect::Reply;
+use crate::rotation::error::RotationError;
+use crate::rotation::event::{Ask, Event, StepRef};
+use crate::rotation::id::RotationId;
+use crate::worker::callback::Callback;
+
+/// What comes with a request, apart from what its event says.
+pub enum With {
+    /// Nothing.
+    Nothing,
+    /// The keys of a declared change.
+    Secrets(RotationSecrets),
+    /// A key that is being defined.
+    Key(Arc<KeyEntry>),
+    /// A worker that joins.
+    Worker(WorkerName),
+    /// A callback that is being registered.
+    Callback {
+        /// Whose.
+        worker: WorkerName,
+        /// For which key.
+        key: KeyName,
+        /// Its name.
+        name: CallbackName,
+        /// The callback.
+        callback: Callback,
+    },
+}
+
+/// What the coordinator is told.
+pub enum CoordinatorMessage {
+    /// Somebody asks.
+    Ask {
+        /// Makes the event.
+        make: Box<dyn FnOnce(Ask) -> Event + Send>,
+        /// What comes with it.
+        with: Box<With>,
+        /// Whom to answer.
+        reply: oneshot::Sender<Result<Reply, RotationError>>,
+    },
+    /// Something happened that nobody waits for.
+    Happened(Box<Event>),
+    /// A key told what it has.
+    Snapped {
+        /// For which rotation.
+        rotation: RotationId,
+        /// What it has.
+        snapshot: Snapshot,
+    },
+    /// A key told what becomes of its state.
+    Proposed {
+        /// For which step.
+        step: StepRef,
+        /// Which proposal: one that was withdrawn meanwhile counts no more.
+        ticket: Ticket,
+        /// What it told.
+        proposed: Proposed,
+    },
+    /// A worker told something.
+    Worker(WorkerMessage),
+    /// The batch under way ended.
+    Written {
+        /// Its number.
+        number: u64,
+        /// How.
+        result: Result<(), WriteFailure>,
+    },
+    /// Somebody else's write failed, and it is unknown whether it was made.
+    InDoubt(String),
+    /// The journal was read anew: what it has, and whether the batch was made of which that was
+    /// unknown.
+    Reread(Result<(bool, Box<LoadedJournal>), String>),
+    /// What may an operator know?
+    Overview(oneshot::Sender<Overview>),
+    /// An operator takes the keys of a rotation that still holds them.
+    Recover {
+        /// Which.
+        id: RotationId,
+        /// Whom to answer.
+        reply: oneshot::Sender<Option<RotationSecrets>>,
+    },
+    /// The manager shuts down.
+    Close {
+        /// How long running callbacks may go on.
+        grace: Duration,
+        /// Whom to tell when everything is durable.
+        reply: oneshot::Sender<()>,
+    },
+}
+
+impl Letter for CoordinatorMessage {
+    fn is_request(&self) -> bool {
+        match self {
+            Self::Ask { .. } | Self::Overview(_) | Self::Recover { .. } | Self::Close { .. } => {
+                true
+            }
+            Self::Happened(_)
+            | Self::Snapped { .. }
+            | Self::Proposed { .. }
+            | Self::Worker(_)
+            | Self::Written { .. }
+            | Self::InDoubt(_)
+            | Self::Reread(_) => false,
+        }
+    }
+}

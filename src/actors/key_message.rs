@@ -1,0 +1,94 @@
+//! What a key's actor is told.
+
+use tokio::sync::oneshot;
+
+use crate::actors::supervision::inbox::Letter;
+use crate::key::effect::Answer;
+use crate::key::error::KeyError;
+use crate::key::event::{Ask, Event, Ticket};
+use crate::key::machine::KeyFacts;
+use crate::key::state::{RecordChange, Snapshot, StateChange};
+use crate::rotation::id::RotationId;
+use crate::secret::value::SecretKeyPair;
+
+/// What a proposal comes to.
+#[derive(Debug)]
+pub struct Proposed {
+    /// Whether the change changes the key's state.
+    pub applies: bool,
+    /// What becomes of the record.
+    pub record: Option<RecordChange>,
+}
+
+/// What a key's actor is told.
+pub enum KeyMessage {
+    /// Somebody asks.
+    Ask {
+        /// What.
+        ask: Ask,
+        /// Whom to answer.
+        reply: oneshot::Sender<Result<Answer, KeyError>>,
+    },
+    /// Something happened that nobody waits for.
+    Happened(Event),
+    /// A rotation begins and wants to know what the key has.
+    Snapshot {
+        /// A ticket of the key's.
+        ticket: Ticket,
+        /// Whom to answer.
+        reply: oneshot::Sender<Snapshot>,
+    },
+    /// A step wants to change the state.
+    Propose {
+        /// A ticket of the key's.
+        ticket: Ticket,
+        /// The change.
+        change: StateChange,
+        /// Whom to answer.
+        reply: oneshot::Sender<Proposed>,
+    },
+    /// The repo did not answer a look: look again.
+    LookLater {
+        /// Whose look.
+        ticket: Ticket,
+    },
+    /// Now is the time to look again.
+    LookAgain {
+        /// Whose look.
+        ticket: Ticket,
+    },
+    /// A rotation of the key has these keys: no text may show them.
+    Knows {
+        /// The rotation.
+        rotation: RotationId,
+        /// Its keys.
+        pairs: Vec<SecretKeyPair>,
+    },
+    /// A rotation of the key has ended, and its keys are gone.
+    Forgets {
+        /// The rotation.
+        rotation: RotationId,
+    },
+    /// What does the key hold?
+    Held(oneshot::Sender<Option<SecretKeyPair>>),
+    /// What may an operator know?
+    Inspect(oneshot::Sender<KeyFacts>),
+    /// The manager shuts down: whoever waits is told so by the end of the channel.
+    Stop,
+}
+
+impl Letter for KeyMessage {
+    fn is_request(&self) -> bool {
+        match self {
+            Self::Ask { .. } | Self::Held(_) | Self::Inspect(_) => true,
+            Self::Happened(_)
+            | Self::Snapshot { .. }
+            | Self::Propose { .. }
+            | Self::LookLater { .. }
+            | Self::LookAgain { .. }
+            | Self::Knows { .. }
+            | Self::Forgets { .. }
+            | Self::Stop => false,
+        }
+    }
+}

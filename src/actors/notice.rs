@@ -1,0 +1,247 @@
+//! What the shell of the coordinator has to notice of a step of the machine: which key became
+//! defined by it, which callback registered, whose keys were accepted, and who is off the roster.
+
+use std::sync::Arc;
+
+use crate::actors::coordinator::CoordinatorPart;
+use crate::actors::coordinator_message::With;
+use crate::actors::directory::KeyEntry;
+use crate::actors::key_message::KeyMessage;
+use crate::actors::supervision::name::ActorName;
+use crate::actors::supervision::seat::Seat;
+use crate::actors::worker::{WorkerOrder, WorkerPart};
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::event::{Ask, Event};
+use crate::rotation::id::RotationId;
+use crate::worker::callback::Callback;
+
+/// What may come of a step.
+pub enum Notice {
+    /// Nothing that the shell has to know.
+    Nothing,
+    /// A key becomes defined.
+    Defines(Arc<KeyEntry>),
+    /// A callback becomes registered.
+    Registers {
+        /// Whose.
+        worker: WorkerName,
+        /// For which key.
+        key: KeyName,
+        /// Its name.
+        name: CallbackName,
+        /// The callback.
+        callback: Callback,
+    },
+    /// A rotation is accepted, with the keys that came with this request.
+    Accepts(Ask, RotationId),
+    /// A worker is off the roster.
+    Leaves(Ask, WorkerName),
+    /// A callback is off the roster.
+    Removes {
+        /// Who asked.
+        ask: Ask,
+        /// Whose.
+        worker: WorkerName,
+        /// For which key.
+        key: KeyName,
+        /// Its name.
+        name: CallbackName,
+    },
+}
+
+impl Notice {
+    /// What an event may come to.
+    pub fn of(event: &Event) -> Self {
+        match event {
+            Event::Declare { ask, declaration }
+            | Event::Searched {
+                ask, declaration, ..
+            } => Self::Accepts(*ask, declaration.id),
+            Event::Leave { ask, worker, .. } => Self::Leaves(*ask, worker.clone()),
+            Event::RemoveCallback {
+                ask,
+                worker,
+                key,
+                callback,
+                ..
+            } => Self::Removes {
+                ask: *ask,
+                worker: worker.clone(),
+                key: key.clone(),
+                name: callback.clone(),
+            },
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// What is off the roster, but not durably yet.
+pub enum Departing {
+    /// A worker with its actor.
+    Worker(WorkerName, Arc<Seat<WorkerPart>>),
+    /// A callback of a worker and key.
+    Callback(WorkerName, KeyName, CallbackName),
+}
+
+impl CoordinatorPart {
+    /// What a request with what came with it may come to.
+    pub(super) fn notice(&mut self, ask: Ask, with: With, event: &Event) -> Notice {
+        match with {
+            With::Nothing => Notice::of(event),
+            With::Secrets(secrets) => {
+                self.offered.insert(ask, secrets);
+                Notice::of(event)
+            }
+            With::Key(entry) => Notice::Defines(entry),
+            With::Worker(worker) => {
+                self.joining.insert(ask, worker);
+                Notice::Nothing
+            }
+            With::Callback {
+                worker,
+                key,
+                name,
+                callback,
+            } => Notice::Registers {
+                worker,
+                key,
+                name,
+                callback,
+            },
+        }
+    }
+
+    /// Whether the machine knows what the notice is about.
+    pub(super) fn known(&self, notice: &Notice) -> bool {
+        let machine = self.engine.machine();
+        let roster = machine.roster();
+        match notice {
+            Notice::Nothing => false,
+            Notice::Defines(entry) => machine.is_defined(entry.name()),
+            Notice::Registers {
+                worker, key, name, ..
+            } => roster
+                .get(worker)
+                .is_some_and(|entry| entry.has_attached(key, name)),
+            Notice::Accepts(_, id) => machine.is_live(*id),
+            Notice::Leaves(_, worker) => roster.get(worker).is_some(),
+            Notice::Removes {
+                worker, key, name, ..
+            } => roster.get(worker).is_some_and(|entry| entry.has(key, name)),
+        }
+    }
+
+    /// Takes in what a step came to, before anything of it is performed.
+    pub(super) fn take_notice(&mut self, notice: Notice, before: bool) {
+        let now = self.known(&notice);
+        let (begun, ended) = (!before && now, before && !now);
+        match notice {
+            Notice::Defines(entry) if begun => {
+                entry.seat().make_known();
+                let key = entry.name().clone();
+                self.keys.insert(key.clone(), Arc::clone(&entry));
+                self.declarer.directory.add(entry);
+                for id in self.engine.machine().live_of(&key) {
+                    self.let_key_know(id, &key);
+                }
+            }
+            Notice::Defines(refused) => refused.post(KeyMessage::Stop),
+            Notice::Registers {
+                worker,
+                key,
+                name,
+                callback,
+            } if begun => {
+                if let Some(worker) = self.workers.get(&worker) {
+                    worker.post(WorkerOrder::Add {
+                        key,
+                        name,
+                        callback,
+                    });
+                }
+            }
+            Notice::Accepts(ask, id) if begun => {
+                if let Some(secrets) = self.offered.remove(&ask) {
+                    self.secrets.insert(id, secrets);
+                    if let Some(key) = self.engine.machine().key_of(id) {
+                        self.let_key_know(id, &key);
+                    }
+                }
+            }
+            Notice::Leaves(ask, worker) if ended => {
+                if let Some(seat) = self.workers.remove(&worker) {
+                    self.departing.insert(ask, Departing::Worker(worker, seat));
+                }
+            }
+            Notice::Removes {
+                ask,
+                worker,
+                key,
+                name,
+            } if ended => {
+                let callback = Departing::Callback(worker, key, name);
+                self.departing.insert(ask, callback);
+            }
+            Notice::Nothing
+            | Notice::Registers { .. }
+            | Notice::Accepts(..)
+            | Notice::Leaves(..)
+            | Notice::Removes { .. } => {}
+        }
+    }
+
+    /// Tells a key which keys a rotation of it has, so that no text shows them.
+    fn let_key_know(&mut self, rotation: RotationId, key: &KeyName) {
+        let (Some(entry), Some(secrets)) = (self.keys.get(key), self.secrets.get(&rotation)) else {
+            return;
+        };
+        let pairs = [&secrets.old, &secrets.new];
+        let pairs = pairs.into_iter().flatten().cloned().collect();
+        entry.post(KeyMessage::Knows { rotation, pairs });
+        self.known.insert(rotation, key.clone());
+    }
+
+    /// Lets a key forget the keys of a rotation that holds them no more.
+    pub(super) fn let_key_forget(&mut self, rotation: RotationId) {
+        let key = self.known.remove(&rotation);
+        if let Some(entry) = key.and_then(|key| self.keys.get(&key)) {
+            entry.post(KeyMessage::Forgets { rotation });
+        }
+    }
+
+    /// After the journal was read anew: the keys of some rotations may be gone.
+    pub(super) fn let_keys_forget(&mut self) {
+        let gone = self
+            .known
+            .keys()
+            .filter(|id| !self.secrets.contains_key(id));
+        for rotation in gone.copied().collect::<Vec<_>>() {
+            self.let_key_forget(rotation);
+        }
+    }
+
+    /// What was off the roster is so durably, or is not after all.
+    pub(super) fn depart(&mut self, ask: Ask, is_gone: bool) {
+        match self.departing.remove(&ask) {
+            None => {}
+            Some(Departing::Worker(worker, seat)) if is_gone => {
+                if !self.workers.contains_key(&worker) {
+                    self.means.supervision.forget(&ActorName::Worker(worker));
+                }
+                seat.post(WorkerOrder::Stop);
+            }
+            Some(Departing::Worker(worker, seat)) => {
+                self.workers.entry(worker).or_insert(seat);
+            }
+            Some(Departing::Callback(worker, key, name)) => {
+                let roster = self.engine.machine().roster();
+                let entry = roster.get(&worker);
+                // One that was registered again since stays.
+                let is_back = entry.is_some_and(|entry| entry.has_attached(&key, &name));
+                if let Some(worker) = self.workers.get(&worker).filter(|_| is_gone && !is_back) {
+                    worker.post(WorkerOrder::Remove { key, name });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The seat of an actor: its name and inbox, and between two lives its part.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actix::{Actor, ArbiterHandle};
+
+use crate::actors::supervision::budget::{Budget, RestartLimits};
+use crate::actors::supervision::fault_point::FaultPoints;
+use crate::actors::supervision::inbox::Inbox;
+use crate::actors::supervision::life::{Life, Part};
+use crate::actors::supervision::name::{ActorName, ActorState, ActorStatus};
+use crate::actors::supervision::supervisor::{Child, Supervision};
+use crate::key::time::Time;
+
+/// Whether an actor that died is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upbringing {
+    /// It is, until it has died too often.
+    Permanent,
+    /// It is not.
+    Temporary,
+}
+
+/// What a supervisor does about a death.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Start it again after this time.
+    Restart(Duration),
+    /// Leave it.
+    GiveUp,
+}
+
+struct Rest<P> {
+    /// Here between two lives.
+    part: Option<P>,
+    state: ActorState,
+    ended: bool,
+    budget: Budget,
+    restarts: u64,
+    last_failure: Option<String>,
+}
+
+/// Where an actor lives.
+pub struct Seat<P: Part> {
+    name: ActorName,
+    upbringing: Upbringing,
+    inbox: Inbox<P::Message>,
+    arbiter: ArbiterHandle,
+    supervision: Supervision,
+    failed: AtomicBool,
+    rest: Mutex<Rest<P>>,
+    fault_points: Arc<FaultPoints>,
+}
+
+impl<P: Part> Seat<P> {
+    /// A seat whose actor begins its first life at once. `make` is given the seat, to have messages
+    /// posted to it.
+    pub fn take(
+        name: ActorName,
+        upbringing: Upbringing,
+        arbiter: ArbiterHandle,
+        supervision: Supervision,
+        make: impl FnOnce(&Arc<Self>) -> P,
+    ) -> Arc<Self> {
+        let seat = Arc::new(Self {
+            name,
+            upbringing,
+            inbox: Inbox::new(),
+            arbiter,
+            supervision,
+            failed: AtomicBool::new(false),
+            rest: Mutex::new(Rest {
+                part: None,
+                state: ActorState::Running,
+                ended: false,
+                budget: Budget::default(),
+                restarts: 0,
+                last_failure: None,
+            }),
+            fault_points: Arc::default(),
+        });
+        let part = make(&seat);
+        seat.lock().part = Some(part);
+        seat.begin_life();
+        seat
+    }
+
+    /// Makes it known to its supervisor, in place of an earlier one of its name.
+    pub fn make_known(self: &Arc<Self>) {
+        let child = Arc::clone(self) as Arc<dyn Child>;
+        self.supervision.adopt(child);
+    }
+
+    /// Posts a message; one that is refused is dropped, by which its asker is told.
+    pub fn post(&self, message: P::Message) {
+        drop(self.inbox.offer(message));
+    }
+
+    /// Posts a message; answers it where no life will read it.
+    pub fn offer(&self, message: P::Message) -> Option<P::Message> {
+        self.inbox.offer(message)
+    }
+
+    /// Why nobody answers here, if the actor has failed.
+    pub fn failure(&self) -> Option<String> {
+        if !self.failed.load(Ordering::SeqCst) {
+            return None;
+        }
+        let rest = self.lock();
+        let why = rest.last_failure.clone();
+        Some(why.unwrap_or_else(|| "for an unknown reason".to_owned()))
+    }
+
+    /// The points at which a test may let it die.
+    pub fn fault_points(&self) -> &Arc<FaultPoints> {
+        &self.fault_points
+    }
+
+    pub(super) fn inbox(&self) -> &Inbox<P::Message> {
+        &self.inbox
+    }
+
+    /// A life is over; the part is back, and the supervisor told.
+    pub(super) fn vacated(self: &Arc<Self>, part: P, reason: String) {
+        let mut rest = self.lock();
+        rest.part = Some(part);
+        if rest.ended || self.supervision.is_closed() {
+            drop(rest);
+            self.end();
+            return;
+        }
+        rest.state = ActorState::Restarting;
+        rest.last_failure = Some(reason);
+        drop(rest);
+        let child = Arc::clone(self) as Arc<dyn Child>;
+        if !self.supervision.died(Arc::clone(&child)) {
+            child.give_up();
+        }
+    }
+
+    /// The part has ended by itself.
+    pub(super) fn ended(&self, part: P) {
+        self.lock().part = Some(part);
+        self.end();
+    }
+
+    fn begin_life(self: &Arc<Self>) {
+        let mut rest = self.lock();
+        let Some(part) = rest.part.take() else {
+            return;
+        };
+        rest.state = ActorState::Running;
+        drop(rest);
+        let seat = Arc::clone(self);
+        Life::start_in_arbiter(&self.arbiter, move |_| Life::new(part, seat));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rest<P>> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<P: Part> Child for Seat<P> {
+    fn status(&self) -> ActorStatus {
+        let rest = self.lock();
+        ActorStatus {
+            actor: self.name.clone(),
+            state: rest.state,
+            restarts: rest.restarts,
+            last_failure: rest.last_failure.clone(),
+        }
+    }
+
+    fn judge(&self, limits: &RestartLimits, now: Time) -> Verdict {
+        if self.upbringing == Upbringing::Temporary {
+            return Verdict::GiveUp;
+        }
+        let mut rest = self.lock();
+        let due = rest.part.as_ref().and_then(Part::deadline);
+        match (rest.budget.spend(limits, now), due) {
+            (Some(after), Some(due)) => Verdict::Restart(after.min(now.until(due))),
+            (Some(after), None) => Verdict::Restart(after),
+            (None, _) => Verdict::GiveUp,
+        }
+    }
+
+    fn restart(self: Arc<Self>) {
+        let mut rest = self.lock();
+        if rest.ended || rest.part.is_none() {
+            return;
+        }
+        rest.restarts += 1;
+        drop(rest);
+        self.failed.store(false, Ordering::SeqCst);
+        self.inbox.admit_requests();
+        self.begin_life();
+    }
+
+    fn give_up(&self) {
+        let mut rest = self.lock();
+        rest.state = ActorState::Failed;
+        let why = rest.last_failure.clone().unwrap_or_default();
+        let part = rest.part.take();
+        drop(rest);
+        self.failed.store(true, Ordering::SeqCst);
+        self.inbox.refuse_requests();
+        let Some(mut part) = part else {
+            return;
+        };
+        part.fail(&why);
+        match self.upbringing {
+            Upbringing::Permanent => self.lock().part = Some(part),
+            Upbringing::Temporary => {
+                for message in self.inbox.close() {
+                    part.refuse(message);
+                }
+            }
+        }
+    }
+
+    fn renew(self: Arc<Self>) -> bool {
+        let mut rest = self.lock();
+        if rest.state != ActorState::Failed || self.upbringing == Upbringing::Temporary {
+            return false;
+        }
+        rest.budget.renew();
+        drop(rest);
+        self.restart();
+        true
+    }
+
+    fn end(&self) {
+        let mut rest = self.lock();
+        rest.ended = true;
+        let part = rest.part.take();
+        drop(rest);
+        let Some(mut part) = part else {
+            drop(self.inbox.close());
+            return;
+        };
+        for message in self.inbox.close() {
+            part.refuse(message);
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    fn kill_at(&self, point: u64) {
+        self.fault_points.kill_at(point);
+        // An actor that has nothing to do dies as well.
+        self.inbox.rouse();
+    }
+}

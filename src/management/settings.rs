@@ -1,0 +1,70 @@
+//! What can be set of a manager, and every default.
+
+use std::time::Duration;
+
+use crate::actors::supervision::budget::RestartLimits;
+use crate::guard::plugins::PluginThreads;
+#[cfg(feature = "testing")]
+use crate::management::testing::PluginPanics;
+use crate::rotation::machine::RotationConfig;
+
+/// How long a due step waits for its worker and callback by default.
+pub const DEFAULT_WORKER_WAIT: Duration = Duration::from_secs(60);
+/// After how many crashes in a row a step has Failed by default.
+pub const DEFAULT_MAX_CRASHES: u32 = 5;
+/// How many callbacks a worker may have by default.
+pub const DEFAULT_MAX_CALLBACKS: usize = 1_024;
+/// How long after a failed attempt to reopen the repo the next one is made by default.
+pub const DEFAULT_REOPEN_EVERY: Duration = Duration::from_secs(5);
+/// How many requests for keys a worker may have under way by default.
+pub const DEFAULT_MAX_WORKER_REQUESTS: usize = 256;
+/// How many blocking stores may run at once by default.
+pub const DEFAULT_STORE_THREADS: usize = 64;
+/// How many blocking callbacks may run at once by default.
+pub const DEFAULT_CALLBACK_THREADS: usize = 256;
+/// How long running callbacks may go on at shutdown by default.
+pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+/// How often a dead actor is started again, by default, within [`DEFAULT_RESTARTS_WITHIN`].
+pub const DEFAULT_MAX_RESTARTS: u32 = 5;
+/// The time in which restarts are counted by default.
+pub const DEFAULT_RESTARTS_WITHIN: Duration = Duration::from_secs(10);
+/// How long the first restart of an actor waits by default.
+pub const DEFAULT_RESTART_BACKOFF: Duration = Duration::from_millis(10);
+
+/// What can be set apart from the plug-ins.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) rotation: RotationConfig,
+    pub(crate) threads: PluginThreads,
+    pub(crate) restarts: RestartLimits,
+    pub(crate) shutdown_grace: Duration,
+    pub(crate) max_worker_requests: usize,
+    #[cfg(feature = "testing")]
+    pub(crate) panics: PluginPanics,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            rotation: RotationConfig {
+                worker_wait: Some(DEFAULT_WORKER_WAIT),
+                max_crashes: DEFAULT_MAX_CRASHES,
+                max_callbacks: DEFAULT_MAX_CALLBACKS,
+                reopen_every: DEFAULT_REOPEN_EVERY,
+            },
+            threads: PluginThreads {
+                stores: DEFAULT_STORE_THREADS,
+                callbacks: DEFAULT_CALLBACK_THREADS,
+            },
+            restarts: RestartLimits {
+                most: DEFAULT_MAX_RESTARTS,
+                within: DEFAULT_RESTARTS_WITHIN,
+                backoff: DEFAULT_RESTART_BACKOFF,
+            },
+            shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
+            max_worker_requests: DEFAULT_MAX_WORKER_REQUESTS,
+            #[cfg(feature = "testing")]
+            panics: PluginPanics::default(),
+        }
+    }
+}

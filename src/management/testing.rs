@@ -1,0 +1,171 @@
+//! Fault injection for tests, with the feature `testing` only: any actor is killed, or a plug-in
+//! call panics, when a test says so.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use zeroize::Zeroizing;
+
+use crate::actors::supervision::name::ActorName;
+use crate::crypto::crypto_tool::CryptoTool;
+use crate::crypto::error::CryptoError;
+use crate::management::keys_management::KeysManagement;
+use crate::repo::batch::Batch;
+use crate::repo::error::RepoError;
+use crate::repo::space::Space;
+use crate::repo::state_repo::{StateRepo, Visitor};
+use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
+use crate::worker::callback::{Callback, Kind};
+
+impl KeysManagement {
+    /// Lets an actor die, in the middle of what it does: at its fault point of this number from now
+    /// on, 1 being the next. There is one before each message that it takes, and one before each
+    /// thing that it does because of it; an idle actor passes the first at once. False if no such
+    /// actor is known.
+    pub fn kill_actor(&self, actor: &ActorName, fault_point: u64) -> bool {
+        self.inner.supervision.kill_at(actor, fault_point)
+    }
+}
+
+/// A kind of plug-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Plugin {
+    /// A store that is asked for keys.
+    Store,
+    /// A callback that is called.
+    Callback,
+    /// The state repo.
+    Repo,
+    /// The crypto tool.
+    Crypto,
+}
+
+impl Plugin {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Store, Self::Callback, Self::Repo, Self::Crypto];
+}
+
+/// Which plug-in calls panic. A clone is the same one: a test keeps one and gives one to the builder.
+#[derive(Clone, Default)]
+pub struct PluginPanics {
+    left: Arc<[AtomicU64; 4]>,
+}
+
+impl fmt::Debug for PluginPanics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PluginPanics")
+    }
+}
+
+impl PluginPanics {
+    /// The call of this number from now on panics, 1 being the next; 0 none.
+    pub fn panic_at(&self, plugin: Plugin, call: u64) {
+        self.counter(plugin).store(call, Ordering::SeqCst);
+    }
+
+    /// Whether the panic that was asked for last is still to come.
+    pub fn is_to_come(&self, plugin: Plugin) -> bool {
+        self.counter(plugin).load(Ordering::SeqCst) > 0
+    }
+
+    fn counter(&self, plugin: Plugin) -> &AtomicU64 {
+        let [store, callback, repo, crypto] = &*self.left;
+        match plugin {
+            Plugin::Store => store,
+            Plugin::Callback => callback,
+            Plugin::Repo => repo,
+            Plugin::Crypto => crypto,
+        }
+    }
+
+    fn pass(&self, plugin: Plugin) {
+        let order = Ordering::SeqCst;
+        let one_less = |left: u64| left.checked_sub(1);
+        if self.counter(plugin).fetch_update(order, order, one_less) == Ok(1) {
+            std::panic::resume_unwind(Box::new("a plug-in panics for a test"));
+        }
+    }
+
+    pub(crate) fn store(&self, store: Arc<dyn KeysStore>) -> Arc<dyn KeysStore> {
+        let panics = self.clone();
+        Arc::new(Panicking { of: store, panics })
+    }
+
+    pub(crate) fn repo(&self, repo: Arc<dyn StateRepo>) -> Arc<dyn StateRepo> {
+        let panics = self.clone();
+        Arc::new(Panicking { of: repo, panics })
+    }
+
+    pub(crate) fn crypto(&self, tool: Arc<dyn CryptoTool>) -> Arc<dyn CryptoTool> {
+        let panics = self.clone();
+        Arc::new(Panicking { of: tool, panics })
+    }
+
+    pub(crate) fn callback(&self, callback: Callback) -> Callback {
+        let panics = self.clone();
+        Callback(match callback.0 {
+            Kind::Async(call) => Kind::Async(Arc::new(move |change| {
+                let (panics, called) = (panics.clone(), call(change));
+                Box::pin(async move {
+                    panics.pass(Plugin::Callback);
+                    called.await
+                })
+            })),
+            Kind::Blocking(call) => Kind::Blocking(Arc::new(move |change| {
+                panics.pass(Plugin::Callback);
+                call(change)
+            })),
+        })
+    }
+}
+
+struct Panicking<T: ?Sized> {
+    of: Arc<T>,
+    panics: PluginPanics,
+}
+
+impl KeysStore for Panicking<dyn KeysStore> {
+    fn fetch(&self, request: &StoreRequest) -> Fetching {
+        self.panics.pass(Plugin::Store);
+        self.of.fetch(request)
+    }
+}
+
+impl StateRepo for Panicking<dyn StateRepo> {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
+        self.panics.pass(Plugin::Repo);
+        self.of.get(space, key)
+    }
+
+    fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
+        self.panics.pass(Plugin::Repo);
+        self.of.scan(space, prefix, visit)
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<(), RepoError> {
+        self.panics.pass(Plugin::Repo);
+        self.of.apply(batch)
+    }
+
+    fn reopen(&self) -> Result<(), RepoError> {
+        self.panics.pass(Plugin::Repo);
+        self.of.reopen()
+    }
+
+    fn close(&self) -> Result<(), RepoError> {
+        self.of.close()
+    }
+}
+
+impl CryptoTool for Panicking<dyn CryptoTool> {
+    fn seal(&self, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        self.panics.pass(Plugin::Crypto);
+        self.of.seal(plain, associated)
+    }
+
+    fn open(&self, sealed: &[u8], associated: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+        self.panics.pass(Plugin::Crypto);
+        self.of.open(sealed, associated)
+    }
+}

@@ -1,0 +1,165 @@
+//! What becomes of effects that wait for a write that failed: who asked is told, what was prepared is
+//! let go, and what follows from a write that may have been made all the same is held.
+
+use crate::rotation::effect::{Fact, Reply, RotationEffect};
+use crate::rotation::engine::{Action, RotationEngine};
+use crate::rotation::error::RotationError;
+use crate::rotation::event::{Ask, Event, Moment, StepRef};
+use crate::rotation::id::RotationId;
+
+impl RotationEngine {
+    /// What waits for a write that failed: where that may have been made all the same, what follows
+    /// from it waits until it is known; who asked is told now.
+    pub(crate) fn in_doubt(
+        &mut self,
+        effect: RotationEffect,
+        why: &str,
+        unknown: bool,
+        now: Moment,
+    ) -> Vec<Action> {
+        let why = why.to_owned();
+        match effect {
+            RotationEffect::Reply { ask, reply, .. } => {
+                if let Some(id) = self.waits.get(&ask).copied() {
+                    if self.machine.closed {
+                        return vec![self.shut_down(ask, id)];
+                    }
+                    self.wait_again.push(ask);
+                    return Vec::new();
+                }
+                let mut actions = self.unsay(ask, &reply, now);
+                let id = match &reply {
+                    Ok(Reply::Accepted { id }) => Some(*id),
+                    Ok(Reply::Report(report)) => Some(report.id),
+                    Ok(Reply::Done | Reply::Joined { .. } | Reply::NotLive { .. }) | Err(_) => None,
+                };
+                let told = match (reply, unknown) {
+                    (Err(error), _) => Err(error),
+                    (Ok(_), true) => Err(RotationError::Unwritten { id, why }),
+                    (Ok(_), false) => Err(RotationError::RepoUnavailable { why }),
+                };
+                actions.push(self.tell(ask, told));
+                actions
+            }
+            RotationEffect::Search { ask, .. } => {
+                vec![self.tell(ask, Err(RotationError::RepoUnavailable { why }))]
+            }
+            RotationEffect::Call { step, .. } => {
+                vec![Action::Perform(RotationEffect::Release { step })]
+            }
+            effect if unknown => {
+                self.held.push(effect);
+                Vec::new()
+            }
+            effect => self.take_back(effect).into_iter().collect(),
+        }
+    }
+
+    /// Who is to wait again once the journal was read will not: this life ends.
+    pub(crate) fn send_away(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for ask in std::mem::take(&mut self.wait_again) {
+            if let Some(id) = self.waits.get(&ask).copied() {
+                actions.push(self.shut_down(ask, id));
+            }
+        }
+        actions
+    }
+
+    fn shut_down(&mut self, ask: Ask, id: RotationId) -> Action {
+        let id = Some(id);
+        self.tell(ask, Err(RotationError::ShutDown { id }))
+    }
+
+    fn tell(&mut self, ask: Ask, reply: Result<Reply, RotationError>) -> Action {
+        let after = 0;
+        self.perform(RotationEffect::Reply { after, ask, reply })
+    }
+
+    /// Who is told that a join or registration failed is not here, and has not registered; who is
+    /// told that a leave or removal failed is here, with its callbacks, as far as the journal will
+    /// have them.
+    fn unsay(
+        &mut self,
+        ask: Ask,
+        reply: &Result<Reply, RotationError>,
+        now: Moment,
+    ) -> Vec<Action> {
+        if let Ok(Reply::Joined { incarnation }) = reply
+            && let Some(worker) = self.machine.roster().worker_of(*incarnation)
+        {
+            let incarnation = *incarnation;
+            let died = Event::Died {
+                worker,
+                incarnation,
+            };
+            let effects = self.machine.step(died, now);
+            return self.take_in(effects);
+        }
+        if *reply != Ok(Reply::Done) {
+            return Vec::new();
+        }
+        if let Some((worker, key, callback)) = self.registering.remove(&ask) {
+            self.machine.roster.detach(&worker, &key, &callback);
+        }
+        if let Some((worker, entry)) = self.leaving.remove(&ask) {
+            self.machine.roster.put_back(&worker, entry);
+        }
+        if let Some((life, worker, key, callback)) = self.removing.remove(&ask)
+            && self.machine.roster.worker_of(life).as_ref() == Some(&worker)
+        {
+            self.machine.roster.attach(&worker, &key, &callback);
+        }
+        Vec::new()
+    }
+
+    /// An effect whose write was not made.
+    pub(crate) fn take_back(&self, effect: RotationEffect) -> Option<Action> {
+        match effect {
+            RotationEffect::Adopt { step, .. } => {
+                Some(Action::Perform(RotationEffect::Withdraw { step }))
+            }
+            RotationEffect::Write { .. }
+            | RotationEffect::Reply { .. }
+            | RotationEffect::Search { .. }
+            | RotationEffect::Snapshot { .. }
+            | RotationEffect::Prepare { .. }
+            | RotationEffect::Release { .. }
+            | RotationEffect::Call { .. }
+            | RotationEffect::Propose { .. }
+            | RotationEffect::Withdraw { .. }
+            | RotationEffect::Supersede { .. }
+            | RotationEffect::Stopped { .. }
+            | RotationEffect::Settled { .. } => None,
+        }
+    }
+}
+
+/// The steps that a batch settles.
+pub(crate) fn settled(batch: &[Fact]) -> Vec<StepRef> {
+    let mut steps = Vec::new();
+    for fact in batch {
+        match fact {
+            Fact::Step(rotation, _, step) if step.is_settled() => steps.push(StepRef {
+                rotation: *rotation,
+                step: step.no,
+            }),
+            Fact::Ended(header, of) => steps.extend(of.iter().map(|step| StepRef {
+                rotation: header.id,
+                step: step.no,
+            })),
+            Fact::Step(..)
+            | Fact::NextSequence(_)
+            | Fact::Member(_)
+            | Fact::MemberGone(_)
+            | Fact::Callback(_)
+            | Fact::CallbackGone { .. }
+            | Fact::Rotation(_)
+            | Fact::Keys(_)
+            | Fact::Snapshot(_)
+            | Fact::Record(_)
+            | Fact::Dismissed(_) => {}
+        }
+    }
+    steps
+}

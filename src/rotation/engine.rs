@@ -1,0 +1,399 @@
+//! The engine of all rotations: the machine, the outbox in front of the journal, and what is done
+//! when a write fails or the coordinator's actor dies. What it wants done comes out as actions, in
+//! order; the shell performs them and tells how they ended.
+
+use std::collections::BTreeMap;
+
+use crate::key::event::WriteFailure;
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::time::Time;
+use crate::rotation::doubt::settled;
+use crate::rotation::effect::{Fact, RotationEffect};
+use crate::rotation::event::{Ask, Event, Moment, Recovery, StepOutcome, StepRef};
+use crate::rotation::id::RotationId;
+use crate::rotation::machine::RotationMachine;
+use crate::rotation::outbox::Outbox;
+use crate::rotation::replay::DurableFacts;
+use crate::rotation::roster::WorkerEntry;
+
+/// What the engine wants done.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Write this as one batch; the end comes back through [`RotationEngine::written`].
+    Write(Vec<Fact>),
+    /// Reopen the journal where it is in doubt, and read it anew, after every write that was asked
+    /// for; the end comes back through [`RotationEngine::reopened`].
+    Reopen,
+    /// Perform an effect: what it waits for is durable.
+    Perform(RotationEffect),
+}
+
+/// What a journal that was read anew has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Reread {
+    /// What is durable.
+    pub facts: DurableFacts,
+    /// Whether the batch of which that was unknown was made.
+    pub batch_was_made: bool,
+}
+
+/// How far the engine is on its way back from a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+enum Phase {
+    /// Nothing is wrong.
+    #[default]
+    Going,
+    /// The end of the batch under way is awaited.
+    Draining,
+    /// The journal is being read anew.
+    Reading,
+    /// It is to be read anew at this time.
+    Waiting(Time),
+}
+
+/// The machine of all rotations behind its outbox.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RotationEngine {
+    pub(crate) machine: RotationMachine,
+    outbox: Outbox,
+    phase: Phase,
+    last_read: Option<Time>,
+    /// What waits for a batch of which nobody knows whether it was made.
+    pub(crate) held: Vec<RotationEffect>,
+    /// The callbacks under way, with their attempts.
+    running: BTreeMap<StepRef, u32>,
+    /// How callbacks ended of which that is not durable yet, with their attempts.
+    results: BTreeMap<StepRef, (u32, StepOutcome)>,
+    /// The steps that the batch under way settles.
+    settling: Vec<StepRef>,
+    /// Who waits for which rotation.
+    pub(crate) waits: BTreeMap<Ask, RotationId>,
+    /// Who is to wait again once the journal was read.
+    pub(crate) wait_again: Vec<Ask>,
+    pub(crate) registering: BTreeMap<Ask, (WorkerName, KeyName, CallbackName)>,
+    /// Who leaves or is removed, as it was before: that may turn out not to be made.
+    pub(crate) leaving: BTreeMap<Ask, (WorkerName, WorkerEntry)>,
+    /// Whose callback is removed, and of which life.
+    pub(crate) removing: BTreeMap<Ask, (u64, WorkerName, KeyName, CallbackName)>,
+}
+
+impl RotationEngine {
+    /// The engine of a machine that the journal left.
+    pub fn new(machine: RotationMachine) -> Self {
+        Self {
+            machine,
+            outbox: Outbox::default(),
+            phase: Phase::Going,
+            last_read: None,
+            held: Vec::new(),
+            running: BTreeMap::new(),
+            results: BTreeMap::new(),
+            settling: Vec::new(),
+            waits: BTreeMap::new(),
+            wait_again: Vec::new(),
+            registering: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            removing: BTreeMap::new(),
+        }
+    }
+
+    /// The machine.
+    pub fn machine(&self) -> &RotationMachine {
+        &self.machine
+    }
+
+    /// Takes one event in.
+    pub fn step(&mut self, event: Event, now: Moment) -> Vec<Action> {
+        self.note(&event, now);
+        let read_again = matches!(event, Event::Tick) && self.is_time_to_read(now.time);
+        let ends = matches!(event, Event::Interrupt);
+        let effects = self.machine.step(event, now);
+        let mut actions = self.take_in(effects);
+        if ends {
+            actions.extend(self.send_away());
+        }
+        if read_again {
+            actions.push(self.read(now.time));
+        }
+        actions
+    }
+
+    /// The batch under way ended.
+    pub fn written(&mut self, result: Result<(), WriteFailure>, now: Moment) -> Vec<Action> {
+        if !self.outbox.is_writing() {
+            return Vec::new();
+        }
+        match result {
+            Ok(()) => {
+                for step in std::mem::take(&mut self.settling) {
+                    self.results.remove(&step);
+                }
+                let free = self.outbox.written();
+                let mut actions: Vec<Action> = free.into_iter().map(|e| self.perform(e)).collect();
+                match self.phase {
+                    Phase::Draining => actions.extend(self.begin_to_read(now.time)),
+                    Phase::Going | Phase::Reading | Phase::Waiting(_) => {
+                        actions.extend(self.take_in(Vec::new()));
+                    }
+                }
+                actions
+            }
+            Err(failure) => self.failed(failure, now),
+        }
+    }
+
+    /// What is known may not be true any more, because somebody else's write failed. Rotations pause
+    /// until the journal was read anew.
+    pub fn interrupted(&mut self, why: String, now: Moment) -> Vec<Action> {
+        match self.phase {
+            Phase::Going => {
+                let mut actions = self.pause(why, now);
+                if self.outbox.is_writing() {
+                    self.phase = Phase::Draining;
+                } else {
+                    actions.extend(self.begin_to_read(now.time));
+                }
+                actions
+            }
+            Phase::Draining | Phase::Reading | Phase::Waiting(_) => Vec::new(),
+        }
+    }
+
+    /// The actor that had the engine died, perhaps in the middle of a step. Rotations pause until the
+    /// journal was read anew, at once.
+    pub fn restarted(&mut self, why: String, now: Moment) -> Vec<Action> {
+        self.machine.forget_half_a_step();
+        if self.phase == Phase::Going {
+            self.last_read = None;
+        }
+        self.interrupted(why, now)
+    }
+
+    /// The journal was read anew, or could not be.
+    pub fn reopened(&mut self, found: Result<Reread, String>, now: Moment) -> Vec<Action> {
+        if self.phase != Phase::Reading {
+            return Vec::new();
+        }
+        let reread = match found {
+            Ok(reread) => reread,
+            Err(why) => {
+                self.phase = Phase::Waiting(self.next_read(now.time));
+                let effects = self.machine.step(Event::Paused { why }, now);
+                return self.take_in(effects);
+            }
+        };
+        self.phase = Phase::Going;
+        let mut actions = Vec::new();
+        for effect in std::mem::take(&mut self.held) {
+            if reread.batch_was_made {
+                actions.push(self.perform(effect));
+            } else {
+                actions.extend(self.take_back(effect));
+            }
+        }
+        self.outbox.reset();
+        let recovery = Recovery {
+            facts: reread.facts,
+            running: self.running.clone(),
+            results: self.results.clone(),
+        };
+        let effects = self.machine.step(Event::Recovered(Box::new(recovery)), now);
+        actions.extend(self.take_in(effects));
+        for ask in std::mem::take(&mut self.wait_again) {
+            if let Some(id) = self.waits.get(&ask).copied() {
+                actions.extend(self.step(Event::Wait { ask, id }, now));
+            }
+        }
+        actions
+    }
+
+    /// When `Tick` is due next.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let read = match self.phase {
+            Phase::Waiting(at) => Some(at),
+            Phase::Going | Phase::Draining | Phase::Reading => None,
+        };
+        let due = self.machine.next_deadline();
+        read.into_iter().chain(due).min()
+    }
+
+    /// Whether a callback runs, or its end is being taken into account.
+    pub fn has_running(&self) -> bool {
+        match self.phase {
+            Phase::Going => self.machine.has_running(),
+            Phase::Draining | Phase::Reading | Phase::Waiting(_) => !self.running.is_empty(),
+        }
+    }
+
+    /// Whether everything that can be written is durable.
+    pub fn is_settled(&self) -> bool {
+        self.outbox.is_settled()
+    }
+
+    /// Whether how this step's callback ended is not durable yet.
+    pub fn keeps(&self, step: StepRef) -> bool {
+        self.results.contains_key(&step)
+    }
+
+    fn note(&mut self, event: &Event, now: Moment) {
+        match event {
+            Event::Died {
+                worker,
+                incarnation,
+            } => {
+                let leaving = self.leaving.values_mut();
+                for (_, entry) in leaving.filter(|(name, _)| name == worker) {
+                    entry.die(*incarnation, now.time);
+                }
+            }
+            Event::Leave { ask, worker, .. } => {
+                if let Some(entry) = self.machine.roster().get(worker) {
+                    let leaving = (worker.clone(), entry.clone());
+                    self.leaving.insert(*ask, leaving);
+                }
+            }
+            Event::RemoveCallback {
+                ask,
+                worker,
+                key,
+                callback,
+            } => {
+                let entry = self.machine.roster().get(worker);
+                let here = entry.filter(|entry| entry.has_attached(key, callback));
+                if let Some(life) = here.and_then(WorkerEntry::incarnation) {
+                    let removing = (life, worker.clone(), key.clone(), callback.clone());
+                    self.removing.insert(*ask, removing);
+                }
+            }
+            Event::Ended {
+                step,
+                attempt,
+                outcome,
+            } if self.running.get(step) == Some(attempt) => {
+                self.running.remove(step);
+                self.results.insert(*step, (*attempt, outcome.clone()));
+            }
+            Event::Uncalled { step, attempt } if self.running.get(step) == Some(attempt) => {
+                self.running.remove(step);
+            }
+            Event::Wait { ask, id } => {
+                self.waits.insert(*ask, *id);
+            }
+            Event::Gone { ask } => {
+                self.waits.remove(ask);
+                self.registering.remove(ask);
+            }
+            Event::Register {
+                ask,
+                worker,
+                key,
+                callback,
+                ..
+            } => {
+                let registering = (worker.clone(), key.clone(), callback.clone());
+                self.registering.insert(*ask, registering);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn take_in(&mut self, effects: Vec<RotationEffect>) -> Vec<Action> {
+        let free = self.outbox.take_in(effects);
+        let mut actions: Vec<Action> = free.into_iter().map(|e| self.perform(e)).collect();
+        if let Some(batch) = self.outbox.next_batch() {
+            self.settling = settled(&batch);
+            actions.push(Action::Write(batch));
+        }
+        actions
+    }
+
+    pub(crate) fn perform(&mut self, effect: RotationEffect) -> Action {
+        match &effect {
+            RotationEffect::Call { step, attempt, .. } => {
+                if !self.machine.is_called(*step, *attempt) {
+                    return Action::Perform(RotationEffect::Release { step: *step });
+                }
+                self.running.insert(*step, *attempt);
+                self.results.remove(step);
+            }
+            RotationEffect::Reply { ask, .. } => self.forget(*ask),
+            RotationEffect::Settled { report, .. } => {
+                self.results.retain(|step, _| step.rotation != report.id);
+            }
+            RotationEffect::Write { .. }
+            | RotationEffect::Search { .. }
+            | RotationEffect::Snapshot { .. }
+            | RotationEffect::Prepare { .. }
+            | RotationEffect::Release { .. }
+            | RotationEffect::Propose { .. }
+            | RotationEffect::Withdraw { .. }
+            | RotationEffect::Adopt { .. }
+            | RotationEffect::Supersede { .. }
+            | RotationEffect::Stopped { .. } => {}
+        }
+        Action::Perform(effect)
+    }
+
+    fn forget(&mut self, ask: Ask) {
+        self.waits.remove(&ask);
+        self.registering.remove(&ask);
+        self.leaving.remove(&ask);
+        self.removing.remove(&ask);
+    }
+
+    fn failed(&mut self, failure: WriteFailure, now: Moment) -> Vec<Action> {
+        let WriteFailure { why, unknown } = failure;
+        self.settling.clear();
+        let mut actions = match self.phase {
+            Phase::Going => self.pause(why.clone(), now),
+            Phase::Draining | Phase::Reading | Phase::Waiting(_) => Vec::new(),
+        };
+        for effect in self.outbox.doubt() {
+            actions.extend(self.in_doubt(effect, &why, unknown, now));
+        }
+        actions.extend(self.begin_to_read(now.time));
+        actions
+    }
+
+    /// Writes nothing more; what waits for a write that was never begun is given up.
+    fn pause(&mut self, why: String, now: Moment) -> Vec<Action> {
+        let given_up = self.outbox.halt();
+        let paused = Event::Paused { why: why.clone() };
+        let effects = self.machine.step(paused, now);
+        let mut actions = self.take_in(effects);
+        for effect in given_up {
+            actions.extend(self.in_doubt(effect, &why, false, now));
+        }
+        actions
+    }
+
+    /// Reads the journal anew, or waits until it may be: one attempt follows another only after
+    /// the time that is set.
+    fn begin_to_read(&mut self, now: Time) -> Option<Action> {
+        match self.last_read.map(|_| self.next_read_after_last()) {
+            Some(at) if at > now => {
+                self.phase = Phase::Waiting(at);
+                None
+            }
+            Some(_) | None => Some(self.read(now)),
+        }
+    }
+
+    fn read(&mut self, now: Time) -> Action {
+        self.phase = Phase::Reading;
+        self.last_read = Some(now);
+        Action::Reopen
+    }
+
+    fn next_read(&self, now: Time) -> Time {
+        now.after(self.machine.config.reopen_every)
+    }
+
+    fn next_read_after_last(&self) -> Time {
+        self.next_read(self.last_read.unwrap_or_default())
+    }
+
+    fn is_time_to_read(&self, now: Time) -> bool {
+        matches!(self.phase, Phase::Waiting(at) if at <= now)
+    }
+}

@@ -1,0 +1,129 @@
+//! Going on in the same process after the journal was read anew: what is durable comes from the
+//! journal, who is here and what is under way from the life that goes on.
+
+use std::collections::BTreeMap;
+
+use crate::rotation::effect::{Reply, RotationEffect};
+use crate::rotation::event::{Ask, Moment, Recovery, StepOutcome, StepRef};
+use crate::rotation::id::RotationId;
+use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
+use crate::rotation::replay::interrupt;
+use crate::rotation::rotations::Active;
+use crate::rotation::status::CallbackStatus;
+
+impl RotationMachine {
+    /// Nothing can be made durable: gives up what was only prepared, and takes back what keys were
+    /// asked to take into account. Callbacks under way run on.
+    pub(crate) fn pause(&mut self, why: String) {
+        self.paused = Some(why);
+        let effects = &mut self.effects;
+        for live in self.rotations.iter_mut() {
+            let rotation = live.header.id;
+            live.snapping = false;
+            live.active.retain(|no, active| {
+                let step = StepRef {
+                    rotation,
+                    step: *no,
+                };
+                match active {
+                    Active::Running { .. } => return true,
+                    Active::Preparing { .. } => {
+                        effects.push(RotationEffect::Release { step });
+                    }
+                    Active::Settling { .. } => {
+                        effects.push(RotationEffect::Withdraw { step });
+                    }
+                }
+                false
+            });
+        }
+    }
+
+    /// Drops what a step that did not come to its end wanted.
+    pub(crate) fn forget_half_a_step(&mut self) {
+        self.effects.clear();
+        self.facts.clear();
+    }
+
+    /// Takes what the journal has as true and goes on. A step found InProgress of which the
+    /// callback runs, or has ended, is not called again; one that nobody knows of is.
+    pub(crate) fn recover(&mut self, recovery: Recovery, now: Moment) {
+        let Recovery {
+            facts,
+            running,
+            results,
+        } = recovery;
+        let mut called = running;
+        called.extend(results.iter().map(|(step, (attempt, _))| (*step, *attempt)));
+        let fresh = Self::from_facts(self.config.clone(), facts, |at, step| {
+            if called.get(&at) != Some(&step.attempt) {
+                interrupt(step);
+            }
+        });
+        let before = std::mem::replace(self, fresh);
+        self.closed = before.closed;
+        self.incarnations = before.incarnations;
+        self.writes = before.writes;
+        self.next_sequence = self.next_sequence.max(before.next_sequence);
+        self.roster.take_presence(&before.roster);
+        for (key, queue) in before.rotations.queues() {
+            if queue.defined.is_some() {
+                self.rotations.queue_mut(key).defined = queue.defined.clone();
+            }
+        }
+        self.take_up(&called);
+        for live in before.rotations.iter() {
+            for ask in &live.waiters {
+                self.wait_again(*ask, live.header.id);
+            }
+        }
+        self.go_on(results, now);
+    }
+
+    /// The steps that are under way in this process.
+    fn take_up(&mut self, called: &BTreeMap<StepRef, u32>) {
+        for (step, attempt) in called {
+            let Some(live) = self.rotations.get_mut(step.rotation) else {
+                continue;
+            };
+            let Some(found) = live.steps.get(&step.step) else {
+                continue;
+            };
+            if found.status == CallbackStatus::InProgress && found.attempt == *attempt {
+                if found.crashes >= SUSPECT_CRASHES {
+                    self.suspect = Some(*step);
+                }
+                let attempt = *attempt;
+                live.active.insert(step.step, Active::Running { attempt });
+            }
+        }
+    }
+
+    fn wait_again(&mut self, ask: Ask, id: RotationId) {
+        match self.rotations.get_mut(id) {
+            Some(live) if live.header.state.goes_on() => live.waiters.push(ask),
+            Some(_) => {
+                if let Some(report) = self.report(id) {
+                    self.reply(ask, Ok(Reply::Report(Box::new(report))));
+                }
+            }
+            None => self.reply(ask, Ok(Reply::NotLive { id })),
+        }
+    }
+
+    /// What has ended is written first; then everybody goes on.
+    fn go_on(&mut self, results: BTreeMap<StepRef, (u32, StepOutcome)>, now: Moment) {
+        for (step, (attempt, outcome)) in results {
+            self.ended(step, attempt, outcome, now);
+        }
+        let keys: Vec<_> = self
+            .rotations
+            .queues()
+            .filter(|(_, queue)| queue.defined.is_some())
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in keys {
+            self.advance_key(&key, now);
+        }
+    }
+}

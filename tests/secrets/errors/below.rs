@@ -1,0 +1,95 @@
+//! What a store is refused with by itself, and what goes wrong around foreign code.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use keyward::guard::fault::Fault;
+use keyward::guard::place::Role;
+use keyward::guard::plugins::{PluginThreads, Plugins};
+use keyward::secret::scrub::Scrubber;
+use keyward::store::closure::IntoStore;
+use keyward::store::keys_store::{Fetched, Fetching, StoreRequest};
+use keyward::{CommandStore, EnvStore, FileStore, KeysStore, StoreError};
+
+use crate::canary::{OLD_FORWARD, PRINTED, TOLD};
+use crate::errors::Seen;
+use crate::support::{Gate, SHORT};
+
+async fn fetched<M>(store: impl IntoStore<M>) -> Fetched {
+    match store.into_store().fetch(&StoreRequest::new("key")) {
+        Fetching::Async(fetch) => fetch.await,
+        Fetching::Blocking(fetch) => fetch(),
+        other => panic!("an unknown way to fetch: {other:?}"),
+    }
+}
+
+async fn refused<M>(seen: &mut Seen, variant: &str, store: impl IntoStore<M>) {
+    let error = fetched(store).await.expect_err(variant);
+    let knows = Scrubber::new([TOLD, OLD_FORWARD].map(Into::into));
+    seen.said.add(&error.described(&knows));
+    seen.real::<StoreError>(variant, error);
+}
+
+fn command(script: &str, file: &Path) -> CommandStore {
+    let command = CommandStore::new("sh").args(["-c", script, "sh"]);
+    command.arg(file)
+}
+
+pub(super) async fn all(seen: &mut Seen) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("key");
+    fs::write(&file, PRINTED).expect("a file");
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("it is mine");
+    refused(seen, "SharedFile", FileStore::new(&file)).await;
+    refused(seen, "Missing", FileStore::new(folder.path().join("none"))).await;
+    refused(seen, "Missing", EnvStore::new("KEYWARD_NO_SUCH_VARIABLE")).await;
+    refused(seen, "NotAFile", FileStore::new(folder.path())).await;
+    refused(seen, "Io", FileStore::new(file.join("below"))).await;
+    refused(seen, "Failed", || Err::<&str, _>(format!("no: {TOLD}"))).await;
+    refused(seen, "Failed", async || {
+        Err::<&str, _>(std::io::Error::other(OLD_FORWARD))
+    })
+    .await;
+    refused(seen, "Nothing", || None::<&str>).await;
+    let none = CommandStore::new(folder.path().join("program"));
+    refused(seen, "Start", none).await;
+    let fails = command("cat $1; cat $1 >&2; exit 1", &file);
+    refused(seen, "Command", fails).await;
+    let hangs = command("cat $1; cat $1 >&2; sleep 1000", &file);
+    refused(seen, "TimedOut", hangs.time_limit(SHORT)).await;
+    let endless = command("cat $1; exec head -c 1100000 /dev/zero", &file);
+    refused(seen, "Invalid", endless).await;
+    faults(seen).await;
+}
+
+async fn faults(seen: &mut Seen) {
+    let threads = PluginThreads::default();
+    let mut one = threads;
+    one.stores = 1;
+    let plugins = Plugins::start(one).expect("it starts");
+    let long = Duration::from_secs(60);
+    let gate = Gate::default();
+    let held = gate.clone();
+    let slot = plugins.store_threads().try_reserve().expect("a thread");
+    let waits = move || {
+        held.pass_blocking();
+        TOLD
+    };
+    let run = slot.run(waits, SHORT);
+    seen.refused("TimedOut", run.outcome.await);
+    let none = plugins.store_threads().try_reserve();
+    seen.refused::<_, Fault>("NoThread", none.map(drop));
+    gate.open();
+    run.returned.await;
+    let panics = async || -> &'static str { panic!("a plug-in panics with {TOLD}") };
+    let run = plugins.run_async(Role::Store, panics, long);
+    let fault = run.outcome.await.expect_err("it panics");
+    let knows = Scrubber::new([TOLD.into()]);
+    seen.said.add(&fault.described(&knows));
+    seen.real("Panicked", fault);
+    plugins.close();
+    let gone = plugins.store_threads().try_reserve();
+    seen.refused("Gone", gone.map(drop));
+}

@@ -1,0 +1,163 @@
+//! Every error of every code, made by what makes it, with keys in all that it is made from: none
+//! shows a key, in `Debug`, in `Display`, or in its sources.
+//!
+//! What is here is compared with the sources: a new variant or a new code is missing until somebody
+//! adds it here.
+
+mod below;
+mod journals;
+mod keys;
+pub mod repo;
+mod rotations;
+mod start;
+mod supervision;
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt::Debug;
+
+use keyward::crypto::error::CryptoError;
+use keyward::guard::fault::Fault;
+use keyward::guard::place::MustNotBlock;
+use keyward::journal::error::JournalError;
+use keyward::key::name::InvalidName;
+use keyward::repo::conformance::ConformanceFailure;
+use keyward::repo::error::RepoError;
+use keyward::secret::value::InvalidKey;
+use keyward::{KeyError, RotationError, StartError, StoreError};
+
+use crate::heard::{Said, log};
+use crate::sources;
+
+/// An error with a code.
+trait Coded: Error {
+    /// The name of its type.
+    const NAME: &'static str;
+
+    /// Its code.
+    fn coded(&self) -> &'static str;
+}
+
+macro_rules! coded {
+    ($($name:ident),* $(,)?) => {$(
+        impl Coded for $name {
+            const NAME: &'static str = stringify!($name);
+
+            fn coded(&self) -> &'static str {
+                self.code()
+            }
+        }
+    )*};
+}
+
+coded!(
+    ConformanceFailure,
+    CryptoError,
+    Fault,
+    InvalidKey,
+    InvalidName,
+    JournalError,
+    KeyError,
+    MustNotBlock,
+    RepoError,
+    RotationError,
+    StartError,
+    StoreError,
+);
+
+/// The errors that were seen.
+#[derive(Default)]
+struct Seen {
+    said: Said,
+    /// Type and variant.
+    variants: BTreeSet<(String, String)>,
+    codes: BTreeSet<String>,
+    /// How many variants only a test can make.
+    constructed: BTreeSet<(String, String)>,
+}
+
+impl Seen {
+    /// An error that keyward answered, of this variant.
+    #[track_caller]
+    fn real<E: Coded>(&mut self, variant: &str, error: E) {
+        let shown = format!("{error:?}");
+        assert!(shown.starts_with(variant), "{variant} was wanted: {shown}");
+        self.variants.insert((E::NAME.into(), variant.into()));
+        self.take(&error);
+    }
+
+    /// The error of a call that must fail so.
+    #[track_caller]
+    fn refused<T: Debug, E: Coded>(&mut self, variant: &str, result: Result<T, E>) {
+        self.real(variant, result.expect_err(variant));
+    }
+
+    /// An error that a test cannot bring about; it is made by hand, and the reason says why no key
+    /// comes near it.
+    #[track_caller]
+    fn constructed<E: Coded>(&mut self, variant: &str, error: E, reason: &str) {
+        assert!(!reason.is_empty());
+        self.constructed.insert((E::NAME.into(), variant.into()));
+        self.real(variant, error);
+    }
+
+    fn take<E: Coded>(&mut self, error: &E) {
+        self.codes.insert(error.coded().to_owned());
+        self.said.error(error);
+        let mut source = error.source();
+        while let Some(error) = source {
+            self.said.error(error);
+            source = error.source();
+        }
+    }
+}
+
+/// The types whose errors are not made here, with the reason.
+const ELSEWHERE: [(&str, &str); 1] = [(
+    "DemoError",
+    "the binary's own: paths, names of documents, what the system says, and the errors that are \
+     made here; `demo.rs` looks for the demo's keys in all that it prints at level trace",
+)];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_error_of_any_code_shows_a_key() {
+    let log = log();
+    let mut seen = Seen::default();
+    keys::all(&mut seen).await;
+    rotations::all(&mut seen).await;
+    start::all(&mut seen).await;
+    supervision::all(&mut seen).await;
+    journals::all(&mut seen);
+    below::all(&mut seen).await;
+    seen.said.assert_clean();
+    log.assert_clean();
+
+    let mut missing = Vec::new();
+    let (mut variants, mut codes) = (0, BTreeSet::new());
+    for error in sources::errors() {
+        let elsewhere = ELSEWHERE.iter().any(|(name, _)| *name == error.name);
+        assert_eq!(elsewhere, error.of_the_binary, "{}", error.name);
+        if elsewhere {
+            continue;
+        }
+        variants += error.variants.len();
+        for variant in error.variants {
+            let of = (error.name.clone(), variant);
+            if !seen.variants.contains(&of) {
+                missing.push(format!("variant {of:?}"));
+            }
+        }
+        codes.extend(error.codes);
+    }
+    missing.extend(
+        codes
+            .difference(&seen.codes)
+            .map(|code| format!("code {code}")),
+    );
+    assert!(
+        missing.is_empty(),
+        "no error of this kind was looked at; bring it about in tests/secrets/errors: {missing:#?}"
+    );
+    println!("error variants: {variants}, codes: {}", codes.len());
+    println!("made by hand: {:?}", seen.constructed);
+}

@@ -1,0 +1,231 @@
+//! What the sources have: every error type with its variants and codes, and every public type.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A type that has codes.
+pub struct ErrorType {
+    /// Its name.
+    pub name: String,
+    /// Its variants; a struct is its own.
+    pub variants: Vec<String>,
+    /// The codes in its `code()`.
+    pub codes: BTreeSet<String>,
+    /// Whether it is the binary's.
+    pub of_the_binary: bool,
+}
+
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn read_all(folder: &Path, found: &mut Vec<Source>) {
+    for entry in fs::read_dir(folder).expect("the sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            read_all(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).expect("text");
+            // Unit tests come last.
+            let text = text
+                .split("\n#[cfg(test)]\nmod ")
+                .next()
+                .unwrap_or_default();
+            let text = text.to_owned();
+            found.push(Source { path, text });
+        }
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let mut found = Vec::new();
+    read_all(&root(), &mut found);
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// What stands between the first brace and the one that closes it.
+fn block(text: &str) -> &str {
+    let begin = text.find('{').map_or(text.len(), |at| at + 1);
+    let mut depth = 1;
+    let inside = text[begin..].char_indices().find(|(_, character)| {
+        depth += match character {
+            '{' => 1,
+            '}' => -1,
+            _ => 0,
+        };
+        depth == 0
+    });
+    inside.map_or("", |(length, _)| &text[begin..begin + length])
+}
+
+fn word(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// Every type that has a `code()`.
+pub fn errors() -> Vec<ErrorType> {
+    let mut errors = Vec::new();
+    for Source { path, text } in sources() {
+        let mut from = 0;
+        while let Some(at) = text[from..].find("fn code(&self)") {
+            let at = from + at;
+            from = at + 1;
+            let implemented = text[..at].rfind("\nimpl ").expect("a method has an impl");
+            let name = word(&text[implemented + 6..]);
+            let codes = block(&text[at..]).split('"').skip(1).step_by(2);
+            errors.push(ErrorType {
+                name: name.to_owned(),
+                variants: variants(&text, name),
+                codes: codes.map(str::to_owned).collect(),
+                of_the_binary: path.starts_with(root().join("bin")),
+            });
+        }
+    }
+    errors
+}
+
+/// The variants of an enum, as rustfmt indents them.
+fn variants(text: &str, name: &str) -> Vec<String> {
+    let Some(at) = text.find(&format!("pub enum {name} {{")) else {
+        return vec![name.to_owned()];
+    };
+    let lines = block(&text[at..]).lines();
+    let variant = lines.filter_map(|line| line.strip_prefix("    "));
+    let variant = variant.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+    variant.map(|line| word(line).to_owned()).collect()
+}
+
+/// A type that a program can name.
+#[derive(Debug)]
+pub struct PublicType {
+    /// What its definition says of its fields.
+    pub definition: String,
+    /// The paths of the types that its file imports, and of those beside it.
+    pub in_sight: BTreeSet<String>,
+}
+
+/// Every type that a program can name, by its path in the crate.
+pub fn public_types() -> BTreeMap<String, PublicType> {
+    let sources = sources();
+    let mut types = BTreeMap::new();
+    let lib = fs::read_to_string(root().join("lib.rs")).expect("text");
+    let exported = paths_after(&lib, "\npub use ");
+    for Source { path, text } in &sources {
+        let module = path.strip_prefix(root()).expect("it lies there");
+        let module = module.with_extension("").display().to_string();
+        let module = module.trim_end_matches("/mod").replace('/', "::");
+        if module == "lib" || module.starts_with("bin") {
+            continue;
+        }
+        let open = is_public(&module);
+        let own = types_of(text);
+        let mut in_sight = paths_after(text, "\nuse crate::");
+        in_sight.extend(own.iter().map(|(name, _)| format!("{module}::{name}")));
+        for (name, definition) in own {
+            let path = format!("{module}::{name}");
+            if open || exported.contains(&path) {
+                let in_sight = in_sight.clone();
+                let found = PublicType {
+                    definition,
+                    in_sight,
+                };
+                types.insert(path, found);
+            }
+        }
+    }
+    types
+}
+
+/// The paths that follow these words; names in braces are taken apart.
+fn paths_after(text: &str, words: &str) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    for import in text.split(words).skip(1) {
+        let import = import.split(';').next().unwrap_or_default();
+        let (module, names) = import.split_once("::{").unwrap_or(("", import));
+        for name in names.trim_end_matches('}').split(',') {
+            let name = name.trim();
+            paths.insert(match module {
+                "" => name.to_owned(),
+                module => format!("{module}::{name}"),
+            });
+        }
+    }
+    paths
+}
+
+/// Whether each part of the path is a public module of the part before it.
+fn is_public(module: &str) -> bool {
+    let parts: Vec<&str> = module.split("::").collect();
+    (0..parts.len()).all(|at| {
+        let parent: PathBuf = parts[..at].iter().collect();
+        let file = match at {
+            0 => root().join("lib.rs"),
+            _ => root().join(parent).join("mod.rs"),
+        };
+        let text = fs::read_to_string(file).expect("a module's file");
+        text.contains(&format!("\npub mod {};", parts[at]))
+    })
+}
+
+/// The public types of a file: at the margin, or made by a macro that is called at the margin.
+fn types_of(text: &str) -> Vec<(String, String)> {
+    let mut types = Vec::new();
+    for kind in ["\npub struct ", "\npub enum ", "\npub union "] {
+        for (at, _) in text.match_indices(kind) {
+            let rest = &text[at + kind.len()..];
+            let definition = match rest.find(['{', ';']) {
+                Some(end) if rest[end..].starts_with('{') => block(rest),
+                Some(end) => &rest[..end],
+                None => rest,
+            };
+            types.push((word(rest).to_owned(), definition.to_owned()));
+        }
+    }
+    if let Some(at) = text.find("pub struct $name") {
+        let definition = text[at..].lines().next().unwrap_or_default();
+        for (at, _) in text.match_indices("\nname!(") {
+            let name = word(text[at + 7..].trim_start());
+            types.push((name.to_owned(), definition.to_owned()));
+        }
+    }
+    types
+}
+
+#[test]
+fn the_sources_are_read_as_they_are_written() {
+    let types = public_types();
+    for path in [
+        "secret::value::SecretKeyValue",
+        "key::name::WorkerName",
+        "repo::conformance::Check",
+        "actors::overview::WorkerStatus",
+    ] {
+        assert!(types.contains_key(path), "{path} is not among {types:?}");
+    }
+    assert!(!types.contains_key("actors::overview::Overview"));
+    assert!(!types.contains_key("journal::vault::Vault"));
+    assert!(types.len() > 100, "{}", types.len());
+    let held = &types["key::state::Held"];
+    assert!(held.definition.contains("SecretKeyPair"));
+    let pair = "secret::value::SecretKeyPair";
+    assert!(held.in_sight.contains(pair), "{held:?}");
+
+    let errors = errors();
+    let of = |name: &str| errors.iter().find(|error| error.name == name).expect(name);
+    assert_eq!(
+        of("Fault").variants,
+        ["TimedOut", "Panicked", "NoThread", "Gone"]
+    );
+    assert_eq!(of("MustNotBlock").variants, ["MustNotBlock"]);
+    assert!(of("KeyError").codes.contains("state_unreadable"));
+    assert!(of("DemoError").of_the_binary);
+    assert!(errors.len() >= 13, "{}", errors.len());
+}

@@ -1,0 +1,143 @@
+//! The types that cannot hold a key, with the reason, and those that show nothing at all.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use keyward::guard;
+use keyward::key::{
+    attempt, definition, event as key_event, flow, machine, name, state, time, waiting,
+};
+use keyward::management::builder::KeysManagementBuilder;
+use keyward::management::testing;
+use keyward::repo::{conformance, error as repo_error, folder, space};
+use keyward::rotation::{
+    effect, engine, event, id, machine as rotation_machine, outbox, plan, replay, report, roster,
+    rotations, state as rotation_state, status,
+};
+use keyward::store::closure;
+use keyward::worker::{callback, handle, run, running};
+use keyward::{ActorName, ActorState, ActorStatus, KeyAnswer, KeyStatus, WorkerStatus};
+
+use crate::types::{Shown, path};
+
+/// Whether a type has `Debug`: where it has, the inherent constant hides the trait's.
+struct Probe<T>(PhantomData<T>);
+
+trait Silent {
+    const HAS_DEBUG: bool = false;
+}
+
+impl<T> Silent for Probe<T> {}
+
+impl<T: Debug> Probe<T> {
+    const HAS_DEBUG: bool = true;
+}
+
+macro_rules! silent {
+    ($shown:ident: $($of:ty),* $(,)?) => {
+        $($shown.silent::<$of>(Probe::<$of>::HAS_DEBUG);)*
+    };
+}
+
+macro_rules! without {
+    ($shown:ident, $reason:literal: $($of:ty),* $(,)?) => {
+        assert!(!$reason.is_empty());
+        $($shown.without.insert(path(std::any::type_name::<$of>()));)*
+    };
+}
+
+pub(super) fn all(shown: &mut Shown) {
+    const { assert!(Probe::<KeyAnswer>::HAS_DEBUG, "the probe sees Debug") };
+    silent!(shown:
+        attempt::Attempt,
+        closure::OfStore,
+        closure::OfClosure<()>,
+        closure::OfAsyncClosure<()>,
+        conformance::Check,
+        guard::foreign::Foreign<()>,
+        guard::plugins::Plugins,
+        guard::run::Outcome<()>,
+        guard::run::Returned,
+        guard::run::Run<()>,
+        guard::threads::Slot,
+        guard::threads::ThreadPool,
+        handle::Staging,
+        run::CallMeans,
+        KeysManagementBuilder,
+    );
+    without!(shown, "one of a few words":
+        callback::Async,
+        callback::Blocking,
+        callback::Made,
+        testing::Plugin,
+        ActorState,
+        definition::OnKeyChangedCallbackErrorStrategy,
+        flow::SecretKeyFlow,
+        flow::SecretKeyUseCase,
+        guard::place::Role,
+        rotation_state::RotationEvent,
+        rotation_state::RotationState,
+        space::Space,
+        state::Effect,
+        status::CallbackStatus,
+        status::StatusEvent,
+    );
+    without!(shown, "names, ids, numbers, limits and times":
+        definition::KeyBehaviour,
+        event::Moment,
+        event::StepRef,
+        folder::FolderOptions,
+        guard::plugins::PluginThreads,
+        testing::PluginPanics,
+        ActorName,
+        handle::CallPlace,
+        id::RotationId,
+        key_event::Asker,
+        machine::KeyFacts,
+        name::CallbackName,
+        name::KeyName,
+        name::WorkerName,
+        repo_error::Holder,
+        report::WaitsFor,
+        roster::Member,
+        roster::MemberCallback,
+        roster::Roster,
+        roster::WorkerEntry,
+        rotation_machine::RotationConfig,
+        rotations::Active,
+        running::CallLane,
+        running::Turn,
+        time::Time,
+        waiting::For,
+        KeyStatus,
+        WorkerStatus,
+    );
+    without!(shown, "fingerprints under a key of the database, and random ids of sealed records":
+        event::Declaration,
+        event::EndedRotation,
+        plan::Declared,
+        plan::Header,
+    );
+    without!(shown, "no keys, and texts that were scrubbed before they came there":
+        effect::Fact,
+        effect::Reply,
+        engine::Action,
+        engine::Reread,
+        engine::RotationEngine,
+        event::Recovery,
+        key_event::WriteFailure,
+        ActorStatus,
+        effect::RotationEffect,
+        event::Event,
+        event::StepOutcome,
+        key_event::FetchFailure,
+        outbox::Outbox,
+        plan::Step,
+        replay::DurableFacts,
+        report::UnreadableRotation,
+        rotation_machine::RotationMachine,
+        rotations::KeyQueue,
+        rotations::Live,
+        rotations::Rotations,
+    );
+}
