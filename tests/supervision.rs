@@ -22,6 +22,7 @@ mod plugins;
 mod support;
 #[path = "supervision/workers.rs"]
 mod workers;
+#[allow(dead_code, reason = "each test file uses a part of it")]
 #[path = "contract/world.rs"]
 mod world;
 

@@ -355,7 +355,7 @@ mod tests {
             let (told, mut prepared) = tokio::sync::mpsc::unbounded_channel();
             let tell: Tell = Arc::new(move |message| {
                 if let WorkerMessage::Prepared { step } = message {
-                    drop(told.send(step));
+                    told.send(step).unwrap();
                 }
             });
             let name = WorkerName::main();

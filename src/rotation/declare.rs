@@ -13,15 +13,21 @@ impl RotationMachine {
     pub(crate) fn declare(&mut self, ask: Ask, declaration: Declaration, now: Moment) {
         if self.admits(ask) && !self.answer_known(ask, &declaration) {
             if declaration.chosen {
-                self.effects.push(RotationEffect::Search {
-                    after: self.writes,
-                    ask,
-                    declaration,
-                });
+                self.search(ask, declaration);
             } else {
                 self.accept(ask, declaration, now);
             }
         }
+    }
+
+    fn search(&mut self, ask: Ask, declaration: Declaration) {
+        self.searching.insert(ask, declaration.id);
+        let after = self.this_write();
+        self.effects.push(RotationEffect::Search {
+            after,
+            ask,
+            declaration,
+        });
     }
 
     pub(crate) fn searched(
@@ -31,13 +37,16 @@ impl RotationMachine {
         found: Result<Option<EndedRotation>, String>,
         now: Moment,
     ) {
+        let nobody_has_it = self.searching.remove(&ask).is_some();
         if !self.admits(ask) || self.answer_known(ask, &declaration) {
             return;
         }
         match found {
             Err(why) => self.reply(ask, Err(RotationError::RepoUnavailable { why })),
             Ok(Some(ended)) => self.answer_same(ask, &declaration, &ended.key, &ended.declared),
-            Ok(None) => self.accept(ask, declaration, now),
+            Ok(None) if nobody_has_it => self.accept(ask, declaration, now),
+            // A rotation of this id has ended since, or the journal was read anew.
+            Ok(None) => self.search(ask, declaration),
         }
     }
 

@@ -34,7 +34,8 @@ impl RotationEngine {
                     Ok(Reply::Done | Reply::Joined { .. } | Reply::NotLive { .. }) | Err(_) => None,
                 };
                 let told = match (reply, unknown) {
-                    (Err(error), _) => Err(error),
+                    // A refusal may rest on what was never made, and itself did nothing.
+                    (Err(_), _) => Err(RotationError::RepoUnavailable { why }),
                     (Ok(_), true) => Err(RotationError::Unwritten { id, why }),
                     (Ok(_), false) => Err(RotationError::RepoUnavailable { why }),
                 };

@@ -168,6 +168,7 @@ impl RotationMachine {
         let report = self.report(id);
         self.rotations.queue_mut(&key).turn = None;
         if event == RotationEvent::Complete {
+            self.searching.retain(|_, sought| *sought != id);
             let steps = self
                 .rotations
                 .remove(id)

@@ -3,7 +3,7 @@
 //! rotations through their plans, `operate` serves the operator, `replay` starts after a crash, `recover`
 //! goes on in the same process.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::key::definition::KeyBehaviour;
@@ -44,6 +44,9 @@ pub struct RotationMachine {
     pub(crate) timers: BTreeSet<(Time, StepRef)>,
     pub(crate) suspect: Option<StepRef>,
     pub(crate) after_suspect: BTreeSet<RotationId>,
+    /// The searches of the history that are under way, with the id that each is for. One is taken
+    /// out when what it finds will not be true any more.
+    pub(crate) searching: BTreeMap<Ask, RotationId>,
     pub(crate) closed: bool,
     pub(crate) paused: Option<String>,
     pub(crate) writes: u64,
@@ -63,6 +66,7 @@ impl RotationMachine {
             timers: BTreeSet::new(),
             suspect: None,
             after_suspect: BTreeSet::new(),
+            searching: BTreeMap::new(),
             closed: false,
             paused: None,
             writes: 0,

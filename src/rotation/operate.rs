@@ -151,6 +151,7 @@ impl RotationMachine {
         let Some(mut live) = self.rotations.remove(id) else {
             return;
         };
+        self.searching.retain(|_, sought| *sought != id);
         if let Some(state) = live.header.state.after(RotationEvent::Abort) {
             live.header.state = state;
         }

@@ -4,7 +4,7 @@
 
 use keyward::key::effect::KeyEffect;
 use keyward::key::error::KeyError;
-use keyward::key::event::Event;
+use keyward::key::event::{Event, WriteFailure};
 use keyward::key::state::{Effect, Loaded, RecordChange, Staged, StateChange};
 
 use crate::script::{
@@ -71,7 +71,10 @@ fn if_the_write_fails_nobody_knows_the_record_and_the_get_fails_too() {
     let effects = key.step(Event::Saved {
         ticket: Some(2),
         change: RecordChange::Put(record(FORWARD, Some("d2"))),
-        result: Err(why.clone()),
+        result: Err(WriteFailure {
+            why: why.clone(),
+            unknown: false,
+        }),
     });
     let error = || KeyError::RepoUnavailable {
         key: name(),

@@ -1,9 +1,14 @@
 //! After a crash, at a shutdown, and while nothing can be written.
 
+use keyward::key::event::WriteFailure;
 use keyward::key::state::Effect;
-use keyward::rotation::event::{Event, StepOutcome};
+use keyward::rotation::effect::RotationEffect;
+use keyward::rotation::engine::{Action, RotationEngine};
+use keyward::rotation::error::RotationError;
+use keyward::rotation::event::{Declaration, Event, StepOutcome};
+use keyward::rotation::plan::Declared;
 
-use crate::script::{Coordinator, Strategy, at, behaviour, declaration, done, failed};
+use crate::script::{Coordinator, Strategy, at, behaviour, declaration, done, failed, key};
 
 const ONE: &[(&str, &[&str])] = &[("w0", &["a"])];
 const TWO: &[(&str, &[&str])] = &[("w0", &["a"]), ("w1", &["b"])];
@@ -243,7 +248,8 @@ fn while_paused_nobody_waits_for_a_write_and_nothing_is_written() {
     let defined = ["reply 1 done"];
     assert_eq!(c.define("new", behaviour(Strategy::Halt)), defined);
     assert_eq!(c.wait(1), [""; 0]);
-    assert_eq!(c.wait(9), ["reply 6 not live r9"]);
+    // It may have ended by a write that was not made.
+    assert_eq!(c.wait(9), ["reply 6 error repo_unavailable"]);
     assert_eq!(c.tick(1_000), [""; 0]);
     assert_eq!(c.machine.next_deadline(), None);
     c.step(Event::Close);
@@ -269,4 +275,37 @@ fn a_result_that_cannot_be_written_is_not_lost_as_another_one() {
     assert_eq!(effects, ["prepare r1/0 w0#1.a"]);
     let again = "r1 running [0 w0.a Pending attempt 1 crashes 1]";
     assert_eq!(c.report(1), again);
+}
+
+#[test]
+fn a_refusal_that_rests_on_a_write_that_failed_is_not_told() {
+    let c = Coordinator::with(Strategy::Halt, &[]);
+    let now = c.now();
+    let mut engine = RotationEngine::new(c.machine.clone());
+    let other = Declaration {
+        key: key("data"),
+        declared: Declared::default(),
+        ..declaration(1, "data")
+    };
+    let declare = |ask, declaration| Event::Declare { ask, declaration };
+    engine.step(declare(5, declaration(1, "data")), now);
+    assert_eq!(engine.step(declare(6, other), now), []);
+    let failure = WriteFailure {
+        why: "disk full".to_owned(),
+        unknown: false,
+    };
+    let told = engine.written(Err(failure), now);
+    let unavailable = |asked: u64| {
+        told.iter().any(|action| {
+            matches!(
+                action,
+                Action::Perform(RotationEffect::Reply {
+                    ask,
+                    reply: Err(RotationError::RepoUnavailable { .. }),
+                    ..
+                }) if *ask == asked
+            )
+        })
+    };
+    assert!(unavailable(5) && unavailable(6), "{told:?}");
 }

@@ -3,7 +3,7 @@
 use keyward::key::definition::KeyBehaviour;
 use keyward::rotation::event::{Declaration, EndedRotation, Event};
 
-use crate::script::{Coordinator, Strategy, behaviour, declaration, key};
+use crate::script::{Coordinator, Strategy, behaviour, declaration, key, rid};
 
 fn chosen(rotation: u128) -> Declaration {
     Declaration {
@@ -105,6 +105,18 @@ fn two_that_bring_the_same_id_at_once_are_accepted_once() {
     searched(&mut c, 5, chosen(1), Ok(None));
     let effects = searched(&mut c, 6, chosen(1), Ok(None));
     assert_eq!(effects, ["reply 6 accepted r1, when all is written"]);
+}
+
+#[test]
+fn an_id_whose_rotation_ended_during_the_search_is_searched_for_again() {
+    let mut c = Coordinator::with(Strategy::Halt, &[]);
+    declare(&mut c, 5, chosen(1));
+    declare(&mut c, 6, chosen(1));
+    searched(&mut c, 5, chosen(1), Ok(None));
+    c.snapped(1);
+    assert!(c.machine.report(rid(1)).is_none(), "its plan is empty");
+    let effects = searched(&mut c, 6, chosen(1), Ok(None));
+    assert_eq!(effects, ["search 6 r1, when all is written"]);
 }
 
 #[test]

@@ -12,8 +12,11 @@ use keyward::rotation::roster::{Member, MemberCallback};
 use keyward::rotation::state::{RotationEvent, RotationState};
 use keyward::rotation::status::{CallbackStatus, StatusEvent};
 
+/// A rule of the journal that a fact breaks.
+pub type Broken = &'static str;
+
 /// A journal's content.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Journal {
     pub next_sequence: u64,
     pub members: BTreeMap<WorkerName, Member>,
@@ -25,18 +28,18 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Writes one fact.
-    pub fn write(&mut self, fact: &Fact) {
+    /// Writes one fact, or answers which rule it breaks.
+    pub fn try_write(&mut self, fact: &Fact) -> Result<(), Broken> {
         match fact {
             Fact::NextSequence(next) => {
-                assert!(*next > self.next_sequence, "the sequence only rises");
+                rule(*next > self.next_sequence, "the sequence only rises")?;
                 self.next_sequence = *next;
             }
             Fact::Member(member) => {
                 self.members.insert(member.worker.clone(), member.clone());
             }
             Fact::MemberGone(worker) => {
-                assert!(self.members.remove(worker).is_some(), "it is a member");
+                rule(self.members.remove(worker).is_some(), "it is a member")?;
                 self.callbacks.retain(|callback| callback.worker != *worker);
             }
             Fact::Callback(callback) => self.callbacks.push(callback.clone()),
@@ -47,58 +50,66 @@ impl Journal {
             } => self
                 .callbacks
                 .retain(|c| !(c.worker == *worker && c.key == *key && c.callback == *callback)),
-            Fact::Rotation(header) => self.rotation(header),
+            Fact::Rotation(header) => self.rotation(header)?,
             Fact::Keys(id) => {
                 self.keys.insert(*id);
             }
-            Fact::Snapshot(id) => assert!(self.rotations.contains_key(id), "it is accepted"),
+            Fact::Snapshot(id) => self.is_accepted(*id)?,
             Fact::Step(id, key, step) => {
-                let (header, steps) = self.rotations.get_mut(id).expect("it is accepted");
-                assert_eq!(header.key, *key);
-                check_step(steps.get(&step.no), step);
+                let (header, steps) = self.rotations.get_mut(id).ok_or("it is accepted")?;
+                rule(header.key == *key, "a step is of its rotation's key")?;
+                check_step(steps.get(&step.no), step)?;
                 steps.insert(step.no, step.clone());
             }
-            Fact::Record(step) => assert!(self.rotations.contains_key(&step.rotation)),
-            Fact::Ended(header, steps) => {
-                let (before, durable) = self.rotations.remove(&header.id).expect("it is accepted");
-                check_state(before.state, header.state);
-                assert!(header.state.has_ended(), "only an ended one ends");
-                for step in steps {
-                    check_step(durable.get(&step.no), step);
-                }
-                if header.state == RotationState::Completed {
-                    let done = |s: &Step| s.removed || s.status == CallbackStatus::Succeeded;
-                    assert!(steps.iter().all(done), "completed is all Succeeded");
-                }
-                assert!(self.keys.remove(&header.id), "its keys were there till now");
-                self.ended
-                    .insert(header.id, (header.clone(), steps.clone()));
-            }
+            Fact::Record(step) => self.is_accepted(step.rotation)?,
+            Fact::Ended(header, steps) => self.ended(header, steps)?,
             Fact::Dismissed(id) => self.unreadable.retain(|unreadable| unreadable.id != *id),
         }
+        Ok(())
     }
 
-    fn rotation(&mut self, header: &Header) {
-        assert!(
-            !header.state.has_ended(),
-            "an ended one leaves with its keys"
-        );
+    fn is_accepted(&self, id: RotationId) -> Result<(), Broken> {
+        rule(self.rotations.contains_key(&id), "it is accepted")
+    }
+
+    fn ended(&mut self, header: &Header, steps: &[Step]) -> Result<(), Broken> {
+        let before = self.rotations.remove(&header.id);
+        let (before, durable) = before.ok_or("only an accepted one ends")?;
+        check_state(before.state, header.state)?;
+        rule(header.state.has_ended(), "only an ended one ends")?;
+        for step in steps {
+            check_step(durable.get(&step.no), step)?;
+        }
+        if header.state == RotationState::Completed {
+            let done = |s: &Step| s.removed || s.status == CallbackStatus::Succeeded;
+            rule(steps.iter().all(done), "completed is all Succeeded")?;
+        }
+        let had_keys = self.keys.remove(&header.id);
+        rule(had_keys, "its keys were there till now")?;
+        let ended = (header.clone(), steps.to_vec());
+        self.ended.insert(header.id, ended);
+        Ok(())
+    }
+
+    fn rotation(&mut self, header: &Header) -> Result<(), Broken> {
+        let ended = header.state.has_ended();
+        rule(!ended, "an ended one leaves with its keys")?;
         match self.rotations.get_mut(&header.id) {
             Some((before, _)) => {
-                check_state(before.state, header.state);
-                assert!(
-                    before.place <= header.place,
-                    "a place is never taken from others"
-                );
-                assert_eq!(before.seq, header.seq);
+                check_state(before.state, header.state)?;
+                let behind = before.place <= header.place;
+                rule(behind, "a place is never taken from others")?;
+                rule(before.seq == header.seq, "the order of declarations stays")?;
                 *before = header.clone();
             }
             None => {
-                assert_eq!(header.state, RotationState::Waiting);
+                let waiting = header.state == RotationState::Waiting;
+                rule(waiting, "a new rotation waits")?;
                 let steps = BTreeMap::new();
                 self.rotations.insert(header.id, (header.clone(), steps));
             }
         }
+        Ok(())
     }
 
     /// What a new life finds.
@@ -116,7 +127,11 @@ impl Journal {
     }
 }
 
-fn check_state(before: RotationState, after: RotationState) {
+fn rule(holds: bool, broken: Broken) -> Result<(), Broken> {
+    if holds { Ok(()) } else { Err(broken) }
+}
+
+fn check_state(before: RotationState, after: RotationState) -> Result<(), Broken> {
     let events = [
         RotationEvent::Begin,
         RotationEvent::Complete,
@@ -129,18 +144,15 @@ fn check_state(before: RotationState, after: RotationState) {
     let moves = events
         .iter()
         .any(|event| before.after(*event) == Some(after));
-    assert!(before == after || moves, "{before} never becomes {after}");
+    let broken = "a rotation's state goes by its table";
+    rule(before == after || moves, broken)
 }
 
 /// A crash is not written, so that a step may have been interrupted before it moved on.
-fn check_step(before: Option<&Step>, after: &Step) {
+fn check_step(before: Option<&Step>, after: &Step) -> Result<(), Broken> {
     let Some(before) = before else {
-        assert_eq!(
-            after.status,
-            CallbackStatus::Pending,
-            "a new step is Pending"
-        );
-        return;
+        let pending = after.status == CallbackStatus::Pending;
+        return rule(pending, "a new step is Pending");
     };
     let events = [
         StatusEvent::Call,
@@ -153,17 +165,11 @@ fn check_step(before: Option<&Step>, after: &Step) {
         from == after.status || events.iter().any(|e| from.after(*e) == Some(after.status))
     };
     let interrupted = before.status.after(StatusEvent::Interrupt);
-    assert!(
+    rule(
         moves(before.status) || interrupted.is_some_and(moves),
-        "{} never becomes {}",
-        before.status,
-        after.status
-    );
-    assert!(before.attempt <= after.attempt, "attempts only rise");
-    if before.status == CallbackStatus::Succeeded {
-        assert_eq!(
-            before, after,
-            "a Succeeded step never becomes anything else"
-        );
-    }
+        "a step's status goes by its table",
+    )?;
+    rule(before.attempt <= after.attempt, "attempts only rise")?;
+    let same = before.status != CallbackStatus::Succeeded || before == after;
+    rule(same, "a Succeeded step never becomes anything else")
 }

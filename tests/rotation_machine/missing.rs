@@ -153,3 +153,19 @@ fn a_missing_worker_keeps_a_later_one_waiting_unless_workers_run_at_once() {
     ];
     assert_eq!(c.snapped(1), expected);
 }
+
+#[test]
+fn a_step_that_is_called_or_given_up_leaves_no_deadline_behind() {
+    let mut c = Coordinator::begun(Strategy::Halt, ONE);
+    assert!(c.machine.next_deadline().is_some());
+    c.prepared(1, 0);
+    assert_eq!(c.machine.next_deadline(), None);
+    let mut c = Coordinator::begun(Strategy::Halt, ONE);
+    let prepared = c.machine.next_deadline();
+    c.seconds = 1;
+    c.died("w0", 1);
+    c.seconds = 2;
+    c.join("w0");
+    c.register("w0", 2, "data", "a");
+    assert!(prepared < c.machine.next_deadline(), "one deadline a step");
+}

@@ -7,7 +7,7 @@ use keyward::key::flow::SecretKeyUseCase;
 use keyward::key::name::{CallbackName, KeyName, WorkerName};
 use keyward::key::state::Effect;
 use keyward::key::time::Time;
-use keyward::rotation::effect::RotationEffect;
+use keyward::rotation::effect::{Fact, RotationEffect};
 use keyward::rotation::event::{Declaration, Event, Moment, StepOutcome, StepRef};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
@@ -94,6 +94,15 @@ pub fn done(effect: Effect) -> StepOutcome {
 pub fn failed() -> StepOutcome {
     let error = "no".to_owned();
     StepOutcome::Failed { error }
+}
+
+impl Journal {
+    /// Writes one fact, which keeps the rules.
+    pub fn write(&mut self, fact: &Fact) {
+        if let Err(broken) = self.try_write(fact) {
+            panic!("{broken}: {fact:?}");
+        }
+    }
 }
 
 /// A coordinator's machine, its journal and the time that it is told.

@@ -126,7 +126,10 @@ fn states(shown: &mut Shown) {
         let answer = Ok(answer);
         shown.value(&KeyEffect::Answer { ticket: 1, answer });
     }
-    shown.value(&KeyEffect::save(1, record()));
+    shown.value(&KeyEffect::Write {
+        ticket: Some(1),
+        change: RecordChange::Put(record()),
+    });
     shown.value(&KeyEffect::Snapped {
         ticket: 1,
         snapshot: snapshot(),
@@ -141,6 +144,10 @@ fn states(shown: &mut Shown) {
     let waiter = Waiter {
         ask: ask(Request::StageSave { staged }),
         loaded: Some(Loaded::Record(record())),
+        fetched: Some(Ok(Fetched {
+            keys: canary::old().into(),
+            prints: [[0; 32]; 2],
+        })),
         waits: For::NextFetch,
     };
     shown.value(&waiter.ask);

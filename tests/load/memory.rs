@@ -1,0 +1,326 @@
+//! Memory stays within a bound, however much is asked.
+//!
+//! Each flood runs in a process of its own, this test's executable, which is told by its
+//! environment what to flood, and says by how much its memory grew meanwhile.
+//! `KEYWARD_REQUESTS=N` floods with another number of requests than the built-in one.
+
+use std::env;
+use std::fs;
+use std::future::Future;
+use std::pin::pin;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward::{Change, KeysManagement, MemoryRepo, RotationId, Uuid};
+
+use crate::clients::{CLIENTS, Clients, ask_and_go, done, told, waiting};
+use crate::source::{SlowRepo, Source};
+use crate::support::{Gate, define, on, until, within};
+
+const FLOOD: &str = "KEYWARD_TEST_FLOOD";
+const REQUESTS: &str = "KEYWARD_REQUESTS";
+
+/// How many requests a flood has.
+const DEFAULT_REQUESTS: usize = 200_000;
+
+/// By how much memory may grow at most, at any time of a flood: 16 MiB. What is admitted takes 4 of
+/// them at most; floods that piled up somewhere took 40 to 70 in each 200,000 requests.
+const BOUND_KIB: u64 = 16 * 1_024;
+
+/// A time limit that does not pass in a test.
+const NEVER: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn a_child_process_floods_if_it_is_told_to() {
+    let Ok(flood) = env::var(FLOOD) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        match flood.as_str() {
+            "answered" => answered().await,
+            "refused" => refused().await,
+            "too many rotations" => too_many_rotations().await,
+            "gone from the store" => gone_from_the_store().await,
+            "gone from the repo" => gone_from_the_repo().await,
+            "gone from a rotation" => gone_from_a_rotation().await,
+            "gone from the status" => gone_from_the_status().await,
+            "gone from the history" => gone_from_the_history().await,
+            "gone from a search" => gone_from_a_search().await,
+            other => panic!("no such flood: {other}"),
+        }
+    });
+}
+
+/// Floods in a process of its own.
+fn stays_within_the_bound(flood: &str) {
+    let output = Command::new(env::current_exe().expect("this test"))
+        .args([
+            "--exact",
+            "memory::a_child_process_floods_if_it_is_told_to",
+            "--nocapture",
+        ])
+        .env(FLOOD, flood)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the test starts itself");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let failed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{failed}");
+    let mut grew = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("grew by KiB: "));
+    let grew: u64 = grew.next().expect("it says so").parse().expect("a number");
+    println!("requests: {}, `{flood}` grew by KiB: {grew}", requests());
+    assert!(grew <= BOUND_KIB, "memory grew by {grew} KiB");
+}
+
+#[test]
+fn requests_that_are_answered_leave_no_memory_behind() {
+    stays_within_the_bound("answered");
+}
+
+#[test]
+fn requests_that_are_refused_leave_no_memory_behind() {
+    stays_within_the_bound("refused");
+}
+
+#[test]
+fn declarations_that_are_refused_leave_no_memory_behind() {
+    stays_within_the_bound("too many rotations");
+}
+
+#[test]
+fn requests_whose_askers_are_gone_from_a_store_that_hangs_pile_up_nowhere() {
+    stays_within_the_bound("gone from the store");
+}
+
+#[test]
+fn requests_whose_askers_are_gone_from_a_repo_that_hangs_pile_up_nowhere() {
+    stays_within_the_bound("gone from the repo");
+}
+
+#[test]
+fn those_who_waited_for_a_rotation_and_are_gone_pile_up_nowhere() {
+    stays_within_the_bound("gone from a rotation");
+}
+
+#[test]
+fn those_who_wanted_the_status_and_are_gone_pile_up_nowhere() {
+    stays_within_the_bound("gone from the status");
+}
+
+#[test]
+fn those_who_wanted_the_history_of_a_repo_that_hangs_and_are_gone_pile_up_nowhere() {
+    stays_within_the_bound("gone from the history");
+}
+
+#[test]
+fn declarations_of_ids_that_a_repo_that_hangs_is_searched_for_pile_up_nowhere() {
+    stays_within_the_bound("gone from a search");
+}
+
+fn requests() -> usize {
+    let told = env::var(REQUESTS).map(|told| told.parse().expect("a number"));
+    told.unwrap_or(DEFAULT_REQUESTS)
+}
+
+/// A number of KiB that the system tells of this process.
+fn kib(name: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("the system tells it");
+    let mut lines = status.lines();
+    let line = lines
+        .find_map(|line| line.strip_prefix(name))
+        .expect("it is told");
+    let digits: String = line.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().expect("a number")
+}
+
+/// Floods a little first, so that everything that is there once is there, and then says by how much
+/// the flood raised the highest memory above what there was before it.
+async fn measured<A, F>(ask: A)
+where
+    A: Fn(usize) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = String> + Send,
+{
+    for requests in [requests() / 20, requests()] {
+        // The highest is that of this flood alone.
+        drop(fs::write("/proc/self/clear_refs", "5"));
+        let before = kib("VmRSS:");
+        let mut clients = Clients::tasks(requests / CLIENTS, ask.clone());
+        let tally = clients.end_late(CLIENTS).await;
+        assert_eq!(tally.total(), requests / CLIENTS * CLIENTS);
+        println!("{tally:?}");
+        let grew = kib("VmHWM:").saturating_sub(before);
+        if requests == self::requests() {
+            println!("grew by KiB: {grew}");
+        }
+    }
+}
+
+async fn answered() {
+    let manager = on(MemoryRepo::new()).await;
+    define(&manager, Source::default().round_trip("flooded")).await;
+    measured(move |_| {
+        let manager = manager.clone();
+        async move { told(manager.get_key("flooded").await) }
+    })
+    .await;
+}
+
+/// A key whose store hangs, with all the places taken that may wait for it.
+async fn hanging() -> (KeysManagement, Source) {
+    let (manager, source) = (on(MemoryRepo::new()).await, Source::default());
+    let key = source.round_trip("flooded").max_requests(64);
+    let key = key.store_time_limit(NEVER).request_time_limit(NEVER);
+    define(&manager, key).await;
+    source.hang();
+    for _ in 0..48 {
+        let manager = manager.clone();
+        tokio::spawn(async move { drop(manager.get_forward_path_key("flooded").await) });
+    }
+    until("they wait", async || {
+        waiting(&manager, "flooded").await == 48
+    })
+    .await;
+    (manager, source)
+}
+
+async fn refused() {
+    let (manager, _source) = hanging().await;
+    measured(move |_| {
+        let manager = manager.clone();
+        async move {
+            let told = told(manager.get_forward_path_key("flooded").await);
+            assert_eq!(told, "busy");
+            told
+        }
+    })
+    .await;
+}
+
+/// A key with a rotation that runs, and never ends.
+async fn rotating(waiting: usize) -> (KeysManagement, RotationId) {
+    let (manager, gate) = (on(MemoryRepo::new()).await, Gate::default());
+    let key = Source::default().round_trip("flooded");
+    define(&manager, key.max_waiting_rotations(waiting)).await;
+    let passed = Arc::new(gate.clone());
+    let call = move |_: keyward::KeyChange| {
+        let gate = Arc::clone(&passed);
+        async move { gate.pass().await }
+    };
+    let registered = manager.register_on_change("flooded", "hangs", call).await;
+    registered.expect("it registers");
+    let declared = manager.declare(Change::of("flooded")).await;
+    gate.arrived(1).await;
+    (manager, declared.expect("it is accepted"))
+}
+
+async fn too_many_rotations() {
+    let (manager, _id) = rotating(4).await;
+    for _ in 0..4 {
+        let declared = manager.declare(Change::of("flooded")).await;
+        declared.expect("it waits");
+    }
+    measured(move |_| {
+        let manager = manager.clone();
+        async move {
+            let told = done(&manager.declare(Change::of("flooded")).await);
+            assert_eq!(told, "busy");
+            told.to_owned()
+        }
+    })
+    .await;
+}
+
+fn gone<T>(answer: Option<T>) -> String {
+    let told = if answer.is_none() { "gone" } else { "told" };
+    told.to_owned()
+}
+
+async fn gone_from_the_store() {
+    let (manager, source) = (on(MemoryRepo::new()).await, Source::default());
+    define(&manager, source.round_trip("flooded")).await;
+    source.hang();
+    let asked = manager.clone();
+    measured(move |_| {
+        let manager = asked.clone();
+        async move { gone(ask_and_go(manager.get_forward_path_key("flooded")).await) }
+    })
+    .await;
+    within(until("nobody waits", async || {
+        waiting(&manager, "flooded").await == 0
+    }))
+    .await;
+}
+
+async fn gone_from_the_repo() {
+    let repo = SlowRepo::default();
+    let manager = on(repo.clone()).await;
+    let stated = Source::default().round_trip("flooded").stateless(false);
+    define(&manager, stated).await;
+    repo.hang();
+    measured(move |_| {
+        let manager = manager.clone();
+        async move { gone(ask_and_go(manager.get_back_path_key("flooded")).await) }
+    })
+    .await;
+    repo.go_on();
+}
+
+async fn gone_from_a_rotation() {
+    let (manager, id) = rotating(4).await;
+    measured(move |_| {
+        let manager = manager.clone();
+        async move { gone(ask_and_go(manager.wait(id)).await) }
+    })
+    .await;
+}
+
+async fn gone_from_the_status() {
+    let (manager, _id) = rotating(4).await;
+    measured(move |_| {
+        let manager = manager.clone();
+        async move { gone(ask_and_go(manager.status()).await) }
+    })
+    .await;
+}
+
+async fn gone_from_the_history() {
+    let repo = SlowRepo::default();
+    let manager = on(repo.clone()).await;
+    repo.hang();
+    measured(move |_| {
+        let manager = manager.clone();
+        async move { gone(ask_and_go(manager.history(10)).await) }
+    })
+    .await;
+    repo.go_on();
+}
+
+async fn gone_from_a_search() {
+    let repo = SlowRepo::default();
+    let manager = on(repo.clone()).await;
+    define(&manager, Source::default().round_trip("flooded")).await;
+    repo.hang();
+    measured(move |_| {
+        let manager = manager.clone();
+        async move {
+            let change = Change::of("flooded").old("value_1").id(Uuid::new_v4());
+            let mut declared = pin!(manager.declare(change));
+            let answer = ask_and_go(&mut declared).await;
+            // By now the search may have been asked for.
+            for _ in 0..4 {
+                tokio::task::yield_now().await;
+            }
+            gone(answer)
+        }
+    })
+    .await;
+    repo.go_on();
+}

@@ -1,0 +1,199 @@
+//! Callbacks under way and how they ended, while nothing can be written: what runs is not called
+//! again, and what has ended is written first, if the journal still has that attempt InProgress.
+
+use keyward::key::definition::KeyBehaviour;
+use keyward::key::state::Effect;
+use keyward::rotation::event::Event;
+
+use crate::driver::{Driver, NOTHING, ONE, TWO};
+use crate::durable::Journal;
+use crate::script::{Strategy, at, behaviour, done};
+
+#[test]
+fn a_callback_that_runs_is_not_called_again_and_its_end_counts() {
+    let mut e = Driver::called(Strategy::Halt, TWO);
+    assert!(e.engine.has_running());
+    assert_eq!(e.interrupted(), ["reopen"]);
+    assert!(e.engine.has_running());
+    assert_eq!(e.reopened(false), NOTHING);
+    assert!(e.engine.has_running());
+    let expected = ["prepare r1/1 w1#2.b", "write r1/0 w0.a Succeeded attempt 1"];
+    assert_eq!(e.succeeds(1, 0), expected);
+    assert!(!e.engine.has_running());
+}
+
+#[test]
+fn an_end_that_could_not_be_written_is_kept_and_written_first() {
+    let mut e = Driver::called(Strategy::Halt, TWO);
+    e.interrupted();
+    assert!(!e.engine.keeps(at(1, 0)));
+    assert_eq!(e.succeeds(1, 0), NOTHING);
+    assert!(!e.engine.has_running());
+    assert!(e.engine.keeps(at(1, 0)));
+    let expected = ["prepare r1/1 w1#2.b", "write r1/0 w0.a Succeeded attempt 1"];
+    assert_eq!(e.reopened(false), expected);
+    assert!(e.engine.keeps(at(1, 0)));
+    assert_eq!(e.written(), NOTHING);
+    assert!(!e.engine.keeps(at(1, 0)));
+}
+
+#[test]
+fn an_end_of_which_nobody_knows_is_kept_until_it_is_durable() {
+    let mut e = Driver::called(Strategy::Halt, TWO);
+    e.succeeds(1, 0);
+    assert!(e.engine.keeps(at(1, 0)));
+    assert_eq!(e.unknown_and_not_made(), ["release r1/1", "reopen"]);
+    assert!(e.engine.keeps(at(1, 0)));
+    let expected = ["prepare r1/1 w1#2.b", "write r1/0 w0.a Succeeded attempt 1"];
+    assert_eq!(e.reopened(false), expected);
+    assert_eq!(e.unknown_but_made(), ["release r1/1"]);
+    assert_eq!(e.tick(5), ["reopen"]);
+    assert_eq!(e.reopened(true), ["prepare r1/1 w1#2.b"]);
+    e.prepared(1, 1);
+    e.written();
+    e.succeeds(1, 1);
+    e.written();
+    assert!(!e.engine.keeps(at(1, 0)) && !e.engine.keeps(at(1, 1)));
+}
+
+#[test]
+fn each_batch_settles_the_ends_that_are_in_it() {
+    let at_once = KeyBehaviour {
+        workers_at_once: 2,
+        ..behaviour(Strategy::Skip)
+    };
+    let mut e = Driver::on(Journal::default());
+    let workers: &[(&str, &[&str])] = &[("w0", &["a"]), ("w1", &["b"]), ("w2", &["c"])];
+    e.arrive(at_once, workers);
+    e.declare(1);
+    e.snapped(1);
+    e.settle();
+    e.prepared(1, 0);
+    e.prepared(1, 1);
+    e.settle();
+    e.succeeds(1, 0);
+    e.fails_step(1, 1);
+    assert_eq!(e.written(), ["write r1/1 w1.b Failed attempt 1 (no)"]);
+    assert!(!e.engine.keeps(at(1, 0)) && e.engine.keeps(at(1, 1)));
+    assert_eq!(e.written(), NOTHING);
+    assert!(!e.engine.keeps(at(1, 1)));
+}
+
+#[test]
+fn what_settles_another_rotation_settles_nothing_of_this_one() {
+    let mut e = Driver::called(Strategy::Halt, ONE);
+    e.declare(2);
+    e.settle();
+    e.interrupted();
+    e.succeeds(1, 0);
+    e.abort(2, &["w0"]);
+    assert!(e.engine.keeps(at(1, 0)));
+    let expected = "write r1/0 w0.a Succeeded attempt 1 \
+                    | ended r1 completed #3 begun [0 w0.a Succeeded attempt 1]";
+    assert_eq!(e.reopened(false), ["snapshot r2 data", expected]);
+}
+
+/// A callback that ended while nothing could be written.
+fn ended() -> Driver {
+    let mut e = Driver::called(Strategy::Halt, ONE);
+    e.interrupted();
+    e.succeeds(1, 0);
+    e
+}
+
+fn step_0(journal: &mut Journal) -> &mut keyward::rotation::plan::Step {
+    let (_, steps) = journal.rotations.values_mut().next().expect("a rotation");
+    steps.get_mut(&0).expect("a step")
+}
+
+#[test]
+fn an_end_of_an_attempt_that_the_journal_does_not_have_is_dropped() {
+    let mut e = ended();
+    e.journal = Driver::begun(Strategy::Halt, ONE).journal;
+    assert_eq!(e.reopened(false), ["prepare r1/0 w0#1.a"]);
+    let in_progress = "write r1/0 w0.a InProgress attempt 1";
+    assert_eq!(e.prepared(1, 0), [in_progress]);
+    assert_eq!(e.written(), ["call r1/0 attempt 1"]);
+    assert!(!e.engine.keeps(at(1, 0)));
+}
+
+#[test]
+fn an_end_of_another_attempt_than_the_journal_has_is_dropped() {
+    let mut e = ended();
+    step_0(&mut e.journal).attempt = 2;
+    assert_eq!(e.reopened(false), ["prepare r1/0 w0#1.a"]);
+    let again = "write r1/0 w0.a InProgress attempt 3";
+    assert_eq!(e.prepared(1, 0), [again]);
+}
+
+#[test]
+fn an_end_that_does_not_match_the_call_under_way_is_nobodys() {
+    let mut e = Driver::called(Strategy::Halt, ONE);
+    let outcome = || done(Effect::Nothing);
+    assert_eq!(e.ended_as(1, 0, 2, outcome()), NOTHING);
+    assert_eq!(e.ended_as(1, 1, 1, outcome()), NOTHING);
+    assert_eq!(e.uncalled(1, 0, 2), NOTHING);
+    assert!(!e.engine.keeps(at(1, 0)));
+    e.interrupted();
+    assert_eq!(e.ended_as(1, 0, 2, outcome()), NOTHING);
+    assert_eq!(e.uncalled(1, 0, 2), NOTHING);
+    assert!(e.engine.has_running());
+    assert_eq!(e.reopened(false), NOTHING);
+    assert!(e.engine.has_running());
+}
+
+#[test]
+fn what_was_not_called_after_all_is_called_again_and_that_was_no_crash() {
+    let mut e = Driver::called(Strategy::Halt, ONE);
+    let expected = ["prepare r1/0 w0#1.a", "write r1/0 w0.a Pending attempt 1"];
+    assert_eq!(e.uncalled(1, 0, 1), expected);
+    assert!(!e.engine.has_running());
+    e.settle();
+    let again = "write r1/0 w0.a InProgress attempt 2";
+    assert_eq!(e.prepared(1, 0), [again]);
+}
+
+#[test]
+fn what_was_not_called_while_nothing_could_be_written_is_called_after_the_reading() {
+    let mut e = Driver::called(Strategy::Halt, ONE);
+    e.interrupted();
+    assert_eq!(e.uncalled(1, 0, 1), NOTHING);
+    assert!(!e.engine.has_running());
+    assert!(!e.engine.keeps(at(1, 0)));
+    assert_eq!(e.reopened(false), ["prepare r1/0 w0#1.a"]);
+    let again = "write r1/0 w0.a InProgress attempt 2";
+    assert_eq!(e.prepared(1, 0), [again]);
+}
+
+#[test]
+fn a_failed_end_is_kept_as_well() {
+    let mut e = Driver::called(Strategy::Halt, ONE);
+    e.interrupted();
+    e.fails_step(1, 0);
+    let expected = "write r1/0 w0.a Failed attempt 1 (no) | r1 stopped #3 begun";
+    assert_eq!(e.reopened(false), [expected]);
+}
+
+#[test]
+fn what_ended_at_the_end_of_this_life_is_still_written_and_nothing_new_begins() {
+    let mut e = Driver::called(Strategy::Halt, TWO);
+    e.interrupted();
+    e.succeeds(1, 0);
+    e.step(Event::Close);
+    let expected = "write r1/0 w0.a Succeeded attempt 1";
+    assert_eq!(e.reopened(false), [expected]);
+    assert_eq!(e.ask_to_join(9, "w9"), ["reply 9 error shut_down"]);
+}
+
+#[test]
+fn only_what_is_called_or_settling_runs() {
+    let mut e = Driver::begun(Strategy::Halt, ONE);
+    assert!(!e.engine.has_running());
+    e.prepared(1, 0);
+    assert!(e.engine.has_running());
+    e.written();
+    assert_eq!(e.ended(1, 0, done(Effect::Decrypted)), ["propose r1/0"]);
+    assert!(e.engine.has_running());
+    e.proposed(1, 0);
+    assert!(!e.engine.has_running());
+}
