@@ -84,6 +84,7 @@ pub struct CoordinatorPart {
     pub(super) calls: HashMap<StepRef, Calling>,
     pub(super) done: HashMap<StepRef, (Effect, Vec<Staged>)>,
     pub(super) proposals: HashMap<StepRef, (Ticket, KeyName, Option<RecordChange>)>,
+    pub(super) searches: usize,
     doubtful: Option<DoubtfulBatch>,
     /// Whether a successor still reads the journal; who asks meanwhile is deferred.
     catching_up: bool,
@@ -111,15 +112,28 @@ impl Part for CoordinatorPart {
 
     fn handle(&mut self, message: CoordinatorMessage, ctx: &mut Ctx) -> Then {
         match message {
-            CoordinatorMessage::Ask { make, with, reply } => {
+            CoordinatorMessage::Ask {
+                make,
+                with,
+                reply,
+                mail,
+            } => {
+                drop(mail);
                 let asked = Asked { make, with, reply };
-                if self.catching_up {
+                if asked.reply.is_closed() {
+                    // Nobody waits for it any more.
+                } else if self.catching_up {
                     self.deferred.push(asked);
                 } else {
                     self.asked(asked, ctx);
                 }
             }
-            CoordinatorMessage::Happened(event) => self.step(*event, ctx),
+            CoordinatorMessage::Happened(event) => {
+                if matches!(*event, Event::Searched { .. }) {
+                    self.searches = self.searches.saturating_sub(1);
+                }
+                self.step(*event, ctx);
+            }
             CoordinatorMessage::Snapped { rotation, snapshot } => {
                 if let Some(secrets) = self.secrets.get_mut(&rotation) {
                     secrets.snapshot = Some(snapshot);
@@ -138,9 +152,13 @@ impl Part for CoordinatorPart {
                 self.act(actions, ctx);
             }
             CoordinatorMessage::Reread(found) => self.reread(found, ctx),
-            CoordinatorMessage::Overview(reply) => drop(reply.send(self.overview())),
-            CoordinatorMessage::Recover { id, reply } => {
+            CoordinatorMessage::Overview(reply, place) => {
+                drop(reply.send(self.overview()));
+                drop(place);
+            }
+            CoordinatorMessage::Recover { id, reply, place } => {
                 drop(reply.send(self.secrets.get(&id).cloned()));
+                drop(place);
             }
             CoordinatorMessage::Close { grace, reply } => self.close(grace, reply, ctx),
         }
@@ -180,6 +198,7 @@ impl CoordinatorPart {
             calls: HashMap::new(),
             done: HashMap::new(),
             proposals: HashMap::new(),
+            searches: 0,
             doubtful: None,
             catching_up: false,
             deferred: Vec::new(),

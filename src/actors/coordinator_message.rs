@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::actors::admission::Place;
 use crate::actors::directory::KeyEntry;
 use crate::actors::key_message::Proposed;
 use crate::actors::overview::Overview;
@@ -53,6 +54,8 @@ pub enum CoordinatorMessage {
         with: Box<With>,
         /// Whom to answer.
         reply: oneshot::Sender<Result<Reply, RotationError>>,
+        /// Its place in the inbox.
+        mail: Place,
     },
     /// Something happened that nobody waits for.
     Happened(Box<Event>),
@@ -87,13 +90,15 @@ pub enum CoordinatorMessage {
     /// unknown.
     Reread(Result<(bool, Box<LoadedJournal>), String>),
     /// What may an operator know?
-    Overview(oneshot::Sender<Overview>),
+    Overview(oneshot::Sender<Overview>, Place),
     /// An operator takes the keys of a rotation that still holds them.
     Recover {
         /// Which.
         id: RotationId,
         /// Whom to answer.
         reply: oneshot::Sender<Option<RotationSecrets>>,
+        /// Its place.
+        place: Place,
     },
     /// The manager shuts down.
     Close {
@@ -107,7 +112,7 @@ pub enum CoordinatorMessage {
 impl Letter for CoordinatorMessage {
     fn is_request(&self) -> bool {
         match self {
-            Self::Ask { .. } | Self::Overview(_) | Self::Recover { .. } | Self::Close { .. } => {
+            Self::Ask { .. } | Self::Overview(..) | Self::Recover { .. } | Self::Close { .. } => {
                 true
             }
             Self::Happened(_)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::actors::admission::Places;
+use crate::actors::admission::{Place, Places};
 use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::directory::{Directory, KeyEntry};
@@ -24,7 +24,16 @@ use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeys};
 use crate::worker::change::Change;
 
 /// How many requests the coordinator admits at once.
-pub const MAX_COORDINATOR_REQUESTS: usize = 65_536;
+pub const MAX_COORDINATOR_REQUESTS: usize = 16_384;
+
+/// How many may wait for rotations at once.
+const MAX_WAITS: usize = 65_536;
+
+/// How many messages may lie in its mailbox.
+const MAX_MAIL: usize = 16_384;
+
+/// How many listings it may be asked for at once.
+const MAX_LISTINGS: usize = 64;
 
 /// The way to the coordinator, with admission on it.
 #[derive(Clone)]
@@ -32,6 +41,9 @@ pub struct CoordinatorDoor {
     seat: Arc<Seat<CoordinatorPart>>,
     directory: Arc<Directory>,
     places: Arc<Places>,
+    waits: Arc<Places>,
+    mail: Arc<Places>,
+    listings: Arc<Places>,
 }
 
 impl CoordinatorDoor {
@@ -41,6 +53,9 @@ impl CoordinatorDoor {
             seat,
             directory,
             places: Places::new(MAX_COORDINATOR_REQUESTS),
+            waits: Places::new(MAX_WAITS),
+            mail: Places::new(MAX_MAIL),
+            listings: Places::new(MAX_LISTINGS),
         }
     }
 
@@ -61,6 +76,14 @@ impl CoordinatorDoor {
         }
     }
 
+    /// A place for a listing, which goes with its message.
+    ///
+    /// # Errors
+    /// `busy`.
+    pub fn listing(&self) -> Result<Place, RotationError> {
+        take(&self.listings)
+    }
+
     /// Asks the coordinator, if a place is free.
     ///
     /// # Errors
@@ -70,10 +93,33 @@ impl CoordinatorDoor {
         with: With,
         make: impl FnOnce(Ask) -> Event + Send + 'static,
     ) -> Result<Reply, RotationError> {
-        let Some(_place) = self.places.take() else {
-            let bound = self.places.bound();
-            return Err(RotationError::Busy { bound });
-        };
+        let _place = take(&self.places)?;
+        self.send(with, make).await
+    }
+
+    /// A place of somebody who waits.
+    ///
+    /// # Errors
+    /// `busy`.
+    pub fn place_to_wait(&self) -> Result<Place, RotationError> {
+        take(&self.waits)
+    }
+
+    /// Waits for a rotation: such requests take long, and have places of their own.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn wait(&self, id: RotationId) -> Result<Reply, RotationError> {
+        self.send(With::Nothing, move |ask| Event::Wait { ask, id })
+            .await
+    }
+
+    async fn send(
+        &self,
+        with: With,
+        make: impl FnOnce(Ask) -> Event + Send + 'static,
+    ) -> Result<Reply, RotationError> {
+        let mail = take(&self.mail)?;
         let (reply, answer) = oneshot::channel();
         let joining = match &with {
             With::Worker(worker) => Some(worker.clone()),
@@ -83,6 +129,7 @@ impl CoordinatorDoor {
             make: Box::new(make),
             with: Box::new(with),
             reply,
+            mail,
         });
         let mut asking = Asking {
             seat: &self.seat,
@@ -93,6 +140,11 @@ impl CoordinatorDoor {
         asking.joining = None;
         answered.unwrap_or_else(|_| Err(self.gone()))
     }
+}
+
+fn take(places: &Arc<Places>) -> Result<Place, RotationError> {
+    let bound = places.bound();
+    places.take().ok_or(RotationError::Busy { bound })
 }
 
 /// Sees to it that a worker that joined for nobody dies, so that its name is free.

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::oneshot;
 
-use crate::actors::admission::Places;
+use crate::actors::admission::{Place, Places};
 use crate::actors::clock::Clock;
 use crate::actors::key::KeyPart;
 use crate::actors::key_message::KeyMessage;
@@ -15,7 +15,14 @@ use crate::key::definition::KeyBehaviour;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::{Ask, Asker, Event, Request, Ticket};
+use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::name::KeyName;
+
+/// How many messages more than requests may lie in a key's mailbox: those of askers that are gone.
+const MAX_MAIL: usize = 1_024;
+
+/// How many requests of callbacks' handles a key admits at once.
+const MAX_OF_HANDLES: usize = 256;
 
 /// A defined key: its actor, and the places of those who ask it.
 pub struct KeyEntry {
@@ -23,6 +30,9 @@ pub struct KeyEntry {
     behaviour: Arc<KeyBehaviour>,
     seat: Arc<Seat<KeyPart>>,
     places: Arc<Places>,
+    for_store: Arc<Places>,
+    mail: Arc<Places>,
+    of_handles: Arc<Places>,
     tickets: AtomicU64,
     clock: Clock,
     closed: Arc<AtomicBool>,
@@ -62,13 +72,27 @@ impl KeyEntry {
         if self.closed.load(Ordering::SeqCst) {
             return Err(self.gone());
         }
-        let Some(_place) = self.places.take() else {
-            return Err(KeyError::Busy {
-                key: self.name.clone(),
-                bound: self.places.bound(),
-            });
+        let _for_store = match self.needs_store(&request) {
+            true => Some(self.take(&self.for_store)?),
+            false => None,
         };
-        self.ask_without_place(request, asker).await
+        let _place = self.take(&self.places)?;
+        self.send(request, asker).await
+    }
+
+    fn needs_store(&self, request: &Request) -> bool {
+        let one_way = self.behaviour.use_case == SecretKeyUseCase::OneWayTrip;
+        match request {
+            Request::Get { flow } => one_way || *flow == Some(SecretKeyFlow::ForwardPath),
+            Request::Save | Request::StageSave { .. } => false,
+        }
+    }
+
+    fn take(&self, places: &Arc<Places>) -> Result<Place, KeyError> {
+        places.take().ok_or_else(|| KeyError::Busy {
+            key: self.name.clone(),
+            bound: places.bound(),
+        })
     }
 
     /// Asks the key on behalf of a callback's handle, which has a place of its own, and goes on being
@@ -81,6 +105,12 @@ impl KeyEntry {
         request: Request,
         asker: Asker,
     ) -> Result<Answer, KeyError> {
+        let _place = self.take(&self.of_handles)?;
+        self.send(request, asker).await
+    }
+
+    async fn send(&self, request: Request, asker: Asker) -> Result<Answer, KeyError> {
+        let mail = self.take(&self.mail)?;
         let (reply, answer) = oneshot::channel();
         let ticket = self.ticket();
         let deadline = self.clock.now().after(self.behaviour.request_time_limit);
@@ -90,7 +120,7 @@ impl KeyEntry {
             request,
             deadline,
         };
-        self.seat.post(KeyMessage::Ask { ask, reply });
+        self.seat.post(KeyMessage::Ask { ask, reply, mail });
         let mut asking = Asking {
             seat: &self.seat,
             ticket: Some(ticket),
@@ -146,6 +176,9 @@ impl Directory {
         Arc::new(KeyEntry {
             name,
             places: Places::new(behaviour.max_requests),
+            for_store: Places::new(behaviour.max_waiting_for_store()),
+            mail: Places::new(behaviour.max_requests + MAX_MAIL),
+            of_handles: Places::new(MAX_OF_HANDLES),
             behaviour: Arc::new(behaviour),
             seat,
             tickets: AtomicU64::new(1),

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::oneshot;
 
+use crate::actors::admission::Places;
 use crate::guard::fault;
 use crate::journal::error::JournalError;
 use crate::journal::fact::JournalFact;
@@ -17,6 +18,9 @@ use crate::key::event::WriteFailure;
 use crate::key::name::KeyName;
 use crate::key::state::RecordChange;
 
+/// How many jobs may be asked for at once by those who wait for them.
+const MAX_ASKED: usize = 1_024;
+
 type Job = Box<dyn FnOnce(&mut Option<Journal>) + Send>;
 
 /// Why nothing came of a job: the journal is closed, or the repo or crypto tool panicked in it.
@@ -24,10 +28,23 @@ type Job = Box<dyn FnOnce(&mut Option<Journal>) + Send>;
 #[error("the journal is closed, or its repo or crypto tool panicked")]
 pub struct JournalClosed;
 
+/// Why somebody who waits for a job was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// As many jobs are asked for as may be. Ask again later.
+    Busy {
+        /// The bound.
+        bound: usize,
+    },
+    /// As [`JournalClosed`].
+    Closed,
+}
+
 /// A handle on the thread; a clone is the same thread.
 #[derive(Debug, Clone)]
 pub struct JournalThread {
     jobs: Sender<Job>,
+    asked: Arc<Places>,
 }
 
 impl JournalThread {
@@ -47,7 +64,8 @@ impl JournalThread {
                     }
                 }
             })?;
-        Ok(Self { jobs })
+        let asked = Places::new(MAX_ASKED);
+        Ok(Self { jobs, asked })
     }
 
     /// Does a job, later and in order. `then` learns what came of it, on the journal's thread.
@@ -70,14 +88,20 @@ impl JournalThread {
     /// Does a job and answers what came of it.
     ///
     /// # Errors
-    /// [`JournalClosed`].
+    /// [`Refused`].
     pub async fn ask<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Journal) -> T + Send + 'static,
-    ) -> Result<T, JournalClosed> {
+    ) -> Result<T, Refused> {
+        // It goes with the job: a job is done whether its asker is there or not.
+        let bound = self.asked.bound();
+        let place = self.asked.take().ok_or(Refused::Busy { bound })?;
         let (told, answer) = oneshot::channel();
-        self.submit(job, |done| drop(told.send(done)));
-        answer.await.unwrap_or(Err(JournalClosed))
+        let job = move |journal: &mut Journal| (job(journal), place);
+        let told = |done: Result<(T, _), _>| drop(told.send(done.map(|(done, _place)| done)));
+        self.submit(job, told);
+        let done = answer.await.unwrap_or(Err(JournalClosed));
+        done.map_err(|JournalClosed| Refused::Closed)
     }
 
     /// Writes facts as one batch. `then` learns the batch's number and what came of it.

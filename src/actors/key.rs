@@ -105,9 +105,12 @@ impl Part for KeyPart {
 
     fn handle(&mut self, message: KeyMessage, ctx: &mut Ctx) -> Then {
         match message {
-            KeyMessage::Ask { ask, reply } => {
-                self.replies.insert(ask.ticket, reply);
-                self.step(Event::Asked(ask), ctx);
+            KeyMessage::Ask { ask, reply, mail } => {
+                drop(mail);
+                if !reply.is_closed() {
+                    self.replies.insert(ask.ticket, reply);
+                    self.step(Event::Asked(ask), ctx);
+                }
             }
             KeyMessage::Happened(event) => {
                 match event {

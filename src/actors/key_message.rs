@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use crate::actors::admission::Place;
 use crate::actors::supervision::inbox::Letter;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
@@ -28,6 +29,8 @@ pub enum KeyMessage {
         ask: Ask,
         /// Whom to answer.
         reply: oneshot::Sender<Result<Answer, KeyError>>,
+        /// Its place in the inbox.
+        mail: Place,
     },
     /// Something happened that nobody waits for.
     Happened(Event),

@@ -24,6 +24,9 @@ use crate::worker::callback::KeyChange;
 use crate::worker::handle::{CallPlace, OnChangeKeyDefinition, Staging};
 use crate::worker::running::CallLane;
 
+/// How many searches of the history may be under way.
+const MAX_SEARCHES: usize = 1_024;
+
 impl CoordinatorPart {
     pub(super) fn perform(&mut self, effect: RotationEffect) {
         match effect {
@@ -131,8 +134,19 @@ impl CoordinatorPart {
         }
     }
 
-    fn search(&self, ask: Ask, declaration: Declaration) {
+    fn search(&mut self, ask: Ask, declaration: Declaration) {
         let seat = Arc::clone(&self.seat);
+        self.searches += 1;
+        if self.searches > MAX_SEARCHES {
+            let why = format!("{MAX_SEARCHES} searches of the history are under way");
+            let event = Event::Searched {
+                ask,
+                declaration,
+                found: Err(why),
+            };
+            seat.post(CoordinatorMessage::Happened(Box::new(event)));
+            return;
+        }
         let id = declaration.id;
         self.means.journal.submit(
             move |journal| journal.find_ended(id),

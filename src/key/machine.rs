@@ -44,6 +44,7 @@ pub struct KeyMachine {
     pub(crate) proposals: Proposals,
     fetching: Option<u64>,
     fetches: u64,
+    journal_jobs: usize,
     store_hangs: bool,
     writing: usize,
     pub(crate) forward_answers: u64,
@@ -66,6 +67,7 @@ impl KeyMachine {
             proposals: Proposals::default(),
             fetching: None,
             fetches: 0,
+            journal_jobs: 0,
             store_hangs: false,
             writing: 0,
             forward_answers: 0,
@@ -227,7 +229,12 @@ impl KeyMachine {
                 self.waiting.add(waiter);
                 return;
             }
+            Attempt::Write(_) | Attempt::Load if self.journal_jobs >= self.max_journal_jobs() => {
+                let (key, bound) = (self.name.clone(), self.max_journal_jobs());
+                Err(KeyError::Busy { key, bound })
+            }
             Attempt::Write(record) => {
+                self.journal_jobs += 1;
                 waiter.waits = For::Write;
                 self.waiting.add(waiter);
                 self.owed = None;
@@ -238,6 +245,7 @@ impl KeyMachine {
                 waiter.waits = For::Load;
                 self.waiting.add(waiter);
                 self.state_reads += 1;
+                self.journal_jobs += 1;
                 effects.push(KeyEffect::Load { ticket });
                 return;
             }
@@ -316,7 +324,12 @@ impl KeyMachine {
         self.fetch_if_wanted(effects);
     }
 
+    fn max_journal_jobs(&self) -> usize {
+        self.behaviour.max_requests
+    }
+
     fn loaded(&mut self, ticket: Ticket, found: Loaded, effects: &mut Vec<KeyEffect>) {
+        self.journal_jobs = self.journal_jobs.saturating_sub(1);
         if let Some(mut waiter) = self.waiting.take(ticket) {
             waiter.loaded = Some(found);
             self.serve(waiter, None, effects);
@@ -331,6 +344,9 @@ impl KeyMachine {
         effects: &mut Vec<KeyEffect>,
     ) {
         self.writing = self.writing.saturating_sub(1);
+        if ticket.is_some() {
+            self.journal_jobs = self.journal_jobs.saturating_sub(1);
+        }
         self.waiting.reload(&match &result {
             Ok(()) => found(&change),
             Err(failure) => Loaded::Unavailable {

@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::actors::admission::Place;
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::declare::refused;
 use crate::actors::directory::KeyEntry;
+use crate::actors::journal_thread::Refused;
 use crate::actors::key::{KeyMeans, KeyPart};
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::seat::{Seat, Upbringing};
@@ -114,7 +116,8 @@ impl KeysManagement {
                 tracing::warn!(key = %name, %error, "what was declared last cannot be read");
                 None
             }
-            Err(_closed) => return Err(RotationError::ShutDown { id: None }),
+            Err(Refused::Busy { bound }) => return Err(RotationError::Busy { bound }),
+            Err(Refused::Closed) => return Err(RotationError::ShutDown { id: None }),
         };
         let Some(arbiter) = self.inner.next_arbiter() else {
             return Err(RotationError::ShutDown { id: None });
@@ -238,8 +241,9 @@ impl KeysManagement {
     /// As both, and `callbacks_failed` with the report if callbacks failed under a strategy that
     /// raises.
     pub async fn key_changed(&self, change: Change) -> Result<RotationReport, RotationError> {
+        let place = self.inner.declarer.coordinator.place_to_wait()?;
         let id = self.declare(change).await?;
-        let report = self.wait(id).await?;
+        let report = self.wait_in(place, id).await?;
         if report.raises() {
             let report = Box::new(report);
             return Err(RotationError::Raised { report });
@@ -262,8 +266,16 @@ impl KeysManagement {
     /// # Errors
     /// `unknown_rotation`, `rotation_unreadable`, `write_unknown`, `shut_down`.
     pub async fn wait(&self, id: RotationId) -> Result<RotationReport, RotationError> {
-        let wait = move |ask| Event::Wait { ask, id };
-        let answer = self.inner.declarer.coordinator.ask(With::Nothing, wait);
+        let place = self.inner.declarer.coordinator.place_to_wait()?;
+        self.wait_in(place, id).await
+    }
+
+    async fn wait_in(
+        &self,
+        _place: Place,
+        id: RotationId,
+    ) -> Result<RotationReport, RotationError> {
+        let answer = self.inner.declarer.coordinator.wait(id);
         match answer.await.map_err(|error| about(id, error))? {
             Reply::Report(report) => Ok(*report),
             Reply::NotLive { .. } | Reply::Done | Reply::Joined { .. } | Reply::Accepted { .. } => {
@@ -286,7 +298,8 @@ impl KeysManagement {
                 let why = error.to_string();
                 Err(RotationError::Unreadable { id, why })
             }
-            Err(_closed) => Err(RotationError::ShutDown { id: Some(id) }),
+            Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),
+            Err(Refused::Closed) => Err(RotationError::ShutDown { id: Some(id) }),
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::journal_thread::Refused;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::overview::Overview;
 use crate::actors::supervision::name::ActorName;
@@ -34,11 +35,12 @@ impl KeysManagement {
     /// its steps and for whom it waits.
     ///
     /// # Errors
-    /// `shut_down`.
+    /// `busy` while 64 others are being answered; `shut_down`, `unavailable`.
     pub async fn status(&self) -> Result<Status, RotationError> {
         let (reply, overview) = oneshot::channel();
         let coordinator = &self.inner.declarer.coordinator;
-        coordinator.post(CoordinatorMessage::Overview(reply));
+        let place = coordinator.listing()?;
+        coordinator.post(CoordinatorMessage::Overview(reply, place));
         let overview = match (overview.await, coordinator.gone()) {
             (Ok(overview), _) => overview,
             // An operator has to see this, above all.
@@ -94,7 +96,8 @@ impl KeysManagement {
             Ok(Err(error)) => Err(RotationError::RepoUnavailable {
                 why: error.to_string(),
             }),
-            Err(_closed) => Err(RotationError::ShutDown { id: None }),
+            Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),
+            Err(Refused::Closed) => Err(RotationError::ShutDown { id: None }),
         }
     }
 
@@ -165,7 +168,8 @@ impl KeysManagement {
     pub async fn recover_keys(&self, id: RotationId) -> Result<RecoveredKeys, RotationError> {
         let (reply, secrets) = oneshot::channel();
         let coordinator = &self.inner.declarer.coordinator;
-        coordinator.post(CoordinatorMessage::Recover { id, reply });
+        let place = coordinator.listing()?;
+        coordinator.post(CoordinatorMessage::Recover { id, reply, place });
         let gone = |_| about(id, coordinator.gone());
         if let Some(secrets) = secrets.await.map_err(gone)? {
             tracing::warn!(rotation = %id, "an operator took the keys of a rotation");

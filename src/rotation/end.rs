@@ -12,6 +12,7 @@ use crate::rotation::report::RotationReport;
 use crate::rotation::rotations::Active;
 use crate::rotation::state::RotationEvent;
 use crate::rotation::status::StatusEvent;
+use std::collections::BTreeSet;
 
 impl RotationMachine {
     pub(crate) fn ended(&mut self, step: StepRef, attempt: u32, outcome: StepOutcome, now: Moment) {
@@ -125,6 +126,7 @@ impl RotationMachine {
         now: Moment,
         change: impl FnOnce(&mut Step),
     ) {
+        self.wait_until(step, None);
         let Some(live) = self.rotations.get_mut(step.rotation) else {
             return;
         };
@@ -200,7 +202,7 @@ impl RotationMachine {
     }
 
     /// Tells everybody who waited what became of a rotation.
-    pub(crate) fn settled(&mut self, report: Option<RotationReport>, waiters: Vec<Ask>) {
+    pub(crate) fn settled(&mut self, report: Option<RotationReport>, waiters: BTreeSet<Ask>) {
         let Some(report) = report.map(Box::new) else {
             return;
         };

@@ -42,6 +42,7 @@ pub struct RotationMachine {
     pub(crate) next_sequence: u64,
     pub(crate) incarnations: u64,
     pub(crate) timers: BTreeSet<(Time, StepRef)>,
+    pub(crate) due: BTreeMap<StepRef, Time>,
     pub(crate) suspect: Option<StepRef>,
     pub(crate) after_suspect: BTreeSet<RotationId>,
     /// The searches of the history that are under way, with the id that each is for. One is taken
@@ -64,6 +65,7 @@ impl RotationMachine {
             next_sequence: 1,
             incarnations: 0,
             timers: BTreeSet::new(),
+            due: BTreeMap::new(),
             suspect: None,
             after_suspect: BTreeSet::new(),
             searching: BTreeMap::new(),

@@ -35,7 +35,7 @@ impl RotationMachine {
                 let id = Some(id);
                 self.reply(ask, Err(RotationError::ShutDown { id }));
             } else {
-                live.waiters.push(ask);
+                live.waiters.insert(ask);
             }
             return;
         }
@@ -48,7 +48,7 @@ impl RotationMachine {
 
     pub(crate) fn gone(&mut self, ask: Ask) {
         for live in self.rotations.iter_mut() {
-            live.waiters.retain(|waiter| *waiter != ask);
+            live.waiters.remove(&ask);
         }
     }
 
@@ -161,6 +161,7 @@ impl RotationMachine {
                 rotation: id,
                 step: no,
             };
+            self.wait_until(step, None);
             self.effects.push(RotationEffect::Release { step });
             self.suspect_ended(step, now);
         }
@@ -226,7 +227,11 @@ impl RotationMachine {
         let mut waiters = Vec::new();
         for live in self.rotations.iter_mut() {
             let (id, key) = (live.header.id, live.header.key.clone());
-            waiters.extend(live.waiters.drain(..).map(|ask| (ask, id)));
+            waiters.extend(
+                std::mem::take(&mut live.waiters)
+                    .into_iter()
+                    .map(|ask| (ask, id)),
+            );
             for (no, _) in std::mem::take(&mut live.active) {
                 let Some(step) = live.steps.get_mut(&no) else {
                     continue;

@@ -101,7 +101,7 @@ impl RotationMachine {
 
     fn wait_again(&mut self, ask: Ask, id: RotationId) {
         match self.rotations.get_mut(id) {
-            Some(live) if live.header.state.goes_on() => live.waiters.push(ask),
+            Some(live) if live.header.state.goes_on() => drop(live.waiters.insert(ask)),
             Some(_) => {
                 if let Some(report) = self.report(id) {
                     self.reply(ask, Ok(Reply::Report(Box::new(report))));

@@ -49,7 +49,7 @@ pub struct Live {
     /// Whether the key has been asked what it has.
     pub snapping: bool,
     /// Who waits for it to settle.
-    pub waiters: Vec<Ask>,
+    pub waiters: BTreeSet<Ask>,
 }
 
 impl Live {
@@ -61,7 +61,7 @@ impl Live {
             first_open: 0,
             active: BTreeMap::new(),
             snapping: false,
-            waiters: Vec::new(),
+            waiters: BTreeSet::new(),
         }
     }
 

@@ -198,7 +198,7 @@ impl RotationMachine {
         live.active
             .insert(step.step, Active::Preparing { since, incarnation });
         if let Some(wait) = self.config.worker_wait {
-            self.timers.insert((since.after(wait), step));
+            self.wait_until(step, Some(since.after(wait)));
         }
         self.effects.push(RotationEffect::Prepare {
             step,
@@ -216,7 +216,7 @@ impl RotationMachine {
         };
         let end = since.after(wait);
         if end > now.time {
-            self.timers.insert((end, step));
+            self.wait_until(step, Some(end));
             return Start::Waits;
         }
         let error = format!("worker gone: it or its callback was not here for {wait:?}");
@@ -225,6 +225,7 @@ impl RotationMachine {
     }
 
     pub(crate) fn prepared(&mut self, step: StepRef, now: Moment) {
+        self.wait_until(step, None);
         let here = self.missing_since(step).is_none();
         let may_run = here && self.goes_on();
         let Some(live) = self.rotations.get_mut(step.rotation) else {
@@ -288,6 +289,17 @@ impl RotationMachine {
         self.advance(step.rotation, now);
     }
 
+    /// Until when a step waits: one deadline a step, and none when it waits no more.
+    pub(crate) fn wait_until(&mut self, step: StepRef, end: Option<Time>) {
+        if let Some(earlier) = self.due.remove(&step) {
+            self.timers.remove(&(earlier, step));
+        }
+        if let Some(end) = end {
+            self.due.insert(step, end);
+            self.timers.insert((end, step));
+        }
+    }
+
     /// Lets the next step that crashes followed have its turn.
     pub(crate) fn suspect_ended(&mut self, step: StepRef, now: Moment) {
         if self.suspect != Some(step) {
@@ -326,6 +338,7 @@ impl RotationMachine {
             });
         }
         for step in released {
+            self.wait_until(step, None);
             self.effects.push(RotationEffect::Release { step });
             self.suspect_ended(step, now);
             self.advance(step.rotation, now);
@@ -342,6 +355,7 @@ impl RotationMachine {
         let given_up: Vec<u32> = given_up.map(|(no, _)| no).collect();
         for step in given_up {
             let step = StepRef { rotation: id, step };
+            self.wait_until(step, None);
             self.effects.push(RotationEffect::Release { step });
             self.suspect_ended(step, now);
         }
@@ -352,7 +366,7 @@ impl RotationMachine {
             if at > now.time {
                 break;
             }
-            self.timers.remove(&(at, step));
+            self.wait_until(step, None);
             if !self.goes_on() {
                 continue;
             }

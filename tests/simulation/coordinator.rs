@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keyward::journal::fact::{Attached, JournalFact};
 use keyward::journal::load::RotationSecrets;
-use keyward::key::event::{Event as KeyEvent, Supersede, Ticket, WriteFailure};
+use keyward::key::event::{Event as KeyEvent, Request, Supersede, Ticket, WriteFailure};
 use keyward::key::state::{RecordChange, Snapshot, Staged, StateChange};
 use keyward::rotation::effect::{Fact, Reply, RotationEffect};
 use keyward::rotation::engine::{Action, Reread};
@@ -16,6 +16,7 @@ use keyward::rotation::state::RotationState;
 
 use crate::asks::{Asked, Kind};
 use crate::callbacks::done;
+use crate::keys::KeyAsk;
 use crate::life::{Closing, Job, Proposal};
 use crate::plan::{key_number, worker_number};
 use crate::world::{What, World};
@@ -169,29 +170,6 @@ impl World {
         });
     }
 
-    /// The coordinator's actor dies: what was on its way from askers is lost, the engine goes to
-    /// the next one.
-    pub fn coordinator_dies(&mut self) {
-        if self.calm {
-            return;
-        }
-        let every = self.plan.faults.coordinator_every;
-        let next = self.chance.about(every) + 1;
-        self.after(next, crate::world::Of::World, What::CoordinatorDies);
-        if self.life.is_none() {
-            return;
-        }
-        self.figures.deaths += 1;
-        self.lose_asks();
-        let now = self.moment();
-        let actions = self
-            .life()
-            .engine
-            .restarted("the actor died".to_owned(), now);
-        self.perform_all(actions);
-        self.coordinator_rests();
-    }
-
     /// After everything that the coordinator does: timers, a shutdown that goes on, what it may
     /// forget.
     pub fn coordinator_rests(&mut self) {
@@ -327,12 +305,17 @@ impl World {
         let proposal = Proposal {
             ticket,
             key,
+            resumed,
             answer,
         };
         life.proposals.insert(step, proposal);
         let shell = life.keys[key].as_mut().expect("a defined key");
         shell.proposals.insert(ticket, step);
         self.tell_key(key, KeyEvent::Propose { ticket, change });
+        if !self.calm && self.chance.percent(30) {
+            // Somebody asks between a proposal and its end.
+            self.ask_key(key, Request::Get { flow: None }, KeyAsk::program());
+        }
     }
 
     fn adopt(&mut self, step: StepRef) {
@@ -343,13 +326,15 @@ impl World {
         let Proposal {
             ticket,
             key,
+            resumed,
             answer,
         } = self.life().proposals.remove(&step).expect("a proposal");
         let (applies, record) = answer.expect("an answered proposal");
         self.figures.adopted += 1;
         let shell = self.life().keys[key].as_mut().expect("a defined key");
-        // A save alone is of the moment in which it was proposed.
-        if applies {
+        // A save alone is of the moment in which it was proposed, and what a resumed rotation does
+        // comes before a forward get that was answered since.
+        if applies && !resumed {
             shell.adopting.insert(ticket, record);
         }
         self.tell_key(key, KeyEvent::Adopt { ticket });
@@ -431,57 +416,6 @@ impl World {
         self.job(Job::Write { facts, applied });
     }
 
-    /// The manager shuts down: no more is admitted, what runs may end within the grace.
-    pub fn shut_down(&mut self) {
-        if self.calm {
-            return;
-        }
-        let every = self.plan.faults.restart_every;
-        let next = self.chance.about(every) + 1;
-        self.after(next, crate::world::Of::World, What::ShutDown);
-        self.closes();
-    }
-
-    pub fn closes(&mut self) {
-        if self.life.is_none() || self.life().closing != Closing::No {
-            return;
-        }
-        self.figures.shutdowns += 1;
-        self.life().closing = Closing::Draining;
-        let grace = self.chance.pick(&[0, 100, 3_000]);
-        self.in_life(grace, What::Grace);
-        self.step(Event::Close);
-        self.coordinator_rests();
-    }
-
-    pub fn grace_is_over(&mut self) {
-        if self.life().closing == Closing::Draining {
-            self.life().closing = Closing::Flushing;
-            self.step(Event::Interrupt);
-            self.coordinator_rests();
-        }
-    }
-
-    fn close_if_drained(&mut self) {
-        let Some(life) = self.life.as_mut() else {
-            return;
-        };
-        match life.closing {
-            Closing::No | Closing::Closed => {}
-            Closing::Draining => {
-                if !life.engine.has_running() {
-                    self.grace_is_over();
-                }
-            }
-            Closing::Flushing => {
-                if life.engine.is_settled() {
-                    life.closing = Closing::Closed;
-                    self.job(Job::Close);
-                }
-            }
-        }
-    }
-
     /// An asker is answered.
     fn replied(&mut self, ask: Ask, reply: Result<Reply, RotationError>) {
         let Some(asked) = self.life().asks.remove(&ask) else {
@@ -498,21 +432,5 @@ impl World {
             return;
         };
         self.answered(ask, asked, reply);
-    }
-
-    /// What is on its way from askers is lost with the actor: they are told so, and may ask again.
-    fn lose_asks(&mut self) {
-        let life = self.life();
-        let lost: Vec<Ask> = life
-            .asks
-            .iter()
-            .filter(|(_, asked)| !asked.arrived)
-            .map(|(ask, _)| *ask)
-            .collect();
-        for ask in lost {
-            let asked: Asked = self.life().asks.remove(&ask).expect("it is there");
-            self.figures.lost += 1;
-            self.life_is_over_for(asked);
-        }
     }
 }

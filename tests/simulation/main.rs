@@ -20,11 +20,14 @@ mod coordinator;
 mod disk;
 #[path = "../rotation_machine/durable.rs"]
 mod durable;
+mod ends;
 mod figures;
+mod journal;
 mod keys;
 mod life;
 mod plan;
 mod program;
+mod rest;
 mod truth;
 mod world;
 

@@ -85,7 +85,9 @@ impl Truth {
                 fact => self.roster(fact),
             }
             self.atomic_before_end(fact, &settled, &records);
-            self.journal.write(fact);
+            if let Err(broken) = self.journal.try_write(fact) {
+                panic!("{broken:?}");
+            }
         }
         for step in &records {
             assert!(

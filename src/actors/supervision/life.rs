@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix::fut::wrap_future;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 
 use crate::actors::supervision::inbox::{Letter, Wake};
@@ -142,7 +143,9 @@ impl<P: Part> Handler<Wake> for Life<P> {
             };
             self.live(ctx, |part, ctx| part.handle(message, ctx));
         }
+        // An actor that is flooded must yield by itself: actix goes on while its mailbox has something.
         ctx.notify(Wake);
+        ctx.wait(wrap_future::<_, Self>(tokio::task::yield_now()));
     }
 }
 
