@@ -12,6 +12,8 @@
 
 #[path = "faults/ground.rs"]
 mod ground;
+#[path = "faults/often.rs"]
+mod often;
 #[path = "faults/reads.rs"]
 mod reads;
 #[path = "faults/reopening.rs"]

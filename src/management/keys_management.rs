@@ -12,6 +12,7 @@ use crate::actors::journal_thread::Refused;
 use crate::actors::key::{KeyMeans, KeyPart};
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::seat::{Seat, Upbringing};
+use crate::journal::error::JournalError;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::{Asker, Request};
@@ -264,7 +265,8 @@ impl KeysManagement {
     /// so already, also in a later life of the program.
     ///
     /// # Errors
-    /// `unknown_rotation`, `rotation_unreadable`, `write_unknown`, `shut_down`.
+    /// `unknown_rotation`, `rotation_unreadable`, `write_unknown`, `shut_down`; `repo_unavailable` of
+    /// one that has ended, where the repo does not answer.
     pub async fn wait(&self, id: RotationId) -> Result<RotationReport, RotationError> {
         let place = self.inner.declarer.coordinator.place_to_wait()?;
         self.wait_in(place, id).await
@@ -296,7 +298,11 @@ impl KeysManagement {
             Ok(Ok(None)) => Err(RotationError::Unknown { id }),
             Ok(Err(error)) => {
                 let why = error.to_string();
-                Err(RotationError::Unreadable { id, why })
+                // A repo that does not answer says nothing about the records.
+                Err(match error {
+                    JournalError::Unreadable { .. } => RotationError::Unreadable { id, why },
+                    _ => RotationError::RepoUnavailable { why },
+                })
             }
             Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),
             Err(Refused::Closed) => Err(RotationError::ShutDown { id: Some(id) }),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use keyward::management::builder::KeysManagementBuilder;
 use keyward::repo::folder::FolderOptions;
@@ -49,7 +50,7 @@ impl Ground {
 
 /// A builder that reopens its repo as often as a test can wait for.
 pub fn reopening() -> KeysManagementBuilder {
-    builder()
+    builder().reopen_every(Duration::from_millis(100))
 }
 
 /// A manager on this repo.
@@ -58,9 +59,11 @@ pub async fn on(repo: &FaultyRepo) -> KeysManagement {
     started.expect("a manager on a good repo starts")
 }
 
-/// A stated round-trip key, whose store answers `value_1`.
+/// A stated round-trip key, whose store answers `value_1`, and whose callbacks may wait for long.
 pub fn stated(key: &str) -> SecretKeyDefinition {
-    SecretKeyDefinition::round_trip(key, || "value_1").stateless(false)
+    SecretKeyDefinition::round_trip(key, || "value_1")
+        .stateless(false)
+        .callback_time_limit(Duration::from_secs(300))
 }
 
 /// The change of a key from `value_1` to `value_2`, under an id of its own.

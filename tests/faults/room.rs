@@ -161,14 +161,10 @@ async fn lives_until_there_is_no_room() {
 
     disk.fill(&folder);
     let unknown = fill_the_rest(&manager, &mut accepted).await;
-    until("there is no room for anything", async || {
-        disk.fill(&folder);
-        let saved = within(manager.save_state("letters")).await;
-        let paused = within(manager.status()).await.expect("a status").paused;
-        saved.is_err() && paused.is_some_and(|why| why.contains("since then"))
-    })
-    .await;
-    must_hold_still(&manager, &held_up).await;
+    must_hold_still(&manager, disk, &folder).await;
+    // A callback ends, and that cannot be written.
+    held_up.gate.open();
+    until("it ends", async || held_up.ended() == 1).await;
     if env::var(ENDING).as_deref() == Ok("reopening") {
         disk.free(&folder);
         called.gate.open();
@@ -214,7 +210,7 @@ async fn declare(manager: &KeysManagement, change: Change) -> Result<RotationId,
 async fn fill_the_rest(manager: &KeysManagement, accepted: &mut Vec<RotationId>) -> RotationId {
     for no in 1..60_u8 {
         let id = RotationId::new(Uuid::from_u128(u128::from(no)));
-        let value = |no: u8| vec![no; 500_000];
+        let value = |no: u8| vec![no; 250_000];
         let change = Change::of("documents")
             .old(value(no - 1))
             .new_keys(value(no));
@@ -230,21 +226,25 @@ async fn fill_the_rest(manager: &KeysManagement, accepted: &mut Vec<RotationId>)
 }
 
 /// Rotations are paused, what needs the disk is refused, and keys are handed out.
-async fn must_hold_still(manager: &KeysManagement, held_up: &Callback) {
-    let status = within(manager.status()).await.expect("a status");
-    let why = status.paused.expect("rotations pause");
-    assert!(why.contains("no room left"), "{why}");
-    let refused = within(manager.declare(Change::of("letters"))).await;
-    assert_eq!(refused.expect_err("no room").code(), "repo_unavailable");
-    let refused = within(manager.save_state("letters")).await;
-    assert_eq!(refused.expect_err("no room").code(), "repo_unavailable");
+async fn must_hold_still(manager: &KeysManagement, disk: Disk, folder: &Path) {
+    // A reopening gives room back that RocksDB had set aside: for a little, but not for long.
+    let no_room = async || {
+        disk.fill(folder);
+        let saved = within(manager.save_state("letters")).await;
+        let status = within(manager.status()).await.expect("a status");
+        let full = status
+            .paused
+            .is_some_and(|why| why.contains("no room left"));
+        full && saved.is_err_and(|error| error.is_retriable())
+    };
+    until("there is no room for anything", no_room).await;
+    if disk == Disk::Limited {
+        let refused = within(manager.declare(Change::of("letters"))).await;
+        assert_eq!(refused.expect_err("no room").code(), "repo_unavailable");
+    }
     assert_eq!(back(manager, "letters").await, "value_1");
     let forward = within(manager.get_forward_path_key("documents")).await;
     assert_eq!(forward.expect("the store is asked").expose(), b"value_1");
-    // A callback ends, and that cannot be written.
-    held_up.gate.open();
-    until("it ends", async || held_up.ended() == 1).await;
-    assert_eq!(back(manager, "letters").await, "value_1");
 }
 
 async fn must_complete(manager: &KeysManagement, accepted: &[RotationId], unknown: RotationId) {

@@ -103,12 +103,8 @@ async fn a_save_whose_write_fails_is_an_error_and_the_record_is_the_old_or_the_n
             repo.next_write(Space::States, fault.clone());
             let error = within(manager.save_state("documents")).await;
             let error = error.expect_err("nobody knows whether it was saved");
-            assert_says(
-                error.code(),
-                "write_unknown",
-                &error.to_string(),
-                &["documents"],
-            );
+            let text = error.to_string();
+            assert_says(error.code(), "write_unknown", &text, &["documents"]);
             assert!(error.is_retriable());
             assert_eq!(back(&manager, "documents").await, "value_1");
             within(manager.shutdown()).await.expect("it shuts down");

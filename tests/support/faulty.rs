@@ -52,6 +52,8 @@ struct Orders {
     failing_reopenings: u32,
     /// Why nothing is answered until it is reopened.
     down: Option<String>,
+    /// Whether that is the disk.
+    full: bool,
 }
 
 /// The repo. A clone is a handle on the same one, by which a test gives its orders.
@@ -139,7 +141,9 @@ impl FaultyRepo {
     }
 
     fn fail(&self, error: RepoError) -> RepoError {
-        self.orders().down = Some(format!("a write failed ({error})"));
+        let mut orders = self.orders();
+        orders.down = Some(format!("a write failed ({error})"));
+        orders.full = matches!(error, RepoError::Full { .. });
         error
     }
 }
@@ -198,16 +202,16 @@ impl StateRepo for FaultyRepo {
     }
 
     fn reopen(&self) -> Result<(), RepoError> {
-        let fails = {
+        let (fails, is_full) = {
             let mut orders = self.orders();
             let left = orders.failing_reopenings.checked_sub(1);
             orders.failing_reopenings = left.unwrap_or_default();
-            left.is_some()
+            (left.is_some(), orders.full)
         };
-        let reopened = if fails {
-            Err(failed("reopening"))
-        } else {
-            self.repo.reopen()
+        let reopened = match (fails, is_full) {
+            (true, true) => Err(full()),
+            (true, false) => Err(failed("reopening")),
+            (false, _) => self.repo.reopen(),
         };
         if reopened.is_ok() {
             self.orders().down = None;
