@@ -136,6 +136,7 @@ impl World {
                     reread
                 });
                 let actions = self.life().engine.reopened(found, now);
+                self.check_recovered();
                 self.figures.kept += self.life().done.len() as u64;
                 self.perform_all(actions);
             }

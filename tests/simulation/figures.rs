@@ -51,7 +51,6 @@ figures! {
     unknown_unmade: "unknown writes, not made",
     unknown_saves: "unknown saves of a state record",
     panics: "panics of the repo in a write",
-    written_again: "records of keys written again",
     recoveries: "recoveries in the same life",
     failed_reopenings: "reopenings that failed",
     failed_reads: "jobs that could not read",

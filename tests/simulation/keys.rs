@@ -160,7 +160,6 @@ impl World {
             KeyEffect::Look { ticket } => self.job(Job::Look(key, ticket)),
             KeyEffect::Write { ticket, change } => self.job(Job::Save(key, ticket, change)),
             KeyEffect::WriteLater => {
-                self.figures.written_again += 1;
                 self.in_life(1_000, What::Key(key, Box::new(Event::WriteAgain)));
             }
             KeyEffect::Answer { ticket, answer } => self.key_answers(key, ticket, answer),

@@ -11,7 +11,7 @@ use crate::asks::Kind;
 use crate::callbacks::CallId;
 use crate::keys::Shell;
 use crate::life::Closing;
-use crate::plan::{callback_number, key_number, worker_number};
+use crate::plan::{callback_number, key_number, worker_name, worker_number};
 use crate::world::{Of, What, World};
 
 /// How often it is looked what is missing for everything to end.
@@ -124,9 +124,36 @@ impl World {
             assert_eq!(life.secrets.get(&id), Some(&durable), "secrets of {id}");
         }
         life.journal = Some(journal);
+        self.check_presence();
         for id in self.accepted.keys() {
             let state = self.truth.header(*id).expect("an accepted rotation").state;
             assert!(!state.goes_on(), "accepted rotation {id} never settles");
+        }
+    }
+
+    /// Who is here by the roster is who has been told so, and is not gone.
+    fn check_presence(&self) {
+        let life = self.life.as_ref().expect("a life");
+        for (worker, entry) in life.engine.machine().roster().in_order() {
+            assert_eq!(
+                entry.incarnation(),
+                life.workers.get(&worker_number(worker)).copied(),
+                "worker {worker} is here, or is not, as nobody knows it"
+            );
+        }
+    }
+
+    /// A worker that is here is here after a recovery too.
+    pub fn check_recovered(&self) {
+        let life = self.life.as_ref().expect("a life");
+        let machine = life.engine.machine();
+        for (worker, incarnation) in &life.workers {
+            let entry = machine.roster().get(&worker_name(*worker));
+            assert!(
+                machine.paused().is_some()
+                    || entry.is_none_or(|entry| entry.incarnation() == Some(*incarnation)),
+                "worker {worker} was here before the journal was read anew"
+            );
         }
     }
 
