@@ -46,6 +46,8 @@ pub struct KeyMachine {
     fetches: u64,
     pub(crate) journal_jobs: usize,
     store_hangs: bool,
+    /// Whether those who want a fetch are still being gathered.
+    gathering: bool,
     pub(crate) writing: usize,
     pub(crate) forward_answers: u64,
     pub(crate) forward_answers_at_stop: HashMap<u128, u64>,
@@ -69,6 +71,7 @@ impl KeyMachine {
             fetches: 0,
             journal_jobs: 0,
             store_hangs: false,
+            gathering: false,
             writing: 0,
             forward_answers: 0,
             forward_answers_at_stop: HashMap::new(),
@@ -277,7 +280,7 @@ impl KeyMachine {
     }
 
     fn fetch_if_wanted(&mut self, effects: &mut Vec<KeyEffect>) {
-        if self.fetching.is_some() || self.store_hangs {
+        if self.fetching.is_some() || self.store_hangs || self.gathering {
             return;
         }
         let fetch = self.fetches + 1;
@@ -306,11 +309,13 @@ impl KeyMachine {
         for waiter in self.waiting.take_all(For::Fetch(fetch)) {
             self.serve(waiter, Some(&answer), effects);
         }
-        if self.store_hangs {
-            for waiter in self.waiting.take_all(For::NextFetch) {
-                self.serve(waiter, None, effects);
-            }
+        // What is held now answers some of those who wait for the next fetch; the others board it
+        // together.
+        self.gathering = true;
+        for waiter in self.waiting.take_all(For::NextFetch) {
+            self.serve(waiter, None, effects);
         }
+        self.gathering = false;
         self.fetch_if_wanted(effects);
     }
 

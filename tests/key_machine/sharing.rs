@@ -50,6 +50,23 @@ fn what_is_held_is_answered_while_the_store_is_slow() {
 }
 
 #[test]
+fn who_waits_for_the_next_fetch_is_answered_from_what_the_last_one_made_held() {
+    let mut key = Key::stateless();
+    assert_eq!(key.get(1, FORWARD), [fetch(1)]);
+    assert_eq!(key.get(2, BACK), []);
+    assert_eq!(key.get(3, FORWARD), []);
+    assert_eq!(key.get(4, BACK), []);
+    let held = [
+        answer(1, FORWARD, "e1"),
+        answer(2, BACK, "d1"),
+        answer(4, BACK, "d1"),
+        fetch(2),
+    ];
+    assert_eq!(key.fetched(1, pair("e1", "d1")), held);
+    assert_eq!(key.fetched(2, pair("e2", "d2")), [answer(3, FORWARD, "e2")]);
+}
+
+#[test]
 fn while_a_fetch_that_passed_its_limit_is_alive_what_needs_the_store_fails_at_once() {
     let mut key = Key::stateless().forwarded("e1", "d1");
     key.get(2, FORWARD);
