@@ -186,7 +186,7 @@ fn a_step_waits_for_its_worker_for_a_time_only() {
         most,
         ..SMALL
     };
-    assert_eq!(look_through(&shape), 2297);
+    assert_eq!(look_through(&shape), 786);
 }
 
 #[test]
