@@ -93,7 +93,28 @@ impl CoordinatorDoor {
         with: With,
         make: impl FnOnce(Ask) -> Event + Send + 'static,
     ) -> Result<Reply, RotationError> {
-        let _place = take(&self.places)?;
+        let place = self.place()?;
+        self.ask_in(place, with, make).await
+    }
+
+    /// A place of somebody who wants something done.
+    ///
+    /// # Errors
+    /// `busy`.
+    pub fn place(&self) -> Result<Place, RotationError> {
+        take(&self.places)
+    }
+
+    /// As [`ask`](Self::ask), in a place that is taken already.
+    ///
+    /// # Errors
+    /// As there, but `busy`.
+    pub async fn ask_in(
+        &self,
+        _place: Place,
+        with: With,
+        make: impl FnOnce(Ask) -> Event + Send + 'static,
+    ) -> Result<Reply, RotationError> {
         self.send(with, make).await
     }
 
@@ -192,6 +213,8 @@ impl Declarer {
             return Err(RotationError::ShutDown { id: None });
         }
         let entry = self.directory.find(&change.key).map_err(refused)?;
+        // Before the key is asked what it holds, so that this is bounded as well.
+        let place = self.coordinator.place()?;
         let old = checked(&entry, "old", change.old.as_ref())?;
         let new = checked(&entry, "new", change.new.as_ref())?;
         if old.is_some() && old == new {
@@ -222,7 +245,7 @@ impl Declarer {
         };
         let make = move |ask| Event::Declare { ask, declaration };
         self.coordinator
-            .ask(With::Secrets(secrets), make)
+            .ask_in(place, With::Secrets(secrets), make)
             .await
             .map(|_accepted| id)
     }

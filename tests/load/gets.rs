@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use futures_util::future::join_all;
 use keyward::{KeysManagement, SecretKeyFlow};
 
-use crate::clients::{CLIENTS, Clients, Tally, tally, told, waiting};
+use crate::clients::{CLIENTS, Clients, Tally, ask_and_go, tally, told, waiting};
 use crate::source::{SlowRepo, Source};
 use crate::support::{SHORT, define, in_memory, on, until, within};
 
@@ -32,16 +32,18 @@ async fn back(manager: &KeysManagement, key: &str) -> String {
 
 /// Of the 64 clients, 24 wait for the store: the others are refused whatever they ask, and come to
 /// their end while the store still hangs.
-async fn is_flooded(manager: &KeysManagement, source: &Source, mut clients: Clients) {
+async fn is_flooded(manager: &KeysManagement, clients: &mut Clients) {
     let refused = clients.end(CLIENTS - 24).await;
     assert_eq!(refused, tally([("busy", (CLIENTS - 24) * REQUESTS)]));
-    assert_eq!(
-        waiting(manager, "flooded").await,
-        24,
-        "three quarters of 32"
-    );
-    assert_eq!(back(manager, "flooded").await, "value_1", "it is held");
-    assert_eq!(source.calls(), 2, "they wait for one fetch");
+    until("three quarters of 32 wait", async || {
+        waiting(manager, "flooded").await == 24
+    })
+    .await;
+    assert_eq!(waiting(manager, "flooded").await, 24, "and no more");
+}
+
+/// The store answers: so is whoever waited for it, and all is well again.
+async fn all_is_well(manager: &KeysManagement, source: &Source, mut clients: Clients) {
     source.go_on();
     let answered = clients.end(24).await;
     assert_eq!(answered, tally([("value_1", 24 * REQUESTS)]));
@@ -53,21 +55,68 @@ async fn is_flooded(manager: &KeysManagement, source: &Source, mut clients: Clie
 async fn of_64_tasks_that_flood_a_key_each_request_is_answered_or_busy_at_once() {
     let (manager, source) = held_and_hanging().await;
     let asked = manager.clone();
-    let clients = Clients::tasks(REQUESTS, move |_| {
+    let mut clients = Clients::tasks(REQUESTS, move |_| {
         let manager = asked.clone();
         async move { forward(&manager, "flooded").await }
     });
-    is_flooded(&manager, &source, clients).await;
+    is_flooded(&manager, &mut clients).await;
+    assert_eq!(back(&manager, "flooded").await, "value_1", "it is held");
+    source.gate().arrived(1).await;
+    assert_eq!(source.calls(), 2, "they wait for one fetch");
+    all_is_well(&manager, &source, clients).await;
 }
 
 #[tokio::test]
 async fn of_64_threads_that_flood_a_key_each_request_is_answered_or_busy_at_once() {
     let (manager, source) = held_and_hanging().await;
     let asked = manager.blocking();
-    let clients = Clients::threads(REQUESTS, move |_| {
+    let mut clients = Clients::threads(REQUESTS, move |_| {
         told(asked.get_forward_path_key("flooded"))
     });
-    is_flooded(&manager, &source, clients).await;
+    is_flooded(&manager, &mut clients).await;
+    assert_eq!(back(&manager, "flooded").await, "value_1", "it is held");
+    source.gate().arrived(1).await;
+    assert_eq!(source.calls(), 2, "they wait for one fetch");
+    all_is_well(&manager, &source, clients).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_share_of_those_who_wait_for_the_store_is_one_for_all_flows() {
+    let (manager, source) = (in_memory().await, Source::default());
+    define(&manager, source.round_trip("flooded").max_requests(32)).await;
+    source.hang();
+    let asked = manager.clone();
+    // Nothing is held and no flow is known: whatever is asked for, the store has to answer.
+    let mut clients = Clients::tasks(REQUESTS, move |client| {
+        let manager = asked.clone();
+        async move {
+            told(match client % 3 {
+                0 => manager.get_key("flooded").await,
+                1 => manager.get_back_path_key("flooded").await,
+                _ => manager.get_forward_path_key("flooded").await,
+            })
+        }
+    });
+    is_flooded(&manager, &mut clients).await;
+    all_is_well(&manager, &source, clients).await;
+}
+
+#[tokio::test]
+async fn gets_that_are_to_be_refused_take_no_place_of_those_who_want_what_is_held() {
+    let (manager, source) = held_and_hanging().await;
+    // So many have begun to ask, and their clients are slow to look at what they are told.
+    let mut asked = Vec::new();
+    for _ in 0..40 {
+        let mut get = Box::pin(manager.get_forward_path_key("flooded"));
+        drop(ask_and_go(&mut get).await);
+        asked.push(get);
+    }
+    until("three quarters of 32 wait", async || {
+        waiting(&manager, "flooded").await == 24
+    })
+    .await;
+    assert_eq!(back(&manager, "flooded").await, "value_1", "it is held");
+    source.go_on();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

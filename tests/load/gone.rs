@@ -20,6 +20,19 @@ async fn requests_whose_askers_are_gone_use_up_no_places_of_the_key() {
         let answer = ask_and_go(manager.get_forward_path_key("documents")).await;
         assert!(answer.is_none(), "a place is free: {:?}", answer.map(told));
     }
+    // Now they wait until they are seen to wait.
+    for _ in 0..20 {
+        let mut waiters: Vec<_> = (0..6)
+            .map(|_| Box::pin(manager.get_forward_path_key("documents")))
+            .collect();
+        for waiter in &mut waiters {
+            assert!(ask_and_go(waiter).await.is_none(), "a place is free");
+        }
+        until("six wait", async || {
+            waiting(&manager, "documents").await == 6
+        })
+        .await;
+    }
     until("nobody waits", async || {
         waiting(&manager, "documents").await == 0
     })
@@ -84,10 +97,23 @@ async fn workers_that_join_for_nobody_leave_their_name_free() {
     for _ in 0..GONE {
         drop(ask_and_go(manager.join("anna")).await);
     }
-    until("the name is free", async || {
-        manager.join("anna").await.is_ok()
+    // One of them has joined before it goes, and does not know it.
+    let mut joining = Box::pin(manager.join("ben"));
+    assert!(ask_and_go(&mut joining).await.is_none());
+    until("ben is there", async || {
+        let workers = manager.status().await.expect("it lives").workers;
+        workers
+            .iter()
+            .any(|w| w.worker.as_str() == "ben" && w.alive)
     })
     .await;
+    drop(joining);
+    for name in ["anna", "ben"] {
+        until("the name is free", async || {
+            manager.join(name).await.is_ok()
+        })
+        .await;
+    }
     let workers = manager.status().await.expect("it lives").workers;
-    assert_eq!(workers.len(), 2, "she and `main`");
+    assert_eq!(workers.len(), 3, "they and `main`");
 }

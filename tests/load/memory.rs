@@ -44,6 +44,7 @@ fn a_child_process_floods_if_it_is_told_to() {
     runtime.block_on(async {
         match flood.as_str() {
             "answered" => answered().await,
+            "admitted" => admitted().await,
             "refused" => refused().await,
             "too many rotations" => too_many_rotations().await,
             "gone from the store" => gone_from_the_store().await,
@@ -72,17 +73,24 @@ fn stays_within_the_bound(flood: &str) {
     let said = String::from_utf8_lossy(&output.stdout);
     let failed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{failed}");
-    let mut grew = said
-        .lines()
-        .filter_map(|line| line.strip_prefix("grew by KiB: "));
-    let grew: u64 = grew.next().expect("it says so").parse().expect("a number");
-    println!("requests: {}, `{flood}` grew by KiB: {grew}", requests());
+    let counted = |what: &str| -> u64 {
+        let mut lines = said.lines().filter_map(|line| line.strip_prefix(what));
+        let counted = lines.next().expect("it says so");
+        counted.parse().expect("a number")
+    };
+    let (asked, grew) = (counted("requests: "), counted("grew by KiB: "));
+    println!("requests: {asked}, `{flood}` grew by KiB: {grew}");
     assert!(grew <= BOUND_KIB, "memory grew by {grew} KiB");
 }
 
 #[test]
 fn requests_that_are_answered_leave_no_memory_behind() {
     stays_within_the_bound("answered");
+}
+
+#[test]
+fn as_many_requests_as_eight_keys_admit_take_no_more_memory_than_the_bound() {
+    stays_within_the_bound("admitted");
 }
 
 #[test]
@@ -155,10 +163,9 @@ where
         let mut clients = Clients::tasks(requests / CLIENTS, ask.clone());
         let tally = clients.end_late(CLIENTS).await;
         assert_eq!(tally.total(), requests / CLIENTS * CLIENTS);
-        println!("{tally:?}");
         let grew = kib("VmHWM:").saturating_sub(before);
         if requests == self::requests() {
-            println!("grew by KiB: {grew}");
+            println!("requests: {}\ngrew by KiB: {grew}", tally.total());
         }
     }
 }
@@ -171,6 +178,43 @@ async fn answered() {
         async move { told(manager.get_key("flooded").await) }
     })
     .await;
+}
+
+/// Eight keys at their default bounds, with every place taken, and refusing more.
+async fn admitted() {
+    let repo = SlowRepo::default();
+    let manager = on(repo.clone()).await;
+    for key in 0..8 {
+        let stated = Source::default().round_trip(&format!("key {key}"));
+        let stated = stated.request_time_limit(NEVER).stateless(false);
+        define(&manager, stated).await;
+    }
+    repo.hang();
+    drop(fs::write("/proc/self/clear_refs", "5"));
+    let before = kib("VmRSS:");
+    let mut admitted = Vec::new();
+    for key in 0..8 {
+        let key = format!("key {key}");
+        for _ in 0..1_100 {
+            let (manager, key) = (manager.clone(), key.clone());
+            admitted.push(tokio::spawn(async move {
+                told(manager.get_back_path_key(&key).await)
+            }));
+        }
+    }
+    for key in 0..8 {
+        until("its places are taken", async || {
+            waiting(&manager, &format!("key {key}")).await >= 768
+        })
+        .await;
+    }
+    let grew = kib("VmHWM:").saturating_sub(before);
+    println!("requests: {}\ngrew by KiB: {grew}", admitted.len());
+    repo.go_on();
+    for answer in admitted {
+        let told = within(answer).await.expect("no panic");
+        assert!(told == "value_1" || told == "busy", "{told}");
+    }
 }
 
 /// A key whose store hangs, with all the places taken that may wait for it.
@@ -208,7 +252,8 @@ async fn refused() {
 async fn rotating(waiting: usize) -> (KeysManagement, RotationId) {
     let (manager, gate) = (on(MemoryRepo::new()).await, Gate::default());
     let key = Source::default().round_trip("flooded");
-    define(&manager, key.max_waiting_rotations(waiting)).await;
+    let key = key.max_waiting_rotations(waiting);
+    define(&manager, key.callback_time_limit(NEVER)).await;
     let passed = Arc::new(gate.clone());
     let call = move |_: keyward::KeyChange| {
         let gate = Arc::clone(&passed);
@@ -253,9 +298,9 @@ async fn gone_from_the_store() {
         async move { gone(ask_and_go(manager.get_forward_path_key("flooded")).await) }
     })
     .await;
-    within(until("nobody waits", async || {
+    until("nobody waits", async || {
         waiting(&manager, "flooded").await == 0
-    }))
+    })
     .await;
 }
 
