@@ -197,3 +197,14 @@ fn only_what_is_called_or_settling_runs() {
     e.proposed(1, 0);
     assert!(!e.engine.has_running());
 }
+
+#[test]
+fn an_end_that_is_taken_back_at_the_end_of_this_life_is_not_durable() {
+    let mut e = Driver::called(Strategy::Halt, ONE);
+    assert_eq!(e.ended(1, 0, done(Effect::Decrypted)), ["propose r1/0"]);
+    e.step(Event::Close);
+    let pending = ["write r1/0 w0.a Pending attempt 1"];
+    assert_eq!(e.step(Event::Interrupt), pending);
+    assert_eq!(e.written(), NOTHING);
+    assert!(e.engine.keeps(at(1, 0)));
+}
