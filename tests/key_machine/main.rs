@@ -6,6 +6,7 @@
     reason = "a test that cannot go on should say so"
 )]
 
+mod bounds;
 mod overtaking;
 mod proposals;
 mod random;

@@ -113,6 +113,18 @@ fn an_overtaken_effect_leaves_state_and_record() {
 }
 
 #[test]
+fn of_an_overtaken_change_only_its_saves_are_left() {
+    let staged = vec![Staged::LastFlow(BACK), Staged::Save { asked: None }];
+    let mut late = change(staged, Effect::Decrypted, None);
+    late.overtaken = true;
+    let mut key = Key::stated().forwarded("e1", "d1");
+    let saved = RecordChange::Put(record(FORWARD, Some("d1")));
+    assert_eq!(key.propose(10, late), [proposed(10, false, Some(saved))]);
+    assert_eq!(key.adopt(10), []);
+    assert_eq!(key.state(), (Some(FORWARD), true, false));
+}
+
+#[test]
 fn a_resumed_effect_counts_unless_a_forward_get_was_answered_since_the_stop() {
     let rotation = 7;
     let mut resumed = decrypted();

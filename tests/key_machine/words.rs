@@ -3,11 +3,12 @@
 
 use keyward::key::definition::OnKeyChangedCallbackErrorStrategy as Strategy;
 use keyward::key::error::KeyError;
-use keyward::key::event::{Event, Supersede};
+use keyward::key::event::{Ask, Asker, Event, Request, Supersede};
 use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use keyward::key::name::{InvalidName, WorkerName};
 use keyward::key::state::{Effect, Loaded, RecordChange, StateRecord};
 use keyward::key::time::Time;
+use keyward::key::waiting::{For, Waiter, Waiting};
 use keyward::secret::value::InvalidKey;
 
 use crate::script::{BACK, FORWARD, Key, LIMIT, both, change, name};
@@ -226,4 +227,32 @@ fn a_change_of_the_record_says_what_is_there_after_it() {
     };
     assert_eq!(RecordChange::Put(record.clone()).record(), Some(&record));
     assert_eq!(RecordChange::Delete.record(), None);
+}
+
+#[test]
+fn askers_wait_in_the_order_of_their_arrival_whenever_they_begin_to() {
+    let waiter = |ticket| Waiter {
+        ask: Ask {
+            ticket,
+            asker: Asker {
+                worker: WorkerName::main(),
+                incarnation: 1,
+            },
+            request: Request::Save,
+            deadline: Time::at(LIMIT),
+        },
+        loaded: None,
+        fetched: None,
+        waits: For::Write,
+    };
+    let mut waiting = Waiting::default();
+    assert!(waiting.is_empty());
+    for ticket in [2, 3, 1] {
+        waiting.add(waiter(ticket));
+        assert!(!waiting.is_empty());
+    }
+    let taken = waiting.take_all(For::Write);
+    let tickets: Vec<_> = taken.iter().map(|waiter| waiter.ask.ticket).collect();
+    assert_eq!(tickets, [1, 2, 3]);
+    assert!(waiting.is_empty());
 }

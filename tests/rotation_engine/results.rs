@@ -7,7 +7,7 @@ use keyward::rotation::event::Event;
 
 use crate::driver::{Driver, NOTHING, ONE, TWO};
 use crate::durable::Journal;
-use crate::script::{Strategy, at, behaviour, done};
+use crate::script::{Strategy, at, behaviour, callback, declaration, done, key, worker};
 
 #[test]
 fn a_callback_that_runs_is_not_called_again_and_its_end_counts() {
@@ -196,4 +196,56 @@ fn only_what_is_called_or_settling_runs() {
     assert!(e.engine.has_running());
     e.proposed(1, 0);
     assert!(!e.engine.has_running());
+}
+
+#[test]
+fn an_end_that_is_taken_back_at_the_end_of_this_life_is_not_durable() {
+    let mut e = Driver::called(Strategy::Halt, ONE);
+    assert_eq!(e.ended(1, 0, done(Effect::Decrypted)), ["propose r1/0"]);
+    e.step(Event::Close);
+    let pending = ["write r1/0 w0.a Pending attempt 1"];
+    assert_eq!(e.step(Event::Interrupt), pending);
+    assert_eq!(e.written(), NOTHING);
+    assert!(e.engine.keeps(at(1, 0)));
+}
+
+#[test]
+fn a_rotation_that_settles_takes_its_own_ends_along_and_no_other_ones() {
+    let mut e = Driver::called(Strategy::Halt, ONE);
+    e.define("other", behaviour(Strategy::Halt));
+    e.step(Event::Register {
+        ask: 3,
+        worker: worker("w0"),
+        incarnation: 1,
+        key: key("other"),
+        callback: callback("b"),
+    });
+    e.step(Event::Declare {
+        ask: 5,
+        declaration: declaration(2, "other"),
+    });
+    e.snapped(2);
+    e.settle();
+    e.prepared(2, 0);
+    e.settle();
+    e.fails_step(1, 0);
+    e.succeeds(2, 0);
+    let stopped = e.written();
+    assert_eq!(stopped[..2], ["stopped r1", "settled r1 stopped"]);
+    assert!(!e.engine.keeps(at(1, 0)) && e.engine.keeps(at(2, 0)));
+    e.settle();
+    assert!(!e.engine.keeps(at(2, 0)));
+}
+
+#[test]
+fn an_end_that_turned_out_to_be_durable_is_dropped_when_its_rotation_stops() {
+    let mut e = Driver::called(Strategy::Halt, TWO);
+    e.succeeds(1, 0);
+    e.unknown_but_made();
+    assert_eq!(e.reopened(true), ["prepare r1/1 w1#2.b"]);
+    e.prepared(1, 1);
+    e.settle();
+    e.fails_step(1, 1);
+    assert_eq!(e.written(), ["stopped r1", "settled r1 stopped"]);
+    assert!(!e.engine.keeps(at(1, 0)) && !e.engine.keeps(at(1, 1)));
 }

@@ -362,3 +362,21 @@ fn the_listing_says_for_whom_a_rotation_waits() {
     assert_eq!(c.machine.reports().len(), 2);
     assert_eq!(c.machine.reports()[0].key, key("data"));
 }
+
+#[test]
+fn a_rotation_lives_under_its_key_until_it_has_ended() {
+    let mut c = Coordinator::with(Strategy::Halt, ONE);
+    let data = key("data");
+    assert!(!c.machine.is_live(rid(1)) && c.machine.live_of(&data).is_empty());
+    assert_eq!(c.machine.key_of(rid(1)), None);
+    c.declare(1);
+    c.declare(2);
+    assert!(c.machine.is_live(rid(1)));
+    assert_eq!(c.machine.live_of(&data), [rid(1), rid(2)]);
+    assert_eq!(c.machine.live_of(&key("other")), []);
+    assert_eq!(c.machine.key_of(rid(2)), Some(data.clone()));
+    c.abort(1, &["w0"]);
+    assert!(!c.machine.is_live(rid(1)));
+    assert_eq!(c.machine.live_of(&data), [rid(2)]);
+    assert_eq!(c.machine.key_of(rid(1)), None);
+}

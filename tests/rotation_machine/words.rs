@@ -2,6 +2,7 @@
 
 use keyward::key::name::InvalidName;
 use keyward::rotation::error::RotationError;
+use keyward::rotation::event::{Event, Recovery};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::report::RotationReport;
 use keyward::rotation::state::RotationState;
@@ -9,7 +10,10 @@ use keyward::rotation::status::CallbackStatus;
 use keyward::secret::value::InvalidKey;
 use uuid::Uuid;
 
-use crate::script::{Coordinator, Strategy, callback, key, rid, worker};
+use crate::durable::Journal;
+use crate::script::{
+    Coordinator, Strategy, at, behaviour, callback, declaration, failed, key, rid, worker,
+};
 
 const TWO: &[(&str, &[&str])] = &[("w0", &["a"]), ("w1", &["b"])];
 
@@ -242,4 +246,95 @@ fn an_id_is_spelled_and_read_as_the_uuid_that_it_is() {
     assert_eq!(format!("{id:?}"), text);
     assert_eq!(text.parse(), Ok(id));
     assert_eq!((Uuid::from(id), id.as_uuid()), (uuid, uuid));
+}
+
+/// What somebody asked for, each with a number of its own from 11 on.
+fn asked() -> Vec<Event> {
+    let (id, incarnation) = (rid(1), 1);
+    let (k, w, c) = (|| key("data"), || worker("w0"), || callback("a"));
+    let found = Ok(None);
+    vec![
+        Event::Define {
+            ask: 11,
+            key: k(),
+            behaviour: behaviour(Strategy::Halt),
+        },
+        Event::Join {
+            ask: 12,
+            worker: w(),
+        },
+        Event::Leave {
+            ask: 13,
+            worker: w(),
+            incarnation: None,
+        },
+        Event::RemoveCallback {
+            ask: 14,
+            worker: w(),
+            key: k(),
+            callback: c(),
+        },
+        Event::Register {
+            ask: 15,
+            worker: w(),
+            incarnation,
+            key: k(),
+            callback: c(),
+        },
+        Event::Declare {
+            ask: 16,
+            declaration: declaration(1, "data"),
+        },
+        Event::Searched {
+            ask: 17,
+            declaration: declaration(1, "data"),
+            found,
+        },
+        Event::Wait { ask: 18, id },
+        Event::Resume { ask: 19, id },
+        Event::Abort {
+            ask: 20,
+            id,
+            confirmed: [w()].into(),
+        },
+        Event::Dismiss { ask: 21, id },
+    ]
+}
+
+#[test]
+fn an_event_names_whom_to_answer_if_somebody_asked() {
+    let asks: Vec<_> = asked().iter().map(Event::ask).collect();
+    let expected: Vec<_> = (11..=21).map(Some).collect();
+    assert_eq!(asks, expected);
+    let (step, attempt, incarnation) = (at(1, 0), 1, 1);
+    let recovery = Recovery {
+        facts: Journal::default().facts(),
+        running: [].into(),
+        results: [].into(),
+    };
+    let told = [
+        Event::Gone { ask: 1 },
+        Event::Died {
+            worker: worker("w0"),
+            incarnation,
+        },
+        Event::Snapped { rotation: rid(1) },
+        Event::Prepared { step },
+        Event::Ended {
+            step,
+            attempt,
+            outcome: failed(),
+        },
+        Event::Uncalled { step, attempt },
+        Event::Proposed {
+            step,
+            applies: true,
+        },
+        Event::Paused { why: String::new() },
+        Event::Recovered(Box::new(recovery)),
+        Event::Close,
+        Event::Interrupt,
+        Event::Tick,
+    ];
+    assert!(told.iter().all(|event| event.ask().is_none()));
 }
