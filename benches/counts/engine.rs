@@ -1,0 +1,157 @@
+//! The engine of rotations, with a journal whose writes are done when the bench says so.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use keyward::RotationId;
+use keyward::Uuid;
+use keyward::key::name::{CallbackName, KeyName, WorkerName};
+use keyward::key::state::Effect;
+use keyward::key::time::Time;
+use keyward::rotation::effect::RotationEffect;
+use keyward::rotation::engine::{Action, RotationEngine};
+use keyward::rotation::event::{Declaration, Event, Moment, StepOutcome, StepRef};
+use keyward::rotation::machine::{RotationConfig, RotationMachine};
+use keyward::rotation::plan::Declared;
+
+use crate::key::behaviour;
+
+const NOW: Moment = Moment {
+    time: Time::at(Duration::from_secs(1)),
+    wall_ms: 1_800_000_000_000,
+};
+
+fn key() -> KeyName {
+    KeyName::new("data").expect("a name")
+}
+
+/// An engine with a key, and so many workers with a callback each.
+fn engine(workers: u32) -> RotationEngine {
+    let config = RotationConfig {
+        worker_wait: Some(Duration::from_secs(60)),
+        max_crashes: 5,
+        max_callbacks: 1024,
+        reopen_every: Duration::from_secs(5),
+    };
+    let mut engine = RotationEngine::new(RotationMachine::new(config));
+    let define = Event::Define {
+        ask: 1,
+        key: key(),
+        behaviour: behaviour(),
+    };
+    engine.step(define, NOW);
+    for no in 1..=u64::from(workers) {
+        let worker = WorkerName::new(&format!("worker-{no}")).expect("a name");
+        let join = Event::Join {
+            ask: 2 * no,
+            worker: worker.clone(),
+        };
+        engine.step(join, NOW);
+        let register = Event::Register {
+            ask: 2 * no + 1,
+            worker,
+            incarnation: no,
+            key: key(),
+            callback: CallbackName::new("callback").expect("a name"),
+        };
+        engine.step(register, NOW);
+    }
+    write_all(&mut engine);
+    engine
+}
+
+fn id() -> RotationId {
+    RotationId::new(Uuid::from_u128(7))
+}
+
+fn declare(engine: &mut RotationEngine) -> Vec<Action> {
+    let declaration = Declaration {
+        id: id(),
+        chosen: false,
+        key: key(),
+        declared: Declared {
+            old: None,
+            new: Some([[1; 32], [2; 32]]),
+        },
+        old_keys: None,
+        new_keys: Some(7),
+    };
+    let declare = Event::Declare {
+        ask: 1_000_000,
+        declaration,
+    };
+    engine.step(declare, NOW)
+}
+
+/// Every write is done; answers what became free by that.
+fn write_all(engine: &mut RotationEngine) -> Vec<Action> {
+    let mut free = Vec::new();
+    while !engine.is_settled() {
+        free.extend(engine.written(Ok(()), NOW));
+    }
+    free
+}
+
+fn step(no: u32) -> StepRef {
+    StepRef {
+        rotation: id(),
+        step: no,
+    }
+}
+
+fn calls(actions: &[Action], no: u32) -> bool {
+    let call = |action: &Action| {
+        matches!(action, Action::Perform(RotationEffect::Call { step: called, .. })
+            if *called == step(no))
+    };
+    actions.iter().any(call)
+}
+
+/// Steps of a rotation, from the end of one callback to the call of the next, as they come about:
+/// the next callback is ready while the write of the one before is under way.
+fn steps(workers: u32, repeats: u32) -> Box<dyn FnMut()> {
+    let mut engine = engine(workers);
+    declare(&mut engine);
+    write_all(&mut engine);
+    engine.step(Event::Snapped { rotation: id() }, NOW);
+    engine.step(Event::Prepared { step: step(0) }, NOW);
+    assert!(calls(&write_all(&mut engine), 0));
+    Box::new(move || {
+        for no in 0..repeats {
+            let ended = Event::Ended {
+                step: step(no),
+                attempt: 1,
+                outcome: StepOutcome::Done {
+                    effect: Effect::Nothing,
+                    staged: false,
+                },
+            };
+            black_box(engine.step(ended, NOW));
+            let next = Event::Prepared { step: step(no + 1) };
+            black_box(engine.step(next, NOW));
+            assert!(calls(&write_all(&mut engine), no + 1));
+        }
+    })
+}
+
+/// In a plan of 100.
+pub fn step_of_100(repeats: u32) -> Box<dyn FnMut()> {
+    steps(100, repeats)
+}
+
+/// In a plan of 1,000: it should take as much.
+pub fn step_of_1000(repeats: u32) -> Box<dyn FnMut()> {
+    steps(1_000, repeats)
+}
+
+/// Accepting a rotation, each time in an engine of its own.
+pub fn accept_of_100(repeats: u32) -> Box<dyn FnMut()> {
+    let engine = engine(100);
+    let mut engines: Vec<_> = (0..repeats).map(|_| engine.clone()).collect();
+    Box::new(move || {
+        for engine in &mut engines {
+            black_box(declare(engine));
+            assert!(!black_box(write_all(engine)).is_empty());
+        }
+    })
+}
