@@ -86,10 +86,15 @@ impl RotationEngine {
         reply: &Result<Reply, RotationError>,
         now: Moment,
     ) -> Vec<Action> {
-        if let Ok(Reply::Joined { incarnation }) = reply
-            && let Some(worker) = self.machine.roster().worker_of(*incarnation)
-        {
+        if let Ok(Reply::Joined { incarnation }) = reply {
             let incarnation = *incarnation;
+            // It may be on its way out already, and would be here again if that is not made.
+            for (_, entry) in self.leaving.values_mut() {
+                entry.die(incarnation, now.time);
+            }
+            let Some(worker) = self.machine.roster().worker_of(incarnation) else {
+                return Vec::new();
+            };
             let died = Event::Died {
                 worker,
                 incarnation,
