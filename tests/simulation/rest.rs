@@ -87,6 +87,10 @@ impl World {
         let mut open = self.truth.journal.rotations.values();
         let all = !self.truth_was_reread || self.waited_for_all;
         let rests = [
+            (
+                "the coordinator is being told something",
+                life.coordinator_busy < self.now,
+            ),
             ("a worker is missing", everybody),
             ("rotations are paused", machine.paused().is_none()),
             ("something is not durable", engine.is_settled()),
