@@ -58,13 +58,6 @@ impl Outbox {
         self.gated.drain(..free).collect()
     }
 
-    /// Nothing is written any more. Answers what waited.
-    pub fn fail(&mut self) -> Vec<RotationEffect> {
-        let mut all = self.doubt();
-        all.extend(self.halt());
-        all
-    }
-
     /// Whether a batch is under way.
     pub fn is_writing(&self) -> bool {
         self.writing.is_some()
