@@ -58,12 +58,12 @@ pub trait Part: Send + Sized + Unpin + 'static {
 
 /// One life of a part.
 pub struct Life<P: Part> {
-    part: Option<P>,
+    part: Option<Box<P>>,
     seat: Arc<Seat<P>>,
 }
 
 impl<P: Part> Life<P> {
-    pub(super) fn new(part: P, seat: Arc<Seat<P>>) -> Self {
+    pub(super) fn new(part: Box<P>, seat: Arc<Seat<P>>) -> Self {
         let part = Some(part);
         Self { part, seat }
     }

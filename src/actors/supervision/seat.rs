@@ -34,7 +34,8 @@ pub enum Verdict {
 
 struct Rest<P> {
     /// Here between two lives.
-    part: Option<P>,
+    /// Boxed, because while an actor has it nothing of it lies here.
+    part: Option<Box<P>>,
     state: ActorState,
     ended: bool,
     budget: Budget,
@@ -81,7 +82,7 @@ impl<P: Part> Seat<P> {
             }),
             fault_points: Arc::default(),
         });
-        let part = make(&seat);
+        let part = Box::new(make(&seat));
         seat.lock().part = Some(part);
         seat.begin_life();
         seat
@@ -123,7 +124,7 @@ impl<P: Part> Seat<P> {
     }
 
     /// A life is over; the part is back, and the supervisor told.
-    pub(super) fn vacated(self: &Arc<Self>, part: P, reason: String) {
+    pub(super) fn vacated(self: &Arc<Self>, part: Box<P>, reason: String) {
         let mut rest = self.lock();
         rest.part = Some(part);
         if rest.ended || self.supervision.is_closed() {
@@ -141,7 +142,7 @@ impl<P: Part> Seat<P> {
     }
 
     /// The part has ended by itself.
-    pub(super) fn ended(&self, part: P) {
+    pub(super) fn ended(&self, part: Box<P>) {
         self.lock().part = Some(part);
         self.end();
     }
@@ -178,7 +179,7 @@ impl<P: Part> Child for Seat<P> {
             return Verdict::GiveUp;
         }
         let mut rest = self.lock();
-        let due = rest.part.as_ref().and_then(Part::deadline);
+        let due = rest.part.as_ref().and_then(|part| part.deadline());
         match (rest.budget.spend(limits, now), due) {
             (Some(after), Some(due)) => Verdict::Restart(after.min(now.until(due))),
             (Some(after), None) => Verdict::Restart(after),
