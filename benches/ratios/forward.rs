@@ -9,7 +9,7 @@ use crate::Outcome;
 use crate::bare::{self, GetOfTask, GetOfThread};
 use crate::gets::one_by_one;
 use crate::manager;
-use crate::measure::{Bench, Target};
+use crate::measure::{Bench, Rounds, Target};
 
 const ASYNC: &str = "forward get, async closure, µs / send + task";
 const SYNC: &str = "forward get, sync closure, µs / send + spawn_blocking";
@@ -17,7 +17,7 @@ const SYNC: &str = "forward get, sync closure, µs / send + spawn_blocking";
 /// What is measured here.
 pub const ROWS: [&str; 2] = [ASYNC, SYNC];
 
-const GETS: u32 = 5_000;
+const GETS: u32 = 1_000;
 
 /// Measures these rows.
 pub fn run(bench: &mut Bench) -> Outcome<()> {
@@ -42,7 +42,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     bench.compare(
         ASYNC,
         Target::AtMost(1.5),
-        usize::MAX,
+        Rounds::Often,
         || one_by_one(&asker, gets, get),
         || one_by_one(&asker, gets, send),
     )?;
@@ -59,7 +59,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     bench.compare(
         SYNC,
         Target::AtMost(1.5),
-        usize::MAX,
+        Rounds::Often,
         || one_by_one(&asker, gets, get),
         || one_by_one(&asker, gets, send),
     )?;

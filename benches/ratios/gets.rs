@@ -11,7 +11,7 @@ use keyward::SecretKeyDefinition;
 use crate::Outcome;
 use crate::bare::{self, Get};
 use crate::manager;
-use crate::measure::{Bench, Target, a_second, micros_each};
+use crate::measure::{Bench, Rounds, Target, a_second, micros_each};
 
 const ONE: &str = "held get, µs / actix send";
 const MANY: &str = "held get, 64 in flight, a second / actix send";
@@ -20,7 +20,7 @@ const PLAIN: &str = "held get, plain thread, µs / actix send, blocking";
 /// What is measured here.
 pub const ROWS: [&str; 3] = [ONE, MANY, PLAIN];
 
-const GETS: u32 = 10_000;
+const GETS: u32 = 2_000;
 const IN_FLIGHT: u32 = 64;
 
 /// Measures these rows.
@@ -44,7 +44,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     bench.compare(
         ONE,
         Target::AtMost(1.25),
-        usize::MAX,
+        Rounds::Often,
         || one_by_one(&asker, gets, get),
         || one_by_one(&asker, gets, send),
     )?;
@@ -71,7 +71,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     bench.compare(
         MANY,
         Target::AtLeast(0.8),
-        usize::MAX,
+        Rounds::Often,
         || at_once(&asker, each, client),
         || at_once(&asker, each, bare_client),
     )?;
@@ -80,7 +80,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     bench.compare(
         PLAIN,
         Target::AtMost(1.25),
-        usize::MAX,
+        Rounds::Often,
         || {
             plain_calls(gets, || {
                 black_box(plain.get_back_path_key()?);

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use crate::Outcome;
 use crate::manager;
-use crate::measure::{Bench, Fresh, Target, micros_each, number};
+use crate::measure::{Bench, Fresh, Rounds, Target, micros_each, number};
 use crate::records::Filling;
 use crate::restart::first_step;
 
@@ -49,7 +49,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     bench.compare(
         RESTART,
         Target::AtMost(1.2),
-        ROUNDS,
+        Rounds::AtMost(ROUNDS),
         || first_step(&asker, &with),
         || first_step(&asker, &without),
     )?;
@@ -66,7 +66,7 @@ fn step(bench: &mut Bench, with: &Path, without: &Path) -> Outcome<()> {
     bench.compare(
         STEP,
         Target::AtMost(1.2),
-        usize::MAX,
+        Rounds::Usual,
         || with.step(&asker, steps),
         || without.step(&asker, steps),
     )?;

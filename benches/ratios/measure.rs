@@ -20,6 +20,19 @@ pub enum Target {
     AtLeast(f64),
 }
 
+/// How many rounds a row takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounds {
+    /// More, and shorter ones: which core a thread was put on makes a get take three times as long.
+    Often,
+    /// As many as are asked for.
+    Usual,
+    /// Not more than these, for what takes long.
+    AtMost(usize),
+}
+
+const OFTEN: usize = 5;
+
 /// One line of the table.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -104,15 +117,20 @@ impl Bench {
         &mut self,
         row: &str,
         target: Target,
-        most_rounds: usize,
+        rounds: Rounds,
         mut ours: impl FnMut() -> Outcome<f64>,
         mut floor: impl FnMut() -> Outcome<f64>,
     ) -> Outcome<()> {
         if !self.wants(row) {
             return Ok(());
         }
+        let rounds = match rounds {
+            Rounds::Often => self.rounds * OFTEN,
+            Rounds::Usual => self.rounds,
+            Rounds::AtMost(most) => self.rounds.min(most),
+        };
         let mut pairs = Vec::new();
-        for round in 0..=self.rounds.min(most_rounds) {
+        for round in 0..=rounds {
             pairs.push(if round % 2 == 0 {
                 let ours = ours()?;
                 (ours, floor()?)
@@ -148,7 +166,8 @@ impl Bench {
     }
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
+/// The middle one.
+pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
     let mut figures: Vec<f64> = figures.collect();
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)

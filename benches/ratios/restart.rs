@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::Outcome;
 use crate::manager;
-use crate::measure::{Bench, Target, millis};
+use crate::measure::{Bench, Rounds, Target, millis};
 use crate::records::{self, CALLBACK, Filling};
 
 const UNFINISHED: &str =
@@ -37,7 +37,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     bench.compare(
         UNFINISHED,
         Target::AtMost(2.0),
-        usize::MAX,
+        Rounds::Usual,
         || first_step(&asker, &folder),
         || {
             let start = Instant::now();

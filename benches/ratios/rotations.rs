@@ -8,7 +8,7 @@ use keyward::{KeysManagement, SecretKeyDefinition, Worker};
 use crate::Outcome;
 use crate::disk::{self, Disk};
 use crate::manager;
-use crate::measure::{Bench, Fresh, Target, millis};
+use crate::measure::{Bench, Fresh, Rounds, Target, millis};
 
 const IN_TURN: &str = "rotation, 1,000 workers in turn, ms / 1,000 synced writes";
 const ONE: &str = "100 workers of 20 ms, N = 1, ms / ideal";
@@ -53,7 +53,7 @@ fn in_turn(bench: &mut Bench, keys: &KeysManagement, workers: &[Worker]) -> Outc
     bench.compare(
         IN_TURN,
         Target::AtMost(1.3),
-        usize::MAX,
+        Rounds::Usual,
         || {
             let start = Instant::now();
             asker.block_on(manager::change(keys, key, fresh.value(), steps))?;
@@ -92,7 +92,7 @@ fn at_once(
     bench.compare(
         row,
         Target::AtMost(1.1),
-        3,
+        Rounds::AtMost(3),
         || {
             let start = Instant::now();
             asker.block_on(manager::change(keys, &key, fresh.value(), steps))?;

@@ -10,7 +10,7 @@ use keyward::{SecretKeyDefinition, SingleKeyManagement};
 
 use crate::Outcome;
 use crate::manager;
-use crate::measure::{Bench, Target};
+use crate::measure::{Bench, Rounds, Target};
 
 const SHARED: &str = "1,000 forward gets of a 10 ms store, fetches / one each 10 ms of asking + 1";
 
@@ -43,7 +43,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     bench.compare(
         SHARED,
         Target::AtMost(1.0),
-        usize::MAX,
+        Rounds::Usual,
         || {
             let before = begun.load(Ordering::SeqCst);
             let start = Instant::now();

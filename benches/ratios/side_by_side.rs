@@ -9,7 +9,7 @@ use keyward::{KeysManagement, SecretKeyDefinition};
 use crate::Outcome;
 use crate::disk::{self, Disk};
 use crate::manager;
-use crate::measure::{Bench, Fresh, Target, a_second};
+use crate::measure::{Bench, Fresh, Rounds, Target, a_second};
 
 const STATUSES: &str = "64 keys side by side, statuses a second / synced writes of 64 threads";
 
@@ -34,7 +34,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     bench.compare(
         STATUSES,
         Target::AtLeast(2.0),
-        usize::MAX,
+        Rounds::Usual,
         || {
             let (start, value) = (Instant::now(), fresh.value());
             let rotate = |no| {

@@ -8,7 +8,10 @@ use crate::measure::{Bench, Row, Target};
 /// Prints the rows and the notes.
 pub fn print(bench: &Bench) {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    println!("at most {} rounds, {cores} cores", bench.rounds);
+    println!(
+        "{} rounds, five times as many of gets and fewer of what takes long; {cores} cores",
+        bench.rounds
+    );
     if cfg!(debug_assertions) {
         println!("A build without optimization: its figures mean nothing.");
     }
