@@ -111,22 +111,14 @@ impl Roster {
         }
     }
 
-    /// Takes a member's callback out; answers whether it was there.
-    pub fn remove_callback(
-        &mut self,
-        worker: &WorkerName,
-        key: &KeyName,
-        callback: &CallbackName,
-    ) -> bool {
-        let Some(entry) = self.workers.get_mut(worker) else {
-            return false;
-        };
-        entry.attached.remove(&(key.clone(), callback.clone()));
-        let before = entry.callbacks.len();
-        entry
-            .callbacks
-            .retain(|_, (k, c)| !(k == key && c == callback));
-        entry.callbacks.len() < before
+    /// Takes a member's callback out.
+    pub fn remove_callback(&mut self, worker: &WorkerName, key: &KeyName, callback: &CallbackName) {
+        if let Some(entry) = self.workers.get_mut(worker) {
+            entry.attached.remove(&(key.clone(), callback.clone()));
+            entry
+                .callbacks
+                .retain(|_, (k, c)| !(k == key && c == callback));
+        }
     }
 
     /// One member.

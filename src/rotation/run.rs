@@ -103,7 +103,7 @@ impl RotationMachine {
         if !self.runs_callbacks_of(&live.header.key) {
             return;
         }
-        while let Some((at_once, candidates)) = self.candidates(id) {
+        while let Some(candidates) = self.candidates(id) {
             let mut failed = false;
             for no in candidates {
                 let step = StepRef {
@@ -111,9 +111,7 @@ impl RotationMachine {
                     step: no,
                 };
                 match self.start(step, now) {
-                    Start::Begun => {}
-                    Start::Waits if at_once == 1 => break,
-                    Start::Waits => {}
+                    Start::Begun | Start::Waits => {}
                     Start::Failed => {
                         failed = true;
                         break;
@@ -128,7 +126,7 @@ impl RotationMachine {
         self.finish_if_done(id, now);
     }
 
-    fn candidates(&mut self, id: RotationId) -> Option<(usize, Vec<u32>)> {
+    fn candidates(&mut self, id: RotationId) -> Option<Vec<u32>> {
         let behaviour = self.behaviour(id)?;
         let live = self.rotations.get_mut(id)?;
         live.skip_settled();
@@ -137,7 +135,7 @@ impl RotationMachine {
             return None;
         }
         let at_once = behaviour.workers_at_once.max(1);
-        Some((at_once, live.candidates(at_once)))
+        Some(live.candidates(at_once))
     }
 
     fn behaviour(&self, id: RotationId) -> Option<KeyBehaviour> {

@@ -380,3 +380,11 @@ fn a_rotation_lives_under_its_key_until_it_has_ended() {
     assert_eq!(c.machine.live_of(&data), [rid(2)]);
     assert_eq!(c.machine.key_of(rid(1)), None);
 }
+
+#[test]
+fn what_becomes_ready_after_the_close_is_released_and_not_called() {
+    let mut c = Coordinator::begun(Strategy::Halt, &[("w0", &["a"])]);
+    c.step(Event::Close);
+    assert_eq!(c.prepared(1, 0), ["release r1/0"]);
+    assert_eq!(c.report(1), "r1 running [0 w0.a Pending]");
+}

@@ -20,6 +20,21 @@ fn remove(c: &mut Coordinator, name: &str, call: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_removal_takes_only_this_callback_off_and_leaves_the_place_of_the_others() {
+    let mut c = Coordinator::with(Strategy::Halt, &[("w0", &["a", "b"])]);
+    c.define("other", behaviour(Strategy::Halt));
+    c.register("w0", 1, "other", "a");
+    remove(&mut c, "w0", "a");
+    let entry = c.machine.roster().get(&worker("w0")).expect("a member");
+    let left: Vec<String> = entry
+        .callbacks()
+        .map(|(key, callback)| format!("{key}/{callback}"))
+        .collect();
+    assert_eq!(left, ["data/b", "other/a"]);
+    assert_eq!(entry.callback_count(), 2);
+}
+
+#[test]
 fn a_worker_and_its_callback_are_durable_before_they_are_answered() {
     let mut c = Coordinator::new();
     assert_eq!(

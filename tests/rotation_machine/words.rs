@@ -24,6 +24,19 @@ fn stopped() -> Box<RotationReport> {
     Box::new(c.machine.report(rid(1)).expect("it lives"))
 }
 
+#[test]
+fn only_steps_that_have_failed_and_are_in_the_plan_count_as_failed() {
+    let mut c = Coordinator::begun(
+        Strategy::Skip,
+        &[("w0", &["a"]), ("w1", &["b"]), ("w2", &["c"])],
+    );
+    c.succeed(1, 0);
+    c.fail(1, 1);
+    let report = c.machine.report(rid(1)).expect("it lives");
+    let failed: Vec<u32> = report.failed().map(|step| step.no).collect();
+    assert_eq!(failed, [1]);
+}
+
 /// Every error with its code, and whether the same call may succeed later.
 fn errors() -> Vec<(RotationError, &'static str, bool)> {
     let (id, bound) = (rid(1), 1);
