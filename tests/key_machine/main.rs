@@ -8,6 +8,7 @@
 
 mod bounds;
 mod overtaking;
+mod owed;
 mod proposals;
 mod random;
 mod requests;

@@ -71,3 +71,16 @@ fn a_rotations_state_moves_along_this_table_and_no_other_way() {
         }
     }
 }
+
+#[test]
+fn a_rotation_is_unfinished_as_long_as_callbacks_of_it_may_be_called() {
+    use RotationState::{
+        Aborted, Completed, CompletedWithFailures, Obsolete, Running, Stopped, Waiting,
+    };
+    for state in [Waiting, Running, Stopped, CompletedWithFailures] {
+        assert!(state.is_unfinished(), "{state}");
+    }
+    for state in [Completed, Aborted, Obsolete] {
+        assert!(!state.is_unfinished(), "{state}");
+    }
+}
