@@ -113,10 +113,11 @@ impl Part for KeyPart {
                 }
             }
             KeyMessage::Happened(event) => {
-                match event {
-                    Event::Gone { ticket } => drop(self.replies.remove(&ticket)),
-                    Event::Withdraw { ticket } => drop(self.proposals.remove(&ticket)),
-                    _ => {}
+                if let Event::Gone { ticket } = event {
+                    self.replies.remove(&ticket);
+                }
+                if let Event::Withdraw { ticket } = event {
+                    self.proposals.remove(&ticket);
                 }
                 self.step(event, ctx);
             }

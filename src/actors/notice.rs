@@ -70,7 +70,25 @@ impl Notice {
                 key: key.clone(),
                 name: callback.clone(),
             },
-            _ => Self::Nothing,
+            Event::Define { .. }
+            | Event::Join { .. }
+            | Event::Died { .. }
+            | Event::Register { .. }
+            | Event::Wait { .. }
+            | Event::Gone { .. }
+            | Event::Resume { .. }
+            | Event::Abort { .. }
+            | Event::Dismiss { .. }
+            | Event::Snapped { .. }
+            | Event::Prepared { .. }
+            | Event::Ended { .. }
+            | Event::Uncalled { .. }
+            | Event::Proposed { .. }
+            | Event::Paused { .. }
+            | Event::Recovered(_)
+            | Event::Close
+            | Event::Interrupt
+            | Event::Tick => Self::Nothing,
         }
     }
 }

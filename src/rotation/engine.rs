@@ -288,7 +288,23 @@ impl RotationEngine {
                 let registering = (worker.clone(), key.clone(), callback.clone());
                 self.registering.insert(*ask, registering);
             }
-            _ => {}
+            Event::Define { .. }
+            | Event::Join { .. }
+            | Event::Declare { .. }
+            | Event::Searched { .. }
+            | Event::Resume { .. }
+            | Event::Abort { .. }
+            | Event::Dismiss { .. }
+            | Event::Snapped { .. }
+            | Event::Prepared { .. }
+            | Event::Ended { .. }
+            | Event::Uncalled { .. }
+            | Event::Proposed { .. }
+            | Event::Paused { .. }
+            | Event::Recovered(_)
+            | Event::Close
+            | Event::Interrupt
+            | Event::Tick => {}
         }
     }
 
