@@ -21,5 +21,6 @@ mod link;
 mod notice;
 pub mod overview;
 mod perform;
+mod ready;
 pub mod supervision;
 pub mod worker;

@@ -41,9 +41,10 @@ impl CoordinatorPart {
                 key,
                 worker,
                 callback,
+                ahead,
                 ..
             } => {
-                self.prepare(step, key, worker, callback);
+                self.prepare(step, key, (worker, callback), ahead);
             }
             RotationEffect::Release { step } => self.release(step),
             RotationEffect::Call {
@@ -184,7 +185,13 @@ impl CoordinatorPart {
         });
     }
 
-    fn prepare(&mut self, step: StepRef, key: KeyName, name: WorkerName, callback: CallbackName) {
+    fn prepare(
+        &mut self,
+        step: StepRef,
+        key: KeyName,
+        (name, callback): (WorkerName, CallbackName),
+        ahead: bool,
+    ) {
         let Some(worker) = self.workers.get(&name).cloned() else {
             return;
         };
@@ -197,6 +204,7 @@ impl CoordinatorPart {
             step,
             lane,
             callback,
+            ahead,
         });
         self.calls.insert(step, Calling { worker, name });
     }

@@ -8,17 +8,17 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::{AsyncContext, Context, SpawnHandle};
 
+use crate::actors::ready::{Ready, Thread, get_ready};
 use crate::actors::supervision::inbox::Letter;
 use crate::actors::supervision::life::{Life, Part, Then};
 use crate::actors::supervision::seat::Seat;
 use crate::guard::plugins::Plugins;
-use crate::guard::threads::Slot;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::event::StepRef;
 use crate::worker::callback::{Callback, KeyChange};
 use crate::worker::handle::Staging;
 use crate::worker::run::{CallEnd, CallMeans, call};
-use crate::worker::running::{self, CallLane, Turn};
+use crate::worker::running::CallLane;
 
 /// What a worker tells the coordinator.
 pub enum WorkerMessage {
@@ -92,13 +92,15 @@ pub enum WorkerOrder {
         lane: CallLane,
         /// The callback.
         callback: CallbackName,
+        /// Whether it is not due yet.
+        ahead: bool,
     },
     /// What was to be prepared is ready.
     Prepared {
         /// Which step.
         step: StepRef,
         /// What is ready.
-        ready: Box<Prepared>,
+        ready: Box<Ready>,
     },
     /// Give up what was prepared.
     Release {
@@ -117,18 +119,10 @@ impl Letter for WorkerOrder {
     }
 }
 
-/// What a call needs, ready.
-pub struct Prepared(Ready);
-
-struct Ready {
-    callback: Callback,
-    turn: Turn,
-    slot: Option<Slot>,
-}
-
 struct Preparing {
     lane: CallLane,
     callback: CallbackName,
+    ahead: bool,
     /// Belongs to one life of the actor.
     task: Option<SpawnHandle>,
 }
@@ -172,36 +166,39 @@ impl WorkerPart {
         }
     }
 
-    fn prepare(&mut self, step: StepRef, lane: CallLane, name: CallbackName, ctx: &mut Ctx) {
+    fn prepare(
+        &mut self,
+        step: StepRef,
+        lane: CallLane,
+        name: CallbackName,
+        ahead: bool,
+        ctx: &mut Ctx,
+    ) {
+        if let Some(preparing) = self.preparing.get_mut(&step) {
+            preparing.ahead &= ahead;
+            return;
+        }
         let callback = self.callbacks.get(&(lane.key.clone(), name.clone()));
-        let Some(callback) = callback.cloned() else {
+        let Some(callback) = callback
+            .cloned()
+            .filter(|_| !self.ready.contains_key(&step))
+        else {
             return;
         };
-        let thread = callback
-            .blocks()
-            .then(|| self.plugins.callback_threads().reserve());
-        let (seat, of) = (Arc::clone(&self.seat), lane.clone());
-        let get_ready = async move {
-            let turn = running::turn(of).await;
-            let slot = match thread {
-                Some(reserved) => Some(reserved.await.ok()?),
-                None => None,
-            };
-            Some(Ready {
-                callback,
-                turn,
-                slot,
-            })
+        let Some(thread) = Thread::of(&callback, ahead, self.plugins.callback_threads()) else {
+            return;
         };
+        let (seat, of) = (Arc::clone(&self.seat), lane.clone());
         let task = Some(ctx.spawn(wrap_future::<_, Life<Self>>(async move {
-            if let Some(ready) = get_ready.await {
-                let ready = Box::new(Prepared(ready));
+            if let Some(ready) = get_ready(callback, thread, of).await {
+                let ready = Box::new(ready);
                 seat.post(WorkerOrder::Prepared { step, ready });
             }
         })));
         let preparing = Preparing {
             lane,
             callback: name,
+            ahead,
             task,
         };
         self.preparing.insert(step, preparing);
@@ -245,6 +242,8 @@ impl WorkerPart {
         let tell = Arc::clone(&self.tell);
         actix::spawn(async move {
             let end = call(plugins, callback, change, staging, means).await;
+            // Whoever waited for this call's turn has it now, and is to be known as ready first.
+            tokio::task::yield_now().await;
             tell(WorkerMessage::Ended { step, attempt, end });
         });
     }
@@ -259,8 +258,13 @@ impl Part for WorkerPart {
 
     fn begin(&mut self, ctx: &mut Ctx) {
         for (step, preparing) in std::mem::take(&mut self.preparing) {
-            let Preparing { lane, callback, .. } = preparing;
-            self.prepare(step, lane, callback, ctx);
+            self.prepare(
+                step,
+                preparing.lane,
+                preparing.callback,
+                preparing.ahead,
+                ctx,
+            );
         }
     }
 
@@ -280,8 +284,9 @@ impl Part for WorkerPart {
                 step,
                 lane,
                 callback,
-            } => self.prepare(step, lane, callback, ctx),
-            WorkerOrder::Prepared { step, ready } => self.prepared(step, ready.0),
+                ahead,
+            } => self.prepare(step, lane, callback, ahead, ctx),
+            WorkerOrder::Prepared { step, ready } => self.prepared(step, *ready),
             WorkerOrder::Release { step } => self.release(step, ctx),
             WorkerOrder::Run(call) => self.run(*call),
             WorkerOrder::Stop => return Then::End,
@@ -338,6 +343,7 @@ mod tests {
             step: step(no),
             lane,
             callback: CallbackName::new("c").unwrap(),
+            ahead: false,
         }
     }
 

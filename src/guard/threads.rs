@@ -79,6 +79,13 @@ impl ThreadPool {
         }
     }
 
+    /// A thread for a call that is not due yet, if more than half of them are left now.
+    pub fn reserve_spare(&self) -> Option<Slot> {
+        let left = self.shared.places.available_permits();
+        let is_spare = left > self.shared.bound / 2;
+        is_spare.then(|| self.try_reserve().ok()).flatten()
+    }
+
     /// A thread, as soon as one is left; who asked first gets it first. It needs no runtime.
     ///
     /// # Errors
@@ -293,6 +300,19 @@ mod tests {
             }
         }
         assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn a_call_that_is_not_due_takes_no_thread_that_others_may_need() {
+        let plugins = plugins(3);
+        let pool = plugins.store_threads();
+        let spare = pool.reserve_spare().expect("all are left");
+        let other = pool.reserve_spare().expect("two of three are left");
+        assert!(pool.reserve_spare().is_none());
+        assert!(pool.try_reserve().is_ok());
+        drop(other);
+        assert!(pool.reserve_spare().is_some());
+        drop(spare);
     }
 
     #[test]

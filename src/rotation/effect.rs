@@ -115,6 +115,9 @@ pub enum RotationEffect {
         incarnation: u64,
         /// Its name.
         callback: CallbackName,
+        /// Whether it is not due yet: then nothing is taken for it that others may need. When it is
+        /// due before it is ready, it is prepared once more, and that counts.
+        ahead: bool,
     },
     /// Give up what was prepared.
     Release {

@@ -132,12 +132,11 @@ impl RotationMachine {
         };
         live.active.remove(&step.step);
         let key = live.header.key.clone();
-        if let Some(ended) = live.steps.get_mut(&step.step)
-            && let Some(status) = ended.status.after(event)
-        {
-            ended.status = status;
+        let end = |ended: &mut Step| {
             ended.ended_ms = Some(now.wall_ms);
             change(ended);
+        };
+        if let Some(ended) = live.steps.happen(step.step, event, end) {
             let fact = Fact::Step(step.rotation, key, ended.clone());
             self.facts.push(fact);
         }
@@ -148,8 +147,8 @@ impl RotationMachine {
         let Some(live) = self.rotations.get_mut(id) else {
             return;
         };
-        let open = live.first_open < live.next_no() && !live.is_stopping();
-        let event = match (live.has_failed(), live.header.strategy.stops()) {
+        let open = live.steps.has_open() && !live.is_stopping();
+        let event = match (live.steps.has_failed(), live.header.strategy.stops()) {
             (false, _) => RotationEvent::Complete,
             (true, true) => RotationEvent::Stop,
             (true, false) => RotationEvent::CompleteWithFailures,
@@ -162,7 +161,7 @@ impl RotationMachine {
         }
         live.header.state = state;
         live.header.ended_ms = Some(now.wall_ms);
-        let supersedes = event != RotationEvent::Stop && !live.has_reencrypted();
+        let supersedes = event != RotationEvent::Stop && !live.steps.has_reencrypted();
         let only_old = live.header.resumes > 0;
         let header = live.header.clone();
         let (key, rotation) = (header.key.clone(), id);
@@ -174,7 +173,7 @@ impl RotationMachine {
             let steps = self
                 .rotations
                 .remove(id)
-                .map(|live| live.steps.into_values().collect());
+                .map(|live| live.steps.iter().cloned().collect());
             self.facts
                 .push(Fact::Ended(header.clone(), steps.unwrap_or_default()));
             self.make_earlier_obsolete(&key, header.seq, now);

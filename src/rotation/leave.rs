@@ -102,12 +102,12 @@ impl RotationMachine {
             if key.is_some_and(|key| *key != of_key) {
                 continue;
             }
-            let due = |step: &&mut Step| step.is_due() && of(step);
-            for step in live.steps.values_mut().filter(due) {
-                step.removed = true;
-                self.facts
-                    .push(Fact::Step(id, of_key.clone(), step.clone()));
-                touched.push(id);
+            for no in live.steps.numbers(|step| step.is_due() && of(step)) {
+                if let Some(step) = live.steps.take_out(no) {
+                    let fact = Fact::Step(id, of_key.clone(), step.clone());
+                    self.facts.push(fact);
+                    touched.push(id);
+                }
             }
         }
         touched.dedup();

@@ -85,7 +85,7 @@ impl RotationMachine {
     }
 
     fn report_of(&self, live: &Live) -> RotationReport {
-        let mut report = RotationReport::new(&live.header, live.steps.values().cloned().collect());
+        let mut report = RotationReport::new(&live.header, live.steps.iter().cloned().collect());
         report.waits_for = self.waits_for(live);
         report
     }
@@ -123,11 +123,11 @@ impl RotationMachine {
             live.candidates(at_once)
         };
         let mut waits = Vec::new();
-        for (no, step) in &live.steps {
+        for step in live.steps.open() {
             let (worker, callback) = (step.worker.clone(), step.callback.clone());
             if step.status == CallbackStatus::InProgress {
                 waits.push(WaitsFor::Callback { worker, callback });
-            } else if due.contains(no) || live.active.contains_key(no) {
+            } else if due.contains(&step.no) || live.is_preparing(step.no) {
                 waits.push(WaitsFor::Worker { worker, callback });
             }
         }

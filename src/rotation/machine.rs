@@ -314,12 +314,12 @@ impl RotationMachine {
             return;
         };
         let same = |s: &Step| s.worker == *worker && s.callback == *callback && !s.removed;
-        if !live.header.state.takes_new_steps() || live.steps.values().any(same) {
+        if !live.header.state.takes_new_steps() || live.steps.iter().any(same) {
             return;
         }
-        let step = Step::new(live.next_no(), worker.clone(), callback.clone());
+        let step = Step::new(live.steps.next_no(), worker.clone(), callback.clone());
         let key = live.header.key.clone();
-        live.steps.insert(step.no, step.clone());
+        live.steps.put(step.clone());
         self.facts.push(Fact::Step(id, key, step));
     }
 }

@@ -27,3 +27,4 @@ pub mod rotations;
 pub mod run;
 pub mod state;
 pub mod status;
+pub mod steps;

@@ -97,14 +97,14 @@ impl RotationMachine {
         live.header.place = place;
         live.header.resumes += 1;
         live.header.ended_ms = None;
-        live.first_open = 0;
         self.facts.push(Fact::Rotation(live.header.clone()));
-        for step in live.steps.values_mut().filter(|step| !step.removed) {
-            if let Some(status) = step.status.after(StatusEvent::Resume) {
+        for no in live.steps.numbers(|step| !step.removed) {
+            let renew = |step: &mut Step| {
                 let worker = roster.get(&step.worker);
                 step.removed = !worker.is_some_and(|entry| entry.has(&key, &step.callback));
-                step.status = status;
                 step.crashes = 0;
+            };
+            if let Some(step) = live.steps.happen(no, StatusEvent::Resume, renew) {
                 self.facts.push(Fact::Step(id, key.clone(), step.clone()));
             }
         }
@@ -139,7 +139,7 @@ impl RotationMachine {
         if let Some(step) = live.running_step(|_| true) {
             return Err(runs(format!("rotation {id}"), step));
         }
-        let workers = RotationReport::new(&live.header, live.steps.values().cloned().collect())
+        let workers = RotationReport::new(&live.header, live.steps.iter().cloned().collect())
             .unsucceeded_workers();
         if workers.iter().any(|worker| !confirmed.contains(worker)) {
             return Err(RotationError::NotConfirmed { id, workers });
@@ -165,7 +165,7 @@ impl RotationMachine {
             self.effects.push(RotationEffect::Release { step });
             self.suspect_ended(step, now);
         }
-        let steps: Vec<Step> = live.steps.values().cloned().collect();
+        let steps: Vec<Step> = live.steps.iter().cloned().collect();
         let key = live.header.key.clone();
         self.facts
             .push(Fact::Ended(live.header.clone(), steps.clone()));
@@ -233,14 +233,9 @@ impl RotationMachine {
                     .map(|ask| (ask, id)),
             );
             for (no, _) in std::mem::take(&mut live.active) {
-                let Some(step) = live.steps.get_mut(&no) else {
-                    continue;
-                };
-                if let Some(status) = step.status.after(StatusEvent::Interrupt) {
-                    step.status = status;
-                    if self.paused.is_none() {
-                        self.facts.push(Fact::Step(id, key.clone(), step.clone()));
-                    }
+                let step = live.steps.happen(no, StatusEvent::Interrupt, |_| {});
+                if let Some(step) = step.filter(|_| self.paused.is_none()) {
+                    self.facts.push(Fact::Step(id, key.clone(), step.clone()));
                 }
             }
         }

@@ -27,7 +27,7 @@ impl RotationMachine {
                 };
                 match active {
                     Active::Running { .. } => return true,
-                    Active::Preparing { .. } => {
+                    Active::Ahead { .. } | Active::Preparing { .. } => {
                         effects.push(RotationEffect::Release { step });
                     }
                     Active::Settling { .. } => {
@@ -86,7 +86,7 @@ impl RotationMachine {
             let Some(live) = self.rotations.get_mut(step.rotation) else {
                 continue;
             };
-            let Some(found) = live.steps.get(&step.step) else {
+            let Some(found) = live.steps.get(step.step) else {
                 continue;
             };
             if found.status == CallbackStatus::InProgress && found.attempt == *attempt {

@@ -9,17 +9,20 @@ use crate::key::time::Time;
 use crate::rotation::event::Ask;
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Header, Step};
-use crate::rotation::status::CallbackStatus;
+use crate::rotation::steps::Steps;
 
 /// A step that something is being done about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Active {
-    /// Its thread is being reserved.
+    /// It is not due yet: it gets ready while others run, so that it can be called as soon as it is.
+    Ahead {
+        /// Whether it is.
+        ready: bool,
+    },
+    /// It is due and gets ready.
     Preparing {
         /// Since when.
         since: Time,
-        /// For which life of its worker.
-        incarnation: u64,
     },
     /// It is called.
     Running {
@@ -35,15 +38,23 @@ pub enum Active {
     },
 }
 
+impl Active {
+    /// Whether it only gets ready, or is: nothing has been called.
+    pub fn is_preparation(&self) -> bool {
+        match self {
+            Self::Ahead { .. } | Self::Preparing { .. } => true,
+            Self::Running { .. } | Self::Settling { .. } => false,
+        }
+    }
+}
+
 /// A rotation that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Live {
     /// What is durable, apart from the steps.
     pub header: Header,
-    /// The steps, by number, which is the plan's order.
-    pub steps: BTreeMap<u32, Step>,
-    /// All steps before this one are settled.
-    pub first_open: u32,
+    /// The steps.
+    pub steps: Steps,
     /// What is being done about which step.
     pub active: BTreeMap<u32, Active>,
     /// Whether the key has been asked what it has.
@@ -57,8 +68,7 @@ impl Live {
     pub fn new(header: Header, steps: impl IntoIterator<Item = Step>) -> Self {
         Self {
             header,
-            steps: steps.into_iter().map(|step| (step.no, step)).collect(),
-            first_open: 0,
+            steps: steps.into_iter().collect(),
             active: BTreeMap::new(),
             snapping: false,
             waiters: BTreeSet::new(),
@@ -67,42 +77,19 @@ impl Live {
 
     /// Whether a failed step keeps the others from running.
     pub fn is_stopping(&self) -> bool {
-        self.header.strategy.stops() && self.has_failed()
+        self.header.strategy.stops() && self.steps.has_failed()
     }
 
-    /// Whether a step has Failed.
-    pub fn has_failed(&self) -> bool {
-        let failed = |s: &Step| s.status == CallbackStatus::Failed && !s.removed;
-        self.steps.values().any(failed)
-    }
-
-    /// Whether a callback said that it re-encrypted the data.
-    pub fn has_reencrypted(&self) -> bool {
-        let reencrypted =
-            |s: &Step| s.status == CallbackStatus::Succeeded && s.effect == Effect::Reencrypted;
-        self.steps.values().any(reencrypted)
+    /// Whether a step is due and gets ready.
+    pub fn is_preparing(&self, no: u32) -> bool {
+        matches!(self.active.get(&no), Some(Active::Preparing { .. }))
     }
 
     /// A step of this worker that is called or settling.
     pub fn running_step(&self, of: impl Fn(&Step) -> bool) -> Option<&Step> {
-        let running = |active: &Active| !matches!(active, Active::Preparing { .. });
-        let numbers = self.active.iter().filter(|(_, active)| running(active));
-        let mut steps = numbers.filter_map(|(no, _)| self.steps.get(no));
+        let running = self.active.iter().filter(|(_, a)| !a.is_preparation());
+        let mut steps = running.filter_map(|(no, _)| self.steps.get(*no));
         steps.find(|step| of(step))
-    }
-
-    /// The number of the next step to be added.
-    pub fn next_no(&self) -> u32 {
-        self.steps.keys().next_back().map_or(0, |no| no + 1)
-    }
-
-    /// Moves on past the steps that are settled.
-    pub fn skip_settled(&mut self) {
-        let open = self
-            .steps
-            .range(self.first_open..)
-            .find(|(_, s)| !s.is_settled());
-        self.first_open = open.map_or_else(|| self.next_no(), |(no, _)| *no);
     }
 
     /// The due steps that may be looked at next, with at most `at_once` workers at a time: each
@@ -110,17 +97,47 @@ impl Live {
     pub fn candidates(&self, at_once: usize) -> Vec<u32> {
         let mut busy: BTreeSet<&WorkerName> = BTreeSet::new();
         let mut candidates = Vec::new();
-        for (no, step) in self.steps.range(self.first_open..) {
-            if step.is_settled() {
-                continue;
-            }
+        for step in self.steps.open() {
             let free = busy.insert(&step.worker);
-            if free && !self.active.contains_key(no) && step.is_due() {
-                candidates.push(*no);
+            let idle = match self.active.get(&step.no) {
+                None | Some(Active::Ahead { .. }) => true,
+                Some(
+                    Active::Preparing { .. } | Active::Running { .. } | Active::Settling { .. },
+                ) => false,
+            };
+            if free && idle && step.is_due() {
+                candidates.push(step.no);
             }
             if busy.len() >= at_once {
                 break;
             }
+        }
+        candidates
+    }
+
+    /// The steps that are due when what runs now has ended, as far as that can be told: one for
+    /// each that runs, and of one worker only the one that follows what runs. Before anything runs,
+    /// the first ones.
+    pub fn next_candidates(&self, at_once: usize) -> Vec<u32> {
+        if !self.header.begun {
+            return self.candidates(at_once);
+        }
+        let runs = |no: &u32| self.active.get(no).is_some_and(|a| !a.is_preparation());
+        let running = self.active.keys().filter(|no| runs(no)).count();
+        let mut left = running.saturating_mul(2);
+        let mut first_runs: BTreeMap<&WorkerName, bool> = BTreeMap::new();
+        let mut candidates = Vec::new();
+        for step in self.steps.open() {
+            if left == 0 {
+                break;
+            }
+            match first_runs.insert(&step.worker, false) {
+                None => drop(first_runs.insert(&step.worker, runs(&step.no))),
+                Some(true) => {}
+                Some(false) => continue,
+            }
+            left -= 1;
+            candidates.push(step.no);
         }
         candidates
     }

@@ -1,15 +1,13 @@
 //! Taking rotations through their plans: whose turn it is, and which step is next.
 
-use crate::key::definition::KeyBehaviour;
-use crate::key::name::{KeyName, WorkerName};
+use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
 use crate::rotation::effect::{Fact, RotationEffect};
 use crate::rotation::event::{Moment, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
 use crate::rotation::plan::Step;
-use crate::rotation::replay::interrupt;
-use crate::rotation::rotations::Active;
+use crate::rotation::rotations::{Active, Live};
 use crate::rotation::state::{RotationEvent, RotationState};
 use crate::rotation::status::StatusEvent;
 
@@ -21,6 +19,13 @@ enum Start {
     Waits,
     /// It has Failed without being called.
     Failed,
+}
+
+/// What a step calls.
+struct Called {
+    worker: WorkerName,
+    incarnation: u64,
+    callback: CallbackName,
 }
 
 impl RotationMachine {
@@ -45,6 +50,7 @@ impl RotationMachine {
                 let key = key.clone();
                 self.effects
                     .push(RotationEffect::Snapshot { rotation: id, key });
+                self.prepare_ahead(id);
             }
             return;
         }
@@ -123,31 +129,56 @@ impl RotationMachine {
             }
         }
         self.release_if_stopping(id, now);
+        self.prepare_ahead(id);
         self.finish_if_done(id, now);
     }
 
-    fn candidates(&mut self, id: RotationId) -> Option<Vec<u32>> {
-        let behaviour = self.behaviour(id)?;
-        let live = self.rotations.get_mut(id)?;
-        live.skip_settled();
+    fn candidates(&self, id: RotationId) -> Option<Vec<u32>> {
+        let at_once = self.at_once(id)?;
+        let live = self.rotations.get(id)?;
         let runs = live.header.state == RotationState::Running;
-        if !runs || live.is_stopping() {
-            return None;
-        }
-        let at_once = behaviour.workers_at_once.max(1);
-        Some(live.candidates(at_once))
+        (runs && !live.is_stopping()).then(|| live.candidates(at_once))
     }
 
-    fn behaviour(&self, id: RotationId) -> Option<KeyBehaviour> {
+    /// How many workers may run at once.
+    fn at_once(&self, id: RotationId) -> Option<usize> {
         let key = &self.rotations.get(id)?.header.key;
-        let defined = self.rotations.queue(key)?.defined.as_ref();
-        defined.map(|(behaviour, _)| behaviour.clone())
+        let (behaviour, _) = self.rotations.queue(key)?.defined.as_ref()?;
+        Some(behaviour.workers_at_once.max(1))
+    }
+
+    /// Lets the steps get ready that are due next, so that a step's end and the beginning of the
+    /// next one are one write. A step that is suspected of crashes is not among them: it
+    /// may have to wait for others.
+    fn prepare_ahead(&mut self, id: RotationId) {
+        let (Some(live), Some(at_once)) = (self.rotations.get(id), self.at_once(id)) else {
+            return;
+        };
+        let key = live.header.key.clone();
+        let turn = self.rotations.queue(&key).and_then(|queue| queue.turn);
+        if turn != Some(id) || live.is_stopping() || !self.runs_callbacks_of(&key) {
+            return;
+        }
+        let next = live.next_candidates(at_once);
+        for no in next {
+            let step = StepRef {
+                rotation: id,
+                step: no,
+            };
+            let Some(next) = self.may_prepare_ahead(step) else {
+                continue;
+            };
+            self.prepare(step, &key, next, true);
+            if let Some(live) = self.rotations.get_mut(id) {
+                live.active.insert(no, Active::Ahead { ready: false });
+            }
+        }
     }
 
     /// Since when the callback of a step is missing; none if it is there.
     fn missing_since(&self, step: StepRef) -> Option<Time> {
         let live = self.rotations.get(step.rotation)?;
-        let due = live.steps.get(&step.step)?;
+        let due = live.steps.get(step.step)?;
         let key = &live.header.key;
         let entry = self.roster.get(&due.worker);
         if entry.is_some_and(|entry| entry.has_attached(key, &due.callback)) {
@@ -163,13 +194,43 @@ impl RotationMachine {
         died.max(defined)
     }
 
+    /// What is to be called for a step about which nothing is being done and nothing is wrong.
+    fn may_prepare_ahead(&self, step: StepRef) -> Option<Called> {
+        let live = self.rotations.get(step.rotation)?;
+        let next = live.steps.get(step.step)?;
+        let idle = !live.active.contains_key(&step.step) && next.is_due();
+        if !idle || next.crashes >= SUSPECT_CRASHES || self.missing_since(step).is_some() {
+            return None;
+        }
+        self.called(next)
+    }
+
+    fn called(&self, step: &Step) -> Option<Called> {
+        let entry = self.roster.get(&step.worker)?;
+        Some(Called {
+            worker: step.worker.clone(),
+            incarnation: entry.incarnation()?,
+            callback: step.callback.clone(),
+        })
+    }
+
+    fn prepare(&mut self, step: StepRef, key: &KeyName, called: Called, ahead: bool) {
+        self.effects.push(RotationEffect::Prepare {
+            step,
+            key: key.clone(),
+            worker: called.worker,
+            incarnation: called.incarnation,
+            callback: called.callback,
+            ahead,
+        });
+    }
+
     fn start(&mut self, step: StepRef, now: Moment) -> Start {
         let missing = self.missing_since(step);
-        let Some(live) = self.rotations.get_mut(step.rotation) else {
+        let Some(live) = self.rotations.get(step.rotation) else {
             return Start::Waits;
         };
-        let key = live.header.key.clone();
-        let Some(due) = live.steps.get(&step.step) else {
+        let Some(due) = live.steps.get(step.step) else {
             return Start::Waits;
         };
         if due.crashes >= self.config.max_crashes {
@@ -184,27 +245,25 @@ impl RotationMachine {
             self.after_suspect.insert(step.rotation);
             return Start::Waits;
         }
-        let (worker, callback) = (due.worker.clone(), due.callback.clone());
-        let entry = self.roster.get(&worker);
-        let Some(incarnation) = entry.and_then(|entry| entry.incarnation()) else {
+        let Some(called) = self.called(due) else {
             return Start::Waits;
         };
         if due.crashes >= SUSPECT_CRASHES {
             self.suspect = Some(step);
         }
+        if live.active.get(&step.step) == Some(&Active::Ahead { ready: true }) {
+            self.call(step, now);
+            return Start::Begun;
+        }
+        let key = live.header.key.clone();
         let since = now.time;
-        live.active
-            .insert(step.step, Active::Preparing { since, incarnation });
+        if let Some(live) = self.rotations.get_mut(step.rotation) {
+            live.active.insert(step.step, Active::Preparing { since });
+        }
         if let Some(wait) = self.config.worker_wait {
             self.wait_until(step, Some(since.after(wait)));
         }
-        self.effects.push(RotationEffect::Prepare {
-            step,
-            key,
-            worker,
-            incarnation,
-            callback,
-        });
+        self.prepare(step, &key, called, false);
         Start::Begun
     }
 
@@ -223,36 +282,52 @@ impl RotationMachine {
     }
 
     pub(crate) fn prepared(&mut self, step: StepRef, now: Moment) {
+        let live = self.rotations.get_mut(step.rotation);
+        match live.and_then(|live| live.active.get_mut(&step.step)) {
+            Some(Active::Ahead { ready }) => {
+                *ready = true;
+                return;
+            }
+            Some(Active::Preparing { .. }) => {}
+            None | Some(Active::Running { .. } | Active::Settling { .. }) => {
+                self.effects.push(RotationEffect::Release { step });
+                return;
+            }
+        }
         self.wait_until(step, None);
         let here = self.missing_since(step).is_none();
-        let may_run = here && self.goes_on();
-        let Some(live) = self.rotations.get_mut(step.rotation) else {
-            self.effects.push(RotationEffect::Release { step });
-            return;
-        };
-        if !matches!(live.active.get(&step.step), Some(Active::Preparing { .. })) {
-            self.effects.push(RotationEffect::Release { step });
+        let stopping = self
+            .rotations
+            .get(step.rotation)
+            .is_some_and(Live::is_stopping);
+        if here && self.goes_on() && !stopping {
+            self.call(step, now);
+            self.prepare_ahead(step.rotation);
             return;
         }
-        if !may_run || live.is_stopping() {
+        if let Some(live) = self.rotations.get_mut(step.rotation) {
             live.active.remove(&step.step);
-            self.effects.push(RotationEffect::Release { step });
-            self.suspect_ended(step, now);
-            self.advance(step.rotation, now);
-            return;
         }
+        self.effects.push(RotationEffect::Release { step });
+        self.suspect_ended(step, now);
+        self.advance(step.rotation, now);
+    }
+
+    /// Calls what is ready: its InProgress is made durable first.
+    fn call(&mut self, step: StepRef, now: Moment) {
+        let Some(live) = self.rotations.get_mut(step.rotation) else {
+            return;
+        };
         let key = live.header.key.clone();
-        let Some(due) = live.steps.get_mut(&step.step) else {
+        let begin = |due: &mut Step| {
+            due.attempt += 1;
+            due.started_ms = Some(now.wall_ms);
+            due.ended_ms = None;
+            due.error = None;
+        };
+        let Some(due) = live.steps.happen(step.step, StatusEvent::Call, begin) else {
             return;
         };
-        let Some(status) = due.status.after(StatusEvent::Call) else {
-            return;
-        };
-        due.status = status;
-        due.attempt += 1;
-        due.started_ms = Some(now.wall_ms);
-        due.ended_ms = None;
-        due.error = None;
         let attempt = due.attempt;
         let fact = Fact::Step(step.rotation, key.clone(), due.clone());
         live.active.insert(step.step, Active::Running { attempt });
@@ -276,13 +351,13 @@ impl RotationMachine {
         }
         live.active.remove(&step.step);
         let key = live.header.key.clone();
-        if let Some(due) = live.steps.get_mut(&step.step)
-            && interrupt(due)
-            && self.paused.is_none()
-        {
+        let due = live.steps.happen(step.step, StatusEvent::Interrupt, |_| {});
+        if let Some(due) = due.filter(|_| self.paused.is_none()) {
             let fact = Fact::Step(step.rotation, key, due.clone());
             self.facts.push(fact);
         }
+        // Its worker's next step may have the turn that it needs once more.
+        self.release_all(step.rotation, now);
         self.suspect_ended(step, now);
         self.advance(step.rotation, now);
     }
@@ -324,8 +399,7 @@ impl RotationMachine {
             let id = live.header.id;
             let steps = &live.steps;
             live.active.retain(|no, active| {
-                let preparing = matches!(active, Active::Preparing { .. });
-                let mine = preparing && steps.get(no).is_some_and(&of);
+                let mine = active.is_preparation() && steps.get(*no).is_some_and(&of);
                 if mine {
                     released.push(StepRef {
                         rotation: id,
@@ -345,11 +419,17 @@ impl RotationMachine {
 
     /// Gives up what is prepared for a rotation that a failed step stops: no further step runs.
     fn release_if_stopping(&mut self, id: RotationId, now: Moment) {
-        let Some(live) = self.rotations.get_mut(id).filter(|live| live.is_stopping()) else {
+        if self.rotations.get(id).is_some_and(Live::is_stopping) {
+            self.release_all(id, now);
+        }
+    }
+
+    /// Gives up whatever is prepared for a rotation.
+    fn release_all(&mut self, id: RotationId, now: Moment) {
+        let Some(live) = self.rotations.get_mut(id) else {
             return;
         };
-        let preparing = |active: &Active| matches!(active, Active::Preparing { .. });
-        let given_up = live.active.extract_if(.., |_, active| preparing(active));
+        let given_up = live.active.extract_if(.., |_, a| a.is_preparation());
         let given_up: Vec<u32> = given_up.map(|(no, _)| no).collect();
         for step in given_up {
             let step = StepRef { rotation: id, step };
@@ -373,7 +453,7 @@ impl RotationMachine {
                 .rotations
                 .get(step.rotation)
                 .map(|live| live.active.get(&step.step));
-            if let Some(Some(Active::Preparing { since, .. })) = active
+            if let Some(Some(Active::Preparing { since })) = active
                 && since.after(wait) <= now.time
             {
                 self.effects.push(RotationEffect::Release { step });

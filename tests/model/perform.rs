@@ -54,20 +54,26 @@ impl State {
                 worker,
                 incarnation,
                 key,
+                ahead,
                 ..
             } => {
                 let worker = place(&worker, &WORKERS);
                 let here = self.workers[worker].life.incarnation() == Some(incarnation);
                 self.expect(here, Rule::Shell("only who is here is called"));
-                let new = self.threads.iter().all(|thread| thread.step != step);
-                self.expect(new, Rule::Shell("prepared once"));
-                self.threads.push(Thread {
-                    step,
-                    worker,
-                    key: place(&key, &KEYS),
-                    is_there: false,
-                });
-                self.threads.sort_unstable();
+                let mut same = self.threads.iter_mut().filter(|t| t.step == step);
+                if let Some(thread) = same.next() {
+                    let is_due_now = std::mem::replace(&mut thread.ahead, ahead) && !ahead;
+                    self.expect(is_due_now, Rule::Shell("prepared once"));
+                } else {
+                    self.threads.push(Thread {
+                        step,
+                        worker,
+                        key: place(&key, &KEYS),
+                        ahead,
+                        is_there: false,
+                    });
+                    self.threads.sort_unstable();
+                }
             }
             RotationEffect::Release { step } => self.threads.retain(|t| t.step != step),
             RotationEffect::Call { step, attempt, .. } => self.call(shape, step, attempt),

@@ -101,6 +101,8 @@ pub struct Thread {
     pub step: StepRef,
     pub worker: usize,
     pub key: usize,
+    /// Whether it was not due when it was last prepared.
+    pub ahead: bool,
     pub is_there: bool,
 }
 

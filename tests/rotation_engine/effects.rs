@@ -30,7 +30,10 @@ fn an_effect_that_was_not_written_is_withdrawn_at_once_and_proposed_again() {
     let mut e = proposed();
     let expected = ["release r1/1", "withdraw r1/0", "reopen"];
     assert_eq!(e.refused(), expected);
-    assert_eq!(e.reopened(false), ["propose r1/0"]);
+    assert_eq!(
+        e.reopened(false),
+        ["propose r1/0", "prepare r1/1 w1#2.b ahead"]
+    );
 }
 
 #[test]
@@ -41,7 +44,10 @@ fn an_effect_of_which_nobody_knows_waits_for_what_the_journal_has() {
 
     let mut e = proposed();
     assert_eq!(e.unknown_and_not_made(), ["release r1/1", "reopen"]);
-    assert_eq!(e.reopened(false), ["withdraw r1/0", "propose r1/0"]);
+    assert_eq!(
+        e.reopened(false),
+        ["withdraw r1/0", "propose r1/0", "prepare r1/1 w1#2.b ahead"]
+    );
 }
 
 #[test]
@@ -58,9 +64,12 @@ fn what_a_key_was_asked_to_take_into_account_is_withdrawn_when_rotations_pause()
     let mut e = Driver::called(Strategy::Halt, TWO);
     e.ended(1, 0, done(Effect::Decrypted));
     assert!(e.engine.has_running());
-    assert_eq!(e.interrupted(), ["withdraw r1/0", "reopen"]);
+    assert_eq!(e.interrupted(), ["withdraw r1/0", "release r1/1", "reopen"]);
     assert_eq!(e.proposed(1, 0), NOTHING);
-    assert_eq!(e.reopened(false), ["propose r1/0"]);
+    assert_eq!(
+        e.reopened(false),
+        ["propose r1/0", "prepare r1/1 w1#2.b ahead"]
+    );
 }
 
 #[test]
@@ -136,6 +145,7 @@ fn after_a_recovery_new_writes_are_waited_for_as_before() {
     assert!(e.engine.is_settled());
     let expected = [
         "snapshot r2 data",
+        "prepare r2/0 w0#1.a ahead",
         "write next 5 | r2 waiting #4 | keys r2 | r2/0 w0.a Pending",
     ];
     assert_eq!(e.declare(2), expected);

@@ -6,12 +6,12 @@ use crate::driver::{Driver, NOTHING, ONE};
 use crate::script::{Strategy, behaviour};
 
 /// An engine that panicked while it registered a callback: the plan of its rotation has no number
-/// left for a step after that one, which no plan can come to by itself.
+/// left for another step, which no plan can come to by itself.
 fn half_a_registration() -> Driver {
     let mut journal = Driver::called(Strategy::Halt, ONE).journal;
     let (_, steps) = journal.rotations.values_mut().next().expect("a rotation");
     let mut step = steps.remove(&0).expect("a step");
-    step.no = u32::MAX - 1;
+    step.no = u32::MAX;
     steps.insert(step.no, step);
     let mut e = Driver::on(journal);
     e.arrive(behaviour(Strategy::Halt), ONE);
@@ -23,8 +23,8 @@ fn half_a_registration() -> Driver {
 #[test]
 fn what_half_a_step_wanted_is_neither_written_nor_done() {
     let mut e = half_a_registration();
-    assert_eq!(e.restarted(), ["release r1/4294967294", "reopen"]);
-    assert_eq!(e.reopened(false), ["prepare r1/4294967294 w0#1.a"]);
+    assert_eq!(e.restarted(), ["release r1/4294967295", "reopen"]);
+    assert_eq!(e.reopened(false), ["prepare r1/4294967295 w0#1.a"]);
     assert!(e.engine.is_settled());
     let report = e.report(1);
     assert!(!report.contains("late"), "{report}");

@@ -54,9 +54,12 @@ fn a_registration_that_may_have_been_written_is_not_here_and_is_made_again() {
     let mut e = Driver::begun(Strategy::Halt, &[("w0", &[])]);
     e.declare(2);
     e.settle();
-    let expected = ["write next 5 | callback w0.a #4 | r2/0 w0.a Pending"];
+    let expected = [
+        "prepare r2/0 w0#1.a ahead",
+        "write next 5 | callback w0.a #4 | r2/0 w0.a Pending",
+    ];
     assert_eq!(e.ask_to_register("w0", 1, "a"), expected);
-    let expected = ["reply 3 error write_unknown", "reopen"];
+    let expected = ["release r2/0", "reply 3 error write_unknown", "reopen"];
     assert_eq!(e.unknown_but_made(), expected);
     assert_eq!(e.reopened(true), ["snapshot r2 data"]);
     let expected = ["write snapshot r2 | r2 running #3 begun"];

@@ -37,13 +37,16 @@ fn the_batch_under_way_ends_before_the_journal_is_read_anew() {
     for interrupt in [Driver::interrupted, Driver::restarted] {
         let mut e = Driver::with(Strategy::Halt, ONE);
         e.declare(1);
-        assert_eq!(interrupt(&mut e), NOTHING);
+        assert_eq!(interrupt(&mut e), ["release r1/0"]);
         assert_eq!(e.interrupted(), NOTHING);
         assert_eq!(e.reopened(false), NOTHING);
         assert!(!e.engine.is_settled());
         assert_eq!(e.written(), ["reply 5 accepted r1", "reopen"]);
         assert!(e.engine.is_settled());
-        assert_eq!(e.reopened(false), ["snapshot r1 data"]);
+        assert_eq!(
+            e.reopened(false),
+            ["snapshot r1 data", "prepare r1/0 w0#1.a ahead"]
+        );
     }
 }
 
@@ -55,7 +58,10 @@ fn a_batch_that_fails_while_it_is_awaited_is_told_of_and_the_journal_is_read_ane
     let expected = ["reply 5 error write_unknown r1", "reopen"];
     assert_eq!(e.unknown_but_made(), expected);
     assert_eq!(e.engine.machine().paused(), Some("a save failed"));
-    assert_eq!(e.reopened(true), ["snapshot r1 data"]);
+    assert_eq!(
+        e.reopened(true),
+        ["snapshot r1 data", "prepare r1/0 w0#1.a ahead"]
+    );
 }
 
 #[test]
@@ -63,7 +69,10 @@ fn what_was_to_follow_the_batch_under_way_is_given_up_when_the_actor_dies() {
     let mut e = Driver::with(Strategy::Halt, ONE);
     e.ask_to_join(9, "w9");
     e.declare(1);
-    assert_eq!(e.restarted(), ["reply 5 error repo_unavailable"]);
+    assert_eq!(
+        e.restarted(),
+        ["release r1/0", "reply 5 error repo_unavailable"]
+    );
     assert_eq!(e.written(), ["reply 9 joined 2", "reopen"]);
     assert_eq!(e.reopened(false), NOTHING);
     assert_eq!(e.report(1), "");
@@ -105,7 +114,10 @@ fn a_second_failed_write_waits_as_well_and_its_asker_does_not() {
     let mut e = recovered();
     e.seconds = 2;
     e.declare(1);
-    assert_eq!(e.refused(), ["reply 5 error repo_unavailable"]);
+    assert_eq!(
+        e.refused(),
+        ["release r1/0", "reply 5 error repo_unavailable"]
+    );
     assert_eq!(e.declare(2), ["reply 5 error repo_unavailable"]);
     assert_eq!(e.tick(5), ["reopen"]);
     assert_eq!(e.reopened(false), NOTHING);

@@ -17,6 +17,7 @@ fn what_is_durable_is_answered_and_nothing_before() {
     let mut e = Driver::with(Strategy::Halt, ONE);
     let expected = [
         "snapshot r1 data",
+        "prepare r1/0 w0#1.a ahead",
         "write next 4 | r1 waiting #3 | keys r1 | r1/0 w0.a Pending",
     ];
     assert_eq!(e.declare(1), expected);
@@ -40,8 +41,14 @@ fn a_declaration_that_was_not_written_is_refused_and_an_unknown_one_names_its_ro
         e
     };
     let [known, unknown] = both_ways(declared);
-    assert_eq!(known, ["reply 5 error repo_unavailable", "reopen"]);
-    assert_eq!(unknown, ["reply 5 error write_unknown r1", "reopen"]);
+    assert_eq!(
+        known,
+        ["release r1/0", "reply 5 error repo_unavailable", "reopen"]
+    );
+    assert_eq!(
+        unknown,
+        ["release r1/0", "reply 5 error write_unknown r1", "reopen"]
+    );
 
     let mut e = declared();
     e.unknown_and_not_made();
@@ -50,7 +57,10 @@ fn a_declaration_that_was_not_written_is_refused_and_an_unknown_one_names_its_ro
 
     let mut e = declared();
     e.unknown_but_made();
-    assert_eq!(e.reopened(true), ["snapshot r1 data"]);
+    assert_eq!(
+        e.reopened(true),
+        ["snapshot r1 data", "prepare r1/0 w0#1.a ahead"]
+    );
     assert_eq!(e.report(1), "r1 waiting [0 w0.a Pending]");
 }
 
@@ -139,8 +149,12 @@ fn a_search_that_waited_for_a_write_is_not_made() {
 fn what_was_not_handed_out_as_a_batch_was_certainly_not_made() {
     let mut e = Driver::with(Strategy::Halt, ONE);
     e.ask_to_join(9, "w9");
-    assert_eq!(e.declare(1), ["snapshot r1 data"]);
+    assert_eq!(
+        e.declare(1),
+        ["snapshot r1 data", "prepare r1/0 w0#1.a ahead"]
+    );
     let expected = [
+        "release r1/0",
         "reply 5 error repo_unavailable",
         "reply 9 error write_unknown",
         "reopen",

@@ -55,7 +55,7 @@ fn what_waited_begins_and_what_stopped_waits_for_the_operator() {
     let mut c = Coordinator::with(Strategy::Halt, ONE);
     c.declare(1);
     let (mut c, effects) = live_again(c, ONE);
-    assert_eq!(effects, ["snapshot r1 data"]);
+    assert_eq!(effects, ["snapshot r1 data", "prepare r1/0 w0#1.a ahead"]);
     let expected = [
         "write snapshot r1 | r1 running #3 begun",
         "prepare r1/0 w0#1.a",

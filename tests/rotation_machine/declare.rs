@@ -36,6 +36,7 @@ fn a_rotation_is_durable_with_its_keys_and_its_plan_before_it_is_accepted() {
         "write next 4 | r1 waiting #3 | keys r1 | r1/0 w0.a Pending",
         "reply 5 accepted r1, when written",
         "snapshot r1 data",
+        "prepare r1/0 w0#1.a ahead",
     ];
     assert_eq!(c.declare(1), expected);
 }

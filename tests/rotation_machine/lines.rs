@@ -44,11 +44,15 @@ fn line(effect: &RotationEffect, this: Option<u64>) -> String {
             worker,
             incarnation,
             callback,
+            ahead,
             ..
-        } => format!(
-            "prepare {} {worker}#{incarnation}.{callback}",
-            step_ref(*step)
-        ),
+        } => {
+            let ahead = if *ahead { " ahead" } else { "" };
+            format!(
+                "prepare {} {worker}#{incarnation}.{callback}{ahead}",
+                step_ref(*step)
+            )
+        }
         RotationEffect::Release { step } => format!("release {}", step_ref(*step)),
         RotationEffect::Withdraw { step } => format!("withdraw {}", step_ref(*step)),
         RotationEffect::Call { step, attempt, .. } => {

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on should say so"
 )]
 
+mod ahead;
 mod clock;
 mod crashes;
 mod declare;

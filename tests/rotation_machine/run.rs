@@ -28,6 +28,7 @@ fn in_progress_is_durable_before_the_callback_is_called() {
     let expected = [
         "write r1/0 w0.a InProgress attempt 1",
         "call r1/0 attempt 1, when written",
+        "prepare r1/1 w1#2.b ahead",
     ];
     assert_eq!(c.prepared(1, 0), expected);
     assert_eq!(c.prepared(1, 0), ["release r1/0"]);
@@ -162,6 +163,7 @@ fn halt_and_raise_immediately_stop_at_the_first_failure_and_supersede_nothing() 
         c.prepared(1, 0);
         let expected = [
             "write r1/0 w0.a Failed attempt 1 (no) | r1 stopped #5 begun",
+            "release r1/1",
             "stopped r1, when written",
             "settled r1 stopped, when written",
             "reply 6 report r1 stopped, when written",
@@ -228,6 +230,7 @@ fn rotations_of_a_key_run_one_after_the_other_and_a_stopped_one_gives_way() {
         "stopped r1, when written",
         "settled r1 stopped, when written",
         "snapshot r2 data",
+        "prepare r2/0 w0#1.a ahead",
     ];
     assert_eq!(c.ended(1, 0, failed()), expected);
     c.snapped(2);
@@ -240,6 +243,7 @@ fn rotations_of_a_key_run_one_after_the_other_and_a_stopped_one_gives_way() {
         "supersede r2 any, when written",
         "settled r2 completed, when written",
         "snapshot r3 data",
+        "prepare r3/0 w0#1.a ahead",
     ];
     assert_eq!(c.ended(2, 0, done(Effect::Nothing)), expected);
 }
@@ -289,7 +293,11 @@ fn when_a_step_stops_the_rotation_those_under_way_run_to_their_end() {
     c.snapped(1);
     c.prepared(1, 0);
     c.prepared(1, 2);
-    let failure = ["write r1/0 w0.a Failed attempt 1 (no)"];
+    let failure = [
+        "write r1/0 w0.a Failed attempt 1 (no)",
+        "release r1/1",
+        "release r1/3",
+    ];
     assert_eq!(c.ended(1, 0, failed()), failure);
     let expected = [
         "write r1/2 w1.c Succeeded attempt 1 | r1 stopped #8 begun",
@@ -309,6 +317,7 @@ fn a_step_that_is_only_prepared_is_given_up_when_another_stops_the_rotation() {
     c.prepared(1, 0);
     let expected = [
         "write r1/0 w0.a Failed attempt 1 (no) | r1 stopped #8 begun",
+        "release r1/1",
         "release r1/2",
         "stopped r1, when written",
         "settled r1 stopped, when written",
@@ -329,7 +338,7 @@ fn what_does_not_match_the_call_under_way_is_nobodys() {
     c.prepared(1, 0);
     assert_eq!(c.step(ended(0, 2)), [""; 0]);
     assert_eq!(c.step(ended(1, 1)), [""; 0]);
-    assert_eq!(c.prepared(1, 1), ["release r1/1"]);
+    assert_eq!(c.prepared(1, 2), ["release r1/2"]);
     assert_eq!(c.prepared(9, 0), ["release r9/0"]);
     assert_eq!(c.proposed(1, 0, true), [""; 0]);
     assert_eq!(c.snapped(9), [""; 0]);

@@ -34,6 +34,8 @@ pub struct World {
     called_by: BTreeMap<(StepRef, u32), u64>,
     snapshots: Vec<RotationId>,
     pub preparing: Vec<StepRef>,
+    /// What is prepared, and whether it was not due when it last was.
+    ahead: BTreeMap<StepRef, bool>,
     calls: Vec<(StepRef, u32)>,
     proposals: Vec<StepRef>,
     pub lives: BTreeMap<usize, u64>,
@@ -62,6 +64,7 @@ impl World {
             called_by: BTreeMap::new(),
             snapshots: Vec::new(),
             preparing: Vec::new(),
+            ahead: BTreeMap::new(),
             calls: Vec::new(),
             proposals: Vec::new(),
             lives: BTreeMap::new(),
@@ -136,13 +139,23 @@ impl World {
                 self.lives.insert(worker, incarnation);
             }
             RotationEffect::Snapshot { rotation, .. } => self.snapshots.push(rotation),
-            RotationEffect::Prepare { step, .. } => {
-                assert!(!self.preparing.contains(&step), "prepared twice");
-                self.preparing.push(step);
+            RotationEffect::Prepare { step, ahead, .. } => {
+                let known = self.ahead.insert(step, ahead);
+                assert!(
+                    known.is_none() || known == Some(true) && !ahead,
+                    "prepared twice"
+                );
+                if known.is_none() {
+                    self.preparing.push(step);
+                }
             }
-            RotationEffect::Release { step } => self.preparing.retain(|other| *other != step),
+            RotationEffect::Release { step } => {
+                self.ahead.remove(&step);
+                self.preparing.retain(|other| *other != step);
+            }
             RotationEffect::Withdraw { step } => self.proposals.retain(|other| *other != step),
             RotationEffect::Call { step, attempt, .. } => {
+                assert!(self.ahead.remove(&step).is_some(), "called unprepared");
                 let calls = self.calls.iter();
                 let twice =
                     calls.filter(|(other, _)| self.worker_of(*other) == self.worker_of(step));

@@ -56,6 +56,10 @@ pub struct Running {
 impl World {
     /// A worker gets ready to call a callback.
     pub fn prepare(&mut self, step: StepRef, lane: Lane) {
+        if self.life().prepares.contains_key(&step) {
+            // It was prepared before it was due.
+            return;
+        }
         let token = self.number();
         let life = self.lives;
         self.life().prepares.insert(step, (token, lane));

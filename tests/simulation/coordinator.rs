@@ -234,8 +234,17 @@ impl World {
                 self.tell_key(key, KeyEvent::Snapshot { ticket });
             }
             RotationEffect::Prepare {
-                step, key, worker, ..
-            } => self.prepare(step, (worker_number(&worker), key_number(&key))),
+                step,
+                key,
+                worker,
+                ahead,
+                ..
+            } => {
+                // A thread is not always to be spared for what is not due.
+                if !ahead || self.chance.per_mille(800) {
+                    self.prepare(step, (worker_number(&worker), key_number(&key)));
+                }
+            }
             RotationEffect::Release { step } => self.release(step),
             RotationEffect::Call {
                 step, attempt, key, ..
