@@ -7,6 +7,8 @@ mod damage;
 mod facts;
 #[path = "journal/opening.rs"]
 mod opening;
+#[path = "journal/reads.rs"]
+mod reads;
 #[path = "journal/states.rs"]
 mod states;
 #[path = "journal/unknown.rs"]

@@ -9,6 +9,7 @@ use crate::journal::codec::{Plain, TooLarge, meta, roster, rotation};
 use crate::journal::error::JournalError;
 use crate::journal::fact::{Attached, JournalFact};
 use crate::journal::fence::Fence;
+use crate::journal::known::{Known, Learned};
 use crate::journal::place::{Part, Place, layout};
 use crate::journal::quarantine::Quarantine;
 use crate::journal::vault::{Unread, Vault};
@@ -39,7 +40,10 @@ struct Pending {
 pub(super) struct Draft<'a> {
     repo: &'a dyn StateRepo,
     vault: &'a Vault,
+    known: &'a Known,
     quarantine: Quarantine,
+    /// The living rotations that have no record that cannot be read.
+    sound: BTreeSet<RotationId>,
     changes: BTreeMap<Place, Change>,
     headers: BTreeMap<RotationId, Pending>,
     ended: BTreeSet<RotationId>,
@@ -50,10 +54,17 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// For the next batch of this journal.
-    pub(super) fn new(repo: &'a dyn StateRepo, vault: &'a Vault, fence: &Fence) -> Self {
+    pub(super) fn new(
+        repo: &'a dyn StateRepo,
+        vault: &'a Vault,
+        fence: &Fence,
+        known: &'a Known,
+    ) -> Self {
         Self {
             repo,
             vault,
+            known,
+            sound: BTreeSet::new(),
             quarantine: Quarantine::new(fence.life(), fence.next()),
             changes: BTreeMap::new(),
             headers: BTreeMap::new(),
@@ -75,7 +86,7 @@ impl<'a> Draft<'a> {
             }
             (fact, Attached::Nothing) => self.add_plain(fact),
             (fact, Attached::Keys { .. } | Attached::Snapshot(_) | Attached::Record { .. }) => Err(
-                incomplete(format!("{} with another's attachment", name(fact))),
+                incomplete(format!("{} with another's attachment", fact.name())),
             ),
         }
     }
@@ -108,7 +119,10 @@ impl<'a> Draft<'a> {
                 self.dismissed.insert(*id);
             }
             Fact::Keys(_) | Fact::Snapshot(_) | Fact::Record(_) => {
-                return Err(incomplete(format!("{} without its attachment", name(fact))));
+                return Err(incomplete(format!(
+                    "{} without its attachment",
+                    fact.name()
+                )));
             }
         }
         Ok(())
@@ -130,13 +144,10 @@ impl<'a> Draft<'a> {
     }
 
     fn member_gone(&mut self, worker: &WorkerName) -> Result<(), JournalError> {
-        let of_worker = |place: &Place| matches!(place, Place::Callback(of, ..) if of == worker);
-        for (_, change) in self
-            .changes
-            .iter_mut()
-            .filter(|(place, _)| of_worker(place))
-        {
-            *change = Change::Delete;
+        for (place, change) in &mut self.changes {
+            if matches!(place, Place::Callback(of, ..) if of == worker) {
+                *change = Change::Delete;
+            }
         }
         for (key, _) in collect(self.repo, Space::Roster, &layout::callbacks_of(worker))? {
             if let Some(place) = Place::parse(Space::Roster, &key) {
@@ -235,52 +246,34 @@ impl<'a> Draft<'a> {
 
     /// The header as the facts so far leave it, from the repo if there were none.
     fn pending(&mut self, id: RotationId) -> Result<Option<&mut Pending>, JournalError> {
-        if !self.headers.contains_key(&id)
-            && let Some(record) = self.durable_header(id)?
-        {
-            let before = Some(record.clone());
-            self.headers.insert(id, Pending { record, before });
+        if self.ended.contains(&id) {
+            return Err(incomplete(format!("rotation {id} has ended")));
+        }
+        if !self.headers.contains_key(&id) {
+            let found = self.known.find(self.repo, self.vault, id)?;
+            if found.is_sound {
+                self.sound.insert(id);
+            }
+            if let Some(record) = found.header {
+                let before = Some(record.clone());
+                self.headers.insert(id, Pending { record, before });
+            }
         }
         Ok(self.headers.get_mut(&id))
     }
 
-    fn durable_header(&self, id: RotationId) -> Result<Option<HeaderRecord>, JournalError> {
-        if self.ended.contains(&id) {
-            return Err(incomplete(format!("rotation {id} has ended")));
-        }
-        let mut first = None;
-        let prefix = layout::living_prefix(id);
-        self.repo
-            .scan(Space::Rotations, &prefix, &mut |key, stored| {
-                first = Some((key.to_vec(), stored.to_vec()));
-                ControlFlow::Break(())
-            })?;
-        // The header is the first of a rotation's records; without it nothing else counts.
-        let Some((key, stored)) = first else {
-            return Ok(None);
+    /// The batch, and what is known once it is made.
+    pub(super) fn finish(mut self) -> Result<(Batch, Learned), JournalError> {
+        let mut learned = Learned {
+            headers: self.add_headers()?,
+            gone: &self.ended | &self.dismissed,
+            places: Vec::new(),
         };
-        match Place::parse(Space::Rotations, &key) {
-            Some(place @ Place::Living(_, _, Part::Header)) => {
-                let Place::Living(_, key, _) = &place else {
-                    return Ok(None);
-                };
-                let decode = |plain: &[u8]| rotation::decode_header(id, key, plain);
-                let read = self.vault.read(&place, &stored, decode);
-                read.map(Some).map_err(|unread| unread.needed(&place))
-            }
-            Some(_) | None => Err(incomplete(format!("rotation {id} has lost its header"))),
-        }
-    }
-
-    /// The batch.
-    pub(super) fn finish(mut self) -> Result<Batch, JournalError> {
-        self.add_headers()?;
         let mut batch = Batch::new();
-        let mut quarantine = self.quarantine;
-        for id in &self.dismissed {
-            let prefix = layout::living_prefix(*id);
+        for id in std::mem::take(&mut self.dismissed) {
+            let prefix = layout::living_prefix(id);
             for (key, stored) in collect(self.repo, Space::Rotations, &prefix)? {
-                batch = quarantine.copy(batch, Space::Rotations, &key, stored);
+                batch = (self.quarantine).copy(batch, Space::Rotations, &key, stored);
                 batch = batch.delete(Space::Rotations, key);
             }
         }
@@ -289,41 +282,72 @@ impl<'a> Draft<'a> {
             for (key, _) in collect(self.repo, Space::Rotations, &prefix)? {
                 batch = batch.delete(Space::Rotations, key);
             }
+            // Somebody may have put records where this one's go.
+            match collect(self.repo, Space::History, &layout::ended_prefix(*id))?.as_slice() {
+                [] => self.sound.insert(*id),
+                _ => self.sound.remove(id),
+            };
         }
-        for place in self.order {
+        for place in std::mem::take(&mut self.order) {
             batch = batch.put(Space::History, place, []);
         }
-        for (place, change) in self.changes {
+        for (place, change) in std::mem::take(&mut self.changes) {
+            let rotation = place.rotation();
+            let may_be_read = match rotation {
+                Some(id) => self.sound.contains(&id),
+                None => self.known.has(&place),
+            };
             let (space, key) = (place.space(), place.bytes());
-            let stored = self.repo.get(space, &key)?;
-            if let Some(stored) = stored {
-                batch = match self.vault.check(&place, &stored) {
-                    Ok(()) => batch,
-                    Err(Unread::DoesNotOpen(_) | Unread::Unreadable(_)) => {
-                        quarantine.copy(batch, space, &key, stored)
-                    }
-                    Err(unread @ Unread::Tool(_)) => return Err(unread.needed(&place)),
-                };
+            if !may_be_read {
+                batch = self.put_aside(batch, &place, &key)?;
             }
             batch = match change {
                 Change::Put(plain) => batch.put(space, key, self.vault.seal(&place, plain)?),
                 Change::Delete => batch.delete(space, key),
             };
+            // A state is loaded again and again, and may turn out unreadable at any of these times.
+            if rotation.is_none() && space != Space::States {
+                learned.places.push(place);
+            }
         }
-        Ok(batch)
+        Ok((batch, learned))
     }
 
-    fn add_headers(&mut self) -> Result<(), JournalError> {
+    /// Copies what lies at a place to quarantine, if it cannot be read.
+    fn put_aside(
+        &mut self,
+        batch: Batch,
+        place: &Place,
+        key: &[u8],
+    ) -> Result<Batch, JournalError> {
+        let space = place.space();
+        let Some(stored) = self.repo.get(space, key)? else {
+            return Ok(batch);
+        };
+        match self.vault.check(place, &stored) {
+            Ok(()) => Ok(batch),
+            Err(Unread::DoesNotOpen(_) | Unread::Unreadable(_)) => {
+                Ok(self.quarantine.copy(batch, space, key, stored))
+            }
+            Err(unread @ Unread::Tool(_)) => Err(unread.needed(place)),
+        }
+    }
+
+    /// Adds the headers that have changed; answers those of rotations without an unreadable record.
+    fn add_headers(&mut self) -> Result<BTreeMap<RotationId, HeaderRecord>, JournalError> {
+        let mut sound = BTreeMap::new();
         for (id, pending) in std::mem::take(&mut self.headers) {
             let Pending { record, before } = pending;
-            if before.as_ref() == Some(&record) {
-                continue;
+            if before.as_ref() != Some(&record) {
+                self.check_whole(id, &record.header, before.map(|before| before.header))?;
+                let place = Place::Living(id, record.header.key.clone(), Part::Header);
+                self.put(place, rotation::encode_header(&record.header, record.steps));
             }
-            self.check_whole(id, &record.header, before.map(|before| before.header))?;
-            let place = Place::Living(id, record.header.key.clone(), Part::Header);
-            self.put(place, rotation::encode_header(&record.header, record.steps));
+            if self.sound.contains(&id) {
+                sound.insert(id, record);
+            }
         }
-        Ok(())
+        Ok(sound)
     }
 
     /// What a header names for the first time is in the same batch.
@@ -372,22 +396,4 @@ fn collect(repo: &dyn StateRepo, space: Space, prefix: &[u8]) -> Result<Vec<Stor
 
 fn incomplete(what: String) -> JournalError {
     JournalError::Incomplete { what }
-}
-
-/// A fact's name, without what it says.
-fn name(fact: &Fact) -> &'static str {
-    match fact {
-        Fact::NextSequence(_) => "NextSequence",
-        Fact::Member(_) => "Member",
-        Fact::MemberGone(_) => "MemberGone",
-        Fact::Callback(_) => "Callback",
-        Fact::CallbackGone { .. } => "CallbackGone",
-        Fact::Rotation(_) => "Rotation",
-        Fact::Keys(_) => "Keys",
-        Fact::Snapshot(_) => "Snapshot",
-        Fact::Step(..) => "Step",
-        Fact::Record(_) => "Record",
-        Fact::Ended(..) => "Ended",
-        Fact::Dismissed(_) => "Dismissed",
-    }
 }

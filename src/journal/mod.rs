@@ -14,7 +14,7 @@
 //! Reading order: `kind` and `place` say what a record is and where it lies, `codec` how it looks
 //! in bytes, `vault` how it is sealed; `database` opens, `fence` keeps an overtaken journal from
 //! writing; `opened` is the journal that the shell drives, `fact` what it is given, `draft` makes one
-//! batch of that, and `load` (with `gathered`), `state` and `history` read.
+//! batch of that (`known` spares it reads), and `load` (with `gathered`), `state` and `history` read.
 //!
 //! Never in here: a store, a worker, an actor, a thread of its own. It imports `secret`, `key`,
 //! `rotation`, `crypto` and `repo`; serde and bincode stay in `codec`.
@@ -29,6 +29,7 @@ pub mod fingerprints;
 mod gathered;
 pub mod history;
 mod kind;
+mod known;
 pub mod load;
 pub mod opened;
 mod place;

@@ -8,6 +8,7 @@ use crate::journal::error::{JournalError, UnreadableRecord};
 use crate::journal::fact::JournalFact;
 use crate::journal::fence::Fence;
 use crate::journal::fingerprints::KeyFingerprints;
+use crate::journal::known::{Known, Learned};
 use crate::journal::vault::Vault;
 use crate::repo::batch::Batch;
 use crate::repo::state_repo::StateRepo;
@@ -24,6 +25,7 @@ pub struct Journal {
     vault: Vault,
     fence: Fence,
     fingerprints: KeyFingerprints,
+    known: Known,
     /// What had to be replaced at the opening because it could not be read.
     replaced: Option<UnreadableRecord>,
 }
@@ -41,6 +43,7 @@ impl Journal {
             vault,
             fence,
             fingerprints,
+            known: Known::default(),
             replaced,
         }
     }
@@ -56,8 +59,8 @@ impl Journal {
         for fact in facts {
             draft.add(fact)?;
         }
-        let batch = draft.finish()?;
-        self.commit(batch)
+        let (batch, learned) = draft.finish()?;
+        self.commit(batch, learned)
     }
 
     /// Goes on after a write whose outcome was unknown: reopens the repo and finds out. What the
@@ -66,6 +69,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Fenced`] where another journal has taken over; the repo's errors.
     pub fn reopen(&mut self) -> Result<(), JournalError> {
+        self.known = Known::default();
         self.repo.reopen()?;
         self.fence.resolve(self.repo.as_ref())
     }
@@ -112,11 +116,14 @@ impl Journal {
     }
 
     pub(super) fn draft(&self) -> Result<Draft<'_>, JournalError> {
-        Ok(Draft::new(self.repo()?, &self.vault, &self.fence))
+        let repo = self.repo()?;
+        Ok(Draft::new(repo, &self.vault, &self.fence, &self.known))
     }
 
-    pub(super) fn commit(&mut self, batch: Batch) -> Result<u64, JournalError> {
-        self.fence.write(self.repo.as_ref(), &self.vault, batch)
+    pub(super) fn commit(&mut self, batch: Batch, learned: Learned) -> Result<u64, JournalError> {
+        let number = self.fence.write(self.repo.as_ref(), &self.vault, batch)?;
+        self.known.learn(learned);
+        Ok(number)
     }
 
     pub(super) fn repo(&self) -> Result<&dyn StateRepo, JournalError> {

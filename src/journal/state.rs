@@ -44,8 +44,8 @@ impl Journal {
     pub fn save_state(&mut self, key: &KeyName, change: &RecordChange) -> Result<(), JournalError> {
         let mut draft = self.draft()?;
         draft.state(key, change);
-        let batch = draft.finish()?;
-        self.commit(batch).map(drop)
+        let (batch, learned) = draft.finish()?;
+        self.commit(batch, learned).map(drop)
     }
 
     /// The fingerprints of the old keys in the declaration that was accepted last for a key; none

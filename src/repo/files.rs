@@ -53,10 +53,10 @@ pub(super) fn sync_manifest(folder: &Path, history: u64) -> Result<Reached, Repo
     })
 }
 
-/// How long the current manifest is now; `None` where that cannot be told.
-pub(super) fn manifest_bytes(folder: &Path) -> Option<(u64, u64)> {
-    let (number, path) = current_manifest(folder).ok()?;
-    Some((number, fs::metadata(path).ok()?.len()))
+/// How long a manifest is now, by its number; `None` where that cannot be told.
+pub(super) fn manifest_bytes(folder: &Path, number: u64) -> Option<u64> {
+    let path = folder.join(format!("{MANIFEST}{number:06}"));
+    Some(fs::metadata(path).ok()?.len())
 }
 
 /// The manifest that `CURRENT` names, and its number. RocksDB would take a folder without `CURRENT`

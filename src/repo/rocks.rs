@@ -105,15 +105,16 @@ impl RocksDbRepo {
     /// in them is in no log any more. Only a floor: one that could not be written is made up for
     /// at the next write.
     fn mark(&self, db: &DB, marked: &mut Marked) {
-        let manifest = files::manifest_bytes(&self.folder);
-        if manifest == *marked {
+        let as_marked =
+            |(number, bytes)| files::manifest_bytes(&self.folder, number) == Some(bytes);
+        if marked.is_some_and(as_marked) {
             return;
         }
-        let written = engine::reached(db)
-            .and_then(|reached| marker::write(&self.folder, Marker::Ready(reached)));
-        if written.is_ok() {
-            *marked = manifest;
-        }
+        let marked_now = engine::reached(db).and_then(|reached| {
+            marker::write(&self.folder, Marker::Ready(reached))?;
+            Ok((reached.manifest, reached.manifest_bytes))
+        });
+        *marked = marked_now.ok();
     }
 }
 

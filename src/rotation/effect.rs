@@ -44,6 +44,26 @@ pub enum Fact {
     Dismissed(RotationId),
 }
 
+impl Fact {
+    /// Its name, without what it says.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NextSequence(_) => "NextSequence",
+            Self::Member(_) => "Member",
+            Self::MemberGone(_) => "MemberGone",
+            Self::Callback(_) => "Callback",
+            Self::CallbackGone { .. } => "CallbackGone",
+            Self::Rotation(_) => "Rotation",
+            Self::Keys(_) => "Keys",
+            Self::Snapshot(_) => "Snapshot",
+            Self::Step(..) => "Step",
+            Self::Record(_) => "Record",
+            Self::Ended(..) => "Ended",
+            Self::Dismissed(_) => "Dismissed",
+        }
+    }
+}
+
 /// What an asker is told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reply {

@@ -18,6 +18,7 @@ pub mod machine;
 pub mod operate;
 pub mod outbox;
 pub mod plan;
+mod prepare;
 mod reading;
 mod recover;
 pub mod replay;

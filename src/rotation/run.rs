@@ -1,6 +1,6 @@
 //! Taking rotations through their plans: whose turn it is, and which step is next.
 
-use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::name::{KeyName, WorkerName};
 use crate::key::time::Time;
 use crate::rotation::effect::{Fact, RotationEffect};
 use crate::rotation::event::{Moment, StepRef};
@@ -19,13 +19,6 @@ enum Start {
     Waits,
     /// It has Failed without being called.
     Failed,
-}
-
-/// What a step calls.
-struct Called {
-    worker: WorkerName,
-    incarnation: u64,
-    callback: CallbackName,
 }
 
 impl RotationMachine {
@@ -59,7 +52,7 @@ impl RotationMachine {
     }
 
     /// Whether rotations of this key may run: it is defined, and none of them is unreadable.
-    fn runs_callbacks_of(&self, key: &KeyName) -> bool {
+    pub(crate) fn runs_callbacks_of(&self, key: &KeyName) -> bool {
         let queue = self.rotations.queue(key);
         self.goes_on()
             && queue.is_some_and(|queue| queue.defined.is_some() && queue.unreadable.is_empty())
@@ -141,42 +134,14 @@ impl RotationMachine {
     }
 
     /// How many workers may run at once.
-    fn at_once(&self, id: RotationId) -> Option<usize> {
+    pub(crate) fn at_once(&self, id: RotationId) -> Option<usize> {
         let key = &self.rotations.get(id)?.header.key;
         let (behaviour, _) = self.rotations.queue(key)?.defined.as_ref()?;
         Some(behaviour.workers_at_once.max(1))
     }
 
-    /// Lets the steps get ready that are due next, so that a step's end and the beginning of the
-    /// next one are one write. A step that is suspected of crashes is not among them: it
-    /// may have to wait for others.
-    fn prepare_ahead(&mut self, id: RotationId) {
-        let (Some(live), Some(at_once)) = (self.rotations.get(id), self.at_once(id)) else {
-            return;
-        };
-        let key = live.header.key.clone();
-        let turn = self.rotations.queue(&key).and_then(|queue| queue.turn);
-        if turn != Some(id) || live.is_stopping() || !self.runs_callbacks_of(&key) {
-            return;
-        }
-        let next = live.next_candidates(at_once);
-        for no in next {
-            let step = StepRef {
-                rotation: id,
-                step: no,
-            };
-            let Some(next) = self.may_prepare_ahead(step) else {
-                continue;
-            };
-            self.prepare(step, &key, next, true);
-            if let Some(live) = self.rotations.get_mut(id) {
-                live.active.insert(no, Active::Ahead { ready: false });
-            }
-        }
-    }
-
     /// Since when the callback of a step is missing; none if it is there.
-    fn missing_since(&self, step: StepRef) -> Option<Time> {
+    pub(crate) fn missing_since(&self, step: StepRef) -> Option<Time> {
         let live = self.rotations.get(step.rotation)?;
         let due = live.steps.get(step.step)?;
         let key = &live.header.key;
@@ -192,37 +157,6 @@ impl RotationMachine {
             .map(|(_, since)| *since);
         let died = entry.and_then(|entry| entry.died());
         died.max(defined)
-    }
-
-    /// What is to be called for a step about which nothing is being done and nothing is wrong.
-    fn may_prepare_ahead(&self, step: StepRef) -> Option<Called> {
-        let live = self.rotations.get(step.rotation)?;
-        let next = live.steps.get(step.step)?;
-        let idle = !live.active.contains_key(&step.step) && next.is_due();
-        if !idle || next.crashes >= SUSPECT_CRASHES || self.missing_since(step).is_some() {
-            return None;
-        }
-        self.called(next)
-    }
-
-    fn called(&self, step: &Step) -> Option<Called> {
-        let entry = self.roster.get(&step.worker)?;
-        Some(Called {
-            worker: step.worker.clone(),
-            incarnation: entry.incarnation()?,
-            callback: step.callback.clone(),
-        })
-    }
-
-    fn prepare(&mut self, step: StepRef, key: &KeyName, called: Called, ahead: bool) {
-        self.effects.push(RotationEffect::Prepare {
-            step,
-            key: key.clone(),
-            worker: called.worker,
-            incarnation: called.incarnation,
-            callback: called.callback,
-            ahead,
-        });
     }
 
     fn start(&mut self, step: StepRef, now: Moment) -> Start {
@@ -389,53 +323,6 @@ impl RotationMachine {
     pub(crate) fn died(&mut self, worker: &WorkerName, incarnation: u64, now: Moment) {
         if self.roster.die(worker, incarnation, now.time) {
             self.release_preparing(now, |step| step.worker == *worker);
-        }
-    }
-
-    /// Gives up what is prepared for these steps, and looks again at their rotations.
-    pub(crate) fn release_preparing(&mut self, now: Moment, of: impl Fn(&Step) -> bool) {
-        let mut released = Vec::new();
-        for live in self.rotations.iter_mut() {
-            let id = live.header.id;
-            let steps = &live.steps;
-            live.active.retain(|no, active| {
-                let mine = active.is_preparation() && steps.get(*no).is_some_and(&of);
-                if mine {
-                    released.push(StepRef {
-                        rotation: id,
-                        step: *no,
-                    });
-                }
-                !mine
-            });
-        }
-        for step in released {
-            self.wait_until(step, None);
-            self.effects.push(RotationEffect::Release { step });
-            self.suspect_ended(step, now);
-            self.advance(step.rotation, now);
-        }
-    }
-
-    /// Gives up what is prepared for a rotation that a failed step stops: no further step runs.
-    fn release_if_stopping(&mut self, id: RotationId, now: Moment) {
-        if self.rotations.get(id).is_some_and(Live::is_stopping) {
-            self.release_all(id, now);
-        }
-    }
-
-    /// Gives up whatever is prepared for a rotation.
-    fn release_all(&mut self, id: RotationId, now: Moment) {
-        let Some(live) = self.rotations.get_mut(id) else {
-            return;
-        };
-        let given_up = live.active.extract_if(.., |_, a| a.is_preparation());
-        let given_up: Vec<u32> = given_up.map(|(no, _)| no).collect();
-        for step in given_up {
-            let step = StepRef { rotation: id, step };
-            self.wait_until(step, None);
-            self.effects.push(RotationEffect::Release { step });
-            self.suspect_ended(step, now);
         }
     }
 

@@ -50,6 +50,20 @@ impl Place {
         }
     }
 
+    /// The rotation, living or ended, whose record lies here.
+    pub(super) fn rotation(&self) -> Option<RotationId> {
+        match self {
+            Self::Living(id, ..) | Self::Ended(id, ..) => Some(*id),
+            Self::Check
+            | Self::Batch
+            | Self::Sequence
+            | Self::State(_)
+            | Self::Declared(_)
+            | Self::Member(_)
+            | Self::Callback(..) => None,
+        }
+    }
+
     pub(super) fn kind(&self) -> Kind {
         match self {
             Self::Check => Kind::Check,
