@@ -123,7 +123,7 @@ impl RotationMachine {
             live.candidates(at_once)
         };
         let mut waits = Vec::new();
-        for step in live.steps.open() {
+        for step in live.steps.iter() {
             let (worker, callback) = (step.worker.clone(), step.callback.clone());
             if step.status == CallbackStatus::InProgress {
                 waits.push(WaitsFor::Callback { worker, callback });

@@ -319,7 +319,7 @@ impl RotationMachine {
         }
         let step = Step::new(live.steps.next_no(), worker.clone(), callback.clone());
         let key = live.header.key.clone();
-        live.steps.put(step.clone());
+        live.steps.add(step.clone());
         self.facts.push(Fact::Step(id, key, step));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::key::definition::KeyBehaviour;
-use crate::key::name::{KeyName, WorkerName};
+use crate::key::name::KeyName;
 use crate::key::state::Effect;
 use crate::key::time::Time;
 use crate::rotation::event::Ask;
@@ -95,51 +95,38 @@ impl Live {
     /// The due steps that may be looked at next, with at most `at_once` workers at a time: each
     /// worker's own steps keep their order.
     pub fn candidates(&self, at_once: usize) -> Vec<u32> {
-        let mut busy: BTreeSet<&WorkerName> = BTreeSet::new();
-        let mut candidates = Vec::new();
-        for step in self.steps.open() {
-            let free = busy.insert(&step.worker);
-            let idle = match self.active.get(&step.no) {
-                None | Some(Active::Ahead { .. }) => true,
-                Some(
-                    Active::Preparing { .. } | Active::Running { .. } | Active::Settling { .. },
-                ) => false,
-            };
-            if free && idle && step.is_due() {
-                candidates.push(step.no);
-            }
-            if busy.len() >= at_once {
-                break;
-            }
-        }
-        candidates
+        let due = self.steps.fronts().take(at_once);
+        due.filter(|step| step.is_due() && self.is_idle(step.no))
+            .map(|step| step.no)
+            .collect()
     }
 
-    /// The steps that are due when what runs now has ended, as far as that can be told: one for
-    /// each that runs, and of one worker only the one that follows what runs. Before anything runs,
-    /// the first ones.
+    fn is_idle(&self, no: u32) -> bool {
+        match self.active.get(&no) {
+            None | Some(Active::Ahead { .. }) => true,
+            Some(Active::Preparing { .. } | Active::Running { .. } | Active::Settling { .. }) => {
+                false
+            }
+        }
+    }
+
+    /// The steps that are due when what runs now has ended, as far as that can be told; about which
+    /// nothing is being done yet. Before anything runs, the first ones.
     pub fn next_candidates(&self, at_once: usize) -> Vec<u32> {
-        if !self.header.begun {
-            return self.candidates(at_once);
-        }
-        let runs = |no: &u32| self.active.get(no).is_some_and(|a| !a.is_preparation());
-        let running = self.active.keys().filter(|no| runs(no)).count();
-        let mut left = running.saturating_mul(2);
-        let mut first_runs: BTreeMap<&WorkerName, bool> = BTreeMap::new();
-        let mut candidates = Vec::new();
-        for step in self.steps.open() {
-            if left == 0 {
-                break;
-            }
-            match first_runs.insert(&step.worker, false) {
-                None => drop(first_runs.insert(&step.worker, runs(&step.no))),
-                Some(true) => {}
-                Some(false) => continue,
-            }
-            left -= 1;
-            candidates.push(step.no);
-        }
-        candidates
+        let mut next = if self.header.begun {
+            let running = self.active.iter().filter(|(_, a)| !a.is_preparation());
+            let running: Vec<u32> = running.map(|(no, _)| *no).collect();
+            let followers = running.iter().filter_map(|no| self.steps.follower(*no));
+            let others = self.steps.fronts().skip(at_once).take(running.len());
+            let mut next: Vec<u32> = followers.chain(others).map(|step| step.no).collect();
+            next.sort_unstable();
+            next.truncate(running.len());
+            next
+        } else {
+            self.candidates(at_once)
+        };
+        next.retain(|no| !self.active.contains_key(no));
+        next
     }
 }
 

@@ -1,8 +1,9 @@
-//! The steps of a plan. What they add up to is kept as they change, so that what a step costs does
-//! not grow with its plan.
+//! The steps of a plan. What they add up to, and which step of each worker is the next, is kept as
+//! they change, so that what a step costs does not grow with its plan.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
+use crate::key::name::WorkerName;
 use crate::key::state::Effect;
 use crate::rotation::plan::Step;
 use crate::rotation::status::{CallbackStatus, StatusEvent};
@@ -10,32 +11,38 @@ use crate::rotation::status::{CallbackStatus, StatusEvent};
 /// The steps of a plan, by number, which is the plan's order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Steps {
-    by_no: BTreeMap<u32, Step>,
-    /// Those that are not settled.
-    open: BTreeSet<u32>,
+    all: Vec<Step>,
+    /// Of each step, its worker's lane.
+    lane_of: Vec<usize>,
+    lanes: Vec<Lane>,
+    /// Of each worker, its first step that is not settled.
+    fronts: BTreeSet<usize>,
+    open: usize,
     failed: usize,
     reencrypted: usize,
+}
+
+/// The steps of one worker, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+struct Lane {
+    steps: Vec<usize>,
+    front: Option<usize>,
 }
 
 impl Steps {
     /// One of them.
     pub fn get(&self, no: u32) -> Option<&Step> {
-        self.by_no.get(&no)
+        self.all.get(self.at(no)?)
     }
 
     /// All of them, in the plan's order.
     pub fn iter(&self) -> impl Iterator<Item = &Step> {
-        self.by_no.values()
-    }
-
-    /// Those that are not settled, in the plan's order.
-    pub fn open(&self) -> impl Iterator<Item = &Step> {
-        self.open.iter().filter_map(|no| self.by_no.get(no))
+        self.all.iter()
     }
 
     /// Whether one is not settled.
     pub fn has_open(&self) -> bool {
-        !self.open.is_empty()
+        self.open > 0
     }
 
     /// Whether one that is in the plan has Failed.
@@ -48,18 +55,31 @@ impl Steps {
         self.reencrypted > 0
     }
 
-    /// The number of the next step to be added.
-    pub fn next_no(&self) -> u32 {
-        self.by_no.last_key_value().map_or(0, |(no, _)| no + 1)
+    /// Of each worker, its first step that is not settled, in the plan's order.
+    pub fn fronts(&self) -> impl Iterator<Item = &Step> {
+        self.fronts.iter().filter_map(|at| self.all.get(*at))
     }
 
-    /// Adds one, or puts it in the place of the one with its number.
-    pub fn put(&mut self, step: Step) {
-        if let Some(before) = self.by_no.remove(&step.no) {
-            self.count_out(&before);
-        }
-        self.count_in(&step);
-        self.by_no.insert(step.no, step);
+    /// The next step of the same worker that is not settled.
+    pub fn follower(&self, no: u32) -> Option<&Step> {
+        let at = self.at(no)?;
+        let lane = self.lanes.get(*self.lane_of.get(at)?)?;
+        let later = lane.steps.partition_point(|other| *other <= at);
+        let mut later = lane.steps.iter().skip(later);
+        let open = later.find(|at| self.is_open(**at))?;
+        self.all.get(*open)
+    }
+
+    /// The number of the next step to be added.
+    pub fn next_no(&self) -> u32 {
+        self.all.last().map_or(0, |step| step.no + 1)
+    }
+
+    /// Adds one behind all others.
+    pub fn add(&mut self, step: Step) {
+        let mut lanes = self.lanes.iter();
+        let lane = lanes.position(|lane| self.worker_of(lane) == Some(&step.worker));
+        self.add_to(lane.unwrap_or(self.lanes.len()), step);
     }
 
     /// Takes an event in for one of them, if it can happen to it, and makes what else that changes;
@@ -70,19 +90,16 @@ impl Steps {
         event: StatusEvent,
         change: impl FnOnce(&mut Step),
     ) -> Option<&Step> {
-        let mut step = self.by_no.get(&no)?.clone();
-        step.status = step.status.after(event)?;
-        change(&mut step);
-        self.put(step);
-        self.by_no.get(&no)
+        let status = self.get(no)?.status.after(event)?;
+        self.change(no, |step| {
+            step.status = status;
+            change(step);
+        })
     }
 
     /// Takes one out of the plan; answers the step as it is then.
     pub fn take_out(&mut self, no: u32) -> Option<&Step> {
-        let mut step = self.by_no.get(&no)?.clone();
-        step.removed = true;
-        self.put(step);
-        self.by_no.get(&no)
+        self.change(no, |step| step.removed = true)
     }
 
     /// The numbers of those that are so.
@@ -91,26 +108,107 @@ impl Steps {
         chosen.map(|step| step.no).collect()
     }
 
-    fn count_in(&mut self, step: &Step) {
-        if !step.is_settled() {
-            self.open.insert(step.no);
+    /// Numbers follow one another, unless records were lost.
+    fn at(&self, no: u32) -> Option<usize> {
+        let usual = no as usize;
+        if self.all.get(usual).is_some_and(|step| step.no == no) {
+            return Some(usual);
         }
-        self.failed += usize::from(has_failed(step));
-        self.reencrypted += usize::from(has_reencrypted(step));
+        self.all.binary_search_by_key(&no, |step| step.no).ok()
     }
 
-    fn count_out(&mut self, step: &Step) {
-        self.open.remove(&step.no);
-        self.failed -= usize::from(has_failed(step));
-        self.reencrypted -= usize::from(has_reencrypted(step));
+    fn is_open(&self, at: usize) -> bool {
+        self.all.get(at).is_some_and(|step| !step.is_settled())
+    }
+
+    fn worker_of(&self, lane: &Lane) -> Option<&WorkerName> {
+        let first = lane.steps.first()?;
+        self.all.get(*first).map(|step| &step.worker)
+    }
+
+    fn add_to(&mut self, lane: usize, step: Step) {
+        let at = self.all.len();
+        if lane == self.lanes.len() {
+            self.lanes.push(Lane::default());
+        }
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.steps.push(at);
+        }
+        self.lane_of.push(lane);
+        self.all.push(step);
+        self.count_in(at);
+        self.find_front(at);
+    }
+
+    fn change(&mut self, no: u32, change: impl FnOnce(&mut Step)) -> Option<&Step> {
+        let at = self.at(no)?;
+        self.count_out(at);
+        self.all.get_mut(at).map(change);
+        self.count_in(at);
+        self.find_front(at);
+        self.all.get(at)
+    }
+
+    fn count_in(&mut self, at: usize) {
+        if let Some(step) = self.all.get(at) {
+            self.open += usize::from(!step.is_settled());
+            self.failed += usize::from(has_failed(step));
+            self.reencrypted += usize::from(has_reencrypted(step));
+        }
+    }
+
+    fn count_out(&mut self, at: usize) {
+        if let Some(step) = self.all.get(at) {
+            self.open -= usize::from(!step.is_settled());
+            self.failed -= usize::from(has_failed(step));
+            self.reencrypted -= usize::from(has_reencrypted(step));
+        }
+    }
+
+    /// This step has changed: its worker's first open one may be another.
+    fn find_front(&mut self, at: usize) {
+        let Some(lane) = self.lane_of.get(at).and_then(|lane| self.lanes.get(*lane)) else {
+            return;
+        };
+        let known = lane.front;
+        let front = match (known, self.is_open(at)) {
+            (Some(front), true) => Some(front.min(at)),
+            (Some(front), false) if front != at => known,
+            (None, true) => Some(at),
+            (None | Some(_), false) => {
+                let mut steps = lane.steps.iter().copied();
+                steps.find(|at| self.is_open(*at))
+            }
+        };
+        if front == known {
+            return;
+        }
+        if let Some(known) = known {
+            self.fronts.remove(&known);
+        }
+        self.fronts.extend(front);
+        if let Some(lane) = self
+            .lane_of
+            .get(at)
+            .and_then(|lane| self.lanes.get_mut(*lane))
+        {
+            lane.front = front;
+        }
     }
 }
 
 impl FromIterator<Step> for Steps {
+    /// The steps come in the plan's order.
     fn from_iter<I: IntoIterator<Item = Step>>(steps: I) -> Self {
         let mut all = Self::default();
+        let mut lanes: HashMap<WorkerName, usize> = HashMap::new();
         for step in steps {
-            all.put(step);
+            let next = all.lanes.len();
+            let lane = match (all.all.last(), all.lane_of.last()) {
+                (Some(last), Some(lane)) if last.worker == step.worker => *lane,
+                _ => *lanes.entry(step.worker.clone()).or_insert(next),
+            };
+            all.add_to(lane, step);
         }
         all
     }
@@ -127,19 +225,28 @@ fn has_reencrypted(step: &Step) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::name::{CallbackName, WorkerName};
+    use crate::key::name::CallbackName;
 
-    fn step(no: u32) -> Step {
-        let callback = CallbackName::new("c").unwrap();
-        Step::new(no, WorkerName::main(), callback)
+    fn step(no: u32, worker: &str) -> Step {
+        let (worker, callback) = (WorkerName::new(worker), CallbackName::new("c"));
+        Step::new(no, worker.unwrap(), callback.unwrap())
+    }
+
+    fn steps(workers: &[&str]) -> Steps {
+        let steps = (0..).zip(workers);
+        steps.map(|(no, worker)| step(no, worker)).collect()
+    }
+
+    fn fronts(steps: &Steps) -> Vec<u32> {
+        steps.fronts().map(|step| step.no).collect()
     }
 
     #[test]
     fn what_steps_add_up_to_follows_each_change() {
-        let mut steps: Steps = (0..3).map(step).collect();
+        let mut steps = steps(&["a", "b", "c"]);
         let sums = |steps: &Steps| {
-            let open: Vec<u32> = steps.open().map(|step| step.no).collect();
-            (open, steps.has_failed(), steps.has_reencrypted())
+            let sums = (steps.has_failed(), steps.has_reencrypted());
+            (fronts(steps), sums.0, sums.1)
         };
         assert_eq!(sums(&steps), (vec![0, 1, 2], false, false));
         steps.happen(0, StatusEvent::Call, |_| {});
@@ -149,18 +256,60 @@ mod tests {
         steps.happen(1, StatusEvent::Fail, |_| {});
         assert_eq!(sums(&steps), (vec![2], true, true));
         steps.take_out(1);
-        steps.put(step(0));
-        assert_eq!(sums(&steps), (vec![0, 2], false, false));
-        assert_eq!((steps.next_no(), steps.has_open()), (3, true));
+        assert_eq!(sums(&steps), (vec![2], false, true));
+        steps.take_out(2);
+        assert!(!steps.has_open());
+        assert_eq!(steps.next_no(), 3);
     }
 
     #[test]
     fn an_event_that_cannot_happen_to_a_step_changes_nothing() {
-        let mut steps: Steps = [step(0)].into_iter().collect();
+        let mut steps = steps(&["a"]);
         let before = steps.clone();
         let fails = |step: &mut Step| step.error = Some("no".to_owned());
         assert_eq!(steps.happen(0, StatusEvent::Succeed, fails), None);
         assert_eq!(steps.happen(1, StatusEvent::Call, fails), None);
         assert_eq!(steps, before);
+    }
+
+    #[test]
+    fn the_first_open_step_of_each_worker_is_known() {
+        let mut steps = steps(&["a", "a", "b", "a", "b", "c", "c"]);
+        assert_eq!(fronts(&steps), [0, 2, 5]);
+        let one_by_one = |mut all: Steps, step| {
+            all.add(step);
+            all
+        };
+        assert_eq!(
+            steps.iter().cloned().fold(Steps::default(), one_by_one),
+            steps
+        );
+        steps.take_out(6);
+        let follower = |steps: &Steps, no| steps.follower(no).map(|step| step.no);
+        assert_eq!(follower(&steps, 0), Some(1));
+        steps.take_out(1);
+        assert_eq!(follower(&steps, 0), Some(3));
+        assert_eq!((follower(&steps, 2), follower(&steps, 5)), (Some(4), None));
+        for no in [0, 2] {
+            steps.happen(no, StatusEvent::Fail, |_| {});
+        }
+        assert_eq!(fronts(&steps), [3, 4, 5]);
+        for no in [3, 4] {
+            steps.happen(no, StatusEvent::Fail, |_| {});
+        }
+        assert_eq!(fronts(&steps), [5]);
+        for no in [4, 2, 0, 3] {
+            steps.happen(no, StatusEvent::Resume, |_| {});
+        }
+        assert_eq!(fronts(&steps), [0, 2, 5]);
+    }
+
+    #[test]
+    fn a_step_is_found_though_others_of_its_plan_are_lost() {
+        let mut steps: Steps = [step(3, "a"), step(7, "a")].into_iter().collect();
+        assert_eq!(steps.get(7).map(|step| step.no), Some(7));
+        assert!(steps.get(1).is_none());
+        assert!(steps.take_out(3).is_some());
+        assert_eq!(fronts(&steps), [7]);
     }
 }

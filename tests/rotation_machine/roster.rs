@@ -162,6 +162,7 @@ fn leaving_takes_the_remaining_steps_out_of_every_plan() {
         "supersede r1 any, when written",
         "settled r1 completed, when written",
         "snapshot r2 data",
+        "prepare r2/0 w0#1.a ahead",
     ];
     assert_eq!(c.ended(1, 0, done(Effect::Nothing)), expected);
 }
