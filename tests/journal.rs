@@ -11,6 +11,8 @@ mod opening;
 mod reads;
 #[path = "journal/states.rs"]
 mod states;
+#[path = "journal/tidy.rs"]
+mod tidy;
 #[path = "journal/unknown.rs"]
 mod unknown;
 

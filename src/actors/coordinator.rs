@@ -13,6 +13,7 @@ use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::{DoubtfulBatch, JournalThread};
+use crate::actors::keeper::Keeper;
 use crate::actors::key_message::Proposed;
 use crate::actors::notice::{Departing, Notice};
 use crate::actors::supervision::life::{Life, Part, Then, later};
@@ -43,6 +44,8 @@ pub struct CoordinatorMeans {
     pub arbiter: ArbiterHandle,
     /// Who starts actors again.
     pub supervision: Supervision,
+    /// Who keeps the history.
+    pub keeper: Keeper,
     /// The database's random id.
     pub database: [u8; 16],
 }

@@ -15,6 +15,7 @@ pub mod directory;
 pub mod fetch;
 pub mod house;
 pub mod journal_thread;
+pub mod keeper;
 pub mod key;
 pub mod key_message;
 mod link;

@@ -335,6 +335,7 @@ impl CoordinatorPart {
         }
         self.done.retain(|step, _| step.rotation != rotation);
         if state.has_ended() {
+            self.means.keeper.rotation_ended();
             self.secrets.remove(&rotation);
             self.let_key_forget(rotation);
         }

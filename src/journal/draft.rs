@@ -268,6 +268,7 @@ impl<'a> Draft<'a> {
             headers: self.add_headers()?,
             gone: &self.ended | &self.dismissed,
             places: Vec::new(),
+            ended: std::mem::take(&mut self.order),
         };
         let mut batch = Batch::new();
         for id in std::mem::take(&mut self.dismissed) {
@@ -288,8 +289,8 @@ impl<'a> Draft<'a> {
                 _ => self.sound.remove(id),
             };
         }
-        for place in std::mem::take(&mut self.order) {
-            batch = batch.put(Space::History, place, []);
+        for place in &learned.ended {
+            batch = batch.put(Space::History, place.as_slice(), []);
         }
         for (place, change) in std::mem::take(&mut self.changes) {
             let rotation = place.rotation();

@@ -79,6 +79,20 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Whether a file of the repo is damaged; the error names it.
+    pub fn is_damage(&self) -> bool {
+        let damaged = |source: &RepoError| matches!(source, RepoError::Damaged { .. });
+        match self {
+            Self::Repo { source } | Self::WriteUnknown { source, .. } => damaged(source),
+            Self::WrongMasterKey { .. }
+            | Self::Fenced
+            | Self::Crypto { .. }
+            | Self::Unreadable { .. }
+            | Self::TooLarge { .. }
+            | Self::Incomplete { .. } => false,
+        }
+    }
+
     /// The stable code of this error; where the repo or the crypto tool refused, theirs.
     pub fn code(&self) -> &'static str {
         match self {

@@ -27,6 +27,8 @@ pub(super) struct Learned {
     pub(super) headers: BTreeMap<RotationId, HeaderRecord>,
     pub(super) gone: BTreeSet<RotationId>,
     pub(super) places: Vec<Place>,
+    /// The places in the history's order of rotations that end.
+    pub(super) ended: Vec<Vec<u8>>,
 }
 
 /// A living rotation as it is durable.

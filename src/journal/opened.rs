@@ -9,6 +9,7 @@ use crate::journal::fact::JournalFact;
 use crate::journal::fence::Fence;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::known::{Known, Learned};
+use crate::journal::tidy::Tidying;
 use crate::journal::vault::Vault;
 use crate::repo::batch::Batch;
 use crate::repo::state_repo::StateRepo;
@@ -26,6 +27,7 @@ pub struct Journal {
     fence: Fence,
     fingerprints: KeyFingerprints,
     known: Known,
+    pub(super) tidying: Tidying,
     /// What had to be replaced at the opening because it could not be read.
     replaced: Option<UnreadableRecord>,
 }
@@ -44,6 +46,7 @@ impl Journal {
             fence,
             fingerprints,
             known: Known::default(),
+            tidying: Tidying::default(),
             replaced,
         }
     }
@@ -70,6 +73,7 @@ impl Journal {
     /// [`JournalError::Fenced`] where another journal has taken over; the repo's errors.
     pub fn reopen(&mut self) -> Result<(), JournalError> {
         self.known = Known::default();
+        self.tidying = Tidying::default();
         self.repo.reopen()?;
         self.fence.resolve(self.repo.as_ref())
     }
@@ -122,6 +126,10 @@ impl Journal {
 
     pub(super) fn commit(&mut self, batch: Batch, learned: Learned) -> Result<u64, JournalError> {
         let number = self.fence.write(self.repo.as_ref(), &self.vault, batch)?;
+        learned
+            .ended
+            .iter()
+            .for_each(|order| self.tidying.added(order));
         self.known.learn(learned);
         Ok(number)
     }

@@ -11,6 +11,7 @@ use crate::actors::directory::Directory;
 use crate::actors::fetch::fetch;
 use crate::actors::house::House;
 use crate::actors::journal_thread::JournalThread;
+use crate::actors::keeper::Keeper;
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::seat::{Seat, Upbringing};
 use crate::actors::supervision::supervisor::Supervision;
@@ -100,6 +101,21 @@ impl KeysManagementBuilder {
     /// next one is made. Default: 5 s.
     pub fn reopen_every(mut self, interval: Duration) -> Self {
         self.settings.rotation.reopen_every = interval;
+        self
+    }
+
+    /// How long after its end a rotation is remembered; none for ever. Default: 2,557 days, which is
+    /// seven years. Only what has ended is ever forgotten, a whole rotation at a time; with it the id
+    /// that its caller chose, which is a new one then.
+    pub fn history_age(mut self, age: Option<Duration>) -> Self {
+        self.settings.history.max_age = age;
+        self
+    }
+
+    /// How many rotations that have ended are remembered; none for all. Beyond that the one that was
+    /// declared first is forgotten first. Default: 10,000,000.
+    pub fn history_count(mut self, count: Option<u64>) -> Self {
+        self.settings.history.max_count = count;
         self
     }
 
@@ -306,8 +322,10 @@ async fn live(
     let machine = RotationMachine::replay(settings.rotation.clone(), loaded.facts);
     let engine = RotationEngine::new(machine);
     let supervision = Supervision::start(house.supervisor(), settings.restarts, clock);
+    let keeper = Keeper::start(journal.clone(), settings.history, clock)?;
     let means = CoordinatorMeans {
         journal: journal.clone(),
+        keeper: keeper.clone(),
         plugins: Arc::clone(&plugins),
         clock,
         arbiter: house.coordinator().clone(),
@@ -343,6 +361,7 @@ async fn live(
         house,
         plugins,
         journal,
+        keeper,
         clock,
         supervision,
     };

@@ -12,6 +12,7 @@ use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::declare::Declarer;
 use crate::actors::house::House;
 use crate::actors::journal_thread::JournalThread;
+use crate::actors::keeper::Keeper;
 use crate::actors::supervision::supervisor::Supervision;
 use crate::guard::place::{self, Role};
 use crate::guard::plugins::Plugins;
@@ -24,6 +25,7 @@ use crate::rotation::error::RotationError;
 pub struct Inner {
     pub(crate) declarer: Declarer,
     pub(crate) journal: JournalThread,
+    pub(crate) keeper: Keeper,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) clock: Clock,
     pub(crate) supervision: Supervision,
@@ -38,6 +40,7 @@ pub(crate) struct Ground {
     pub(crate) house: House,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) journal: JournalThread,
+    pub(crate) keeper: Keeper,
     pub(crate) clock: Clock,
     pub(crate) supervision: Supervision,
 }
@@ -53,12 +56,14 @@ impl Inner {
             house,
             plugins,
             journal,
+            keeper,
             clock,
             supervision,
         } = ground;
         Self {
             declarer,
             journal,
+            keeper,
             plugins,
             clock,
             supervision,

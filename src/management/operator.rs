@@ -66,6 +66,7 @@ impl KeysManagement {
             unreadable_rotations: overview.unreadable,
             unreadable_records: self.inner.unreadable.clone(),
             paused: overview.paused,
+            damaged_history: self.inner.keeper.damage(),
             actors: self.inner.supervision.statuses(),
         })
     }

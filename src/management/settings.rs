@@ -7,6 +7,7 @@ use crate::guard::plugins::PluginThreads;
 #[cfg(feature = "testing")]
 use crate::management::testing::PluginPanics;
 use crate::rotation::machine::RotationConfig;
+use crate::rotation::retention::HistoryLimits;
 
 /// How long a due step waits for its worker and callback by default.
 pub const DEFAULT_WORKER_WAIT: Duration = Duration::from_secs(60);
@@ -31,10 +32,16 @@ pub const DEFAULT_RESTARTS_WITHIN: Duration = Duration::from_secs(10);
 /// How long the first restart of an actor waits by default.
 pub const DEFAULT_RESTART_BACKOFF: Duration = Duration::from_millis(10);
 
+/// How long a rotation is remembered after its end by default: seven years.
+pub const DEFAULT_HISTORY_AGE: Duration = Duration::from_secs(2_557 * 24 * 60 * 60);
+/// How many rotations that have ended are remembered by default.
+pub const DEFAULT_HISTORY_COUNT: u64 = 10_000_000;
+
 /// What can be set apart from the plug-ins.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) rotation: RotationConfig,
+    pub(crate) history: HistoryLimits,
     pub(crate) threads: PluginThreads,
     pub(crate) restarts: RestartLimits,
     pub(crate) shutdown_grace: Duration,
@@ -51,6 +58,10 @@ impl Default for Settings {
                 max_crashes: DEFAULT_MAX_CRASHES,
                 max_callbacks: DEFAULT_MAX_CALLBACKS,
                 reopen_every: DEFAULT_REOPEN_EVERY,
+            },
+            history: HistoryLimits {
+                max_age: Some(DEFAULT_HISTORY_AGE),
+                max_count: Some(DEFAULT_HISTORY_COUNT),
             },
             threads: PluginThreads {
                 stores: DEFAULT_STORE_THREADS,

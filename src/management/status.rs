@@ -36,6 +36,8 @@ pub struct Status {
     pub unreadable_records: Vec<UnreadableRecord>,
     /// Why rotations are paused, if they are.
     pub paused: Option<String>,
+    /// What is damaged of the history, with the file and the remedy: it is read once after each start.
+    pub damaged_history: Option<String>,
     /// Every actor: whether it runs, how often it was started again, and why it died last.
     pub actors: Vec<ActorStatus>,
 }

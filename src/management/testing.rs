@@ -143,6 +143,17 @@ impl StateRepo for Panicking<dyn StateRepo> {
         self.of.scan(space, prefix, visit)
     }
 
+    fn scan_back(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        before: Option<&[u8]>,
+        visit: Visitor<'_>,
+    ) -> Result<(), RepoError> {
+        self.panics.pass(Plugin::Repo);
+        self.of.scan_back(space, prefix, before, visit)
+    }
+
     fn apply(&self, batch: &Batch) -> Result<(), RepoError> {
         self.panics.pass(Plugin::Repo);
         self.of.apply(batch)

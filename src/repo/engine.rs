@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ChecksumType, ColumnFamily, DB, DBCompressionType, DBRecoveryMode,
-    FlushOptions, InfoLogger, LogLevel, Options, ReadOptions,
+    BlockBasedOptions, Cache, ChecksumType, ColumnFamily, DB, DBCompressionType, DBRawIterator,
+    DBRecoveryMode, FlushOptions, InfoLogger, LogLevel, Options, ReadOptions,
 };
 
 use crate::repo::error::RepoError;
@@ -39,7 +39,7 @@ pub(super) fn open(folder: &Path) -> Result<DB, RepoError> {
         .map_err(|error| failure("opening the database", folder, error))
 }
 
-/// Reads everything once and changes nothing: opening a database for writing would already move
+/// Reads everything but the history once and changes nothing: opening a database for writing would already move
 /// what is left of a damaged log into new files.
 pub(super) fn verify(folder: &Path, reached: Reached) -> Result<(), RepoError> {
     files::check_manifest(folder, reached)?;
@@ -49,7 +49,7 @@ pub(super) fn verify(folder: &Path, reached: Reached) -> Result<(), RepoError> {
     let (options, spaces) = layout();
     let db = DB::open_cf_with_opts_for_read_only(&options, folder, spaces, false)
         .map_err(|error| failure("opening the database", folder, error))?;
-    for space in Space::ALL {
+    for space in Space::ALL.into_iter().filter(|s| *s != Space::History) {
         scan(
             &db,
             space,
@@ -95,11 +95,7 @@ pub(super) fn scan(
     fill_cache: bool,
     visit: Visitor<'_>,
 ) -> Result<(), RepoError> {
-    let mut reading = ReadOptions::default();
-    reading.set_verify_checksums(true);
-    reading.fill_cache(fill_cache);
-    reading.set_total_order_seek(true);
-    let mut found = db.raw_iterator_cf_opt(family(db, space)?, reading);
+    let mut found = iterator(db, space, fill_cache)?;
     found.seek(prefix);
     while let Some((key, value)) = found.item() {
         if !key.starts_with(prefix) || visit(key, value).is_break() {
@@ -107,7 +103,56 @@ pub(super) fn scan(
         }
         found.next();
     }
-    // An iterator that met damage is at its end as well; only its status tells.
+    checked(db, &found)
+}
+
+/// Shows every key with this prefix that is below `before`, in descending order.
+pub(super) fn scan_back(
+    db: &DB,
+    space: Space,
+    prefix: &[u8],
+    before: Option<&[u8]>,
+    visit: Visitor<'_>,
+) -> Result<(), RepoError> {
+    let mut found = iterator(db, space, false)?;
+    let ends = [before.map(<[u8]>::to_vec), end_of(prefix)];
+    let end = ends.into_iter().flatten().min();
+    match &end {
+        Some(end) => found.seek_for_prev(end),
+        None => found.seek_to_last(),
+    }
+    if end.is_some() && found.key() == end.as_deref() {
+        found.prev();
+    }
+    while let Some((key, value)) = found.item() {
+        if !key.starts_with(prefix) || visit(key, value).is_break() {
+            break;
+        }
+        found.prev();
+    }
+    checked(db, &found)
+}
+
+/// The first key behind all keys with this prefix, unless there is none.
+fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix.get(..=last)?.to_vec();
+    if let Some(byte) = end.last_mut() {
+        *byte += 1;
+    }
+    Some(end)
+}
+
+fn iterator(db: &DB, space: Space, fill_cache: bool) -> Result<DBRawIterator<'_>, RepoError> {
+    let mut reading = ReadOptions::default();
+    reading.set_verify_checksums(true);
+    reading.fill_cache(fill_cache);
+    reading.set_total_order_seek(true);
+    Ok(db.raw_iterator_cf_opt(family(db, space)?, reading))
+}
+
+/// An iterator that met damage is at its end as well; only its status tells.
+fn checked(db: &DB, found: &DBRawIterator<'_>) -> Result<(), RepoError> {
     found
         .status()
         .map_err(|error| failure("reading the database", db.path(), error))

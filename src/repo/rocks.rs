@@ -25,9 +25,11 @@ use crate::repo::state_repo::{StateRepo, Visitor};
 /// Dropping the repo without `close` is like a crash: nothing is lost, but what was written last
 /// lies only in the log.
 ///
-/// At opening, everything is read once and checked. Damage is one error that names the file where
-/// that can be told, and changes nothing; only a last record that a crash has cut is forgiven. Not
-/// noticed: the newest log cut at a record's end or removed, and a whole older folder put back.
+/// At opening, everything but the history is read once and checked, so that an opening takes no longer
+/// the older a database is; of the history what is written is checked whenever it is read. Damage is
+/// one error that names the file where that can be told, and changes nothing; only a last record that a
+/// crash has cut is forgiven. Not noticed: the newest log cut at a record's end or removed, and a
+/// whole older folder put back.
 pub struct RocksDbRepo {
     folder: PathBuf,
     /// Held for the whole of each write, so that nothing comes between a precondition and its batch.
@@ -162,6 +164,17 @@ impl StateRepo for RocksDbRepo {
     fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
         let state = self.reading();
         engine::scan(state.db()?, space, prefix, true, visit)
+    }
+
+    fn scan_back(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        before: Option<&[u8]>,
+        visit: Visitor<'_>,
+    ) -> Result<(), RepoError> {
+        let state = self.reading();
+        engine::scan_back(state.db()?, space, prefix, before, visit)
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), RepoError> {

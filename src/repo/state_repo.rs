@@ -31,6 +31,38 @@ pub trait StateRepo: Send + Sync + 'static {
     /// After an error something may be missing from what was shown.
     fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError>;
 
+    /// Shows `visit` every key that starts with `prefix`, and, if it is given, is below `before`; and
+    /// its value, in descending order of bytes, until it breaks or there are no more. All of it is of
+    /// one moment. `visit` must not call the repo.
+    ///
+    /// Without an implementation of its own it reads everything with the prefix at each call, which
+    /// a long history makes slow.
+    ///
+    /// # Errors
+    /// After an error something may be missing from what was shown.
+    fn scan_back(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        before: Option<&[u8]>,
+        visit: Visitor<'_>,
+    ) -> Result<(), RepoError> {
+        let mut found = Vec::new();
+        self.scan(space, prefix, &mut |key, value| {
+            if before.is_some_and(|before| key >= before) {
+                return ControlFlow::Break(());
+            }
+            found.push((key.to_vec(), value.to_vec()));
+            ControlFlow::Continue(())
+        })?;
+        for (key, value) in found.iter().rev() {
+            if visit(key, value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a batch: all of it or nothing, and only if its precondition holds, which no other
     /// write may come between. On return it is durable: no crash of the process or of the machine
     /// loses it.

@@ -23,6 +23,7 @@ mod reading;
 mod recover;
 pub mod replay;
 pub mod report;
+pub mod retention;
 pub mod roster;
 pub mod rotations;
 pub mod run;

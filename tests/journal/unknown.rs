@@ -8,15 +8,21 @@ use keyward::repo::error::RepoError;
 use super::*;
 
 const FINE: u8 = 0;
-const FAIL_BEFORE: u8 = 1;
-const FAIL_AFTER: u8 = 2;
+pub const FAIL_BEFORE: u8 = 1;
+pub const FAIL_AFTER: u8 = 2;
 const REFUSE: u8 = 3;
 
 /// A repo whose next write fails, before or after it was made.
 #[derive(Default)]
-struct Failing {
+pub struct Failing {
     repo: MemoryRepo,
     next: AtomicU8,
+}
+
+impl Failing {
+    pub fn fail_next(&self, how: u8) {
+        self.next.store(how, Ordering::SeqCst);
+    }
 }
 
 impl StateRepo for Failing {

@@ -40,7 +40,7 @@ fn child(test: &str, folder: &Path) -> Command {
 
 fn numbers(repo: &RocksDbRepo) -> Vec<u32> {
     let mut found = Vec::new();
-    repo.scan(Space::History, b"", &mut |key, value| {
+    repo.scan(Space::Rotations, b"", &mut |key, value| {
         assert!(value.iter().all(|byte| *byte == key[3]));
         found.push(u32::from_be_bytes(key.try_into().unwrap()));
         ControlFlow::Continue(())
@@ -52,7 +52,7 @@ fn numbers(repo: &RocksDbRepo) -> Vec<u32> {
 fn numbered(number: u32, bytes: usize) -> Batch {
     let key = number.to_be_bytes();
     Batch::new()
-        .put(Space::History, key, vec![key[3]; bytes])
+        .put(Space::Rotations, key, vec![key[3]; bytes])
         .put(Space::Meta, "last", key)
 }
 

@@ -44,7 +44,7 @@ fn restored(files: &Files) -> TempDir {
 
 fn history(repo: &RocksDbRepo) -> History {
     let mut found = History::new();
-    repo.scan(Space::History, b"", &mut |key, value| {
+    repo.scan(Space::Rotations, b"", &mut |key, value| {
         found.push((key.to_vec(), value.to_vec()));
         ControlFlow::Continue(())
     })
@@ -55,7 +55,7 @@ fn history(repo: &RocksDbRepo) -> History {
 fn write(repo: &RocksDbRepo, numbers: std::ops::Range<u8>) {
     for number in numbers {
         let batch = Batch::new()
-            .put(Space::History, [number], vec![number; 40])
+            .put(Space::Rotations, [number], vec![number; 40])
             .put(Space::Meta, "last", [number]);
         repo.apply(&batch).unwrap();
     }
@@ -229,7 +229,7 @@ fn a_flip_in_a_log_of_many_blocks_is_found() {
     let folder = new_folder();
     let repo = open(folder.path()).unwrap();
     for number in 0..20_u8 {
-        let batch = Batch::new().put(Space::History, [number], vec![number; 50_000]);
+        let batch = Batch::new().put(Space::Rotations, [number], vec![number; 50_000]);
         repo.apply(&batch).unwrap();
     }
     drop(repo);
@@ -342,4 +342,54 @@ fn a_database_of_another_life_is_not_taken_for_this_one() {
             .to_string()
             .contains("restore the whole data folder from a backup")
     );
+}
+
+/// A database in which only the history has grown, closed so that all of it is in tables.
+fn with_history() -> (Files, usize) {
+    let folder = new_folder();
+    let repo = open(folder.path()).unwrap();
+    for number in 0..200_u8 {
+        let batch = Batch::new().put(Space::History, [number], vec![number; 40]);
+        repo.apply(&batch).unwrap();
+    }
+    repo.close().unwrap();
+    (files(folder.path()), 200)
+}
+
+/// Everything of the history, as it is read after a start.
+fn read_back(repo: &RocksDbRepo) -> Result<usize, RepoError> {
+    let mut found = 0;
+    repo.scan_back(Space::History, b"", None, &mut |_, _| {
+        found += 1;
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+#[test]
+fn damage_to_the_history_is_one_error_at_the_start_or_when_it_is_read() {
+    let (files, whole) = with_history();
+    let tables: Vec<&String> = files.keys().filter(|name| name.ends_with(".sst")).collect();
+    let (mut at_start, mut when_read) = (0, 0);
+    for name in tables {
+        for at in (0..files[name].len()).step_by(7) {
+            let mut damaged = files.clone();
+            damaged.get_mut(name).unwrap()[at] ^= 0x10;
+            let folder = restored(&damaged);
+            match open(folder.path()) {
+                Err(error) => {
+                    must_be_damage(name, "at the start", &Err(error));
+                    at_start += 1;
+                }
+                Ok(repo) => {
+                    let read = read_back(&repo);
+                    must_be_damage(name, "when read", &read.map(|_| History::new()));
+                    when_read += 1;
+                }
+            }
+        }
+    }
+    assert!(when_read > 0, "{at_start} at the start, and none when read");
+    let folder = restored(&files);
+    assert_eq!(read_back(&open(folder.path()).unwrap()).unwrap(), whole);
 }

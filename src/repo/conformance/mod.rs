@@ -17,6 +17,7 @@
 //! # Ok::<(), keyward::repo::conformance::ConformanceFailure>(())
 //! ```
 
+mod back;
 mod content;
 mod lives;
 mod seen;
@@ -102,6 +103,10 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "a scan shows what has the prefix and nothing else",
         run: content::scan_prefix,
+    },
+    Check {
+        name: "a scan back shows the same in descending order, from where it is told",
+        run: back::scan_back,
     },
     Check {
         name: "spaces are separate",

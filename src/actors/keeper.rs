@@ -1,0 +1,130 @@
+//! The thread that keeps the history: a small piece at a time, so that whoever needs the journal
+//! meanwhile waits for one piece at most.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::actors::clock::Clock;
+use crate::actors::journal_thread::{JournalClosed, JournalThread};
+use crate::journal::error::JournalError;
+use crate::journal::tidy::Tidied;
+use crate::rotation::retention::HistoryLimits;
+
+/// A start has other things to do first.
+const BEFORE_THE_FIRST: Duration = Duration::from_secs(1);
+/// Between two pieces.
+const BREATH: Duration = Duration::from_millis(1);
+/// After a rotation has ended, others may end as well.
+const AFTER_AN_END: Duration = Duration::from_millis(20);
+/// Rotations become too old also where none ends.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+
+/// A handle on the thread, which ends with the last one.
+#[derive(Debug, Clone)]
+pub struct Keeper {
+    wake: SyncSender<()>,
+    damage: Arc<Mutex<Option<String>>>,
+}
+
+impl Keeper {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// What starting a thread answers.
+    pub fn start(journal: JournalThread, limits: HistoryLimits, clock: Clock) -> io::Result<Self> {
+        let (wake, woken) = sync_channel(1);
+        let damage = Arc::default();
+        let work = Work {
+            journal,
+            limits,
+            clock,
+            woken,
+            damage: Arc::clone(&damage),
+        };
+        std::thread::Builder::new()
+            .name("keyward-keeper".to_owned())
+            .spawn(move || work.go_on())?;
+        Ok(Self { wake, damage })
+    }
+
+    /// A rotation has ended: the history may be too long now.
+    pub fn rotation_ended(&self) {
+        // Full means that it knows already.
+        let _knows_already = self.wake.try_send(()).is_err();
+    }
+
+    /// What is damaged of the history, with the file and the remedy, as far as it was read.
+    pub fn damage(&self) -> Option<String> {
+        let damage = self.damage.lock();
+        damage.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+struct Work {
+    journal: JournalThread,
+    limits: HistoryLimits,
+    clock: Clock,
+    woken: Receiver<()>,
+    damage: Arc<Mutex<Option<String>>>,
+}
+
+/// Nobody needs the keeper any more.
+struct Over;
+
+impl Work {
+    fn go_on(self) {
+        let mut pause = BEFORE_THE_FIRST;
+        while self.rest(pause).is_ok() {
+            pause = match self.tidy() {
+                Ok(Ok(Tidied::Read | Tidied::Pruned(_))) => BREATH,
+                Ok(Ok(Tidied::Nothing)) => match self.wait_for_an_end() {
+                    Ok(()) => AFTER_AN_END,
+                    Err(Over) => return,
+                },
+                Ok(Err(error)) if error.is_damage() => return self.tell(&error),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the history could not be kept; it is tried again");
+                    AT_LEAST_EVERY
+                }
+                Err(JournalClosed) => return,
+            };
+        }
+    }
+
+    /// Rests for this time, whatever ends meanwhile.
+    fn rest(&self, pause: Duration) -> Result<(), Over> {
+        let until = self.clock.now().after(pause);
+        loop {
+            match self.woken.recv_timeout(self.clock.now().until(until)) {
+                Ok(()) if self.clock.now() < until => {}
+                Ok(()) | Err(RecvTimeoutError::Timeout) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => return Err(Over),
+            }
+        }
+    }
+
+    fn wait_for_an_end(&self) -> Result<(), Over> {
+        match self.woken.recv_timeout(AT_LEAST_EVERY) {
+            Ok(()) | Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => Err(Over),
+        }
+    }
+
+    fn tidy(&self) -> Result<Result<Tidied, JournalError>, JournalClosed> {
+        let (limits, now_ms) = (self.limits, self.clock.moment().wall_ms);
+        let (told, done) = sync_channel(1);
+        self.journal.submit(
+            move |journal| journal.tidy(&limits, now_ms),
+            move |tidied| drop(told.send(tidied)),
+        );
+        done.recv().unwrap_or(Err(JournalClosed))
+    }
+
+    fn tell(&self, damage: &JournalError) {
+        let text = damage.to_string();
+        tracing::error!(error = %text, "the history is damaged");
+        *self.damage.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+}
