@@ -244,9 +244,9 @@ fn survives_everything(strategy: &str, from_start: bool) {
     let before = survives_all(strategy, from_start, Kill::Before);
     let after = survives_all(strategy, from_start, Kill::After);
     // How many there are differs from life to life: what waits while a write is under way goes
-    // together into the next one.
-    assert!(before >= 14, "only {before} writes");
-    assert!(after >= 14, "only {after} writes");
+    // together into the next one. Each call has one before it, each of two rotations one to begin.
+    assert!(before >= 9, "only {before} writes");
+    assert!(after >= 9, "only {after} writes");
 }
 
 #[test]

@@ -3,15 +3,17 @@
 
 use std::io;
 use std::marker::PhantomData;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::oneshot;
 
 use crate::actors::admission::Places;
+use crate::actors::group::{Written, write_together};
 use crate::guard::fault;
 use crate::journal::error::JournalError;
 use crate::journal::fact::JournalFact;
+use crate::journal::group::{JournalWrite, is_enough};
 use crate::journal::load::LoadedJournal;
 use crate::journal::opened::Journal;
 use crate::key::event::WriteFailure;
@@ -21,7 +23,12 @@ use crate::key::state::RecordChange;
 /// How many jobs may be asked for at once by those who wait for them.
 const MAX_ASKED: usize = 1_024;
 
-type Job = Box<dyn FnOnce(&mut Option<Journal>) + Send>;
+enum Job {
+    Write(Written),
+    Other(OtherJob),
+}
+
+type OtherJob = Box<dyn FnOnce(&mut Option<Journal>) + Send>;
 
 /// Why nothing came of a job: the journal is closed, or the repo or crypto tool panicked in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,10 +65,22 @@ impl JournalThread {
             .name("keyward-journal".to_owned())
             .spawn(move || {
                 let mut journal = Some(journal);
-                for job in queue {
-                    if let Err(fault) = fault::catch(|| job(&mut journal)) {
-                        tracing::error!(%fault, "a state repo or crypto tool panicked");
-                    }
+                let mut next = queue.recv().ok();
+                while let Some(job) = next.take() {
+                    next = match job {
+                        Job::Write(first) => {
+                            let (group, after) = gather(first, &queue);
+                            write_together(&mut journal, group);
+                            after
+                        }
+                        Job::Other(job) => {
+                            if let Err(fault) = fault::catch(|| job(&mut journal)) {
+                                tracing::error!(%fault, "a state repo or crypto tool panicked");
+                            }
+                            None
+                        }
+                    };
+                    next = next.or_else(|| queue.recv().ok());
                 }
             })?;
         let asked = Places::new(MAX_ASKED);
@@ -78,11 +97,11 @@ impl JournalThread {
             then: Some(then),
             done: PhantomData,
         };
-        let job: Job = Box::new(move |journal| {
+        let job: OtherJob = Box::new(move |journal| {
             let done = journal.as_mut().map(job).ok_or(JournalClosed);
             told.tell(done);
         });
-        drop(self.jobs.send(job));
+        drop(self.jobs.send(Job::Other(job)));
     }
 
     /// Does a job and answers what came of it.
@@ -104,36 +123,34 @@ impl JournalThread {
         done.map_err(|JournalClosed| Refused::Closed)
     }
 
-    /// Writes facts as one batch. `then` learns the batch's number and what came of it.
+    /// Writes facts, together with what else waits to be written. `then` learns the number of the
+    /// batch and what came of it.
     pub fn write(
         &self,
         facts: Vec<JournalFact>,
         then: impl FnOnce(u64, Result<(), WriteFailure>) + Send + 'static,
     ) {
-        self.submit(
-            move |journal| {
-                let number = journal.next_batch();
-                let written = attempt(journal, |journal| journal.write(&facts).map(drop));
-                (number, written)
-            },
-            move |done| {
-                let (number, written) = done.unwrap_or_else(|closed| (0, Err(closed.into())));
-                then(number, written);
-            },
-        );
+        self.queue(JournalWrite::Facts(facts), then);
     }
 
-    /// Changes the record of a key.
+    /// Changes the record of a key, together with what else waits to be written.
     pub fn save(
         &self,
         key: KeyName,
         change: RecordChange,
         then: impl FnOnce(Result<(), WriteFailure>) + Send + 'static,
     ) {
-        self.submit(
-            move |journal| attempt(journal, |journal| journal.save_state(&key, &change)),
-            move |done| then(done.unwrap_or_else(|closed| Err(closed.into()))),
-        );
+        let then = move |_, result| then(result);
+        self.queue(JournalWrite::State(key, change), then);
+    }
+
+    fn queue(
+        &self,
+        write: JournalWrite,
+        then: impl FnOnce(u64, Result<(), WriteFailure>) + Send + 'static,
+    ) {
+        let written = Written::new(write, then);
+        drop(self.jobs.send(Job::Write(written)));
     }
 
     /// Reopens the journal if it is in doubt, and reads it anew. `then` learns what it has, or why
@@ -159,15 +176,28 @@ impl JournalThread {
     /// Closes the journal and the repo under it. Later jobs are answered that it is closed.
     pub async fn close(&self) {
         let (told, closed) = oneshot::channel::<()>();
-        let job: Job = Box::new(|journal| {
+        let job: OtherJob = Box::new(|journal| {
             if let Some(Err(error)) = journal.take().map(|journal| journal.close()) {
                 tracing::warn!(%error, "the state repo could not be closed cleanly");
             }
             drop(told);
         });
-        drop(self.jobs.send(job));
+        drop(self.jobs.send(Job::Other(job)));
         drop(closed.await);
     }
+}
+
+/// The writes that wait behind this one, until something else does; and what that is.
+fn gather(first: Written, queue: &Receiver<Job>) -> (Vec<Written>, Option<Job>) {
+    let mut group = vec![first];
+    while !is_enough(group.iter().map(Written::write)) {
+        match queue.try_recv() {
+            Ok(Job::Write(next)) => group.push(next),
+            Ok(other @ Job::Other(_)) => return (group, Some(other)),
+            Err(_) => break,
+        }
+    }
+    (group, None)
 }
 
 /// A batch of which it is unknown whether it was made, and what is found out about it: that can be
@@ -204,21 +234,6 @@ fn reread(
         },
     };
     Ok((was_made, journal.load()?))
-}
-
-/// Tries to write; a failure says whether the write may have been made all the same.
-fn attempt<T>(
-    journal: &mut Journal,
-    write: impl FnOnce(&mut Journal) -> Result<T, JournalError>,
-) -> Result<T, WriteFailure> {
-    let before = journal.is_in_doubt();
-    let why = match fault::catch(|| write(journal)) {
-        Ok(Ok(written)) => return Ok(written),
-        Ok(Err(error)) => error.to_string(),
-        Err(fault) => format!("the state repo or crypto tool failed: {fault}"),
-    };
-    let unknown = !before && journal.is_in_doubt();
-    Err(WriteFailure { why, unknown })
 }
 
 impl From<JournalClosed> for WriteFailure {

@@ -13,6 +13,7 @@ pub mod coordinator_message;
 pub mod declare;
 pub mod directory;
 pub mod fetch;
+mod group;
 pub mod house;
 pub mod journal_thread;
 pub mod keeper;

@@ -13,7 +13,7 @@
 //!
 //! Reading order: `kind` and `place` say what a record is and where it lies, `codec` how it looks
 //! in bytes, `vault` how it is sealed; `database` opens, `fence` keeps an overtaken journal from
-//! writing; `opened` is the journal that the shell drives, `fact` what it is given, `draft` makes one
+//! writing; `opened` is the journal that the shell drives, `fact` and `group` what it is given, `draft` makes one
 //! batch of that (`known` spares it reads), and `load` (with `gathered`), `state` and `history` read; `tidy` keeps
 //! the history.
 //!
@@ -28,6 +28,7 @@ pub mod fact;
 mod fence;
 pub mod fingerprints;
 mod gathered;
+pub mod group;
 pub mod history;
 mod kind;
 mod known;

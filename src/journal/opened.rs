@@ -58,12 +58,7 @@ impl Journal {
     /// After [`JournalError::WriteUnknown`] nothing is read or written until [`Journal::reopen`].
     /// After any other error nothing was written; after [`JournalError::Fenced`] nothing ever will.
     pub fn write(&mut self, facts: &[JournalFact]) -> Result<u64, JournalError> {
-        let mut draft = self.draft()?;
-        for fact in facts {
-            draft.add(fact)?;
-        }
-        let (batch, learned) = draft.finish()?;
-        self.commit(batch, learned)
+        self.make(|draft| facts.iter().try_for_each(|fact| draft.add(fact)))
     }
 
     /// Goes on after a write whose outcome was unknown: reopens the repo and finds out. What the
@@ -119,9 +114,15 @@ impl Journal {
         Ok(self.repo.close()?)
     }
 
-    pub(super) fn draft(&self) -> Result<Draft<'_>, JournalError> {
-        let repo = self.repo()?;
-        Ok(Draft::new(repo, &self.vault, &self.fence, &self.known))
+    /// Makes a batch of what is added to it.
+    pub(super) fn make(
+        &mut self,
+        add: impl FnOnce(&mut Draft<'_>) -> Result<(), JournalError>,
+    ) -> Result<u64, JournalError> {
+        let mut draft = Draft::new(self.repo()?, &self.vault, &self.fence, &self.known);
+        add(&mut draft)?;
+        let (batch, learned) = draft.finish()?;
+        self.commit(batch, learned)
     }
 
     pub(super) fn commit(&mut self, batch: Batch, learned: Learned) -> Result<u64, JournalError> {

@@ -42,10 +42,11 @@ impl Journal {
     /// # Errors
     /// As [`Journal::write`].
     pub fn save_state(&mut self, key: &KeyName, change: &RecordChange) -> Result<(), JournalError> {
-        let mut draft = self.draft()?;
-        draft.state(key, change);
-        let (batch, learned) = draft.finish()?;
-        self.commit(batch, learned).map(drop)
+        let made = self.make(|draft| {
+            draft.state(key, change);
+            Ok(())
+        });
+        made.map(drop)
     }
 
     /// The fingerprints of the old keys in the declaration that was accepted last for a key; none

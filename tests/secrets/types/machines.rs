@@ -6,6 +6,7 @@ use std::time::Duration;
 use keyward::crypto::fingerprint::Fingerprinter;
 use keyward::journal::database::Database;
 use keyward::journal::fact::{Attached, JournalFact};
+use keyward::journal::group::JournalWrite;
 use keyward::journal::load::RotationSecrets;
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::effect::{Answer, KeyEffect};
@@ -236,8 +237,12 @@ fn journal(shown: &mut Shown) {
     ] {
         shown.value(&attached);
         let fact = Fact::Keys(RotationId::new(Uuid::from_u128(7)));
-        shown.value(&JournalFact::new(fact, attached));
+        let fact = JournalFact::new(fact, attached);
+        shown.value(&fact);
+        shown.value(&JournalWrite::Facts(vec![fact]));
     }
+    let save = RecordChange::Put(record());
+    shown.value(&JournalWrite::State(key.clone(), save));
     shown.value(&RotationSecrets {
         old: Some(canary::old()),
         new: Some(canary::new()),

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use keyward::guard;
+use keyward::journal::tidy;
 use keyward::key::{
     attempt, definition, event as key_event, flow, machine, name, state, time, waiting,
 };
@@ -11,8 +12,8 @@ use keyward::management::builder::KeysManagementBuilder;
 use keyward::management::testing;
 use keyward::repo::{conformance, error as repo_error, folder, space};
 use keyward::rotation::{
-    effect, engine, event, id, machine as rotation_machine, outbox, plan, replay, report, roster,
-    rotations, state as rotation_state, status,
+    effect, engine, event, id, machine as rotation_machine, outbox, plan, replay, report,
+    retention, roster, rotations, state as rotation_state, status, steps,
 };
 use keyward::store::closure;
 use keyward::worker::{callback, handle, run, running};
@@ -92,6 +93,8 @@ pub(super) fn all(shown: &mut Shown) {
         ActorName,
         handle::CallPlace,
         id::RotationId,
+        retention::HistoryLimits,
+        tidy::Tidied,
         key_event::Asker,
         machine::KeyFacts,
         name::CallbackName,
@@ -139,5 +142,6 @@ pub(super) fn all(shown: &mut Shown) {
         rotations::KeyQueue,
         rotations::Live,
         rotations::Rotations,
+        steps::Steps,
     );
 }
