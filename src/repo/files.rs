@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::repo::error::RepoError;
@@ -53,10 +54,27 @@ pub(super) fn sync_manifest(folder: &Path, history: u64) -> Result<Reached, Repo
     })
 }
 
-/// How long a manifest is now, by its number; `None` where that cannot be told.
-pub(super) fn manifest_bytes(folder: &Path, number: u64) -> Option<u64> {
-    let path = folder.join(format!("{MANIFEST}{number:06}"));
-    Some(fs::metadata(path).ok()?.len())
+/// A manifest as it was when the marker was written.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    file: File,
+    bytes: u64,
+}
+
+impl Manifest {
+    /// The one that the marker tells of.
+    pub(super) fn of(folder: &Path, reached: Reached) -> Option<Self> {
+        let path = folder.join(format!("{MANIFEST}{:06}", reached.manifest));
+        let file = File::open(path).ok()?;
+        let bytes = reached.manifest_bytes;
+        Some(Self { file, bytes })
+    }
+
+    /// Whether it is as it was, and RocksDB has not put another one in its place.
+    pub(super) fn is_as_it_was(&self) -> bool {
+        let found = self.file.metadata();
+        found.is_ok_and(|found| found.len() == self.bytes && found.nlink() > 0)
+    }
 }
 
 /// The manifest that `CURRENT` names, and its number. RocksDB would take a folder without `CURRENT`

@@ -11,7 +11,7 @@ use crate::repo::batch::{Batch, Operation, Precondition};
 use crate::repo::engine;
 use crate::repo::error::RepoError;
 use crate::repo::failure::failure;
-use crate::repo::files;
+use crate::repo::files::Manifest;
 use crate::repo::folder::{self, FolderOptions};
 use crate::repo::lock::FolderLock;
 use crate::repo::marker::{self, Marker};
@@ -39,8 +39,8 @@ pub struct RocksDbRepo {
     lock: Mutex<Option<FolderLock>>,
 }
 
-/// The number and the length of the manifest that the marker tells of.
-type Marked = Option<(u64, u64)>;
+/// The manifest that the marker tells of; none if that has to be found out.
+type Marked = Option<Manifest>;
 
 enum State {
     Open(DB),
@@ -107,16 +107,9 @@ impl RocksDbRepo {
     /// in them is in no log any more. Only a floor: one that could not be written is made up for
     /// at the next write.
     fn mark(&self, db: &DB, marked: &mut Marked) {
-        let as_marked =
-            |(number, bytes)| files::manifest_bytes(&self.folder, number) == Some(bytes);
-        if marked.is_some_and(as_marked) {
-            return;
+        if !marked.as_ref().is_some_and(Manifest::is_as_it_was) {
+            *marked = mark(&self.folder, db).unwrap_or_default();
         }
-        let marked_now = engine::reached(db).and_then(|reached| {
-            marker::write(&self.folder, Marker::Ready(reached))?;
-            Ok((reached.manifest, reached.manifest_bytes))
-        });
-        *marked = marked_now.ok();
     }
 }
 
@@ -134,9 +127,15 @@ fn open_or_create(folder: &Path) -> Result<(DB, Marked), RepoError> {
             engine::create(folder)?
         }
     };
-    let reached = engine::reached(&db)?;
+    let marked = mark(folder, &db)?;
+    Ok((db, marked))
+}
+
+/// Says in the marker how far the database has come.
+fn mark(folder: &Path, db: &DB) -> Result<Marked, RepoError> {
+    let reached = engine::reached(db)?;
     marker::write(folder, Marker::Ready(reached))?;
-    Ok((db, Some((reached.manifest, reached.manifest_bytes))))
+    Ok(Manifest::of(folder, reached))
 }
 
 fn refuse_unmarked(folder: &Path) -> Result<(), RepoError> {

@@ -123,7 +123,8 @@ impl Place {
             callback,
             &keys,
         ];
-        let mut all = Vec::new();
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        let mut all = Vec::with_capacity(bytes.saturating_add(size_of_val(&parts)));
         for part in parts {
             all.extend_from_slice(&(part.len() as u64).to_le_bytes());
             all.extend_from_slice(part);
