@@ -58,14 +58,17 @@ const PASSES: usize = 4;
 
 /// Clears texts of certain key values.
 ///
-/// It holds the values themselves, shared and wiped with their last owner; `Debug` shows none.
+/// It holds the values themselves, shared and wiped with their last owner; `Debug` shows none. What
+/// is looked for is made of them only where there is a text.
 #[derive(Clone, Default)]
 pub struct Scrubber {
-    secrets: Vec<Secret>,
+    values: Vec<SecretKeyValue>,
 }
 
+/// What is looked for in a text.
+struct Secrets(Vec<Secret>);
+
 /// A key, or one of the forms that a key that is no UTF-8 gets in a text.
-#[derive(Clone)]
 struct Secret {
     value: SecretKeyValue,
     /// How many of its bytes are looked for: all but its final line ends.
@@ -90,8 +93,13 @@ enum Seen {
 impl Scrubber {
     /// A scrubber for these keys; empty values are left out.
     pub fn new(values: impl IntoIterator<Item = SecretKeyValue>) -> Self {
-        let mut distinct: Vec<SecretKeyValue> = Vec::new();
-        for value in values {
+        let values = values.into_iter().collect();
+        Self { values }
+    }
+
+    fn secrets(&self) -> Secrets {
+        let mut distinct: Vec<&SecretKeyValue> = Vec::new();
+        for value in &self.values {
             if !distinct.contains(&value) {
                 distinct.push(value);
             }
@@ -112,13 +120,13 @@ impl Scrubber {
                 });
             }
             secrets.push(Secret {
-                value,
+                value: value.clone(),
                 length,
                 short,
             });
         }
         secrets.retain(|secret| secret.length > 0);
-        Self { secrets }
+        Secrets(secrets)
     }
 
     /// The text as UTF-8, with `***` in place of each key, cut to [`MAX_TEXT_BYTES`].
@@ -126,10 +134,7 @@ impl Scrubber {
     /// A text that quotes a key of fewer than [`SHORT_KEY_BYTES`] is [`WITHHELD`], and one of more
     /// than [`MAX_SCANNED_BYTES`] is [`WITHHELD_UNSEEN`].
     pub fn scrub(&self, text: &[u8]) -> String {
-        match self.clear(text) {
-            Ok(clear) => shortened(clear),
-            Err(notice) => notice.to_owned(),
-        }
+        self.secrets().scrub(text)
     }
 
     /// [`Scrubber::scrub`] for a text.
@@ -141,20 +146,27 @@ impl Scrubber {
     /// that no scrubber finds. It is in sight only if the text looks different without its last key's
     /// length, and then the text is [`WITHHELD_END`].
     pub fn scrub_beginning(&self, text: &[u8]) -> String {
-        let longest = self.secrets.iter().map(|secret| secret.length).max();
+        let secrets = self.secrets();
+        let longest = secrets.0.iter().map(|secret| secret.length).max();
         let margin = longest.unwrap_or(0).saturating_mul(LONGEST_NOTATION);
-        let scrubbed = self.scrub(text);
+        let scrubbed = secrets.scrub(text);
         match text.get(..text.len().saturating_sub(margin)) {
-            Some(beginning) if self.scrub(beginning) == scrubbed => scrubbed,
+            Some(beginning) if secrets.scrub(beginning) == scrubbed => scrubbed,
             Some(_) | None => WITHHELD_END.to_owned(),
         }
     }
 
     /// A scrubber for the keys of both.
     pub fn and(&self, other: &Self) -> Self {
-        let secrets = self.secrets.iter().chain(&other.secrets);
-        Self {
-            secrets: secrets.cloned().collect(),
+        Self::new(self.values.iter().chain(&other.values).cloned())
+    }
+}
+
+impl Secrets {
+    fn scrub(&self, text: &[u8]) -> String {
+        match self.clear(text) {
+            Ok(clear) => shortened(clear),
+            Err(notice) => notice.to_owned(),
         }
     }
 
@@ -178,7 +190,7 @@ impl Scrubber {
     /// The text with its keys replaced, `None` if it has none. Until the last pass has found nothing
     /// the text is as secret as a key.
     fn pass(&self, text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, &'static str> {
-        if self.secrets.is_empty() {
+        if self.0.is_empty() {
             return Ok(None);
         }
         if text.len() > MAX_SCANNED_BYTES {
@@ -195,7 +207,7 @@ impl Scrubber {
     fn look(&self, text: &[u8]) -> Seen {
         let mut budget = text.len().saturating_add(256).saturating_mul(256);
         let searches: Vec<(Search<'_>, bool)> = self
-            .secrets
+            .0
             .iter()
             .filter(|secret| secret.length <= text.len())
             .map(|secret| (Search::new(secret.bytes()), secret.short))
