@@ -1,6 +1,7 @@
 //! Keyed fingerprints: they tell whether two values are the same after the values are gone.
 
 use std::fmt;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -18,11 +19,12 @@ const LABEL: &str = "keyward/fingerprint/v1";
 /// A bare hash of a key would let whoever reads it try out guesses; without the fingerprint key
 /// this one tells nothing.
 ///
-/// The key is zeroized on drop. The state of the hash is wiped by the `zeroize` features of `hmac`
-/// and `sha2`; what moves leave on the stack is not covered.
+/// What is kept of the key is the hash that it has gone through, which is wiped on drop by the
+/// `zeroize` features of `hmac` and `sha2`; what moves leave on the stack is not covered. A clone
+/// shares it.
 #[derive(Clone)]
 pub struct Fingerprinter {
-    key: SecretKeyValue,
+    keyed: Arc<Hmac<Sha256>>,
 }
 
 impl Fingerprinter {
@@ -34,7 +36,7 @@ impl Fingerprinter {
         let mut bytes = Zeroizing::new(vec![0_u8; KEY_BYTES]);
         fill_random(&mut bytes)?;
         let key = SecretKeyValue::from_zeroizing(bytes);
-        Ok((Self { key: key.clone() }, key))
+        Ok((Self::keyed(&key), key))
     }
 
     /// The fingerprinter of a key that [`Fingerprinter::random`] gave out.
@@ -46,13 +48,13 @@ impl Fingerprinter {
         if bytes != KEY_BYTES {
             return Err(CryptoError::FingerprintKey { bytes });
         }
-        Ok(Self { key: key.clone() })
+        Ok(Self::keyed(key))
     }
 
     /// The fingerprint of `parts` in their order, for one use, the `domain`: the same parts in
     /// another domain, or cut into parts otherwise, have another one.
     pub fn fingerprint(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = self.keyed();
+        let mut mac = Hmac::clone(&self.keyed);
         for part in [LABEL.as_bytes(), domain.as_bytes()] {
             add_part(&mut mac, part);
         }
@@ -66,8 +68,10 @@ impl Fingerprinter {
         clippy::expect_used,
         reason = "HMAC takes a key of any length, and this one has 32 bytes"
     )]
-    fn keyed(&self) -> Hmac<Sha256> {
-        Hmac::new_from_slice(self.key.expose()).expect("HMAC takes keys of any length")
+    fn keyed(key: &SecretKeyValue) -> Self {
+        let keyed = Hmac::new_from_slice(key.expose()).expect("HMAC takes keys of any length");
+        let keyed = Arc::new(keyed);
+        Self { keyed }
     }
 }
 
