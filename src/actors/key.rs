@@ -9,12 +9,13 @@ use actix::Context;
 use tokio::sync::oneshot;
 
 use crate::actors::clock::Clock;
-use crate::actors::fetch::{FetchEnd, fetch};
+use crate::actors::fetch::{FetchEnd, Fetcher};
 use crate::actors::journal_thread::JournalThread;
 use crate::actors::key_message::{KeyMessage, Proposed};
 use crate::actors::supervision::life::{Life, Part, Then, later};
 use crate::actors::supervision::seat::Seat;
 use crate::guard::plugins::Plugins;
+use crate::guard::run::Returned;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::{Answer, KeyEffect};
@@ -61,6 +62,7 @@ type Ctx = Context<Life<KeyPart>>;
 pub struct KeyPart {
     machine: KeyMachine,
     means: KeyMeans,
+    fetcher: Arc<Fetcher>,
     seat: Arc<Seat<KeyPart>>,
     replies: HashMap<Ticket, oneshot::Sender<Result<Answer, KeyError>>>,
     snapshots: HashMap<Ticket, oneshot::Sender<Snapshot>>,
@@ -121,6 +123,21 @@ impl Part for KeyPart {
                 }
                 self.step(event, ctx);
             }
+            KeyMessage::Fetched {
+                fetch,
+                answer,
+                still_running,
+            } => {
+                let event = Event::Fetched {
+                    fetch,
+                    answer,
+                    still_running: still_running.is_some(),
+                };
+                if let Some(returned) = still_running {
+                    self.post_when(returned);
+                }
+                self.step(event, ctx);
+            }
             KeyMessage::Snapshot { ticket, reply } => {
                 self.snapshots.insert(ticket, reply);
                 self.step(Event::Snapshot { ticket }, ctx);
@@ -159,8 +176,7 @@ impl Part for KeyPart {
     fn scrubber(&self) -> Scrubber {
         let held = self.machine.held().map(|held| &held.pair);
         let pairs = held.into_iter().chain(self.known.values().flatten());
-        let halves = pairs.flat_map(|p| [p.forward().clone(), p.back().clone()]);
-        Scrubber::new(halves.collect::<Vec<_>>())
+        Scrubber::new(pairs.flat_map(|p| [p.forward().clone(), p.back().clone()]))
     }
 }
 
@@ -170,9 +186,16 @@ impl KeyPart {
         let mut machine = KeyMachine::new(means.name.clone(), means.behaviour.clone());
         let old = means.declared_old;
         machine.step(Event::Declared { old }, means.clock.now());
+        let fetcher = Fetcher::new(
+            Arc::clone(&means.plugins),
+            Arc::clone(&means.store),
+            StoreRequest::new(means.name.as_str()),
+            means.behaviour.store_time_limit,
+        );
         Self {
             machine,
             means,
+            fetcher,
             seat,
             replies: HashMap::new(),
             snapshots: HashMap::new(),
@@ -265,33 +288,31 @@ impl KeyPart {
     }
 
     fn fetch(&self, number: u64) {
-        let request = StoreRequest::new(self.means.name.as_str());
-        let scrubber = self.scrubber();
-        let limit = self.means.behaviour.store_time_limit;
-        let (plugins, store) = (
-            Arc::clone(&self.means.plugins),
-            Arc::clone(&self.means.store),
-        );
         let fingerprints = self.means.fingerprints.clone();
         let key = self.means.name.clone();
         let seat = Arc::clone(&self.seat);
-        actix::spawn(async move {
+        self.fetcher.fetch(self.scrubber(), move |end| {
             let FetchEnd {
                 answer,
                 still_running,
-            } = fetch(plugins, store, request, limit, scrubber).await;
-            seat.post(KeyMessage::Happened(Event::Fetched {
+            } = end;
+            seat.post(KeyMessage::Fetched {
                 fetch: number,
                 answer: answer.map(|keys| Fetched {
                     prints: fingerprints.of(&key, &keys.to_pair()),
                     keys,
                 }),
-                still_running: still_running.is_some(),
-            }));
-            if let Some(returned) = still_running {
-                returned.await;
-                seat.post(KeyMessage::Happened(Event::Returned));
-            }
+                still_running,
+            });
+        });
+    }
+
+    /// Tells itself when the thread of a fetch has come back that had passed its limit.
+    fn post_when(&self, returned: Returned) {
+        let seat = Arc::clone(&self.seat);
+        actix::spawn(async move {
+            returned.await;
+            seat.post(KeyMessage::Happened(Event::Returned));
         });
     }
 

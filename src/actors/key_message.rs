@@ -4,9 +4,10 @@ use tokio::sync::oneshot;
 
 use crate::actors::admission::Place;
 use crate::actors::supervision::inbox::Letter;
+use crate::guard::run::Returned;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Event, Ticket};
+use crate::key::event::{Ask, Event, FetchFailure, Fetched, Ticket};
 use crate::key::machine::KeyFacts;
 use crate::key::state::{RecordChange, Snapshot, StateChange};
 use crate::rotation::id::RotationId;
@@ -34,6 +35,15 @@ pub enum KeyMessage {
     },
     /// Something happened that nobody waits for.
     Happened(Event),
+    /// A fetch from the store ended.
+    Fetched {
+        /// Which one.
+        fetch: u64,
+        /// What the store answered.
+        answer: Result<Fetched, FetchFailure>,
+        /// When its thread comes back, if that is still busy with it.
+        still_running: Option<Returned>,
+    },
     /// A rotation begins and wants to know what the key has.
     Snapshot {
         /// A ticket of the key's.
@@ -85,6 +95,7 @@ impl Letter for KeyMessage {
         match self {
             Self::Ask { .. } | Self::Held(_) | Self::Inspect(_) => true,
             Self::Happened(_)
+            | Self::Fetched { .. }
             | Self::Snapshot { .. }
             | Self::Propose { .. }
             | Self::LookLater { .. }

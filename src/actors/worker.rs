@@ -238,14 +238,17 @@ impl WorkerPart {
             return;
         };
         let means = CallMeans { turn, slot, limit };
-        let plugins = Arc::clone(&self.plugins);
         let tell = Arc::clone(&self.tell);
-        actix::spawn(async move {
-            let end = call(plugins, callback, change, staging, means).await;
-            // Whoever waited for this call's turn has it now, and is to be known as ready first.
-            tokio::task::yield_now().await;
-            tell(WorkerMessage::Ended { step, attempt, end });
-        });
+        call(
+            &self.plugins,
+            callback,
+            change,
+            staging,
+            means,
+            move |end| {
+                tell(WorkerMessage::Ended { step, attempt, end });
+            },
+        );
     }
 
     fn tell(&self, message: WorkerMessage) {

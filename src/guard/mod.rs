@@ -7,6 +7,8 @@
 //!   of blocking threads;
 //! - [`threads`]: such a kind of threads, one [`threads::Slot`] a call;
 //! - [`run`]: one call under way, with what it answered and when it has really come back;
+//! - `clock`: what ends a call's time;
+//! - `desk`: one thread for blocking code, and how it is given its jobs;
 //! - [`fault`]: what may go wrong besides what the foreign code itself answers, and
 //!   [`fault::catch`] for short calls in place;
 //! - [`foreign`]: foreign values that are kept, and dropped where that may take its time;
@@ -15,6 +17,8 @@
 //! Never in here: what is run and why (stores and callbacks have rooms of their own), keys, and any
 //! import from the crate but of `secret`.
 
+mod clock;
+mod desk;
 pub mod fault;
 pub mod foreign;
 pub mod place;

@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::oneshot;
 
+use super::clock::Clock;
 use super::fault::Fault;
-use super::place::{Inside, Role, mark_plugin_thread};
-use super::run::{Ends, Fenced, Over, Run, begin, give};
+use super::place::{Inside, Role, enter, mark_plugin_thread};
+use super::run::{Ended, Fenced, Over, call};
 use super::threads::ThreadPool;
 
 /// How many threads the runtime of async stores and callbacks has.
@@ -43,7 +43,7 @@ impl Default for PluginThreads {
 /// [`Fault::Gone`].
 pub struct Plugins {
     runtime: Background,
-    clock: Background,
+    clock: Clock,
     stores: ThreadPool,
     callbacks: ThreadPool,
 }
@@ -56,12 +56,11 @@ impl Plugins {
     pub fn start(threads: PluginThreads) -> io::Result<Self> {
         // A clock of its own, on which no foreign code runs: async plug-ins that block all the
         // threads of their runtime would stop the clock that ends their time.
-        let clock = Background::start(
-            Builder::new_multi_thread()
-                .worker_threads(1)
-                .thread_name("keyward-clock")
-                .enable_time(),
-        )?;
+        let clock = Clock::start()?;
+        Self::with(&clock, threads).inspect_err(|_| clock.close())
+    }
+
+    fn with(clock: &Clock, threads: PluginThreads) -> io::Result<Self> {
         let runtime = Background::start(
             Builder::new_multi_thread()
                 .worker_threads(ASYNC_THREADS)
@@ -70,10 +69,10 @@ impl Plugins {
                 .enable_all(),
         )?;
         Ok(Self {
-            stores: ThreadPool::new(Role::Store, threads.stores, clock.handle.clone())?,
-            callbacks: ThreadPool::new(Role::Callback, threads.callbacks, clock.handle.clone())?,
+            stores: ThreadPool::new(Role::Store, threads.stores, clock.clone())?,
+            callbacks: ThreadPool::new(Role::Callback, threads.callbacks, clock.clone())?,
             runtime,
-            clock,
+            clock: clock.clone(),
         })
     }
 
@@ -91,33 +90,33 @@ impl Plugins {
     /// called there.
     ///
     /// When the limit passes, the outcome is [`Fault::TimedOut`] at once, and the future is dropped
-    /// at its next await, after which [`Run::returned`] ends. What comes back can be awaited on any
-    /// runtime; it starts by itself, and dropping it ends nothing.
+    /// at its next await, after which [`Ended::returned`] ends. `then` is told the outcome on the
+    /// thread that has it, which may be the one that keeps all limits: it must be quick.
     pub fn run_async<T, F>(
         &self,
         role: Role,
         make: impl FnOnce() -> F + Send + 'static,
         limit: Duration,
-    ) -> Run<T>
-    where
+        then: impl FnOnce(Ended<T>) + Send + 'static,
+    ) where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let (until_limit, limit_passed) = oneshot::channel::<()>();
-        let (run, Ends { answer, over }) = begin(&self.clock.handle, limit, until_limit);
+        let (answer, over, time) = call(then);
         let mut foreign = Foreign::new(role, make, over);
-        self.runtime.handle.spawn(async move {
-            let result = tokio::select! {
-                biased;
-                _ = limit_passed => None,
-                result = &mut foreign => Some(result),
-            };
-            foreign.fenced.clear();
-            if let Some(result) = result {
-                give(answer, result);
-            }
+        let task = self.runtime.handle.spawn(async move {
+            answer.give((&mut foreign).await);
+            drop(foreign);
         });
-        run
+        time.begin(&self.clock, limit, move || task.abort());
+    }
+
+    /// Runs the beginning of an async store on a thread for blocking ones, as the runtime would run
+    /// it: it must not block, and may use tokio.
+    pub fn begin_here<T>(&self, role: Role, foreign: impl FnOnce() -> T) -> T {
+        let _runtime = self.runtime.handle.enter();
+        let _entered = enter(Inside::Async(role));
+        foreign()
     }
 }
 
@@ -127,6 +126,7 @@ impl Plugins {
         self.stores.close();
         self.callbacks.close();
         self.runtime.close();
+        self.clock.close();
     }
 }
 

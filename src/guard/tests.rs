@@ -14,12 +14,12 @@ use tokio::sync::oneshot;
 use super::fault::Fault;
 use super::place::{MustNotBlock, Role, current_role, may_block, wait};
 use super::plugins::{ASYNC_THREADS, PluginThreads, Plugins};
-use super::run::Run;
+use super::run::{Ended, Returned};
 
-const LONG: Duration = Duration::from_secs(60);
-const SHORT: Duration = Duration::from_millis(20);
+pub(super) const LONG: Duration = Duration::from_secs(60);
+pub(super) const SHORT: Duration = Duration::from_millis(20);
 
-struct PanicsWhenDropped;
+pub(super) struct PanicsWhenDropped;
 
 impl Drop for PanicsWhenDropped {
     fn drop(&mut self) {
@@ -36,17 +36,65 @@ impl Drop for TellsItsDrop {
     }
 }
 
-fn plugins() -> Plugins {
+pub(super) fn plugins() -> Plugins {
     Plugins::start(PluginThreads::default()).expect("it starts")
 }
 
-fn waited<F: Future>(future: F) -> F::Output {
+pub(super) fn waited<F: Future>(future: F) -> F::Output {
     wait(future).expect("a test's thread may block")
 }
 
-fn code<T>(run: Run<T>) -> Result<T, &'static str> {
-    let outcome = waited(run.outcome).map_err(|fault| fault.code());
-    waited(run.returned);
+/// A call whose outcome a test waits for.
+pub(super) struct Run<T> {
+    ended: oneshot::Receiver<Ended<T>>,
+    returned: Option<Returned>,
+}
+
+type Then<T> = Box<dyn FnOnce(Ended<T>) + Send>;
+
+impl<T: Send + 'static> Run<T> {
+    pub(super) fn of(begin: impl FnOnce(Then<T>)) -> Self {
+        let (told, ended) = oneshot::channel();
+        begin(Box::new(move |ended| drop(told.send(ended))));
+        Self {
+            ended,
+            returned: None,
+        }
+    }
+
+    pub(super) fn outcome(&mut self) -> Result<T, Fault> {
+        let ended = waited(&mut self.ended).expect("every call is answered");
+        self.returned = Some(ended.returned);
+        ended.answer
+    }
+
+    /// Waits until it is told the outcome and the code has really come back.
+    pub(super) fn come_back(mut self) {
+        if self.returned.is_none() {
+            drop(self.outcome());
+        }
+        if let Some(returned) = self.returned {
+            waited(returned);
+        }
+    }
+}
+
+pub(super) fn run_async<T, F>(
+    plugins: &Plugins,
+    role: Role,
+    make: impl FnOnce() -> F + Send + 'static,
+    limit: Duration,
+) -> Run<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    Run::of(|then| plugins.run_async(role, make, limit, then))
+}
+
+pub(super) fn code<T: Send + 'static>(mut run: Run<T>) -> Result<T, &'static str> {
+    let outcome = run.outcome().map_err(|fault| fault.code());
+    run.come_back();
     outcome
 }
 
@@ -54,7 +102,8 @@ fn code<T>(run: Run<T>) -> Result<T, &'static str> {
 fn an_async_plugin_runs_on_keywards_own_runtime() {
     let plugins = plugins();
     let name = || thread::current().name().map(str::to_owned);
-    let run = plugins.run_async(
+    let run = run_async(
+        &plugins,
         Role::Store,
         move || {
             let made_on = name();
@@ -74,7 +123,8 @@ fn its_making_polls_and_drop_know_that_they_may_not_block_and_for_whom_they_run(
     let plugins = plugins();
     let (tell, told) = mpsc::channel();
     let place = || (may_block(), current_role());
-    let run = plugins.run_async(
+    let run = run_async(
+        &plugins,
         Role::Callback,
         move || {
             let made = place();
@@ -102,7 +152,7 @@ fn what_it_spawns_may_block_only_where_the_runtime_puts_blocking_code() {
         let blocking = tokio::task::spawn_blocking(|| wait(ready(7))).await.ok();
         (task, blocking)
     };
-    let run = plugins.run_async(Role::Store, make, LONG);
+    let run = run_async(&plugins, Role::Store, make, LONG);
     assert_eq!(code(run), Ok((Some(false), Some(Ok(7)))));
 }
 
@@ -117,9 +167,9 @@ fn it_is_dropped_when_its_limit_passes_inside_the_guard() {
             pending::<()>().await;
         }
     };
-    let run = plugins.run_async(Role::Callback, make, SHORT);
-    assert_eq!(waited(run.outcome), Err(Fault::TimedOut { limit: SHORT }));
-    waited(run.returned);
+    let mut run = run_async(&plugins, Role::Callback, make, SHORT);
+    assert_eq!(run.outcome(), Err(Fault::TimedOut { limit: SHORT }));
+    run.come_back();
     assert_eq!(told.try_recv(), Ok((false, Some(Role::Callback))));
 }
 
@@ -130,31 +180,38 @@ fn plugins_that_block_all_threads_of_the_runtime_do_not_stop_the_clock() {
         .map(|_| {
             let (go, gone) = mpsc::channel::<()>();
             let make = move || async move { gone.recv().is_ok() };
-            (go, plugins.run_async(Role::Store, make, SHORT))
+            (go, run_async(&plugins, Role::Store, make, SHORT))
         })
         .unzip();
-    let mut returned = Vec::new();
-    for run in runs {
-        assert_eq!(waited(run.outcome), Err(Fault::TimedOut { limit: SHORT }));
-        returned.push(run.returned);
+    let mut left = Vec::new();
+    for mut run in runs {
+        assert_eq!(run.outcome(), Err(Fault::TimedOut { limit: SHORT }));
+        left.push(run);
     }
     drop(gos);
-    returned.into_iter().for_each(waited);
+    left.into_iter().for_each(Run::come_back);
 }
 
 #[test]
 fn a_panic_anywhere_in_it_is_an_error() {
     let plugins = plugins();
-    let in_make = plugins.run_async(
+    let in_make = run_async(
+        &plugins,
         Role::Store,
         || -> std::future::Ready<()> { panic!("make") },
         LONG,
     );
     assert_eq!(code(in_make), Err("panicked"));
-    let in_poll = plugins.run_async(Role::Store, || async { panic_any(PanicsWhenDropped) }, LONG);
+    let in_poll = run_async(
+        &plugins,
+        Role::Store,
+        || async { panic_any(PanicsWhenDropped) },
+        LONG,
+    );
     let outcome: Result<(), _> = code(in_poll);
     assert_eq!(outcome, Err("panicked"));
-    let after_await = plugins.run_async(
+    let after_await = run_async(
+        &plugins,
         Role::Store,
         || async {
             tokio::task::yield_now().await;
@@ -165,7 +222,7 @@ fn a_panic_anywhere_in_it_is_an_error() {
     let outcome: Result<(), _> = code(after_await);
     assert_eq!(outcome, Err("panicked"));
     assert_eq!(
-        code(plugins.run_async(Role::Store, || ready(7), LONG)),
+        code(run_async(&plugins, Role::Store, || ready(7), LONG)),
         Ok(7)
     );
 }
@@ -183,7 +240,7 @@ fn a_panic_in_its_drop_is_passed_over() {
             })
         }
     };
-    let run = |make, limit| code(plugins.run_async(Role::Callback, make, limit));
+    let run = |make, limit| code(run_async(&plugins, Role::Callback, make, limit));
     assert_eq!(run(held(false, false), LONG), Ok(7));
     assert_eq!(run(held(true, false), SHORT), Err("timed_out"));
     assert_eq!(run(held(false, true), LONG), Err("panicked"));
@@ -194,7 +251,8 @@ fn dropping_the_run_ends_nothing() {
     let plugins = plugins();
     let (go, gone) = oneshot::channel::<()>();
     let (tell, told) = mpsc::channel();
-    drop(plugins.run_async(
+    drop(run_async(
+        &plugins,
         Role::Store,
         move || async move {
             let _ = tell.send(gone.await.is_ok());
@@ -207,15 +265,21 @@ fn dropping_the_run_ends_nothing() {
 }
 
 #[test]
-fn its_outcome_can_be_awaited_where_no_timer_is() {
-    let plugins = plugins();
-    let bare = Builder::new_current_thread().build().expect("a runtime");
-    let make = || async {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        7
+fn what_begins_on_a_thread_for_blocking_stores_may_use_tokio_and_must_not_block() {
+    let plugins = Arc::new(plugins());
+    let here = Arc::clone(&plugins);
+    let slot = plugins.store_threads().try_reserve().expect("a thread");
+    let begins = move || {
+        let begun = here.begin_here(Role::Store, || {
+            let tokio = tokio::runtime::Handle::try_current().is_ok();
+            (tokio, may_block(), current_role())
+        });
+        (begun, may_block())
     };
-    let run = plugins.run_async(Role::Store, make, LONG);
-    assert_eq!(bare.block_on(async move { run.await }), Ok(7));
+    assert_eq!(
+        code(Run::of(|then| slot.run(begins, LONG, then))),
+        Ok(((true, false, Some(Role::Store)), true))
+    );
 }
 
 #[test]
@@ -223,11 +287,11 @@ fn the_last_handle_may_be_dropped_in_an_async_task_of_a_program() {
     let bare = Builder::new_current_thread().build().expect("a runtime");
     let outcome = bare.block_on(async {
         let plugins = plugins();
-        let run = plugins.run_async(Role::Store, pending::<()>, LONG);
+        let run = run_async(&plugins, Role::Store, pending::<()>, LONG);
         drop(plugins);
-        run.await
+        run.ended.await.map(|ended| ended.answer)
     });
-    assert_eq!(outcome, Err(Fault::Gone));
+    assert_eq!(outcome, Ok(Err(Fault::Gone)));
 }
 
 #[test]
@@ -244,16 +308,14 @@ fn the_last_handle_may_be_dropped_by_a_plugin_itself() {
             let dropped = std::panic::catch_unwind(|| drop(gone.recv()));
             let _ = tell.send(dropped.is_ok());
         };
-        let returned = if blocking {
-            slot.run(last, LONG).returned
+        let run = if blocking {
+            Run::of(|then| slot.run(last, LONG, then))
         } else {
-            plugins
-                .run_async(Role::Callback, || async move { last() }, LONG)
-                .returned
+            run_async(&plugins, Role::Callback, || async move { last() }, LONG)
         };
         go.send(plugins).expect("the plug-in waits");
         assert_eq!(told.recv(), Ok(true));
-        waited(returned);
+        run.come_back();
     };
     dropped_by(true);
     dropped_by(false);
@@ -274,6 +336,6 @@ fn plugins_and_their_runs_can_be_shared_and_sent() {
     fn shared<T: Send + Sync>() {}
     fn sent<T: Send + Unpin>() {}
     shared::<Plugins>();
-    sent::<Run<std::cell::Cell<u8>>>();
+    sent::<Ended<std::cell::Cell<u8>>>();
     sent::<super::threads::Slot>();
 }

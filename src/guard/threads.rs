@@ -8,19 +8,17 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::mpsc::{Sender, channel};
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
+use super::clock::Clock;
+use super::desk::Thread;
 use super::fault::{Fault, dispose};
 use super::place::{Inside, Role};
-use super::run::{Ends, Fenced, Run, begin, give};
-
-type Job = Box<dyn FnOnce() + Send>;
+use super::run::{Ended, Fenced, call};
 
 /// The threads for one kind of blocking foreign code.
 pub struct ThreadPool {
@@ -30,19 +28,19 @@ pub struct ThreadPool {
 struct Shared {
     role: Role,
     bound: usize,
-    clock: Handle,
+    clock: Clock,
     places: Arc<Semaphore>,
     idle: Mutex<Idle>,
 }
 
 struct Idle {
     closed: bool,
-    threads: Vec<Sender<Job>>,
+    threads: Vec<Thread>,
 }
 
 impl ThreadPool {
     /// Threads for one kind of code; no more than `bound`, none of them started yet.
-    pub(super) fn new(role: Role, bound: usize, clock: Handle) -> io::Result<Self> {
+    pub(super) fn new(role: Role, bound: usize, clock: Clock) -> io::Result<Self> {
         if bound == 0 || bound > Semaphore::MAX_PERMITS {
             let text = format!("{bound} threads for blocking plug-ins; allow at least 1");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -103,7 +101,9 @@ impl ThreadPool {
         self.shared.places.close();
         let mut idle = self.shared.idle();
         idle.closed = true;
-        idle.threads.clear();
+        let ended = mem::take(&mut idle.threads);
+        drop(idle);
+        drop(ended);
     }
 }
 
@@ -122,7 +122,8 @@ impl Shared {
 /// A thread that waits for one call. Dropped unused, it is free again.
 pub struct Slot {
     shared: Arc<Shared>,
-    thread: Sender<Job>,
+    /// There until it is dropped.
+    thread: Option<Thread>,
     /// Given back after the thread is among the idle ones, so that there is never one too many.
     _place: OwnedSemaphorePermit,
 }
@@ -138,11 +139,11 @@ impl Slot {
         };
         let thread = match idle {
             Some(thread) => thread,
-            None => started(shared.role).map_err(|_| shared.no_thread())?,
+            None => Thread::start(shared.role).map_err(|_| shared.no_thread())?,
         };
         Ok(Self {
             shared: Arc::clone(shared),
-            thread,
+            thread: Some(thread),
             _place: place,
         })
     }
@@ -151,15 +152,18 @@ impl Slot {
     ///
     /// When the limit passes, the outcome is [`Fault::TimedOut`] and the code goes on: it cannot be
     /// stopped. Its thread is free again when it has returned, and only then does
-    /// [`Run::returned`] end. After a shutdown the code is not called.
+    /// [`Ended::returned`] end. After a shutdown the code is not called. `then` is told the outcome
+    /// on the thread that has it, which may be the one that keeps all limits: it must be quick.
     pub fn run<T: Send + 'static>(
         self,
         foreign: impl FnOnce() -> T + Send + 'static,
         limit: Duration,
-    ) -> Run<T> {
-        let (run, Ends { answer, over }) = begin(&self.shared.clock, limit, ());
+        then: impl FnOnce(Ended<T>) + Send + 'static,
+    ) {
+        let (answer, over, time) = call(then);
+        time.begin(&self.shared.clock, limit, || ());
         let mut fenced = Fenced::new(Inside::Blocking(self.shared.role), foreign, over);
-        let thread = self.thread.clone();
+        let desk = self.thread.as_ref().map(Thread::desk);
         let slot = self;
         let job = move || {
             let closed = slot.shared.idle().closed;
@@ -175,13 +179,13 @@ impl Slot {
                 drop(slot);
             } else {
                 drop(slot);
-                give(answer, result);
+                answer.give(result);
             }
             drop(fenced);
         };
-        // A thread lives as long as a sender of it, so this one is there.
-        let _ = thread.send(Box::new(job));
-        run
+        if let Some(desk) = desk {
+            desk.give(job);
+        }
     }
 }
 
@@ -189,22 +193,9 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut idle = self.shared.idle();
         if !idle.closed {
-            idle.threads.push(self.thread.clone());
+            idle.threads.extend(self.thread.take());
         }
     }
-}
-
-/// Starts a thread that does one job after the other until nobody can send it another one.
-fn started(role: Role) -> io::Result<Sender<Job>> {
-    let (sender, jobs) = channel::<Job>();
-    let name = match role {
-        Role::Store => "keyward-store",
-        Role::Callback => "keyward-callback",
-    };
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || jobs.into_iter().for_each(|job| job()))?;
-    Ok(sender)
 }
 
 #[cfg(test)]
@@ -212,19 +203,10 @@ mod tests {
     use super::*;
     use crate::guard::place::{current_role, may_block, wait};
     use crate::guard::plugins::{PluginThreads, Plugins};
+    use crate::guard::tests::{LONG, PanicsWhenDropped, Run, SHORT, waited};
     use std::panic::panic_any;
     use std::sync::mpsc;
-
-    const LONG: Duration = Duration::from_secs(60);
-    const SHORT: Duration = Duration::from_millis(20);
-
-    struct PanicsWhenDropped;
-
-    impl Drop for PanicsWhenDropped {
-        fn drop(&mut self) {
-            panic_any("a second panic");
-        }
-    }
+    use std::thread;
 
     fn plugins(stores: usize) -> Plugins {
         let threads = PluginThreads {
@@ -234,26 +216,28 @@ mod tests {
         Plugins::start(threads).expect("it starts")
     }
 
-    fn waited<F: Future>(future: F) -> F::Output {
-        wait(future).expect("a test's thread may block")
+    fn run<T: Send + 'static>(
+        slot: Slot,
+        foreign: impl FnOnce() -> T + Send + 'static,
+        limit: Duration,
+    ) -> Run<T> {
+        Run::of(|then| slot.run(foreign, limit, then))
     }
 
     #[test]
     fn blocking_code_answers_from_a_thread_where_it_may_block() {
         let plugins = plugins(1);
-        let run = |pool: &ThreadPool| {
+        let answer = |pool: &ThreadPool| {
             let slot = pool.try_reserve().expect("a thread is left");
-            waited(
-                slot.run(|| (current_role(), may_block(), wait(async { 7 })), LONG)
-                    .into_future(),
-            )
+            let place = || (current_role(), may_block(), wait(async { 7 }));
+            run(slot, place, LONG).outcome()
         };
         assert_eq!(
-            run(plugins.store_threads()),
+            answer(plugins.store_threads()),
             Ok((Some(Role::Store), true, Ok(7)))
         );
         assert_eq!(
-            run(plugins.callback_threads()),
+            answer(plugins.callback_threads()),
             Ok((Some(Role::Callback), true, Ok(7)))
         );
     }
@@ -264,8 +248,8 @@ mod tests {
         let pool = plugins.store_threads();
         let (go, gone) = mpsc::channel::<()>();
         let slot = pool.try_reserve().expect("a thread is left");
-        let run = slot.run(move || gone.recv(), SHORT);
-        assert_eq!(waited(run.outcome), Err(Fault::TimedOut { limit: SHORT }));
+        let mut run = run(slot, move || gone.recv(), SHORT);
+        assert_eq!(run.outcome(), Err(Fault::TimedOut { limit: SHORT }));
         assert_eq!(
             pool.try_reserve().err(),
             Some(Fault::NoThread { threads: 1 })
@@ -276,7 +260,7 @@ mod tests {
         }));
         assert!(!polled, "a thread that hangs was given away");
         go.send(()).expect("the function waits");
-        waited(run.returned);
+        run.come_back();
         assert!(waited(next).is_ok());
         assert!(pool.try_reserve().is_ok());
     }
@@ -291,12 +275,12 @@ mod tests {
             let slots = [pool.try_reserve(), pool.try_reserve()];
             assert!(pool.try_reserve().is_err());
             let runs = slots.map(|slot| {
-                slot.expect("a thread is left")
-                    .run(|| thread::current().id(), LONG)
+                let slot = slot.expect("a thread is left");
+                run(slot, || thread::current().id(), LONG)
             });
-            for run in runs {
-                seen.insert(waited(run.outcome).expect("it answers"));
-                waited(run.returned);
+            for mut run in runs {
+                seen.insert(run.outcome().expect("it answers"));
+                run.come_back();
             }
         }
         assert_eq!(seen.len(), 2);
@@ -334,10 +318,10 @@ mod tests {
         let pool = plugins.store_threads();
         for _ in 0..3 {
             let slot = pool.try_reserve().expect("a thread is left");
-            let run = slot.run(|| panic_any(PanicsWhenDropped), LONG);
-            let fault: Result<(), Fault> = waited(run.outcome);
+            let mut run = run(slot, || panic_any(PanicsWhenDropped), LONG);
+            let fault: Result<(), Fault> = run.outcome();
             assert_eq!(fault.map_err(|fault| fault.code()), Err("panicked"));
-            waited(run.returned);
+            run.come_back();
         }
     }
 
@@ -349,19 +333,14 @@ mod tests {
             .store_threads()
             .try_reserve()
             .expect("a thread is left");
-        let run = slot.run(
-            move || {
-                let _ = gone.recv();
-                PanicsWhenDropped
-            },
-            SHORT,
-        );
-        assert_eq!(
-            waited(run.outcome).err(),
-            Some(Fault::TimedOut { limit: SHORT })
-        );
+        let late = move || {
+            let _ = gone.recv();
+            PanicsWhenDropped
+        };
+        let mut run = run(slot, late, SHORT);
+        assert_eq!(run.outcome().err(), Some(Fault::TimedOut { limit: SHORT }));
         drop(go);
-        waited(run.returned);
+        run.come_back();
         assert!(plugins.store_threads().try_reserve().is_ok());
     }
 
@@ -371,23 +350,22 @@ mod tests {
         let pool = plugins.store_threads();
         let (go, gone) = mpsc::channel::<()>();
         let (begun, has_begun) = mpsc::channel();
-        let running = pool.try_reserve().expect("a thread is left").run(
-            move || {
-                let _ = begun.send(());
-                gone.recv()
-            },
-            LONG,
-        );
+        let slot = pool.try_reserve().expect("a thread is left");
+        let runs = move || {
+            let _ = begun.send(());
+            gone.recv()
+        };
+        let mut running = run(slot, runs, LONG);
         has_begun.recv().expect("it runs");
         let unused = pool.try_reserve().expect("a thread is left");
         let waiting = pool.reserve();
         drop(plugins);
         assert_eq!(waited(waiting).err(), Some(Fault::Gone));
-        let late = unused.run(|| 7, LONG);
-        assert_eq!(waited(late.outcome), Err(Fault::Gone));
-        waited(late.returned);
-        assert_eq!(waited(running.outcome), Err(Fault::Gone));
+        let mut late = run(unused, || 7, LONG);
+        assert_eq!(late.outcome(), Err(Fault::Gone));
+        late.come_back();
+        assert_eq!(running.outcome(), Err(Fault::Gone));
         drop(go);
-        waited(running.returned);
+        running.come_back();
     }
 }

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::actors::clock::Clock;
 use crate::actors::coordinator::{CoordinatorMeans, CoordinatorPart};
 use crate::actors::declare::{CoordinatorDoor, Declarer};
 use crate::actors::directory::Directory;
-use crate::actors::fetch::fetch;
+use crate::actors::fetch::Fetcher;
 use crate::actors::house::House;
 use crate::actors::journal_thread::JournalThread;
 use crate::actors::keeper::Keeper;
@@ -17,6 +19,7 @@ use crate::actors::supervision::seat::{Seat, Upbringing};
 use crate::actors::supervision::supervisor::Supervision;
 use crate::crypto::aead::AeadCryptoTool;
 use crate::crypto::crypto_tool::CryptoTool;
+use crate::guard::fault::{self, Fault};
 use crate::guard::place;
 use crate::guard::plugins::Plugins;
 use crate::journal::database::Database;
@@ -274,15 +277,14 @@ async fn open_off_thread(
     builder: KeysManagementBuilder,
     master: Option<SecretKeyValue>,
 ) -> Result<Opened, StartError> {
-    let (told, opened) = tokio::sync::oneshot::channel();
+    let (told, opened) = oneshot::channel();
     std::thread::Builder::new()
         .name("keyward-open".to_owned())
         .spawn(move || {
-            let opened = crate::guard::fault::catch(|| builder.open(master));
+            let opened = fault::catch(|| builder.open(master));
             drop(told.send(opened));
         })?;
-    let gone = |_| crate::guard::fault::Fault::Gone;
-    opened.await.map_err(gone)??
+    opened.await.map_err(|_| Fault::Gone)??
 }
 
 async fn master_key(
@@ -290,9 +292,10 @@ async fn master_key(
     store: Arc<dyn KeysStore>,
 ) -> Result<SecretKeyValue, StartError> {
     let request = StoreRequest::new("keyward.master");
-    let scrubber = Scrubber::new(Vec::new());
-    let end = fetch(plugins, store, request, MASTER_KEY_TIME_LIMIT, scrubber).await;
-    let keys = end.answer?;
+    let (told, ended) = oneshot::channel();
+    let fetcher = Fetcher::new(plugins, store, request, MASTER_KEY_TIME_LIMIT);
+    fetcher.fetch(Scrubber::default(), |end| drop(told.send(end.answer)));
+    let keys = ended.await.map_err(|_| Fault::Gone)??;
     if keys.is_pair() {
         let why = "it answered a pair; a master key is one value".to_owned();
         return Err(FetchFailure::Failed { why }.into());

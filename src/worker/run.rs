@@ -44,26 +44,32 @@ pub struct CallMeans {
     pub limit: Duration,
 }
 
-/// Calls a callback and waits for its end or its limit.
-pub async fn call(
-    plugins: Arc<Plugins>,
+/// Calls a callback. `told` is told its end or that its limit passed, on the thread that has it.
+pub fn call(
+    plugins: &Plugins,
     callback: Callback,
     change: KeyChange,
     staging: Arc<Staging>,
     means: CallMeans,
-) -> CallEnd {
+    told: impl FnOnce(CallEnd) + Send + 'static,
+) {
     let previous = change.key.previous_keys().ok().flatten();
     let pairs = [change.old_keys.clone(), change.new_keys.clone(), previous];
+    let ended = move |result, blocking| {
+        let staged = staging.close();
+        let values = pairs.iter().flatten();
+        let keys = values.flat_map(|pair| [pair.forward().clone(), pair.back().clone()]);
+        told(end(result, staged, blocking, &Scrubber::new(keys)));
+    };
     let CallMeans { turn, slot, limit } = means;
-    let (result, blocking) = match (callback.0, slot) {
+    match (callback.0, slot) {
         (Kind::Async(call), _) => {
             let run = async move || {
                 let result = call(change).await;
                 drop(turn);
                 result
             };
-            let outcome = plugins.run_async(Role::Callback, run, limit).outcome;
-            (outcome.await, false)
+            plugins.run_async(Role::Callback, run, limit, |run| ended(run.answer, false));
         }
         (Kind::Blocking(call), Some(slot)) => {
             let run = move || {
@@ -71,19 +77,10 @@ pub async fn call(
                 drop(turn);
                 result
             };
-            (slot.run(run, limit).outcome.await, true)
+            slot.run(run, limit, |run| ended(run.answer, true));
         }
-        (Kind::Blocking(_), None) => (Err(Fault::NoThread { threads: 0 }), true),
-    };
-    let staged = staging.close();
-    let values = pairs.iter().flatten();
-    let keys = values.flat_map(|pair| [pair.forward().clone(), pair.back().clone()]);
-    end(
-        result,
-        staged,
-        blocking,
-        &Scrubber::new(keys.collect::<Vec<_>>()),
-    )
+        (Kind::Blocking(_), None) => ended(Err(Fault::NoThread { threads: 0 }), true),
+    }
 }
 
 fn end(

@@ -8,10 +8,12 @@ use std::time::Duration;
 use keyward::guard::fault::Fault;
 use keyward::guard::place::Role;
 use keyward::guard::plugins::{PluginThreads, Plugins};
+use keyward::guard::run::Ended;
 use keyward::secret::scrub::Scrubber;
 use keyward::store::closure::IntoStore;
 use keyward::store::keys_store::{Fetched, Fetching, StoreRequest};
 use keyward::{CommandStore, EnvStore, FileStore, KeysStore, StoreError};
+use tokio::sync::oneshot;
 
 use crate::canary::{OLD_FORWARD, PRINTED, TOLD};
 use crate::errors::Seen;
@@ -77,19 +79,28 @@ async fn faults(seen: &mut Seen) {
         held.pass_blocking();
         TOLD
     };
-    let run = slot.run(waits, SHORT);
-    seen.refused("TimedOut", run.outcome.await);
+    let (then, run) = ended();
+    slot.run(waits, SHORT, then);
+    let run = run.await.expect("every call is answered");
+    seen.refused("TimedOut", run.answer);
     let none = plugins.store_threads().try_reserve();
     seen.refused::<_, Fault>("NoThread", none.map(drop));
     gate.open();
     run.returned.await;
     let panics = async || -> &'static str { panic!("a plug-in panics with {TOLD}") };
-    let run = plugins.run_async(Role::Store, panics, long);
-    let fault = run.outcome.await.expect_err("it panics");
+    let (then, run) = ended();
+    plugins.run_async(Role::Store, panics, long, then);
+    let run = run.await.expect("every call is answered");
+    let fault = run.answer.expect_err("it panics");
     let knows = Scrubber::new([TOLD.into()]);
     seen.said.add(&fault.described(&knows));
     seen.real("Panicked", fault);
     plugins.close();
     let gone = plugins.store_threads().try_reserve();
     seen.refused("Gone", gone.map(drop));
+}
+
+fn ended<T: Send + 'static>() -> (impl FnOnce(Ended<T>) + Send, oneshot::Receiver<Ended<T>>) {
+    let (told, ended) = oneshot::channel();
+    (move |end| drop(told.send(end)), ended)
 }

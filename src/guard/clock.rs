@@ -1,0 +1,238 @@
+//! The clock that ends the time of foreign code: one thread on which no foreign code runs, so that
+//! plug-ins that block every other thread do not stop it.
+//!
+//! Nearly every call ends before its limit. Neither its beginning nor its end wakes this thread,
+//! which sleeps until the limit of some call, past or not, and looks again then.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What is done at a limit. It is told whether the limit passed; if not, all is shut down.
+type AtLimit = Box<dyn FnOnce(bool) + Send>;
+
+/// When a limit passes; the number tells those of one moment apart.
+type Due = (Instant, u64);
+
+/// A handle on the clock; a clone is the same clock.
+#[derive(Clone)]
+pub(super) struct Clock {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    limits: Mutex<Limits>,
+    sooner: Condvar,
+}
+
+#[derive(Default)]
+struct Limits {
+    closed: bool,
+    next: u64,
+    due: BTreeMap<Due, AtLimit>,
+    /// Until when the thread sleeps; none while it waits to be woken.
+    sleeps_until: Option<Instant>,
+}
+
+impl Clock {
+    /// Starts the clock's thread.
+    ///
+    /// # Errors
+    /// The system refuses it.
+    pub(super) fn start() -> io::Result<Self> {
+        let shared = Arc::<Shared>::default();
+        let of_thread = Arc::clone(&shared);
+        thread::Builder::new()
+            .name("keyward-clock".to_owned())
+            .spawn(move || of_thread.run())?;
+        Ok(Self { shared })
+    }
+
+    /// Does something when the limit has passed, or when all is shut down, unless what comes back is
+    /// dropped before.
+    pub(super) fn limit(
+        &self,
+        limit: Duration,
+        at_limit: impl FnOnce(bool) + Send + 'static,
+    ) -> Limit {
+        let mut limits = self.shared.limits();
+        if limits.closed {
+            drop(limits);
+            at_limit(false);
+            return self.none();
+        }
+        // One beyond the end of time never passes, but ends with a shutdown as every other.
+        let now = Instant::now();
+        let end = now.checked_add(limit).or_else(|| now.checked_add(AGES));
+        let due = (end.unwrap_or(now), limits.next);
+        limits.next += 1;
+        limits.due.insert(due, Box::new(at_limit));
+        if limits.sleeps_until.is_none_or(|until| due.0 < until) {
+            // Not to be woken for each of the next ones as well, until the thread has seen this one.
+            limits.sleeps_until = Some(due.0);
+            self.shared.sooner.notify_one();
+        }
+        Limit {
+            shared: Arc::clone(&self.shared),
+            due: Some(due),
+        }
+    }
+
+    /// Ends the clock: every limit that has not passed is told so, and so is every later one at once.
+    pub(super) fn close(&self) {
+        let mut limits = self.shared.limits();
+        limits.closed = true;
+        let left = std::mem::take(&mut limits.due);
+        drop(limits);
+        self.shared.sooner.notify_one();
+        for at_limit in left.into_values() {
+            at_limit(false);
+        }
+    }
+
+    fn none(&self) -> Limit {
+        Limit {
+            shared: Arc::clone(&self.shared),
+            due: None,
+        }
+    }
+}
+
+/// What a limit is that never passes.
+const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
+impl Shared {
+    fn limits(&self) -> MutexGuard<'_, Limits> {
+        // Nothing foreign runs under this lock.
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        let mut limits = self.limits();
+        while !limits.closed {
+            let now = Instant::now();
+            let first = limits.due.first_entry();
+            if let Some(passed) = first.filter(|first| first.key().0 <= now) {
+                let at_limit = passed.remove();
+                drop(limits);
+                at_limit(true);
+                limits = self.limits();
+                continue;
+            }
+            let until = limits.due.first_key_value().map(|((end, _), _)| *end);
+            limits.sleeps_until = until;
+            limits = match until {
+                Some(until) => {
+                    let left = until.saturating_duration_since(now);
+                    let woken = self.sooner.wait_timeout(limits, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self
+                    .sooner
+                    .wait(limits)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+/// A limit that has begun. Dropping it ends it.
+pub(super) struct Limit {
+    shared: Arc<Shared>,
+    due: Option<Due>,
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        if let Some(due) = self.due.take() {
+            // What belonged to it is dropped without the lock.
+            let ended = self.shared.limits().due.remove(&due);
+            drop(ended);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(600);
+    const SHORT: Duration = Duration::from_millis(5);
+
+    #[test]
+    fn limits_pass_in_their_order_and_a_sooner_one_is_not_kept_waiting() {
+        let clock = Clock::start().expect("it starts");
+        let (told, passed) = channel();
+        let limit = |after: Duration, name: &'static str| {
+            let told = told.clone();
+            clock.limit(after, move |passed| {
+                told.send((name, passed)).expect("heard")
+            })
+        };
+        let _long = limit(LONG, "long");
+        let _later = limit(4 * SHORT, "later");
+        let _sooner = limit(SHORT, "sooner");
+        assert_eq!(passed.recv(), Ok(("sooner", true)));
+        assert_eq!(passed.recv(), Ok(("later", true)));
+        clock.close();
+        assert_eq!(passed.recv(), Ok(("long", false)));
+    }
+
+    #[test]
+    fn a_limit_is_kept_while_the_clock_sleeps_until_a_much_later_one() {
+        let clock = Clock::start().expect("it starts");
+        let (told, passed) = channel();
+        let _long = clock.limit(LONG, drop);
+        for no in 0..10 {
+            let told = told.clone();
+            let _limit = clock.limit(SHORT, move |_| told.send(no).expect("heard"));
+            assert_eq!(passed.recv(), Ok(no));
+        }
+        clock.close();
+    }
+
+    #[test]
+    fn its_thread_has_gone_after_the_end() {
+        let clock = Clock::start().expect("it starts");
+        let of_thread = Arc::downgrade(&clock.shared);
+        drop(clock.limit(LONG, drop));
+        clock.close();
+        drop(clock);
+        while of_thread.strong_count() > 0 {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn one_that_is_dropped_never_passes_and_what_belonged_to_it_is_gone() {
+        let clock = Clock::start().expect("it starts");
+        let (told, passed) = channel::<bool>();
+        drop(clock.limit(SHORT, move |passed| told.send(passed).expect("heard")));
+        assert!(passed.recv().is_err());
+    }
+
+    #[test]
+    fn after_the_end_every_limit_is_told_at_once_that_all_is_shut_down() {
+        let clock = Clock::start().expect("it starts");
+        clock.close();
+        let (told, passed) = channel();
+        let _limit = clock.limit(LONG, move |passed| told.send(passed).expect("heard"));
+        assert_eq!(passed.try_recv(), Ok(false));
+    }
+
+    #[test]
+    fn a_limit_beyond_the_end_of_time_is_one() {
+        let clock = Clock::start().expect("it starts");
+        let (told, passed) = channel();
+        let _limit = clock.limit(Duration::MAX, move |passed| {
+            told.send(passed).expect("heard")
+        });
+        clock.close();
+        assert_eq!(passed.recv(), Ok(false));
+    }
+}
