@@ -10,6 +10,7 @@ use keyward::SecretKeyDefinition;
 
 use crate::Outcome;
 use crate::bare::{self, Get};
+use crate::cores::Cores;
 use crate::manager;
 use crate::measure::{Bench, Rounds, Target, a_second, micros_each};
 
@@ -25,6 +26,12 @@ const IN_FLIGHT: u32 = 64;
 
 /// Measures these rows.
 pub fn run(bench: &mut Bench) -> Outcome<()> {
+    let cores = Cores::of_this_thread()?;
+    cores.stay_on_first()?;
+    bench.note(
+        "held gets: the actors stay on one core; who asks one by one is on the same, which is where \
+         a wake-up hides least, and those with 64 in flight are on another",
+    );
     let keys = manager::start(&bench.folder("gets"))?;
     let blocking = keys.blocking();
     blocking.define_key(SecretKeyDefinition::round_trip("held", || "a value"))?;
@@ -68,6 +75,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
             Ok(())
         }
     };
+    cores.stay_on_last()?;
     bench.compare(
         MANY,
         Target::AtLeast(0.8),
@@ -76,6 +84,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
         || at_once(&asker, each, bare_client),
     )?;
 
+    cores.stay_on_first()?;
     let plain = held.blocking();
     bench.compare(
         PLAIN,

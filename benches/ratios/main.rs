@@ -16,6 +16,7 @@
 //! ```
 
 mod bare;
+mod cores;
 mod disk;
 mod forward;
 mod gets;
