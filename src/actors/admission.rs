@@ -1,5 +1,6 @@
 //! Admission up to a bound: mailboxes are no bounds, so whoever asks takes a place first.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,20 +27,26 @@ impl Places {
 
     /// Takes a place, if one is free. It is free again when the place is dropped.
     pub fn take(self: &Arc<Self>) -> Option<Place> {
+        self.has_taken().then(|| Place(Arc::clone(self)))
+    }
+
+    /// Takes a place, if one is free, for somebody who stays here as long.
+    pub fn lend(&self) -> Option<Place<&Self>> {
+        self.has_taken().then(|| Place(self))
+    }
+
+    fn has_taken(&self) -> bool {
         let more = |taken| (taken < self.bound).then_some(taken + 1);
         let order = Ordering::SeqCst;
-        self.taken
-            .fetch_update(order, order, more)
-            .ok()
-            .map(|_| Place(Arc::clone(self)))
+        self.taken.fetch_update(order, order, more).is_ok()
     }
 }
 
 /// A place that is taken.
 #[derive(Debug)]
-pub struct Place(Arc<Places>);
+pub struct Place<P: Deref<Target = Places> = Arc<Places>>(P);
 
-impl Drop for Place {
+impl<P: Deref<Target = Places>> Drop for Place<P> {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, Ordering::SeqCst);
     }
@@ -54,7 +61,15 @@ mod tests {
         let places = Places::new(1);
         let place = places.take();
         assert!(place.is_some());
-        assert!(places.take().is_none());
+        for _ in 0..3 {
+            assert!(places.take().is_none() && places.lend().is_none());
+        }
+        drop(place);
+        let place = places.lend();
+        assert!(place.is_some());
+        for _ in 0..3 {
+            assert!(places.take().is_none() && places.lend().is_none());
+        }
         drop(place);
         assert!(places.take().is_some());
     }

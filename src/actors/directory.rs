@@ -10,6 +10,7 @@ use crate::actors::admission::{Place, Places};
 use crate::actors::clock::Clock;
 use crate::actors::key::KeyPart;
 use crate::actors::key_message::KeyMessage;
+use crate::actors::supervision::inbox::Full;
 use crate::actors::supervision::seat::Seat;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::Answer;
@@ -18,7 +19,7 @@ use crate::key::event::{Ask, Asker, Event, Request, Ticket};
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::name::KeyName;
 
-/// How many messages more than requests may lie in a key's mailbox: those of askers that are gone.
+/// How many messages more than requests may lie in a key's inbox: those of askers that are gone.
 const MAX_MAIL: usize = 1_024;
 
 /// How many requests of callbacks' handles a key admits at once.
@@ -31,7 +32,6 @@ pub struct KeyEntry {
     seat: Arc<Seat<KeyPart>>,
     places: Arc<Places>,
     for_store: Arc<Places>,
-    mail: Arc<Places>,
     of_handles: Arc<Places>,
     tickets: AtomicU64,
     clock: Clock,
@@ -73,10 +73,10 @@ impl KeyEntry {
             return Err(self.gone());
         }
         let _for_store = match self.needs_store(&request) {
-            true => Some(self.take(&self.for_store)?),
+            true => Some(self.lend(&self.for_store)?),
             false => None,
         };
-        let _place = self.take(&self.places)?;
+        let _place = self.lend(&self.places)?;
         self.send(request, asker).await
     }
 
@@ -88,11 +88,13 @@ impl KeyEntry {
         }
     }
 
-    fn take(&self, places: &Arc<Places>) -> Result<Place, KeyError> {
-        places.take().ok_or_else(|| KeyError::Busy {
-            key: self.name.clone(),
-            bound: places.bound(),
-        })
+    fn lend<'a>(&self, places: &'a Places) -> Result<Place<&'a Places>, KeyError> {
+        places.lend().ok_or_else(|| self.busy(places.bound()))
+    }
+
+    fn busy(&self, bound: usize) -> KeyError {
+        let key = self.name.clone();
+        KeyError::Busy { key, bound }
     }
 
     /// Asks the key on behalf of a callback's handle, which has a place of its own, and goes on being
@@ -105,12 +107,11 @@ impl KeyEntry {
         request: Request,
         asker: Asker,
     ) -> Result<Answer, KeyError> {
-        let _place = self.take(&self.of_handles)?;
+        let _place = self.lend(&self.of_handles)?;
         self.send(request, asker).await
     }
 
     async fn send(&self, request: Request, asker: Asker) -> Result<Answer, KeyError> {
-        let mail = self.take(&self.mail)?;
         let (reply, answer) = oneshot::channel();
         let ticket = self.ticket();
         let deadline = self.clock.now().after(self.behaviour.request_time_limit);
@@ -120,7 +121,9 @@ impl KeyEntry {
             request,
             deadline,
         };
-        self.seat.post(KeyMessage::Ask { ask, reply, mail });
+        let bound = self.behaviour.max_requests.saturating_add(MAX_MAIL);
+        let asked = self.seat.ask(KeyMessage::Ask { ask, reply }, bound);
+        asked.map_err(|Full| self.busy(bound))?;
         let mut asking = Asking {
             seat: &self.seat,
             ticket: Some(ticket),
@@ -177,7 +180,6 @@ impl Directory {
             name,
             places: Places::new(behaviour.max_requests),
             for_store: Places::new(behaviour.max_waiting_for_store()),
-            mail: Places::new(behaviour.max_requests + MAX_MAIL),
             of_handles: Places::new(MAX_OF_HANDLES),
             behaviour: Arc::new(behaviour),
             seat,
@@ -198,12 +200,17 @@ impl Directory {
     /// # Errors
     /// `invalid_name`, `key_not_defined`.
     pub fn find(&self, name: &str) -> Result<Arc<KeyEntry>, KeyError> {
-        let key = KeyName::new(name)?;
-        self.get(&key).ok_or(KeyError::NotDefined { key })
+        match self.get(name) {
+            Some(entry) => Ok(entry),
+            None => {
+                let key = KeyName::new(name)?;
+                Err(KeyError::NotDefined { key })
+            }
+        }
     }
 
     /// A key, if it is defined.
-    pub fn get(&self, key: &KeyName) -> Option<Arc<KeyEntry>> {
+    pub fn get(&self, key: &str) -> Option<Arc<KeyEntry>> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         entries.get(key).cloned()
     }

@@ -12,14 +12,14 @@ use crate::actors::clock::Clock;
 use crate::actors::fetch::{FetchEnd, Fetcher};
 use crate::actors::journal_thread::JournalThread;
 use crate::actors::key_message::{KeyMessage, Proposed};
+use crate::actors::replies::Replies;
 use crate::actors::supervision::life::{Life, Part, Then, later};
 use crate::actors::supervision::seat::Seat;
 use crate::guard::plugins::Plugins;
 use crate::guard::run::Returned;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::key::definition::KeyBehaviour;
-use crate::key::effect::{Answer, KeyEffect};
-use crate::key::error::KeyError;
+use crate::key::effect::KeyEffect;
 use crate::key::event::{Event, Fetched, HalfPrints, Ticket};
 use crate::key::machine::KeyMachine;
 use crate::key::name::KeyName;
@@ -64,7 +64,7 @@ pub struct KeyPart {
     means: KeyMeans,
     fetcher: Arc<Fetcher>,
     seat: Arc<Seat<KeyPart>>,
-    replies: HashMap<Ticket, oneshot::Sender<Result<Answer, KeyError>>>,
+    replies: Replies,
     snapshots: HashMap<Ticket, oneshot::Sender<Snapshot>>,
     proposals: HashMap<Ticket, oneshot::Sender<Proposed>>,
     /// The keys of the rotations that hold some, which no text may show.
@@ -72,7 +72,8 @@ pub struct KeyPart {
     /// What is still to be performed, also by a successor.
     effects: VecDeque<KeyEffect>,
     step: Step,
-    timer: Option<Time>,
+    /// Whether somebody is told when the first of those who wait is due.
+    timer: bool,
 }
 
 /// Whether a life ended in the middle of a step of the machine.
@@ -87,16 +88,18 @@ impl Part for KeyPart {
     type Message = KeyMessage;
 
     fn begin(&mut self, ctx: &mut Ctx) {
-        self.timer = None;
+        self.timer = false;
         match std::mem::replace(&mut self.step, Step::Done) {
             Step::Done => {}
             Step::OfRequest => {
                 // Whoever waits is told by the end of the channel, and asks again.
                 self.machine.forget_requests();
                 self.replies.clear();
+                self.effects.clear();
             }
             Step::OfRotation(before) => {
                 let (machine, event) = *before;
+                self.effects.clear();
                 self.machine = machine;
                 self.step(event, ctx);
             }
@@ -107,16 +110,16 @@ impl Part for KeyPart {
 
     fn handle(&mut self, message: KeyMessage, ctx: &mut Ctx) -> Then {
         match message {
-            KeyMessage::Ask { ask, reply, mail } => {
-                drop(mail);
+            KeyMessage::Ask { ask, reply } => {
                 if !reply.is_closed() {
-                    self.replies.insert(ask.ticket, reply);
+                    self.replies.asks(ask.ticket, reply);
                     self.step(Event::Asked(ask), ctx);
+                    self.replies.wait();
                 }
             }
             KeyMessage::Happened(event) => {
                 if let Event::Gone { ticket } = event {
-                    self.replies.remove(&ticket);
+                    drop(self.replies.take(ticket));
                 }
                 if let Event::Withdraw { ticket } = event {
                     self.proposals.remove(&ticket);
@@ -197,13 +200,13 @@ impl KeyPart {
             means,
             fetcher,
             seat,
-            replies: HashMap::new(),
+            replies: Replies::default(),
             snapshots: HashMap::new(),
             proposals: HashMap::new(),
             known: HashMap::new(),
             effects: VecDeque::new(),
             step: Step::Done,
-            timer: None,
+            timer: false,
         }
     }
 
@@ -213,8 +216,8 @@ impl KeyPart {
         } else {
             Step::OfRequest
         };
-        let effects = self.machine.step(event, self.means.clock.now());
-        self.effects.extend(effects);
+        let now = self.means.clock.now();
+        self.machine.step_into(event, now, &mut self.effects);
         self.step = Step::Done;
         self.perform_all(ctx);
         self.set_timer(ctx);
@@ -239,18 +242,19 @@ impl KeyPart {
     }
 
     fn set_timer(&mut self, ctx: &mut Ctx) {
+        // All requests of a key have the same limit: who comes later is not due before.
+        if self.timer {
+            return;
+        }
         let Some(due) = self.machine.next_deadline() else {
             return;
         };
-        if self.timer.is_some_and(|timer| timer <= due) {
-            return;
-        }
-        self.timer = Some(due);
+        self.timer = true;
         later(
             ctx,
             self.means.clock.now().until(due),
             |part: &mut Self, ctx| {
-                part.timer = None;
+                part.timer = false;
                 part.step(Event::Tick, ctx);
             },
         );
@@ -266,7 +270,7 @@ impl KeyPart {
             KeyEffect::Write { ticket, change } => self.write(ticket, change),
             KeyEffect::WriteLater => self.post_later(KeyMessage::Happened(Event::WriteAgain)),
             KeyEffect::Answer { ticket, answer } => {
-                if let Some(reply) = self.replies.remove(&ticket) {
+                if let Some(reply) = self.replies.take(ticket) {
                     drop(reply.send(answer));
                 }
             }

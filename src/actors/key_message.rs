@@ -2,7 +2,6 @@
 
 use tokio::sync::oneshot;
 
-use crate::actors::admission::Place;
 use crate::actors::supervision::inbox::Letter;
 use crate::guard::run::Returned;
 use crate::key::effect::Answer;
@@ -12,6 +11,9 @@ use crate::key::machine::KeyFacts;
 use crate::key::state::{RecordChange, Snapshot, StateChange};
 use crate::rotation::id::RotationId;
 use crate::secret::value::SecretKeyPair;
+
+/// Where the answer to a request goes.
+pub type Reply = oneshot::Sender<Result<Answer, KeyError>>;
 
 /// What a proposal comes to.
 #[derive(Debug)]
@@ -29,9 +31,7 @@ pub enum KeyMessage {
         /// What.
         ask: Ask,
         /// Whom to answer.
-        reply: oneshot::Sender<Result<Answer, KeyError>>,
-        /// Its place in the inbox.
-        mail: Place,
+        reply: Reply,
     },
     /// Something happened that nobody waits for.
     Happened(Event),

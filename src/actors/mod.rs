@@ -24,5 +24,6 @@ mod notice;
 pub mod overview;
 mod perform;
 mod ready;
+mod replies;
 pub mod supervision;
 pub mod worker;

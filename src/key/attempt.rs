@@ -1,6 +1,8 @@
 //! What one try to serve a request comes to, given the state, what its load found and what the
 //! fetch that it waited for answered. Nothing is changed here.
 
+use std::borrow::Cow;
+
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::{FetchFailure, Fetched, Request};
@@ -13,14 +15,24 @@ use crate::secret::value::InvalidKey;
 /// What the store answered to a fetch.
 pub type FetchAnswer = Result<Fetched, FetchFailure>;
 
+/// What a request that succeeds makes of the state.
+pub enum After {
+    /// Nothing.
+    Same,
+    /// The last flow is this one; what is held stays.
+    Flow(SecretKeyFlow),
+    /// It is this.
+    State(KeyState),
+}
+
 /// What one try to serve a request comes to.
 pub enum Attempt {
-    /// It succeeds: the answer, and the state after it.
+    /// It succeeds.
     Done {
         /// What the asker gets.
         answer: Answer,
         /// The state after it.
-        state: KeyState,
+        after: After,
     },
     /// It must write this record first.
     Write(StateRecord),
@@ -53,7 +65,7 @@ impl KeyMachine {
                     value: fetched.keys.to_pair().forward().clone(),
                     flow: SecretKeyFlow::Default,
                 },
-                state: self.state().clone(),
+                after: After::Same,
             },
         }
     }
@@ -64,7 +76,7 @@ impl KeyMachine {
         loaded: Option<&Loaded>,
         fetched: Option<&FetchAnswer>,
     ) -> Attempt {
-        let mut state = self.state().clone();
+        let mut state = Cow::Borrowed(self.state());
         let mut has_loaded = false;
         let flow = match flow {
             Some(flow) => flow,
@@ -83,7 +95,7 @@ impl KeyMachine {
             }
         };
         if flow == SecretKeyFlow::ForwardPath {
-            return self.answer_of_store(fetched, flow, state);
+            return self.answer_of_store(fetched, flow);
         }
         let worth_loading = self.state().flow.is_none() || !self.behaviour().keep_in_cache;
         if state.held.is_none()
@@ -94,46 +106,45 @@ impl KeyMachine {
         {
             return attempt;
         }
-        let Some(held) = state.held.clone() else {
-            return self.answer_of_store(fetched, flow, state);
+        let Some(held) = &state.held else {
+            return self.answer_of_store(fetched, flow);
         };
-        if held.superseded || !self.behaviour().keep_in_cache {
-            state.held = None;
-        }
-        state.flow = Some(flow);
         let value = held.pair.back().clone();
+        let drops = held.superseded || !self.behaviour().keep_in_cache;
+        let after = match state {
+            Cow::Borrowed(_) if !drops => After::Flow(flow),
+            Cow::Borrowed(_) | Cow::Owned(_) => {
+                let held = state.into_owned().held.filter(|_| !drops);
+                let flow = Some(flow);
+                After::State(KeyState { flow, held })
+            }
+        };
         Attempt::Done {
             answer: Answer::Key { value, flow },
-            state,
+            after,
         }
     }
 
-    fn load(&self, state: &mut KeyState, loaded: Option<&Loaded>) -> Result<(), Attempt> {
-        let key = self.name().clone();
+    fn load(&self, state: &mut Cow<'_, KeyState>, loaded: Option<&Loaded>) -> Result<(), Attempt> {
         match loaded {
             None => Err(Attempt::Load),
             Some(Loaded::Absent) => Ok(()),
             Some(Loaded::Record(record)) => {
-                state.load(record);
+                state.to_mut().load(record);
                 Ok(())
             }
             Some(Loaded::Unreadable { why }) => {
-                let why = why.clone();
+                let (key, why) = (self.name().clone(), why.clone());
                 Err(Attempt::Fail(KeyError::StateUnreadable { key, why }))
             }
             Some(Loaded::Unavailable { why }) => {
-                let why = why.clone();
+                let (key, why) = (self.name().clone(), why.clone());
                 Err(Attempt::Fail(KeyError::RepoUnavailable { key, why }))
             }
         }
     }
 
-    fn answer_of_store(
-        &self,
-        fetched: Option<&FetchAnswer>,
-        flow: SecretKeyFlow,
-        mut state: KeyState,
-    ) -> Attempt {
+    fn answer_of_store(&self, fetched: Option<&FetchAnswer>, flow: SecretKeyFlow) -> Attempt {
         let pair = match self.store_answer(fetched) {
             Err(attempt) => return attempt,
             Ok(fetched) => fetched.keys.to_pair(),
@@ -143,16 +154,17 @@ impl KeyMachine {
             SecretKeyFlow::BackPath => pair.back(),
         };
         let value = half.clone();
-        state.flow = Some(flow);
-        state.held = self.behaviour().keep_in_cache.then(|| Held::fresh(pair));
+        let state = KeyState {
+            flow: Some(flow),
+            held: self.behaviour().keep_in_cache.then(|| Held::fresh(pair)),
+        };
         Attempt::Done {
             answer: Answer::Key { value, flow },
-            state,
+            after: After::State(state),
         }
     }
 
     fn store_answer<'a>(&self, fetched: Option<&'a FetchAnswer>) -> Result<&'a Fetched, Attempt> {
-        let key = self.name().clone();
         let invalid = |why| {
             Err(Attempt::Fail(KeyError::InvalidKey {
                 key: self.name().clone(),
@@ -162,7 +174,7 @@ impl KeyMachine {
         match fetched {
             None => Err(Attempt::Fetch),
             Some(Err(FetchFailure::Failed { why })) => {
-                let why = why.clone();
+                let (key, why) = (self.name().clone(), why.clone());
                 Err(Attempt::Fail(KeyError::StoreFailed { key, why }))
             }
             Some(Err(FetchFailure::Invalid(why))) => invalid(*why),
@@ -187,7 +199,7 @@ impl KeyMachine {
         let Some(mut record) = self.state().record() else {
             return Attempt::Done {
                 answer: Answer::Saved,
-                state: self.state().clone(),
+                after: After::Same,
             };
         };
         if record.flow == SecretKeyFlow::ForwardPath && record.key.is_none() {
@@ -217,7 +229,7 @@ impl KeyMachine {
         };
         Attempt::Done {
             answer: Answer::Staged { asked },
-            state: self.state().clone(),
+            after: After::Same,
         }
     }
 }

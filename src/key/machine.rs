@@ -1,9 +1,9 @@
 //! The machine of one key: `step(event, now)` answers the effects, in order. This file serves the
 //! askers; `attempt` decides what each gets, `proposal` lets rotations change the state.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
-use crate::key::attempt::{Attempt, FetchAnswer};
+use crate::key::attempt::{After, Attempt, FetchAnswer};
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::{Answer, KeyEffect};
 use crate::key::error::KeyError;
@@ -123,29 +123,35 @@ impl KeyMachine {
 
     /// Takes one event in; answers what is to be done, in order.
     pub fn step(&mut self, event: Event, now: Time) -> Vec<KeyEffect> {
-        let mut effects = Vec::new();
+        let mut effects = VecDeque::new();
+        self.step_into(event, now, &mut effects);
+        effects.into()
+    }
+
+    /// As [`step`](Self::step), with the list of what is to be done, to which more is added.
+    pub fn step_into(&mut self, event: Event, now: Time, effects: &mut VecDeque<KeyEffect>) {
         match event {
-            Event::Asked(ask) => self.asked(ask, &mut effects),
+            Event::Asked(ask) => self.asked(ask, effects),
             Event::Gone { ticket } => drop(self.waiting.take(ticket)),
             Event::Fetched {
                 fetch,
                 answer,
                 still_running,
-            } => self.fetched(fetch, answer, still_running, &mut effects),
+            } => self.fetched(fetch, answer, still_running, effects),
             Event::Returned => self.store_hangs = false,
-            Event::Loaded { ticket, found } => self.loaded(ticket, found, &mut effects),
-            Event::Looked { ticket, found } => self.looked(ticket, found, &mut effects),
+            Event::Loaded { ticket, found } => self.loaded(ticket, found, effects),
+            Event::Looked { ticket, found } => self.looked(ticket, found, effects),
             Event::Saved {
                 ticket,
                 change,
                 result,
-            } => self.saved(ticket, change, result, &mut effects),
-            Event::WriteAgain => self.write_again(&mut effects),
+            } => self.saved(ticket, change, result, effects),
+            Event::WriteAgain => self.write_again(effects),
             Event::Declared { old } => self.declared_old = old,
-            Event::Snapshot { ticket } => self.snapshot(ticket, &mut effects),
-            Event::Propose { ticket, change } => self.propose(ticket, change, &mut effects),
-            Event::Adopt { ticket } => self.adopt(ticket, &mut effects),
-            Event::Withdraw { ticket } => self.withdraw(ticket, &mut effects),
+            Event::Snapshot { ticket } => self.snapshot(ticket, effects),
+            Event::Propose { ticket, change } => self.propose(ticket, change, effects),
+            Event::Adopt { ticket } => self.adopt(ticket, effects),
+            Event::Withdraw { ticket } => self.withdraw(ticket, effects),
             Event::Supersede(which) => self.supersede(&which),
             Event::Stopped { rotation } => {
                 let answers = self.forward_answers;
@@ -154,14 +160,13 @@ impl KeyMachine {
             Event::Ended { rotation } => {
                 self.forward_answers_at_stop.remove(&rotation);
             }
-            Event::Tick => self.tick(now, &mut effects),
+            Event::Tick => self.tick(now, effects),
         }
-        effects
     }
 
-    fn asked(&mut self, ask: Ask, effects: &mut Vec<KeyEffect>) {
+    fn asked(&mut self, ask: Ask, effects: &mut VecDeque<KeyEffect>) {
         if let Err(error) = self.fits(&ask.request) {
-            effects.push(KeyEffect::Answer {
+            effects.push_back(KeyEffect::Answer {
                 ticket: ask.ticket,
                 answer: Err(error),
             });
@@ -177,16 +182,16 @@ impl KeyMachine {
     }
 
     fn fits(&self, request: &Request) -> Result<(), KeyError> {
-        let key = self.name.clone();
         match request {
             Request::Get { flow: Some(flow) } if !flow.fits(self.behaviour.use_case) => {
                 Err(KeyError::InvalidFlow {
-                    key,
+                    key: self.name.clone(),
                     flow: *flow,
                     use_case: self.behaviour.use_case,
                 })
             }
             Request::Save | Request::StageSave { .. } if self.behaviour.stateless => {
+                let key = self.name.clone();
                 Err(KeyError::StatelessKey { key })
             }
             Request::Get { .. } | Request::Save | Request::StageSave { .. } => Ok(()),
@@ -198,7 +203,7 @@ impl KeyMachine {
         &mut self,
         mut waiter: Waiter,
         fetched: Option<&FetchAnswer>,
-        effects: &mut Vec<KeyEffect>,
+        effects: &mut VecDeque<KeyEffect>,
     ) {
         let ticket = waiter.ask.ticket;
         let answer = match self.attempt(&waiter, fetched) {
@@ -210,13 +215,17 @@ impl KeyMachine {
                 self.waiting.add(waiter);
                 return;
             }
-            Attempt::Done { answer, state } => {
+            Attempt::Done { answer, after } => {
                 let forward = SecretKeyFlow::ForwardPath;
                 if matches!(answer, Answer::Key { flow, .. } if flow == forward) {
                     self.forward_answers += 1;
                     self.forward_comes();
                 }
-                self.state = state;
+                match after {
+                    After::Same => {}
+                    After::Flow(flow) => self.state.flow = Some(flow),
+                    After::State(state) => self.state = state,
+                }
                 Ok(answer)
             }
             Attempt::Fail(error) => Err(error),
@@ -249,7 +258,7 @@ impl KeyMachine {
                 self.waiting.add(waiter);
                 self.state_reads += 1;
                 self.journal_jobs += 1;
-                effects.push(KeyEffect::Load { ticket });
+                effects.push_back(KeyEffect::Load { ticket });
                 return;
             }
             Attempt::Fetch => match self.may_wait_for_store(&waiter.ask.request) {
@@ -262,24 +271,25 @@ impl KeyMachine {
                 }
             },
         };
-        effects.push(KeyEffect::Answer { ticket, answer });
+        effects.push_back(KeyEffect::Answer { ticket, answer });
     }
 
     fn may_wait_for_store(&self, request: &Request) -> Result<(), KeyError> {
-        let key = self.name.clone();
         if self.store_hangs {
+            let key = self.name.clone();
             let why = "an earlier fetch has passed its time limit and still runs".to_owned();
             return Err(KeyError::StoreFailed { key, why });
         }
         let bound = self.behaviour.max_waiting_for_store();
         let has_own_place = matches!(request, Request::StageSave { .. });
         if !has_own_place && self.waiting.for_store() >= bound {
+            let key = self.name.clone();
             return Err(KeyError::Busy { key, bound });
         }
         Ok(())
     }
 
-    fn fetch_if_wanted(&mut self, effects: &mut Vec<KeyEffect>) {
+    fn fetch_if_wanted(&mut self, effects: &mut VecDeque<KeyEffect>) {
         if self.fetching.is_some() || self.store_hangs || self.gathering {
             return;
         }
@@ -287,7 +297,7 @@ impl KeyMachine {
         if self.waiting.board(fetch) {
             self.fetches = fetch;
             self.fetching = Some(fetch);
-            effects.push(KeyEffect::Fetch { fetch });
+            effects.push_back(KeyEffect::Fetch { fetch });
         }
     }
 
@@ -296,7 +306,7 @@ impl KeyMachine {
         fetch: u64,
         answer: FetchAnswer,
         still_running: bool,
-        effects: &mut Vec<KeyEffect>,
+        effects: &mut VecDeque<KeyEffect>,
     ) {
         if self.fetching != Some(fetch) {
             return;
@@ -319,7 +329,7 @@ impl KeyMachine {
         self.fetch_if_wanted(effects);
     }
 
-    fn loaded(&mut self, ticket: Ticket, found: Loaded, effects: &mut Vec<KeyEffect>) {
+    fn loaded(&mut self, ticket: Ticket, found: Loaded, effects: &mut VecDeque<KeyEffect>) {
         self.journal_jobs = self.journal_jobs.saturating_sub(1);
         if let Some(mut waiter) = self.waiting.take(ticket) {
             waiter.loaded = Some(found);
@@ -332,9 +342,9 @@ impl KeyMachine {
         self.waiting = Waiting::default();
     }
 
-    fn tick(&mut self, now: Time, effects: &mut Vec<KeyEffect>) {
+    fn tick(&mut self, now: Time, effects: &mut VecDeque<KeyEffect>) {
         for waiter in self.waiting.take_late(now) {
-            effects.push(KeyEffect::Answer {
+            effects.push_back(KeyEffect::Answer {
                 ticket: waiter.ask.ticket,
                 answer: Err(KeyError::TimedOut {
                     key: self.name.clone(),

@@ -1,6 +1,9 @@
 //! Names of keys, workers and callbacks: 1 to 255 bytes of UTF-8 without control characters.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The longest name, in bytes.
@@ -55,11 +58,54 @@ fn check(of: &'static str, text: &str) -> Result<(), InvalidName> {
     }
 }
 
+/// The text of a name. A name that is fixed is cloned by all threads without a count of the clones,
+/// for which they would contend.
+#[derive(Clone)]
+enum Text {
+    Fixed(&'static str),
+    Given(Arc<str>),
+}
+
+impl Text {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Fixed(text) => text,
+            Self::Given(text) => text,
+        }
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
 macro_rules! name {
     ($name:ident, $of:literal, $doc:literal) => {
         #[doc = $doc]
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(Text);
 
         impl $name {
             /// Takes a name over.
@@ -67,24 +113,30 @@ macro_rules! name {
             /// # Errors
             /// [`InvalidName`] if it is empty, longer than 255 bytes or has control characters.
             pub fn new(text: &str) -> Result<Self, InvalidName> {
-                check($of, text).map(|()| Self(text.into()))
+                check($of, text).map(|()| Self(Text::Given(text.into())))
             }
 
             /// The name as text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                self.as_str()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
+                fmt::Debug::fmt(self.as_str(), f)
             }
         }
     };
@@ -105,13 +157,21 @@ name!(
 impl WorkerName {
     /// The worker that owns what is registered on the manager itself: `main`.
     pub fn main() -> Self {
-        Self("main".into())
+        Self(Text::Fixed("main"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_main_worker_is_the_one_of_that_name_however_it_was_named() {
+        let named = WorkerName::new("main").unwrap();
+        assert_eq!(WorkerName::main(), named);
+        let workers = std::collections::HashSet::from([WorkerName::main()]);
+        assert!(workers.contains(&named) && workers.contains("main"));
+    }
 
     #[test]
     fn a_name_is_1_to_255_bytes_without_control_characters() {

@@ -50,21 +50,26 @@ impl Proposals {
 impl KeyMachine {
     /// Answers what the key has, as soon as no proposal is out: a rotation that begins sees what
     /// the one before it did.
-    pub(crate) fn snapshot(&mut self, ticket: Ticket, effects: &mut Vec<KeyEffect>) {
+    pub(crate) fn snapshot(&mut self, ticket: Ticket, effects: &mut VecDeque<KeyEffect>) {
         if self.proposals.is_one_out() {
             self.proposals.snapshots.push_back(ticket);
         } else if self.state.flow.is_none() && self.behaviour().has_record() {
             self.proposals.looking.insert(ticket, Look::Snapshot);
-            effects.push(KeyEffect::Look { ticket });
+            effects.push_back(KeyEffect::Look { ticket });
         } else {
-            effects.push(snapped(ticket, &self.state));
+            effects.push_back(snapped(ticket, &self.state));
         }
     }
 
-    pub(crate) fn looked(&mut self, ticket: Ticket, found: Loaded, effects: &mut Vec<KeyEffect>) {
+    pub(crate) fn looked(
+        &mut self,
+        ticket: Ticket,
+        found: Loaded,
+        effects: &mut VecDeque<KeyEffect>,
+    ) {
         match self.proposals.looking.remove(&ticket) {
             None => {}
-            Some(Look::Snapshot) => effects.push(self.snapped_with(ticket, found)),
+            Some(Look::Snapshot) => effects.push_back(self.snapped_with(ticket, found)),
             Some(Look::Proposal) => {
                 let out = self.proposals.out.as_mut().filter(|p| p.ticket == ticket);
                 if let (Some(proposal), Loaded::Record(record)) = (out, found) {
@@ -96,7 +101,7 @@ impl KeyMachine {
         &mut self,
         ticket: Ticket,
         change: StateChange,
-        effects: &mut Vec<KeyEffect>,
+        effects: &mut VecDeque<KeyEffect>,
     ) {
         if self.proposals.is_one_out() {
             self.proposals.later.push_back((ticket, change));
@@ -123,19 +128,19 @@ impl KeyMachine {
         });
         if looks {
             self.proposals.looking.insert(ticket, Look::Proposal);
-            effects.push(KeyEffect::Look { ticket });
+            effects.push_back(KeyEffect::Look { ticket });
             return;
         }
         self.answer_proposal(effects);
     }
 
-    fn answer_proposal(&mut self, effects: &mut Vec<KeyEffect>) {
+    fn answer_proposal(&mut self, effects: &mut VecDeque<KeyEffect>) {
         let Some(mut proposal) = self.proposals.out.take() else {
             return;
         };
         let (_, record) = self.after(&proposal);
         proposal.record = record.clone();
-        effects.push(KeyEffect::Proposed {
+        effects.push_back(KeyEffect::Proposed {
             ticket: proposal.ticket,
             applies: proposal.allowed && proposal.change.changes_state(),
             record,
@@ -165,7 +170,7 @@ impl KeyMachine {
         (state, record.filter(|_| self.behaviour().has_record()))
     }
 
-    pub(crate) fn adopt(&mut self, ticket: Ticket, effects: &mut Vec<KeyEffect>) {
+    pub(crate) fn adopt(&mut self, ticket: Ticket, effects: &mut VecDeque<KeyEffect>) {
         let Some(proposal) = self.proposals.out.take_if(|p| p.ticket == ticket) else {
             return;
         };
@@ -185,7 +190,7 @@ impl KeyMachine {
         self.go_on_after_proposal(effects);
     }
 
-    pub(crate) fn withdraw(&mut self, ticket: Ticket, effects: &mut Vec<KeyEffect>) {
+    pub(crate) fn withdraw(&mut self, ticket: Ticket, effects: &mut VecDeque<KeyEffect>) {
         self.proposals.later.retain(|(later, _)| *later != ticket);
         self.proposals.looking.remove(&ticket);
         if self.proposals.out.take_if(|p| p.ticket == ticket).is_some() {
@@ -193,7 +198,7 @@ impl KeyMachine {
         }
     }
 
-    fn go_on_after_proposal(&mut self, effects: &mut Vec<KeyEffect>) {
+    fn go_on_after_proposal(&mut self, effects: &mut VecDeque<KeyEffect>) {
         if let Some((ticket, change)) = self.proposals.later.pop_front() {
             self.propose(ticket, change, effects);
             return;

@@ -54,7 +54,8 @@ impl Waiting {
 
     /// Takes the one with this ticket out.
     pub fn take(&mut self, ticket: Ticket) -> Option<Waiter> {
-        let at = self.queue.iter().position(|w| w.ask.ticket == ticket)?;
+        let by_ticket = |waiter: &Waiter| waiter.ask.ticket;
+        let at = self.queue.binary_search_by_key(&ticket, by_ticket).ok()?;
         self.queue.remove(at)
     }
 

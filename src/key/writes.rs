@@ -1,6 +1,8 @@
 //! What the machine of a key writes, and what becomes of it: who waits for the end of a write, and
 //! what is owed to the record after one that failed.
 
+use std::collections::VecDeque;
+
 use crate::key::effect::{Answer, KeyEffect};
 use crate::key::error::KeyError;
 use crate::key::event::{Ticket, WriteFailure};
@@ -13,10 +15,10 @@ impl KeyMachine {
         &mut self,
         ticket: Option<Ticket>,
         change: RecordChange,
-        effects: &mut Vec<KeyEffect>,
+        effects: &mut VecDeque<KeyEffect>,
     ) {
         self.writing += 1;
-        effects.push(KeyEffect::Write { ticket, change });
+        effects.push_back(KeyEffect::Write { ticket, change });
     }
 
     pub(crate) fn max_journal_jobs(&self) -> usize {
@@ -28,7 +30,7 @@ impl KeyMachine {
         ticket: Option<Ticket>,
         change: RecordChange,
         result: Result<(), WriteFailure>,
-        effects: &mut Vec<KeyEffect>,
+        effects: &mut VecDeque<KeyEffect>,
     ) {
         self.writing = self.writing.saturating_sub(1);
         if ticket.is_some() {
@@ -42,7 +44,7 @@ impl KeyMachine {
         });
         if let Some(waiter) = ticket.and_then(|ticket| self.waiting.take(ticket)) {
             let key = self.name().clone();
-            effects.push(KeyEffect::Answer {
+            effects.push_back(KeyEffect::Answer {
                 ticket: waiter.ask.ticket,
                 answer: match result {
                     Ok(()) => Ok(Answer::Saved),
@@ -54,7 +56,7 @@ impl KeyMachine {
             });
         } else if ticket.is_none() && result.is_err() {
             self.owed = Some(change);
-            effects.push(KeyEffect::WriteLater);
+            effects.push_back(KeyEffect::WriteLater);
         }
         if self.writing == 0 {
             for mut waiter in self.waiting.take_all(For::Writes) {
@@ -64,9 +66,9 @@ impl KeyMachine {
         }
     }
 
-    pub(crate) fn write_again(&mut self, effects: &mut Vec<KeyEffect>) {
+    pub(crate) fn write_again(&mut self, effects: &mut VecDeque<KeyEffect>) {
         if self.proposals.is_one_out() {
-            effects.push(KeyEffect::WriteLater);
+            effects.push_back(KeyEffect::WriteLater);
         } else if let Some(change) = self.owed.take() {
             self.write(None, change, effects);
         }

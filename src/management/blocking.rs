@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::guard::place;
+use crate::guard::place::{self, MustNotBlock};
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
@@ -36,8 +36,10 @@ pub(super) fn wait_key<T>(
     key: &str,
     call: impl Future<Output = Result<T, KeyError>>,
 ) -> Result<T, KeyError> {
-    let key = KeyName::new(key)?;
-    place::wait(call).unwrap_or(Err(KeyError::MustNotBlock { key }))
+    place::wait(call).unwrap_or_else(|MustNotBlock| {
+        let key = KeyName::new(key)?;
+        Err(KeyError::MustNotBlock { key })
+    })
 }
 
 impl Blocking {

@@ -145,7 +145,7 @@ impl Worker {
         entry.ask(Request::Save, self.asker()).await.map(drop)
     }
 
-    fn place(&self) -> Result<Option<Place>, KeyError> {
+    fn place(&self) -> Result<Option<Place<&Places>>, KeyError> {
         let Some(places) = &self.places else {
             return Ok(None);
         };
@@ -153,7 +153,7 @@ impl Worker {
             worker: self.name.clone(),
             bound: places.bound(),
         };
-        places.take().map(Some).ok_or_else(busy)
+        places.lend().map(Some).ok_or_else(busy)
     }
 
     fn asker(&self) -> Asker {

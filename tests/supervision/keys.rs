@@ -1,5 +1,6 @@
 //! The death of a key's actor.
 
+use futures_util::future::join_all;
 use keyward::{Change, RotationState, SecretKeyFlow};
 
 use crate::support::{Gate, until, within};
@@ -44,6 +45,19 @@ async fn requests_that_wait_when_a_keys_actor_dies_are_carried_over() {
     gate.open();
     for asked in asked {
         assert_eq!(within(asked).await.unwrap(), "value_1");
+    }
+}
+
+#[tokio::test]
+async fn gets_that_an_actor_had_taken_when_it_died_are_answered_by_the_next() {
+    for fault_point in [2, 10, 40, 80, 100] {
+        let source = Source::new("value_1");
+        let manager = with(source.documents()).await;
+        assert_eq!(forward(&manager).await, "value_1");
+        assert!(manager.kill_actor(&key("documents"), fault_point));
+        let gets = join_all((0..64).map(|_| back(&manager)));
+        assert_eq!(within(gets).await, vec!["value_1"; 64]);
+        assert_eq!(actor(&manager, &key("documents")).await.restarts, 1);
     }
 }
 

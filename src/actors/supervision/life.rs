@@ -1,13 +1,16 @@
 //! The actor around a part: it reads the seat's inbox, lets the part die of a panic, and hands it
 //! back to its seat, whatever ends it.
 
+use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll, Waker};
 use std::time::Duration;
 
-use actix::fut::wrap_future;
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
+use actix::fut::{ActorFuture, wrap_future};
+use actix::{Actor, ActorContext, AsyncContext, Context};
 
-use crate::actors::supervision::inbox::{Letter, Wake};
+use crate::actors::supervision::inbox::Letter;
 use crate::actors::supervision::seat::Seat;
 use crate::guard::fault;
 use crate::key::time::Time;
@@ -60,12 +63,38 @@ pub trait Part: Send + Sized + Unpin + 'static {
 pub struct Life<P: Part> {
     part: Option<Box<P>>,
     seat: Arc<Seat<P>>,
+    /// Taken from the inbox and not read yet.
+    taken: VecDeque<P::Message>,
 }
 
 impl<P: Part> Life<P> {
     pub(super) fn new(part: Box<P>, seat: Arc<Seat<P>>) -> Self {
-        let part = Some(part);
-        Self { part, seat }
+        Self {
+            part: Some(part),
+            seat,
+            taken: VecDeque::new(),
+        }
+    }
+
+    /// Reads what there is, a turn of it at most.
+    fn read(&mut self, ctx: &mut Context<Self>, reader: &Waker) -> Poll<()> {
+        for _ in 0..TURN {
+            if self.part.is_none() {
+                return Poll::Ready(());
+            }
+            // Outside of what catches panics, so that a test sees what a real one leaves.
+            self.seat.fault_points().pass();
+            let next = match self.taken.pop_front() {
+                None => self.seat.inbox().take(&mut self.taken, TURN, reader),
+                next => next,
+            };
+            let Some(message) = next else {
+                return Poll::Pending;
+            };
+            self.live(ctx, |part, ctx| part.handle(message, ctx));
+        }
+        ctx.wait(wrap_future::<_, Self>(tokio::task::yield_now()));
+        Poll::Pending
     }
 
     /// Lets the part do something; if it panics, this life is over.
@@ -82,6 +111,7 @@ impl<P: Part> Life<P> {
             Ok(Then::End) => {
                 ctx.stop();
                 if let Some(part) = self.part.take() {
+                    self.seat.inbox().put_back(&mut self.taken);
                     self.seat.ended(part);
                 }
             }
@@ -95,6 +125,7 @@ impl<P: Part> Life<P> {
 
     fn die(&mut self, reason: String) {
         if let Some(part) = self.part.take() {
+            self.seat.inbox().put_back(&mut self.taken);
             self.seat.vacated(part, reason);
         }
     }
@@ -123,29 +154,26 @@ impl<P: Part> Actor for Life<P> {
             Then::GoOn
         });
         if self.part.is_some() {
-            self.seat.inbox().attach(ctx.address().recipient());
+            ctx.spawn(Reading);
         }
     }
 }
 
-impl<P: Part> Handler<Wake> for Life<P> {
-    type Result = ();
+/// An actor's reading of its inbox, for as long as it lives.
+///
+/// It is no message: to wake this costs no envelope, and what is posted meanwhile wakes nobody.
+struct Reading;
 
-    fn handle(&mut self, _: Wake, ctx: &mut Context<Self>) {
-        for _ in 0..TURN {
-            if self.part.is_none() {
-                return;
-            }
-            // Outside of what catches panics, so that a test sees what a real one leaves.
-            self.seat.fault_points().pass();
-            let Some(message) = self.seat.inbox().take() else {
-                return;
-            };
-            self.live(ctx, |part, ctx| part.handle(message, ctx));
-        }
-        // An actor that is flooded must yield by itself: actix goes on while its mailbox has something.
-        ctx.notify(Wake);
-        ctx.wait(wrap_future::<_, Self>(tokio::task::yield_now()));
+impl<P: Part> ActorFuture<Life<P>> for Reading {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        life: &mut Life<P>,
+        ctx: &mut Context<Life<P>>,
+        task: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        life.read(ctx, task.waker())
     }
 }
 

@@ -8,7 +8,7 @@ use actix::{Actor, ArbiterHandle};
 
 use crate::actors::supervision::budget::{Budget, RestartLimits};
 use crate::actors::supervision::fault_point::FaultPoints;
-use crate::actors::supervision::inbox::Inbox;
+use crate::actors::supervision::inbox::{Full, Inbox};
 use crate::actors::supervision::life::{Life, Part};
 use crate::actors::supervision::name::{ActorName, ActorState, ActorStatus};
 use crate::actors::supervision::supervisor::{Child, Supervision};
@@ -102,6 +102,15 @@ impl<P: Part> Seat<P> {
     /// Posts a message; answers it where no life will read it.
     pub fn offer(&self, message: P::Message) -> Option<P::Message> {
         self.inbox.offer(message)
+    }
+
+    /// Posts a request, if fewer than so many wait; one that is refused is dropped, by which its
+    /// asker is told.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn ask(&self, request: P::Message, bound: usize) -> Result<(), Full> {
+        self.inbox.ask(request, bound)
     }
 
     /// Why nobody answers here, if the actor has failed.

@@ -50,6 +50,7 @@ macro_rules! without {
 pub(super) fn all(shown: &mut Shown) {
     const { assert!(Probe::<KeyAnswer>::HAS_DEBUG, "the probe sees Debug") };
     silent!(shown:
+        attempt::After,
         attempt::Attempt,
         closure::OfStore,
         closure::OfClosure<()>,
