@@ -9,7 +9,6 @@ use crate::Outcome;
 /// The cores that a thread may run on; back to what they were when this is dropped.
 pub struct Cores {
     all: libc::cpu_set_t,
-    numbers: Vec<usize>,
 }
 
 impl Cores {
@@ -22,33 +21,20 @@ impl Cores {
             (all, answer)
         };
         check(answer)?;
-        let most = usize::try_from(libc::CPU_SETSIZE)?;
-        // SAFETY: the numbers are below the size of the set.
-        let numbers = (0..most).filter(|core| unsafe { libc::CPU_ISSET(*core, &all) });
-        let numbers = numbers.collect();
-        Ok(Self { all, numbers })
+        Ok(Self { all })
     }
 
     /// This thread, and those that it starts from now on, stay on the first core.
     pub fn stay_on_first(&self) -> Outcome<()> {
-        self.stay_on(self.numbers.first())
-    }
-
-    /// This thread, and those that it starts from now on, stay on the last core, which is another than
-    /// the first if there are two.
-    pub fn stay_on_last(&self) -> Outcome<()> {
-        self.stay_on(self.numbers.last())
-    }
-
-    fn stay_on(&self, core: Option<&usize>) -> Outcome<()> {
-        let core = core.ok_or("a thread without a core")?;
-        // SAFETY: a set of no cores is all zeroes, and the number is one that was in such a set.
-        let one = unsafe {
+        let most = usize::try_from(libc::CPU_SETSIZE)?;
+        // SAFETY: a set of no cores is all zeroes, and every number is below the size of a set.
+        let first = unsafe {
+            let first = (0..most).find(|core| libc::CPU_ISSET(*core, &self.all));
             let mut one: libc::cpu_set_t = mem::zeroed();
-            libc::CPU_SET(*core, &mut one);
+            libc::CPU_SET(first.ok_or("a thread without a core")?, &mut one);
             one
         };
-        allow(&one)
+        allow(&first)
     }
 }
 

@@ -29,8 +29,8 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     let cores = Cores::of_this_thread()?;
     cores.stay_on_first()?;
     bench.note(
-        "held gets: the actors stay on one core; who asks one by one is on the same, which is where \
-         a wake-up hides least, and those with 64 in flight are on another",
+        "held gets: askers and actors share one core, where the work of both counts in full; apart, \
+         waking a core that sleeps takes ten times as long and hides it",
     );
     let keys = manager::start(&bench.folder("gets"))?;
     let blocking = keys.blocking();
@@ -75,7 +75,6 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
             Ok(())
         }
     };
-    cores.stay_on_last()?;
     bench.compare(
         MANY,
         Target::AtLeast(0.8),
@@ -84,7 +83,6 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
         || at_once(&asker, each, bare_client),
     )?;
 
-    cores.stay_on_first()?;
     let plain = held.blocking();
     bench.compare(
         PLAIN,

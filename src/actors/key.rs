@@ -216,7 +216,8 @@ impl KeyPart {
         } else {
             Step::OfRequest
         };
-        let now = self.means.clock.now();
+        let clock = self.means.clock;
+        let now = || clock.now();
         self.machine.step_into(event, now, &mut self.effects);
         self.step = Step::Done;
         self.perform_all(ctx);

@@ -124,12 +124,18 @@ impl KeyMachine {
     /// Takes one event in; answers what is to be done, in order.
     pub fn step(&mut self, event: Event, now: Time) -> Vec<KeyEffect> {
         let mut effects = VecDeque::new();
-        self.step_into(event, now, &mut effects);
+        self.step_into(event, || now, &mut effects);
         effects.into()
     }
 
-    /// As [`step`](Self::step), with the list of what is to be done, to which more is added.
-    pub fn step_into(&mut self, event: Event, now: Time, effects: &mut VecDeque<KeyEffect>) {
+    /// As [`step`](Self::step), adding to a list of what is to be done. The time is asked for only
+    /// where it matters.
+    pub fn step_into(
+        &mut self,
+        event: Event,
+        now: impl FnOnce() -> Time,
+        effects: &mut VecDeque<KeyEffect>,
+    ) {
         match event {
             Event::Asked(ask) => self.asked(ask, effects),
             Event::Gone { ticket } => drop(self.waiting.take(ticket)),
@@ -160,7 +166,7 @@ impl KeyMachine {
             Event::Ended { rotation } => {
                 self.forward_answers_at_stop.remove(&rotation);
             }
-            Event::Tick => self.tick(now, effects),
+            Event::Tick => self.tick(now(), effects),
         }
     }
 
