@@ -9,6 +9,8 @@
 //! KEYWARD_BENCH_DIVIDE=16                     smaller sizes, to try the bench itself
 //! ```
 
+#[path = "../ratios/cores.rs"]
+mod cores;
 #[path = "../ratios/manager.rs"]
 mod manager;
 #[allow(dead_code, reason = "the other bench needs more of it")]

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use keyward::{KeysManagement, SecretKeyDefinition, Worker};
 
+use crate::cores::Cores;
 use crate::manager;
 use crate::measure::{Bench, Fresh, micros_each, millis};
 use crate::records::Filling;
@@ -33,9 +34,14 @@ fn with_keys(bench: &Bench, folder: &str, keys: u32) -> Outcome<KeysManagement> 
 
 /// A get of a held key among so many keys.
 pub fn held_get(bench: &Bench, keys: u32) -> Outcome<Measure<'static>> {
+    let cores = Cores::of_this_thread()?;
+    cores.stay_on_first()?;
     let (manager, asker) = (with_keys(bench, "gets", keys)?, bench.asker());
     manager.blocking().get_forward_path_key("key-0")?;
+    drop(cores);
     Ok(Box::new(move || {
+        let cores = Cores::of_this_thread()?;
+        cores.stay_on_first()?;
         asker.block_on(async {
             let start = Instant::now();
             for _ in 0..GETS {

@@ -7,6 +7,7 @@ use keyward::SecretKeyDefinition;
 
 use crate::Outcome;
 use crate::bare::{self, GetOfTask, GetOfThread};
+use crate::cores::Cores;
 use crate::gets::one_by_one;
 use crate::manager;
 use crate::measure::{Bench, Rounds, Target};
@@ -21,6 +22,8 @@ const GETS: u32 = 1_000;
 
 /// Measures these rows.
 pub fn run(bench: &mut Bench) -> Outcome<()> {
+    let cores = Cores::of_this_thread()?;
+    cores.stay_on_first()?;
     let keys = manager::start(&bench.folder("forward"))?;
     let blocking = keys.blocking();
     let async_store = || async { "a value" };

@@ -29,7 +29,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     let cores = Cores::of_this_thread()?;
     cores.stay_on_first()?;
     bench.note(
-        "held gets: askers and actors share one core, where the work of both counts in full; apart, \
+        "gets: askers and actors share one core, where the work of both counts in full; apart, \
          waking a core that sleeps takes ten times as long and hides it",
     );
     let keys = manager::start(&bench.folder("gets"))?;

@@ -3,10 +3,22 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use actix::SpawnHandle;
+
 use crate::guard::fault::Fault;
 use crate::guard::threads::{Slot, ThreadPool};
+use crate::key::name::CallbackName;
 use crate::worker::callback::Callback;
 use crate::worker::running::{self, CallLane, Turn};
+
+/// A call that gets ready.
+pub(super) struct Preparing {
+    pub(super) lane: CallLane,
+    pub(super) callback: CallbackName,
+    pub(super) ahead: bool,
+    /// Belongs to one life of the actor.
+    pub(super) task: Option<SpawnHandle>,
+}
 
 /// What a call needs.
 pub struct Ready {
@@ -27,9 +39,33 @@ impl Thread {
     pub(super) fn of(callback: &Callback, ahead: bool, threads: &ThreadPool) -> Option<Self> {
         match (callback.blocks(), ahead) {
             (false, _) => Some(Self::NotNeeded),
-            (true, false) => Some(Self::Awaited(Box::pin(threads.reserve()))),
+            (true, false) => Some(match threads.try_reserve() {
+                Ok(slot) => Self::Here(slot),
+                Err(_) => Self::Awaited(Box::pin(threads.reserve())),
+            }),
             (true, true) => threads.reserve_spare().map(Self::Here),
         }
+    }
+}
+
+/// What a call needs, if all of it is there.
+pub(super) fn try_ready(
+    callback: &Callback,
+    thread: Thread,
+    lane: &CallLane,
+) -> Result<Ready, Thread> {
+    let slot = match thread {
+        Thread::NotNeeded => None,
+        Thread::Here(slot) => Some(slot),
+        Thread::Awaited(_) => return Err(thread),
+    };
+    match running::try_turn(lane) {
+        Some(turn) => Ok(Ready {
+            callback: callback.clone(),
+            turn,
+            slot,
+        }),
+        None => Err(slot.map_or(Thread::NotNeeded, Thread::Here)),
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
-use actix::{AsyncContext, Context, SpawnHandle};
+use actix::{AsyncContext, Context};
 
-use crate::actors::ready::{Ready, Thread, get_ready};
+use crate::actors::ready::{Preparing, Ready, Thread, get_ready, try_ready};
 use crate::actors::supervision::inbox::Letter;
 use crate::actors::supervision::life::{Life, Part, Then};
 use crate::actors::supervision::seat::Seat;
@@ -119,14 +119,6 @@ impl Letter for WorkerOrder {
     }
 }
 
-struct Preparing {
-    lane: CallLane,
-    callback: CallbackName,
-    ahead: bool,
-    /// Belongs to one life of the actor.
-    task: Option<SpawnHandle>,
-}
-
 /// The way to the coordinator.
 pub type Tell = Arc<dyn Fn(WorkerMessage) + Send + Sync>;
 
@@ -188,6 +180,10 @@ impl WorkerPart {
         let Some(thread) = Thread::of(&callback, ahead, self.plugins.callback_threads()) else {
             return;
         };
+        let thread = match try_ready(&callback, thread, &lane) {
+            Ok(ready) => return self.ready(step, ready),
+            Err(thread) => thread,
+        };
         let (seat, of) = (Arc::clone(&self.seat), lane.clone());
         let task = Some(ctx.spawn(wrap_future::<_, Life<Self>>(async move {
             if let Some(ready) = get_ready(callback, thread, of).await {
@@ -208,9 +204,13 @@ impl WorkerPart {
         // actix may poll a cancelled future once more: what is ready then was given up, and its turn
         // goes back with it.
         if self.preparing.remove(&step).is_some() {
-            self.ready.insert(step, ready);
-            self.tell(WorkerMessage::Prepared { step });
+            self.ready(step, ready);
         }
+    }
+
+    fn ready(&mut self, step: StepRef, ready: Ready) {
+        self.ready.insert(step, ready);
+        self.tell(WorkerMessage::Prepared { step });
     }
 
     fn release(&mut self, step: StepRef, ctx: &mut Ctx) {
@@ -328,6 +328,7 @@ mod tests {
     use crate::guard::plugins::PluginThreads;
     use crate::rotation::id::RotationId;
     use crate::worker::callback::IntoCallback;
+    use crate::worker::running;
     use actix::Arbiter;
     use uuid::Uuid;
 
@@ -336,15 +337,18 @@ mod tests {
         StepRef { rotation, step }
     }
 
-    fn prepare(no: u32) -> WorkerOrder {
-        let lane = CallLane {
+    fn lane() -> CallLane {
+        CallLane {
             database: *b"a test of worker",
             worker: WorkerName::main(),
             key: KeyName::new("k").unwrap(),
-        };
+        }
+    }
+
+    fn prepare(no: u32) -> WorkerOrder {
         WorkerOrder::Prepare {
             step: step(no),
-            lane,
+            lane: lane(),
             callback: CallbackName::new("c").unwrap(),
             ahead: false,
         }
@@ -368,8 +372,8 @@ mod tests {
                 }
             });
             let name = WorkerName::main();
-            let actor = ActorName::Worker(name.clone());
-            let worker = Seat::take(actor, Upbringing::Permanent, arbiter, supervision, |seat| {
+            let (actor, kind) = (ActorName::Worker(name.clone()), Upbringing::Permanent);
+            let worker = Seat::take(actor, kind, arbiter, supervision, |seat| {
                 WorkerPart::new(name, 1, plugins, tell, Arc::clone(seat))
             });
             let callback = (|_: KeyChange| {}).into_callback();
@@ -378,15 +382,17 @@ mod tests {
                 name: CallbackName::new("c").unwrap(),
                 callback,
             });
-            // All of it is there before the worker looks.
+            // Another one has the turn until the worker has looked at all of it.
+            let turn = running::try_turn(&lane());
             worker.post(prepare(1));
             worker.post(WorkerOrder::Release { step: step(1) });
             worker.post(prepare(2));
-            let next = prepared.recv();
-            actix::clock::timeout(Duration::from_secs(5), next)
-                .await
-                .ok()
-                .flatten()
+            actix::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                drop(turn);
+            });
+            let next = actix::clock::timeout(Duration::from_secs(5), prepared.recv()).await;
+            next.ok().flatten()
         });
         assert_eq!(next, Some(step(2)));
     }

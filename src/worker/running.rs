@@ -36,6 +36,14 @@ pub async fn turn(lane: CallLane) -> Turn {
     }
 }
 
+/// The turn, if no callback of the lane runs and nobody waits for it.
+pub fn try_turn(lane: &CallLane) -> Option<Turn> {
+    let permit = of(lane.clone()).try_acquire_owned().ok()?;
+    Some(Turn {
+        _permit: Some(permit),
+    })
+}
+
 fn of(lane: CallLane) -> Arc<Semaphore> {
     let mut lanes = LANES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(semaphore) = lanes.get(&lane).and_then(Weak::upgrade) {
