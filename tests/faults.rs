@@ -12,6 +12,8 @@
 
 #[path = "faults/ground.rs"]
 mod ground;
+#[path = "faults/history.rs"]
+mod history;
 #[path = "faults/often.rs"]
 mod often;
 #[path = "faults/reads.rs"]

@@ -1,14 +1,16 @@
 //! The thread that keeps the history: a small piece at a time, so that whoever needs the journal
 //! meanwhile waits for one piece at most.
 
+use std::fmt;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::actors::clock::Clock;
 use crate::actors::journal_thread::{JournalClosed, JournalThread};
-use crate::journal::error::JournalError;
+use crate::guard::fault;
+use crate::journal::opened::Journal;
 use crate::journal::tidy::Tidied;
 use crate::rotation::retention::HistoryLimits;
 
@@ -25,7 +27,21 @@ const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct Keeper {
     wake: SyncSender<()>,
-    damage: Arc<Mutex<Option<String>>>,
+    found: Arc<Found>,
+}
+
+/// What others have to know.
+#[derive(Default)]
+struct Found {
+    damage: Mutex<Option<String>>,
+    /// Told when it is unknown whether a write was made.
+    in_doubt: OnceLock<Box<dyn Fn(String) + Send + Sync>>,
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Found").finish_non_exhaustive()
+    }
 }
 
 impl Keeper {
@@ -35,18 +51,23 @@ impl Keeper {
     /// What starting a thread answers.
     pub fn start(journal: JournalThread, limits: HistoryLimits, clock: Clock) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
-        let damage = Arc::default();
+        let found = Arc::<Found>::default();
         let work = Work {
             journal,
             limits,
             clock,
             woken,
-            damage: Arc::clone(&damage),
+            found: Arc::clone(&found),
         };
         std::thread::Builder::new()
             .name("keyward-keeper".to_owned())
             .spawn(move || work.go_on())?;
-        Ok(Self { wake, damage })
+        Ok(Self { wake, found })
+    }
+
+    /// Has somebody told when it is unknown whether a write was made: the journal has to be reopened.
+    pub fn tell_doubts(&self, in_doubt: impl Fn(String) + Send + Sync + 'static) {
+        let _is_the_first = self.found.in_doubt.set(Box::new(in_doubt)).is_ok();
     }
 
     /// A rotation has ended: the history may be too long now.
@@ -57,7 +78,7 @@ impl Keeper {
 
     /// What is damaged of the history, with the file and the remedy, as far as it was read.
     pub fn damage(&self) -> Option<String> {
-        let damage = self.damage.lock();
+        let damage = self.found.damage.lock();
         damage.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -67,7 +88,15 @@ struct Work {
     limits: HistoryLimits,
     clock: Clock,
     woken: Receiver<()>,
-    damage: Arc<Mutex<Option<String>>>,
+    found: Arc<Found>,
+}
+
+/// Why a piece was not done.
+struct Failed {
+    why: String,
+    is_damage: bool,
+    /// Whether it is unknown if its write was made.
+    in_doubt: bool,
 }
 
 /// Nobody needs the keeper any more.
@@ -83,9 +112,12 @@ impl Work {
                     Ok(()) => AFTER_AN_END,
                     Err(Over) => return,
                 },
-                Ok(Err(error)) if error.is_damage() => return self.tell(&error),
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "the history could not be kept; it is tried again");
+                Ok(Err(failed)) if failed.is_damage => return self.tell(failed.why),
+                Ok(Err(Failed { why, in_doubt, .. })) => {
+                    tracing::warn!(%why, "the history could not be kept; it is tried again");
+                    if let Some(tell) = self.found.in_doubt.get().filter(|_| in_doubt) {
+                        tell(why);
+                    }
                     AT_LEAST_EVERY
                 }
                 Err(JournalClosed) => return,
@@ -112,19 +144,36 @@ impl Work {
         }
     }
 
-    fn tidy(&self) -> Result<Result<Tidied, JournalError>, JournalClosed> {
+    fn tidy(&self) -> Result<Result<Tidied, Failed>, JournalClosed> {
         let (limits, now_ms) = (self.limits, self.clock.moment().wall_ms);
         let (told, done) = sync_channel(1);
         self.journal.submit(
-            move |journal| journal.tidy(&limits, now_ms),
+            move |journal| tidy(journal, &limits, now_ms),
             move |tidied| drop(told.send(tidied)),
         );
         done.recv().unwrap_or(Err(JournalClosed))
     }
 
-    fn tell(&self, damage: &JournalError) {
-        let text = damage.to_string();
-        tracing::error!(error = %text, "the history is damaged");
-        *self.damage.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    fn tell(&self, damage: String) {
+        tracing::error!(error = %damage, "the history is damaged");
+        let found = self.found.damage.lock();
+        *found.unwrap_or_else(PoisonError::into_inner) = Some(damage);
     }
+}
+
+fn tidy(journal: &mut Journal, limits: &HistoryLimits, now_ms: u64) -> Result<Tidied, Failed> {
+    let before = journal.is_in_doubt();
+    let (why, is_damage) = match fault::catch(|| journal.tidy(limits, now_ms)) {
+        Ok(Ok(tidied)) => return Ok(tidied),
+        Ok(Err(error)) => (error.to_string(), error.is_damage()),
+        Err(fault) => {
+            let why = format!("the state repo or crypto tool failed: {fault}");
+            (why, false)
+        }
+    };
+    Err(Failed {
+        why,
+        is_damage,
+        in_doubt: journal.is_in_doubt() && !before,
+    })
 }

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::actors::clock::Clock;
 use crate::actors::coordinator::{CoordinatorMeans, CoordinatorPart};
+use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::declare::{CoordinatorDoor, Declarer};
 use crate::actors::directory::Directory;
 use crate::actors::fetch::Fetcher;
@@ -354,6 +355,12 @@ async fn live(
         },
     );
     coordinator.make_known();
+    let of_keeper = Arc::downgrade(&coordinator);
+    keeper.tell_doubts(move |why| {
+        if let Some(coordinator) = of_keeper.upgrade() {
+            coordinator.post(CoordinatorMessage::InDoubt(why));
+        }
+    });
     let declarer = Declarer {
         coordinator: CoordinatorDoor::new(coordinator, Arc::clone(&directory)),
         directory,
