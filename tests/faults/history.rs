@@ -28,7 +28,9 @@ async fn a_pruning_of_which_nobody_knows_is_found_out_and_all_goes_on() {
             repo.reopened(1).await;
             assert!(repo.is_done());
             until("states are saved", async || {
-                within(manager.get_forward_path_key("documents")).await.unwrap();
+                within(manager.get_forward_path_key("documents"))
+                    .await
+                    .unwrap();
                 within(manager.save_state("documents")).await.is_ok()
             })
             .await;
