@@ -72,11 +72,7 @@ impl World {
     pub fn asker_gone(&mut self, ask: Ask) {
         if let Some(asked) = self.life().asks.remove(&ask) {
             self.figures.dropped += 1;
-            let joins = match asked.kind {
-                Kind::Join(worker) => Some(worker_name(worker)),
-                _ => None,
-            };
-            self.life().gone.insert(ask, joins);
+            self.life().gone.insert(ask, asked.kind);
             self.send(Told::Happened(Event::Gone { ask }));
         }
     }

@@ -18,7 +18,7 @@ use crate::asks::{Asked, Kind};
 use crate::callbacks::done;
 use crate::keys::KeyAsk;
 use crate::life::{Closing, Job, Proposal};
-use crate::plan::{key_number, worker_number};
+use crate::plan::{key_number, worker_name, worker_number};
 use crate::world::{What, World};
 
 /// What the coordinator is told.
@@ -429,15 +429,19 @@ impl World {
     /// An asker is answered.
     fn replied(&mut self, ask: Ask, reply: Result<Reply, RotationError>) {
         let Some(asked) = self.life().asks.remove(&ask) else {
-            // Whoever asked is gone: a worker that joined for nobody dies.
-            if let (Some(Some(worker)), Ok(Reply::Joined { incarnation })) =
-                (self.life().gone.remove(&ask), &reply)
-            {
-                let incarnation = *incarnation;
-                self.send(Told::Happened(Event::Died {
-                    worker,
-                    incarnation,
-                }));
+            // Whoever asked is gone: a worker that joined for nobody dies, one that left has left.
+            match (self.life().gone.remove(&ask), reply) {
+                (Some(Kind::Join(worker)), Ok(Reply::Joined { incarnation })) => {
+                    let worker = worker_name(worker);
+                    self.send(Told::Happened(Event::Died {
+                        worker,
+                        incarnation,
+                    }));
+                }
+                (Some(Kind::Leave(worker)), Ok(Reply::Done)) => {
+                    self.life().workers.remove(&worker);
+                }
+                _ => {}
             }
             return;
         };

@@ -9,7 +9,6 @@ use keyward::journal::fact::JournalFact;
 use keyward::journal::load::{LoadedJournal, RotationSecrets};
 use keyward::journal::opened::Journal;
 use keyward::key::event::Ticket;
-use keyward::key::name::WorkerName;
 use keyward::key::state::{Effect, Loaded, RecordChange, Staged};
 use keyward::rotation::engine::RotationEngine;
 use keyward::rotation::event::{Ask, Declaration, StepRef};
@@ -17,7 +16,7 @@ use keyward::rotation::id::RotationId;
 use keyward::rotation::machine::RotationMachine;
 use keyward::rotation::replay::DurableFacts;
 
-use crate::asks::Asked;
+use crate::asks::{Asked, Kind};
 use crate::callbacks::{CallId, Lane};
 use crate::keys::Shell;
 use crate::plan::key_name;
@@ -76,8 +75,8 @@ pub struct Life {
     pub done: BTreeMap<StepRef, (Effect, Vec<Staged>)>,
     pub proposals: BTreeMap<StepRef, Proposal>,
     pub asks: BTreeMap<Ask, Asked>,
-    /// Whoever does not wait any more, and as which worker it joins.
-    pub gone: BTreeMap<Ask, Option<WorkerName>>,
+    /// Whoever does not wait any more, and what they asked for.
+    pub gone: BTreeMap<Ask, Kind>,
     /// The workers that are here, with their incarnations.
     pub workers: BTreeMap<usize, u64>,
     pub timer: Option<u64>,
