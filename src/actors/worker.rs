@@ -337,18 +337,18 @@ mod tests {
         StepRef { rotation, step }
     }
 
-    fn lane() -> CallLane {
+    fn lane(key: &str) -> CallLane {
         CallLane {
             database: *b"a test of worker",
             worker: WorkerName::main(),
-            key: KeyName::new("k").unwrap(),
+            key: KeyName::new(key).unwrap(),
         }
     }
 
-    fn prepare(no: u32) -> WorkerOrder {
+    fn prepare(no: u32, key: &str) -> WorkerOrder {
         WorkerOrder::Prepare {
             step: step(no),
-            lane: lane(),
+            lane: lane(key),
             callback: CallbackName::new("c").unwrap(),
             ahead: false,
         }
@@ -376,21 +376,22 @@ mod tests {
             let worker = Seat::take(actor, kind, arbiter, supervision, |seat| {
                 WorkerPart::new(name, 1, plugins, tell, Arc::clone(seat))
             });
-            let callback = (|_: KeyChange| {}).into_callback();
-            worker.post(WorkerOrder::Add {
-                key: KeyName::new("k").unwrap(),
-                name: CallbackName::new("c").unwrap(),
-                callback,
-            });
+            for key in ["k", "free"] {
+                worker.post(WorkerOrder::Add {
+                    key: KeyName::new(key).unwrap(),
+                    name: CallbackName::new("c").unwrap(),
+                    callback: (|_: KeyChange| {}).into_callback(),
+                });
+            }
             // Another one has the turn until the worker has looked at all of it.
-            let turn = running::try_turn(&lane());
-            worker.post(prepare(1));
+            let turn = running::try_turn(&lane("k"));
+            worker.post(prepare(1, "k"));
             worker.post(WorkerOrder::Release { step: step(1) });
-            worker.post(prepare(2));
-            actix::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                drop(turn);
-            });
+            worker.post(prepare(2, "k"));
+            worker.post(prepare(3, "free"));
+            let looked = prepared.recv().await;
+            assert_eq!(looked, Some(step(3)), "its turn was free");
+            drop(turn);
             let next = actix::clock::timeout(Duration::from_secs(5), prepared.recv()).await;
             next.ok().flatten()
         });

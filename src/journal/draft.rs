@@ -306,8 +306,8 @@ impl<'a> Draft<'a> {
                 Change::Put(plain) => batch.put(space, key, self.vault.seal(&place, plain)?),
                 Change::Delete => batch.delete(space, key),
             };
-            // A state is loaded again and again, and may turn out unreadable at any of these times.
-            if rotation.is_none() && space != Space::States {
+            // There are no more of these than keys. States may turn out unreadable whenever they are loaded.
+            if matches!(space, Space::Meta | Space::Keys) {
                 learned.places.push(place);
             }
         }

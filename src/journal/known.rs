@@ -17,7 +17,7 @@ use crate::rotation::id::RotationId;
 pub(super) struct Known {
     /// The headers of living rotations that have no record that cannot be read.
     headers: BTreeMap<RotationId, HeaderRecord>,
-    /// Records of no rotation and of no key's state that can be read.
+    /// Counters, and what was declared for keys, that can be read if they are there.
     places: BTreeSet<Place>,
 }
 

@@ -39,8 +39,8 @@ pub(super) fn open(folder: &Path) -> Result<DB, RepoError> {
         .map_err(|error| failure("opening the database", folder, error))
 }
 
-/// Reads everything but the history once and changes nothing: opening a database for writing would already move
-/// what is left of a damaged log into new files.
+/// Reads everything but the history once and changes nothing: opening a database for writing would
+/// already move what is left of a damaged log into new files.
 pub(super) fn verify(folder: &Path, reached: Reached) -> Result<(), RepoError> {
     files::check_manifest(folder, reached)?;
     for log in files::numbered(folder, "log")? {
