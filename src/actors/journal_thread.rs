@@ -13,7 +13,7 @@ use crate::actors::group::{Written, write_together};
 use crate::guard::fault;
 use crate::journal::error::JournalError;
 use crate::journal::fact::JournalFact;
-use crate::journal::group::{JournalWrite, is_enough};
+use crate::journal::group::{GroupSize, JournalWrite};
 use crate::journal::load::LoadedJournal;
 use crate::journal::opened::Journal;
 use crate::key::event::WriteFailure;
@@ -189,10 +189,15 @@ impl JournalThread {
 
 /// The writes that wait behind this one, until something else does; and what that is.
 fn gather(first: Written, queue: &Receiver<Job>) -> (Vec<Written>, Option<Job>) {
+    let mut size = GroupSize::default();
+    size.add(first.write());
     let mut group = vec![first];
-    while !is_enough(group.iter().map(Written::write)) {
+    while !size.is_enough() {
         match queue.try_recv() {
-            Ok(Job::Write(next)) => group.push(next),
+            Ok(Job::Write(next)) => {
+                size.add(next.write());
+                group.push(next);
+            }
             Ok(other @ Job::Other(_)) => return (group, Some(other)),
             Err(_) => break,
         }

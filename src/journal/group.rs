@@ -34,14 +34,24 @@ impl JournalWrite {
     }
 }
 
-/// Whether these are so many that no more should be added to them.
-pub fn is_enough<'a>(writes: impl Iterator<Item = &'a JournalWrite>) -> bool {
-    let (mut count, mut bytes) = (0, 0_usize);
-    for write in writes {
-        count += 1;
-        bytes = bytes.saturating_add(write.bytes());
+/// How large a group of writes is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GroupSize {
+    writes: usize,
+    bytes: usize,
+}
+
+impl GroupSize {
+    /// One more is in it.
+    pub fn add(&mut self, write: &JournalWrite) {
+        self.writes += 1;
+        self.bytes = self.bytes.saturating_add(write.bytes());
     }
-    count >= ENOUGH_WRITES || bytes >= ENOUGH_BYTES
+
+    /// Whether no more should be added.
+    pub fn is_enough(&self) -> bool {
+        self.writes >= ENOUGH_WRITES || self.bytes >= ENOUGH_BYTES
+    }
 }
 
 impl Journal {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use keyward::guard;
-use keyward::journal::tidy;
+use keyward::journal::{group, tidy};
 use keyward::key::{
     attempt, definition, event as key_event, flow, machine, name, state, time, waiting,
 };
@@ -93,6 +93,7 @@ pub(super) fn all(shown: &mut Shown) {
         ActorName,
         handle::CallPlace,
         id::RotationId,
+        group::GroupSize,
         retention::HistoryLimits,
         tidy::Tidied,
         key_event::Asker,
