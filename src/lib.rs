@@ -27,6 +27,7 @@
 //! | [`worker`] | callbacks, what they are given, and running one |
 //! | `actors` | thin shells around the machines |
 //! | [`management`] | what a program holds; every default |
+//! | [`docs`] | pages for users: a complete program, what is promised, the operator's calls, error codes, costs |
 
 #![deny(missing_docs, unsafe_code)]
 #![deny(
@@ -49,6 +50,7 @@
 )]
 
 pub mod crypto;
+pub mod docs;
 pub mod guard;
 pub mod journal;
 pub mod key;

@@ -11,6 +11,8 @@ mod example_3_cached;
 mod example_4_command;
 #[path = "../examples/example_5_third_party.rs"]
 mod example_5_third_party;
+#[path = "../examples/first_program.rs"]
+mod first_program;
 #[path = "../examples/general_usage.rs"]
 mod general_usage;
 
@@ -88,4 +90,28 @@ fn example_4_holds() -> Outcome {
 #[test]
 fn example_5_holds() -> Outcome {
     runs("example_5_holds", example_5_third_party::main)
+}
+
+/// It runs in a folder of its own, with the key files that the README has made.
+fn first_program_in_a_folder() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    env::set_current_dir(&folder)?;
+    let files =
+        "umask 077; for f in master documents next; do head -c 32 /dev/urandom > $f.key; done";
+    let made = Command::new("sh").args(["-c", files]).status()?;
+    assert!(made.success());
+    first_program::main().map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+#[test]
+fn the_readmes_program_is_the_example_and_holds() -> Outcome {
+    let example = include_str!("../examples/first_program.rs");
+    let (_, program) = example.split_once("\n\n").ok_or("a program")?;
+    let program = program.trim_end().replace("pub async", "async");
+    assert!(include_str!("../README.md").contains(&program));
+    runs(
+        "the_readmes_program_is_the_example_and_holds",
+        first_program_in_a_folder,
+    )
 }

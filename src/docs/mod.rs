@@ -1,0 +1,17 @@
+//! Pages for those who use keyward, in the order in which they are needed. The README of the
+//! repository is the way in.
+//!
+//! Never in here: code.
+
+#[doc = include_str!("using.md")]
+pub mod using {}
+#[doc = include_str!("promised.md")]
+pub mod promised {}
+#[doc = include_str!("operator.md")]
+pub mod operator {}
+#[doc = include_str!("errors.md")]
+pub mod errors {}
+#[doc = include_str!("costs.md")]
+pub mod costs {}
+#[doc = include_str!("from_keys_management.md")]
+pub mod from_keys_management {}
