@@ -49,39 +49,59 @@
     )
 )]
 
+#[cfg(feature = "embedded")]
 pub mod crypto;
 pub mod docs;
 pub mod guard;
+#[cfg(feature = "embedded")]
 pub mod journal;
 pub mod key;
+#[cfg(feature = "embedded")]
 pub mod management;
 pub mod promises;
 pub mod proofs;
+#[cfg(feature = "embedded")]
 pub mod repo;
 pub mod rotation;
 pub mod secret;
+#[cfg(feature = "embedded")]
 pub mod store;
 pub mod worker;
 
+#[cfg(feature = "embedded")]
 mod actors;
 
+#[cfg(feature = "embedded")]
 pub use actors::overview::WorkerStatus;
+#[cfg(feature = "embedded")]
 pub use actors::supervision::name::{ActorName, ActorState, ActorStatus};
+#[cfg(feature = "embedded")]
 pub use crypto::aead::AeadCryptoTool;
+#[cfg(feature = "embedded")]
 pub use crypto::crypto_tool::CryptoTool;
 pub use key::definition::OnKeyChangedCallbackErrorStrategy;
 pub use key::error::KeyError;
 pub use key::flow::{SecretKeyFlow, SecretKeyUseCase};
 pub use key::state::Effect;
+#[cfg(feature = "embedded")]
 pub use management::builder::KeysManagementBuilder;
+#[cfg(feature = "embedded")]
 pub use management::definition::SecretKeyDefinition;
+#[cfg(feature = "embedded")]
 pub use management::error::StartError;
+#[cfg(feature = "embedded")]
 pub use management::keys_management::{KeyAnswer, KeysManagement};
+#[cfg(feature = "embedded")]
 pub use management::operator::RecoveredKeys;
+#[cfg(feature = "embedded")]
 pub use management::single::SingleKeyManagement;
+#[cfg(feature = "embedded")]
 pub use management::status::{HistoryListing, KeyStatus, Status};
+#[cfg(feature = "embedded")]
 pub use management::worker::Worker;
+#[cfg(feature = "embedded")]
 pub use repo::memory::MemoryRepo;
+#[cfg(feature = "embedded")]
 pub use repo::state_repo::StateRepo;
 pub use rotation::error::RotationError;
 pub use rotation::id::RotationId;
@@ -89,10 +109,15 @@ pub use rotation::report::RotationReport;
 pub use rotation::state::RotationState;
 pub use rotation::status::CallbackStatus;
 pub use secret::value::{SecretKeyPair, SecretKeyValue, SecretKeys};
+#[cfg(feature = "embedded")]
 pub use store::command::CommandStore;
+#[cfg(feature = "embedded")]
 pub use store::env::EnvStore;
+#[cfg(feature = "embedded")]
 pub use store::error::StoreError;
+#[cfg(feature = "embedded")]
 pub use store::file::FileStore;
+#[cfg(feature = "embedded")]
 pub use store::keys_store::KeysStore;
 pub use uuid::Uuid;
 pub use worker::callback::KeyChange;

@@ -141,7 +141,7 @@ where
 
 impl Callback {
     /// Whether it needs a thread of its own while it runs.
-    pub(crate) fn blocks(&self) -> bool {
+    pub fn blocks(&self) -> bool {
         match self.0 {
             Kind::Async(_) => false,
             Kind::Blocking(_) => true,

@@ -11,6 +11,10 @@ use crate::secret::value::SecretKeys;
 /// let change = Change::of("documents").old("value_1").new_keys("value_2");
 /// ```
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    not(feature = "embedded"),
+    expect(dead_code, reason = "only what declares a change reads it")
+)]
 pub struct Change {
     pub(crate) key: String,
     pub(crate) old: Option<SecretKeys>,
