@@ -24,7 +24,7 @@ impl Clock {
         Time::at(self.start.elapsed())
     }
 
-    /// The monotonic time, and the wall clock's for the listing.
+    /// The monotonic time, and the wall clock's for the listing; one before 1970 counts as 1970.
     pub fn moment(&self) -> Moment {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH);
         let wall_ms = wall.map_or(0, |since| {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use crate::actors::admission::{Place, Places};
+use crate::actors::clock::Clock;
 use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::directory::{Directory, KeyEntry};
@@ -200,6 +201,8 @@ pub struct Declarer {
     pub coordinator: CoordinatorDoor,
     /// What tells the same declaration from another one.
     pub fingerprints: KeyFingerprints,
+    /// The clock, for new ids.
+    pub clock: Clock,
 }
 
 impl Declarer {
@@ -228,7 +231,7 @@ impl Declarer {
             Some(old) => Some(old),
             None => held(&entry).await?,
         };
-        let id = RotationId::new(change.id.unwrap_or_else(Uuid::now_v7));
+        let id = RotationId::new(change.id.unwrap_or_else(|| new_id(self.clock)));
         let random = |keys: &Option<SecretKeyPair>| keys.as_ref().map(|_| Uuid::new_v4().as_u128());
         let declaration = Declaration {
             id,
@@ -249,6 +252,15 @@ impl Declarer {
             .await
             .map(|_accepted| id)
     }
+}
+
+/// A UUID v7 of the clock's time. The call of its crate that asks the clock itself panics before 1970.
+fn new_id(clock: Clock) -> Uuid {
+    let random = Uuid::new_v4();
+    // The two bytes between these also say which kind of UUID it is.
+    let [a, b, c, d, e, f, _, _, _, g, h, i, j, ..] = *random.as_bytes();
+    let random = [a, b, c, d, e, f, g, h, i, j];
+    Builder::from_unix_timestamp_millis(clock.moment().wall_ms, &random).into_uuid()
 }
 
 /// What the key holds. One that does not answer is not taken for one that holds nothing.

@@ -12,7 +12,7 @@ use crate::actors::journal_thread::{JournalClosed, JournalThread};
 use crate::guard::fault;
 use crate::journal::opened::Journal;
 use crate::journal::tidy::Tidied;
-use crate::rotation::retention::HistoryLimits;
+use crate::rotation::retention::{HistoryLimits, SteadyClock};
 
 /// A start has other things to do first.
 const BEFORE_THE_FIRST: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const BEFORE_THE_FIRST: Duration = Duration::from_secs(1);
 const BREATH: Duration = Duration::from_millis(1);
 /// After a rotation has ended, others may end as well.
 const AFTER_AN_END: Duration = Duration::from_millis(20);
-/// Rotations become too old also where none ends.
+/// Rotations become too old also where none ends, and the wall clock has to be read often.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 
 /// A handle on the thread, which ends with the last one.
@@ -56,6 +56,7 @@ impl Keeper {
             journal,
             limits,
             clock,
+            steady: SteadyClock::new(&limits),
             woken,
             found: Arc::clone(&found),
         };
@@ -87,6 +88,7 @@ struct Work {
     journal: JournalThread,
     limits: HistoryLimits,
     clock: Clock,
+    steady: SteadyClock,
     woken: Receiver<()>,
     found: Arc<Found>,
 }
@@ -103,7 +105,7 @@ struct Failed {
 struct Over;
 
 impl Work {
-    fn go_on(self) {
+    fn go_on(mut self) {
         let mut pause = BEFORE_THE_FIRST;
         while self.rest(pause).is_ok() {
             pause = match self.tidy() {
@@ -138,14 +140,15 @@ impl Work {
     }
 
     fn wait_for_an_end(&self) -> Result<(), Over> {
-        match self.woken.recv_timeout(AT_LEAST_EVERY) {
+        let shortest = self.steady.span().max(Duration::from_secs(1));
+        match self.woken.recv_timeout(AT_LEAST_EVERY.min(shortest)) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => Ok(()),
             Err(RecvTimeoutError::Disconnected) => Err(Over),
         }
     }
 
-    fn tidy(&self) -> Result<Result<Tidied, Failed>, JournalClosed> {
-        let (limits, now_ms) = (self.limits, self.clock.moment().wall_ms);
+    fn tidy(&mut self) -> Result<Result<Tidied, Failed>, JournalClosed> {
+        let (limits, now_ms) = (self.limits, self.steady.read(self.clock.moment()));
         let (told, done) = sync_channel(1);
         self.journal.submit(
             move |journal| tidy(journal, &limits, now_ms),

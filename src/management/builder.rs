@@ -110,7 +110,9 @@ impl KeysManagementBuilder {
 
     /// How long after its end a rotation is remembered; none for ever. Default: 2,557 days, which is
     /// seven years. Only what has ended is ever forgotten, a whole rotation at a time; with it the id
-    /// that its caller chose, which is a new one then.
+    /// that its caller chose, which is a new one then. What a clock says once is no ground to forget:
+    /// the wall clock must have gone steadily for 24 h of this life of the program, or for this age if
+    /// that is shorter.
     pub fn history_age(mut self, age: Option<Duration>) -> Self {
         self.settings.history.max_age = age;
         self
@@ -350,6 +352,7 @@ async fn live(
                 coordinator: CoordinatorDoor::new(Arc::clone(seat), Arc::clone(&of_callbacks)),
                 directory: of_callbacks,
                 fingerprints: prints,
+                clock,
             };
             CoordinatorPart::new(engine, secrets, means, declarer, Arc::clone(seat))
         },
@@ -365,6 +368,7 @@ async fn live(
         coordinator: CoordinatorDoor::new(coordinator, Arc::clone(&directory)),
         directory,
         fingerprints,
+        clock,
     };
     let unreadable = loaded.unreadable;
     let ground = Ground {

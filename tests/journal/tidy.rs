@@ -161,3 +161,15 @@ fn a_rotation_is_pruned_whole_or_not_at_all_whatever_becomes_of_the_write() {
         assert_eq!(remembered(&journal), [3, 2]);
     }
 }
+
+#[test]
+fn rotations_that_were_declared_while_the_clock_was_ahead_keep_no_others_from_being_pruned() {
+    let repo = MemoryRepo::new();
+    let mut journal = open(&repo);
+    (1..=5).for_each(|number| end(&mut journal, number, 4_000, 4_000));
+    (6..=8).for_each(|number| end(&mut journal, number, 1, 1));
+    end(&mut journal, 9, 100, 100);
+    assert_eq!(tidy(&mut journal, &days(10), 100), ids([6, 7, 8]));
+    assert_eq!(tidy(&mut journal, &days(10), 100), []);
+    assert_eq!(tidy(&mut journal, &days(10), 0), []);
+}

@@ -1,0 +1,167 @@
+//! A wall clock that is wrong: before 1970, or ahead for a while. The clock that the system answers to
+//! this test's process is moved; the monotonic one goes on as it does.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use keyward::{Change, KeyChange, KeysManagement, RotationId, RotationState};
+
+use support::{builder, define, documents, until, within};
+
+/// By how many seconds the wall clock is moved.
+static MOVED: AtomicI64 = AtomicI64::new(0);
+
+const YEAR: i64 = 365 * 86_400;
+
+/// Stands in for the C library's, which everything in this process asks for the time.
+///
+/// # Safety
+/// As that one: `time` is a place for the answer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn clock_gettime(
+    clock: libc::clockid_t,
+    time: *mut libc::timespec,
+) -> libc::c_int {
+    // SAFETY: the caller's promise is passed on, and what the system answered is changed only if it did.
+    unsafe {
+        let answered = libc::syscall(libc::SYS_clock_gettime, clock, time);
+        if answered == 0 && clock == libc::CLOCK_REALTIME {
+            (*time).tv_sec += MOVED.load(Ordering::SeqCst);
+        }
+        libc::c_int::try_from(answered).unwrap_or(-1)
+    }
+}
+
+/// The one clock of all tests here, moved by nothing at first.
+struct WallClock {
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl WallClock {
+    fn take() -> Self {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { _alone }
+    }
+
+    fn move_by(&self, seconds: i64) {
+        MOVED.store(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Drop for WallClock {
+    fn drop(&mut self) {
+        self.move_by(0);
+    }
+}
+
+fn folder() -> tempfile::TempDir {
+    let private = std::fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new()
+        .permissions(private)
+        .tempdir()
+        .unwrap()
+}
+
+/// A life of the program in this folder.
+async fn life(folder: &tempfile::TempDir) -> KeysManagement {
+    let started = builder().data_folder(folder.path()).start().await;
+    let manager = started.expect("it starts whatever the wall clock says");
+    define(&manager, documents()).await;
+    let call = |_: KeyChange| {};
+    manager
+        .register_on_change("documents", "callback", call)
+        .await
+        .unwrap();
+    manager
+}
+
+async fn completes(manager: &KeysManagement, change: Change) -> RotationId {
+    let report = within(manager.key_changed(change)).await.unwrap();
+    assert_eq!(report.state, RotationState::Completed);
+    report.id
+}
+
+async fn remembered(manager: &KeysManagement) -> Vec<RotationId> {
+    let history = within(manager.history(1_000)).await.unwrap();
+    history.rotations.iter().map(|report| report.id).collect()
+}
+
+#[tokio::test]
+async fn before_1970_everything_works_and_a_change_without_an_id_gets_one() {
+    let clock = WallClock::take();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    clock.move_by(-i64::try_from(now.as_secs()).unwrap() - 10 * YEAR);
+    assert!(SystemTime::now() < UNIX_EPOCH, "the clock is moved");
+    let folder = folder();
+    let manager = life(&folder).await;
+    let key = within(manager.get_key("documents")).await.unwrap();
+    assert_eq!(key.expose_str(), Some("value_1"));
+    let first = completes(&manager, Change::of("documents").new_keys("a")).await;
+    let second = completes(&manager, Change::of("documents").new_keys("b")).await;
+    assert_ne!(first, second);
+    for id in [first, second] {
+        assert_eq!(id.as_uuid().get_version_num(), 7);
+    }
+    within(manager.shutdown()).await.unwrap();
+    let manager = life(&folder).await;
+    assert_eq!(remembered(&manager).await, [second, first]);
+    within(manager.shutdown()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_stands_ten_years_ahead_for_a_while_deletes_nothing() {
+    let clock = WallClock::take();
+    let folder = folder();
+    let manager = life(&folder).await;
+    let mut all = Vec::new();
+    for new in ["a", "b", "c"] {
+        all.push(completes(&manager, Change::of("documents").new_keys(new)).await);
+    }
+    // Each end of a rotation has the history tidied.
+    clock.move_by(10 * YEAR);
+    all.push(completes(&manager, Change::of("documents").new_keys("d")).await);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    within(manager.shutdown()).await.unwrap();
+    // A start before the clock is set: the history is tidied a second later.
+    let manager = life(&folder).await;
+    all.push(completes(&manager, Change::of("documents").new_keys("e")).await);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    clock.move_by(0);
+    all.push(completes(&manager, Change::of("documents").new_keys("f")).await);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    all.reverse();
+    assert_eq!(remembered(&manager).await, all);
+    let known = Change::of("documents").id(all[5]).new_keys("a");
+    assert_eq!(within(manager.declare(known)).await.unwrap(), all[5]);
+    within(manager.shutdown()).await.unwrap();
+}
+
+#[tokio::test]
+async fn with_a_steady_clock_what_is_too_old_is_forgotten() {
+    let _clock = WallClock::take();
+    let folder = folder();
+    let aged = builder().data_folder(folder.path());
+    let aged = aged.history_age(Some(Duration::from_secs(1)));
+    let manager = aged.start().await.unwrap();
+    define(&manager, documents()).await;
+    completes(&manager, Change::of("documents").new_keys("a")).await;
+    until("it is forgotten", async || {
+        remembered(&manager).await.is_empty()
+    })
+    .await;
+    within(manager.shutdown()).await.unwrap();
+}
