@@ -21,7 +21,8 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("store", &["secret"]),
     ("crypto", &["secret"]),
     ("guard", &["secret"]),
-    ("repo", &[]),
+    // A child of fork() has no part in the lock of a data folder, and one place knows of forks.
+    ("repo", &["guard"]),
     ("journal", &["secret", "key", "rotation", "crypto", "repo"]),
     ("worker", &["secret", "key", "rotation", "guard"]),
     (

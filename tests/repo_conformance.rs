@@ -6,6 +6,8 @@ mod crash;
 mod damage;
 #[path = "repo/folder.rs"]
 mod folder;
+#[path = "repo/moved.rs"]
+mod moved;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;

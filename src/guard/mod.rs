@@ -12,6 +12,7 @@
 //! - [`fault`]: what may go wrong besides what the foreign code itself answers, and
 //!   [`fault::catch`] for short calls in place;
 //! - [`foreign`]: foreign values that are kept, and dropped where that may take its time;
+//! - [`fork`]: what a child after `fork()` has to know;
 //! - [`place`]: which kind of code runs on this thread, whether it may block, and how it does.
 //!
 //! Never in here: what is run and why (stores and callbacks have rooms of their own), keys, and any
@@ -21,6 +22,7 @@ mod clock;
 mod desk;
 pub mod fault;
 pub mod foreign;
+pub mod fork;
 pub mod place;
 pub mod plugins;
 pub mod run;

@@ -163,7 +163,13 @@ fn refused(source: RepoError, number: u64) -> JournalError {
     if matches!(source, RepoError::PreconditionFailed { .. }) {
         return JournalError::Fenced;
     }
-    let changed_nothing = matches!(source, RepoError::Closed | RepoError::Unavailable { .. });
+    let changed_nothing = matches!(
+        source,
+        RepoError::Closed
+            | RepoError::Unavailable { .. }
+            | RepoError::FolderLost { .. }
+            | RepoError::Forked(_)
+    );
     if changed_nothing {
         JournalError::Repo { source }
     } else {

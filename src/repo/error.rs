@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::guard::fork::Forked;
 use crate::repo::space::Space;
 
 /// Who holds a data folder.
@@ -14,14 +15,40 @@ pub struct Holder {
     pub pid: u32,
     /// The name of its program, without arguments.
     pub program: String,
+    /// Whether it is the process that asks: another manager in it, or an earlier one whose shutdown
+    /// has not ended.
+    pub is_this_process: bool,
 }
 
 impl Holder {
     /// A holder, for adapters of a program's own.
     pub fn new(pid: u32, program: impl Into<String>) -> Self {
         let program = program.into();
-        Self { pid, program }
+        Self {
+            pid,
+            program,
+            is_this_process: false,
+        }
     }
+
+    /// This very process.
+    pub fn this_process() -> Self {
+        let mut own = Self::new(
+            std::process::id(),
+            program_name(std::env::current_exe().ok()),
+        );
+        own.is_this_process = true;
+        own
+    }
+}
+
+/// The name of the program in an executable's path.
+pub(super) fn program_name(path: Option<PathBuf>) -> String {
+    let name = path
+        .as_deref()
+        .and_then(|path| path.file_name())
+        .map_or("unknown program".into(), |name| name.to_string_lossy());
+    name.chars().filter(|c| !c.is_control()).collect()
 }
 
 impl fmt::Display for Holder {
@@ -53,15 +80,28 @@ pub enum RepoError {
         /// Where.
         space: Space,
     },
-    /// Another repo has the folder open, in this process or another. Stop that one, or take another
-    /// folder.
-    #[error("the data folder {} is already open, {}; stop that program or use another folder", .folder.display(), held_by(.holder))]
+    /// Another repo has the folder open, in another process or in this one. Stop that one, or take
+    /// another folder.
+    #[error("the data folder {} is already open, {}", .folder.display(), held_by(.holder))]
     AlreadyOpen {
         /// The data folder.
         folder: PathBuf,
         /// Who has it open, if that could be read.
         holder: Option<Holder>,
     },
+    /// The folder at the data folder's path, or the lock file in it, is not the one that was opened:
+    /// it was moved or removed, or another one was put in its place. Nothing more is written, for
+    /// good. Put the folder back, or restore a backup, and start anew.
+    #[error("the data folder {} is not the one that was opened any more: {what}; nothing more is written; put the folder back or restore a backup, then start this program anew", .folder.display())]
+    FolderLost {
+        /// The path of the data folder.
+        folder: PathBuf,
+        /// What became of it.
+        what: String,
+    },
+    /// The process is a child of `fork()`. The program's fault: start keyward after the fork.
+    #[error(transparent)]
+    Forked(#[from] Forked),
     /// Others than the owner may enter the folder. Whoever set it up has to `chmod 700` it, or to
     /// allow it by the option `allow_shared_folder`.
     #[error("the data folder {} has mode {mode:03o}, so others can get into it; run `chmod 700` on it or set the option allow_shared_folder", .folder.display())]
@@ -153,6 +193,8 @@ impl RepoError {
             Self::Unavailable { .. } => "repo_unavailable",
             Self::PreconditionFailed { .. } => "precondition_failed",
             Self::AlreadyOpen { .. } => "already_open",
+            Self::FolderLost { .. } => "folder_lost",
+            Self::Forked(_) => "forked",
             Self::LooseFolder { .. } => "loose_folder",
             Self::ForeignOwner { .. } => "foreign_owner",
             Self::NotAFolder { .. } => "not_a_folder",
@@ -168,7 +210,13 @@ impl RepoError {
 
 fn held_by(holder: &Option<Holder>) -> String {
     match holder {
-        Some(holder) => format!("held by {holder}"),
-        None => "and its holder could not be read".to_owned(),
+        Some(holder) if holder.is_this_process => format!(
+            "held by {holder}, which is this one: use the manager that it has (a clone is the same \
+             one), or wait for the end of its shutdown"
+        ),
+        Some(holder) => format!("held by {holder}; stop that program or use another folder"),
+        None => {
+            "and its holder could not be read; stop that program or use another folder".to_owned()
+        }
     }
 }

@@ -1,18 +1,22 @@
-//! keyward's own lock file: it is held as long as a repo is, also while RocksDB is closed, and names
-//! its holder to whoever comes second.
+//! keyward's own lock, on the data folder and on a file in it: it is held as long as a repo is, also
+//! while RocksDB is closed, and names its holder to whoever comes second.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, OFlags, flock, major, minor};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use crate::repo::error::{Holder, RepoError};
+use crate::guard::fork::{self, KeptFile};
+use crate::repo::error::{Holder, RepoError, program_name};
 use crate::repo::folder::io_failure;
+use crate::repo::paths::Paths;
 
 pub(super) const LOCK_FILE: &str = "keyward.lock";
 
@@ -23,78 +27,224 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// More than any holder writes; a file that was filled with something else is not read to its end.
 const LONGEST_NAME: u64 = 4096;
 
+/// The folders that this process holds.
+static HELD: Mutex<Vec<Identity>> = Mutex::new(Vec::new());
+
+/// What tells a file or a folder from every other one that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(file: &File) -> io::Result<Self> {
+        file.metadata().map(|found| Self::told_by(&found))
+    }
+
+    /// What lies at a path, if anything does. A link is not followed.
+    fn at(path: &Path) -> io::Result<Option<Self>> {
+        match fs::symlink_metadata(path) {
+            Ok(found) => Ok(Some(Self::told_by(&found))),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn told_by(found: &fs::Metadata) -> Self {
+        let (device, inode) = (found.dev(), found.ino());
+        Self { device, inode }
+    }
+}
+
 /// The lock, held until it is dropped.
 ///
 /// It is an `flock`, which belongs to the open file: a second opener in the same process is kept
-/// out too, and no other open of the file gives it up by accident. The file is never removed, which
-/// would let two hold two files of one name.
+/// out too, and no other open of the file gives it up by accident. The one on the folder keeps
+/// others out where the lock file was removed; the one on the file keeps out an earlier keyward,
+/// which locks the file only. No child of `fork()` has a part in either.
 #[derive(Debug)]
 pub(super) struct FolderLock {
-    file: File,
+    paths: Paths,
+    directory: KeptFile,
+    file: KeptFile,
+    folder_is: Identity,
+    file_is: Identity,
 }
 
 impl FolderLock {
     pub(super) fn take(folder: &Path) -> Result<Self, RepoError> {
+        fork::refuse_child()?;
+        let failed = |source| io_failure("locking the data folder", folder, source);
+        fork::watch().map_err(failed)?;
+        let mut lasting = PathBuf::new();
+        let directory = KeptFile::open(|| {
+            let flags = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
+            let opened = OpenOptions::new()
+                .read(true)
+                .custom_flags(flags)
+                .open(folder)?;
+            lasting = PathBuf::from(format!("/proc/thread-self/fd/{}", opened.as_raw_fd()));
+            Ok(opened)
+        });
+        let directory = directory.map_err(failed)?;
+        let folder_is = directory.with(Identity::of).map_err(failed)?;
+        if !locked(&directory).map_err(failed)? {
+            return Err(already_open(folder, folder_is));
+        }
         let path = folder.join(LOCK_FILE);
         let failed = |source| io_failure("opening the lock file", &path, source);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&path)
-            .map_err(failed)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(already_open(folder, &path)),
-            Err(errno) => return Err(failed(errno.into())),
+        let file = KeptFile::open(|| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+                .open(&path)
+        });
+        let file = file.map_err(failed)?;
+        let file_is = file.with(Identity::of).map_err(failed)?;
+        if !locked(&file).map_err(failed)? {
+            return Err(already_open(folder, folder_is));
         }
-        let written = file
-            .set_len(0)
-            .and_then(|()| file.write_all(own_name().as_bytes()));
+        // Before the name is there to be read, so that this process knows its own.
+        held().push(folder_is);
+        let written = file.with(|mut file| {
+            file.set_len(0)?;
+            file.write_all(own_name().as_bytes())
+        });
         // The name is a courtesy to others: a full disk must not keep the folder from being opened.
         if written.is_err() {
-            let _ = file.set_len(0);
+            let _ = file.with(|file| file.set_len(0));
         }
-        Ok(Self { file })
+        let stays = fs::metadata(&lasting).map(|found| Identity::told_by(&found));
+        if !stays.is_ok_and(|found| found == folder_is) {
+            lasting = folder.to_owned();
+        }
+        Ok(Self {
+            paths: Paths {
+                named: folder.to_owned(),
+                lasting,
+            },
+            directory,
+            file,
+            folder_is,
+            file_is,
+        })
+    }
+
+    /// Where the folder is.
+    pub(super) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// Fails where the folder at its path, or the lock file in it, is not the one that is locked:
+    /// somebody else may hold what is there now. Two looks.
+    pub(super) fn check(&self) -> Result<(), RepoError> {
+        let folder = &self.paths.named;
+        let look = |path: &Path| {
+            let failed = |error| format!("{} cannot be looked at ({error})", path.display());
+            let unavailable = |reason| RepoError::Unavailable { reason };
+            Identity::at(path).map_err(|error| unavailable(failed(error)))
+        };
+        let what = match look(folder)? {
+            None => "it was moved or removed".to_owned(),
+            Some(found) if found != self.folder_is => "another folder lies in its place".to_owned(),
+            Some(_) => match look(&folder.join(LOCK_FILE))? {
+                None => format!("its lock file {LOCK_FILE} was removed"),
+                Some(found) if found != self.file_is => {
+                    format!("its lock file {LOCK_FILE} was replaced by another one")
+                }
+                Some(_) => return Ok(()),
+            },
+        };
+        Err(RepoError::FolderLost {
+            folder: folder.clone(),
+            what,
+        })
     }
 }
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
+        if fork::is_child() {
+            return;
+        }
         // Emptied first, so that the next holder is never taken for this one. Unlocked by name,
         // because a child that is just being started may have the file open for a moment longer.
-        let _ = self.file.set_len(0);
-        let _ = flock(&self.file, FlockOperation::Unlock);
+        let _ = self.file.with(|file| file.set_len(0));
+        for locked in [&self.file, &self.directory] {
+            let _ = locked.with(|file| Ok(flock(file, FlockOperation::Unlock)?));
+        }
+        let mut held = held();
+        if let Some(at) = held.iter().position(|held| *held == self.folder_is) {
+            held.swap_remove(at);
+        }
     }
 }
 
-fn own_name() -> String {
-    let program = std::env::current_exe()
-        .ok()
-        .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
-        .unwrap_or_else(|| "unknown program".to_owned());
-    let program: String = program.chars().filter(|c| !c.is_control()).collect();
-    format!("{} {program}\n", std::process::id())
+fn held() -> MutexGuard<'static, Vec<Identity>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn already_open(folder: &Path, path: &Path) -> RepoError {
+/// Locks a file, unless another open one of it has the lock.
+fn locked(file: &KeptFile) -> io::Result<bool> {
+    file.with(
+        |file| match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        },
+    )
+}
+
+fn own_name() -> String {
+    let own = Holder::this_process();
+    format!("{} {}\n", own.pid, own.program)
+}
+
+fn already_open(folder: &Path, folder_is: Identity) -> RepoError {
+    let path = folder.join(LOCK_FILE);
     let mut holder = None;
     for look in 0..LOOKS {
         if look > 0 {
             std::thread::sleep(BETWEEN_LOOKS);
         }
-        holder = read_name(path).ok().flatten().filter(is_alive);
+        let read = read_name(&path).ok().flatten().filter(is_alive);
+        let is_own = held().contains(&folder_is);
+        holder = if is_own {
+            Some(Holder::this_process())
+        } else {
+            read
+        };
         if holder.is_some() {
             break;
         }
     }
     RepoError::AlreadyOpen {
         folder: PathBuf::from(folder),
-        holder,
+        holder: holder.or_else(|| known_to_the_system(folder_is)),
     }
+}
+
+/// The holder where the lock file does not tell it: the system lists who took which lock.
+fn known_to_the_system(folder_is: Identity) -> Option<Holder> {
+    let (major, minor) = (major(folder_is.device), minor(folder_is.device));
+    let wanted = format!("{major:02x}:{minor:02x}:{}", folder_is.inode);
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let pid = locks.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != "FLOCK");
+        let pid = words.nth(3)?.parse().ok()?;
+        (words.next()? == wanted).then_some(pid)
+    })?;
+    let program = fs::read_link(format!("/proc/{pid}/exe")).ok();
+    Some(Holder::new(pid, program_name(program)))
 }
 
 fn read_name(path: &Path) -> io::Result<Option<Holder>> {
@@ -138,11 +288,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let held = FolderLock::take(folder.path()).unwrap();
         let error = FolderLock::take(folder.path()).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("process {}", std::process::id()))
-        );
+        let text = error.to_string();
+        assert!(text.contains(&format!("process {}", std::process::id())));
+        assert!(text.contains("which is this one"), "{text}");
+        assert!(!text.contains("stop that program"), "{text}");
         let program = std::env::current_exe().unwrap();
         let holder = holder_of(error).unwrap();
         assert_eq!(
@@ -167,16 +316,71 @@ mod tests {
     }
 
     #[test]
+    fn without_its_lock_file_a_held_folder_lets_nobody_in_and_its_holder_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        let held = FolderLock::take(&path).unwrap();
+        std::fs::remove_file(path.join(LOCK_FILE)).unwrap();
+        let holder = holder_of(FolderLock::take(&path).unwrap_err()).unwrap();
+        assert!(holder.is_this_process);
+        assert!(!path.join(LOCK_FILE).exists(), "nothing was changed");
+        // As another process sees it.
+        let seen = known_to_the_system(held.folder_is).unwrap();
+        assert_eq!(seen.pid, std::process::id());
+        assert_eq!(seen.program, holder.program);
+    }
+
+    #[test]
+    fn a_folder_that_was_moved_or_replaced_is_not_the_one_that_is_locked() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().canonicalize().unwrap().join("data");
+        fs::create_dir(&path).unwrap();
+        let held = FolderLock::take(&path).unwrap();
+        held.check().unwrap();
+        let says = |what: &str| {
+            let error = held.check().unwrap_err();
+            assert_eq!(error.code(), "folder_lost");
+            let text = error.to_string();
+            assert!(text.contains(what), "{text}");
+            assert!(text.contains(path.to_str().unwrap()), "{text}");
+        };
+        let moved = base.path().join("moved");
+        fs::rename(&path, &moved).unwrap();
+        says("moved or removed");
+        fs::create_dir(&path).unwrap();
+        says("another folder");
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&moved, &path).unwrap();
+        held.check().unwrap();
+        let lock = path.join(LOCK_FILE);
+        fs::rename(&lock, path.join("other")).unwrap();
+        says("was removed");
+        fs::write(&lock, "").unwrap();
+        says("replaced");
+    }
+
+    #[test]
+    fn what_is_made_by_the_lasting_path_lands_in_the_folder_wherever_it_was_moved() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().canonicalize().unwrap().join("data");
+        fs::create_dir(&path).unwrap();
+        let held = FolderLock::take(&path).unwrap();
+        let moved = base.path().join("moved");
+        fs::rename(&path, &moved).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::write(held.paths().lasting.join("made"), "").unwrap();
+        assert!(moved.join("made").exists());
+        assert!(!path.join("made").exists());
+    }
+
+    #[test]
     fn the_name_of_a_dead_holder_is_not_given_for_the_living_one() {
         let folder = tempfile::tempdir().unwrap();
-        let held = FolderLock::take(folder.path()).unwrap();
         for stale in ["", "123", "999999999 dead\n", "no number\n"] {
             std::fs::write(folder.path().join(LOCK_FILE), stale).unwrap();
-            let error = FolderLock::take(folder.path()).unwrap_err();
-            assert!(error.to_string().contains("could not be read"), "{error}");
-            assert_eq!(holder_of(error), None, "{stale:?}");
+            let name = read_name(&folder.path().join(LOCK_FILE)).unwrap();
+            assert_eq!(name.filter(is_alive), None, "{stale:?}");
         }
-        drop(held);
     }
 
     #[test]
@@ -184,9 +388,12 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let held = FolderLock::take(folder.path()).unwrap();
-        let mode = held.file.metadata().unwrap().permissions().mode();
+        let mode = held.file.with(File::metadata).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(fcntl_getfd(&held.file).unwrap().contains(FdFlags::CLOEXEC));
+        for kept in [&held.file, &held.directory] {
+            let flags = kept.with(|file| Ok(fcntl_getfd(file)?)).unwrap();
+            assert!(flags.contains(FdFlags::CLOEXEC));
+        }
     }
 
     #[test]

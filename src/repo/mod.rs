@@ -2,12 +2,13 @@
 //! that every adapter must pass, a program's own too ([`conformance`]).
 //!
 //! Read [`state_repo`] first, then [`batch`] and [`memory`]. [`rocks`] is the durable adapter; it
-//! stands on [`folder`] (whose folder is it), `lock` (who has it open), `marker` (what lies in it),
+//! stands on [`folder`] (whose folder is it), `lock` (who has it open), `paths` (where it is, also after
+//! it was moved), `marker` (what lies in it),
 //! `engine` (what RocksDB is told), `failure` (what its errors mean), and `files`, `log_check` and
 //! `table_check` (the damage that RocksDB does not see, or does not name).
 //!
-//! Never in here: what the bytes mean, and anything of the rest of the crate. RocksDB is used
-//! nowhere else.
+//! Never in here: what the bytes mean, and anything of the rest of the crate but of `guard`, which
+//! knows of `fork()`. RocksDB is used nowhere else.
 
 pub mod batch;
 pub mod conformance;
@@ -21,6 +22,7 @@ mod lock;
 mod log_check;
 mod marker;
 pub mod memory;
+mod paths;
 pub mod rocks;
 pub mod space;
 pub mod state_repo;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 
 use rocksdb::{DB, WriteBatch, WriteOptions};
 
+use crate::guard::fork;
 use crate::repo::batch::{Batch, Operation, Precondition};
 use crate::repo::engine;
 use crate::repo::error::RepoError;
@@ -15,13 +16,18 @@ use crate::repo::files::Manifest;
 use crate::repo::folder::{self, FolderOptions};
 use crate::repo::lock::FolderLock;
 use crate::repo::marker::{self, Marker};
+use crate::repo::paths::Paths;
 use crate::repo::space::Space;
 use crate::repo::state_repo::{StateRepo, Visitor};
 
 /// RocksDB in a data folder, one column family for each [`Space`], every write synced.
 ///
 /// The folder has one holder: a second one, in this process or another, is told who that is. The
-/// lock file `keyward.lock` is held until `close` or drop, also while RocksDB itself is closed.
+/// folder itself and the lock file `keyward.lock` in it are locked until `close` or drop, also while
+/// RocksDB itself is closed. Before each write and each opening the repo looks whether the folder and
+/// the lock file at its path are still these; if not, nothing more is written, for good
+/// ([`RepoError::FolderLost`]). What RocksDB makes meanwhile lands in the folder that was opened,
+/// wherever that was moved, and never in one that was put in its place (where `/proc` is mounted).
 /// Dropping the repo without `close` is like a crash: nothing is lost, but what was written last
 /// lies only in the log.
 ///
@@ -31,7 +37,7 @@ use crate::repo::state_repo::{StateRepo, Visitor};
 /// crash has cut is forgiven. Not noticed: the newest log cut at a record's end or removed, and a
 /// whole older folder put back.
 pub struct RocksDbRepo {
-    folder: PathBuf,
+    paths: Paths,
     /// Held for the whole of each write, so that nothing comes between a precondition and its batch.
     writer: Mutex<Marked>,
     state: RwLock<State>,
@@ -44,7 +50,14 @@ type Marked = Option<Manifest>;
 
 enum State {
     Open(DB),
-    Down { reason: String },
+    Down {
+        reason: String,
+    },
+    /// Another folder may lie at the path: nothing is read or written any more.
+    Lost {
+        folder: PathBuf,
+        what: String,
+    },
     Closed,
 }
 
@@ -55,7 +68,18 @@ impl State {
             Self::Down { reason } => Err(RepoError::Unavailable {
                 reason: reason.clone(),
             }),
+            Self::Lost { folder, what } => Err(RepoError::FolderLost {
+                folder: folder.clone(),
+                what: what.clone(),
+            }),
             Self::Closed => Err(RepoError::Closed),
+        }
+    }
+
+    fn may_reopen(&self) -> Result<(), RepoError> {
+        match self {
+            Self::Open(_) | Self::Down { .. } => Ok(()),
+            Self::Lost { .. } | Self::Closed => self.db().map(drop),
         }
     }
 }
@@ -70,9 +94,11 @@ impl RocksDbRepo {
         let folder = folder::prepare(options)?;
         folder::refuse_foreign(&folder)?;
         let lock = FolderLock::take(&folder)?;
-        let (db, marked) = open_or_create(&folder)?;
+        let paths = lock.paths().clone();
+        lock.check()?;
+        let (db, marked) = open_or_create(&paths)?;
         Ok(Self {
-            folder,
+            paths,
             writer: Mutex::new(marked),
             state: RwLock::new(State::Open(db)),
             lock: Mutex::new(Some(lock)),
@@ -81,7 +107,7 @@ impl RocksDbRepo {
 
     /// The data folder, without links.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        &self.paths.named
     }
 
     fn writer(&self) -> MutexGuard<'_, Marked> {
@@ -96,11 +122,21 @@ impl RocksDbRepo {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unlock(&self) {
-        self.lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+    fn lock(&self) -> MutexGuard<'_, Option<FolderLock>> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the folder is still the one that was opened. If not, RocksDB is closed.
+    fn check_folder(&self) -> Result<(), RepoError> {
+        let checked = match &*self.lock() {
+            Some(lock) => lock.check(),
+            None => Ok(()),
+        };
+        if let Err(RepoError::FolderLost { folder, what }) = &checked {
+            let (folder, what) = (folder.clone(), what.clone());
+            *self.changing() = State::Lost { folder, what };
+        }
+        checked
     }
 
     /// Says in the marker how far the database has come, whenever tables were added to it: what is
@@ -108,13 +144,17 @@ impl RocksDbRepo {
     /// at the next write.
     fn mark(&self, db: &DB, marked: &mut Marked) {
         if !marked.as_ref().is_some_and(Manifest::is_as_it_was) {
-            *marked = mark(&self.folder, db).unwrap_or_default();
+            *marked = mark(&self.paths.lasting, db).unwrap_or_default();
         }
     }
 }
 
 /// Opens what the marker says is there. The caller holds the lock.
-fn open_or_create(folder: &Path) -> Result<(DB, Marked), RepoError> {
+fn open_or_create(paths: &Paths) -> Result<(DB, Marked), RepoError> {
+    open_or_create_at(&paths.lasting).map_err(|error| paths.named(error))
+}
+
+fn open_or_create_at(folder: &Path) -> Result<(DB, Marked), RepoError> {
     let db = match marker::read(folder)? {
         Some(Marker::Ready(reached)) => {
             engine::verify(folder, reached)?;
@@ -156,13 +196,16 @@ fn refuse_unmarked(folder: &Path) -> Result<(), RepoError> {
 
 impl StateRepo for RocksDbRepo {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
+        fork::refuse_child()?;
         let state = self.reading();
-        read(state.db()?, space, key)
+        read(state.db()?, space, key).map_err(|error| self.paths.named(error))
     }
 
     fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
+        fork::refuse_child()?;
         let state = self.reading();
-        engine::scan(state.db()?, space, prefix, true, visit)
+        let scanned = engine::scan(state.db()?, space, prefix, true, visit);
+        scanned.map_err(|error| self.paths.named(error))
     }
 
     fn scan_back(
@@ -172,16 +215,24 @@ impl StateRepo for RocksDbRepo {
         before: Option<&[u8]>,
         visit: Visitor<'_>,
     ) -> Result<(), RepoError> {
+        fork::refuse_child()?;
         let state = self.reading();
-        engine::scan_back(state.db()?, space, prefix, before, visit)
+        let scanned = engine::scan_back(state.db()?, space, prefix, before, visit);
+        scanned.map_err(|error| self.paths.named(error))
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), RepoError> {
+        fork::refuse_child()?;
         let mut marked = self.writer();
+        if !batch.is_empty() {
+            self.reading().db()?;
+            self.check_folder()?;
+        }
         let state = self.reading();
         let db = state.db()?;
+        let named = |error| self.paths.named(error);
         if let Some(wanted) = batch.precondition() {
-            check(db, wanted)?;
+            check(db, wanted).map_err(named)?;
         }
         if batch.is_empty() {
             return Ok(());
@@ -195,7 +246,7 @@ impl StateRepo for RocksDbRepo {
         };
         // RocksDB can still answer reads now, but of a state that a reopening may prove wrong.
         drop(state);
-        let error = failure("writing", &self.folder, error);
+        let error = named(failure("writing", &self.paths.lasting, error));
         *self.changing() = State::Down {
             reason: format!("a write failed ({error})"),
         };
@@ -203,14 +254,14 @@ impl StateRepo for RocksDbRepo {
     }
 
     fn reopen(&self) -> Result<(), RepoError> {
+        fork::refuse_child()?;
         let mut marked = self.writer();
+        self.reading().may_reopen()?;
+        self.check_folder()?;
         let mut state = self.changing();
-        if matches!(*state, State::Closed) {
-            return Err(RepoError::Closed);
-        }
         let reason = "it is being reopened".to_owned();
         drop(mem::replace(&mut *state, State::Down { reason }));
-        match open_or_create(&self.folder) {
+        match open_or_create(&self.paths) {
             Ok((db, now_marked)) => {
                 *state = State::Open(db);
                 *marked = now_marked;
@@ -225,18 +276,19 @@ impl StateRepo for RocksDbRepo {
     }
 
     fn close(&self) -> Result<(), RepoError> {
+        fork::refuse_child()?;
         let _marked = self.writer();
-        let mut state = self.changing();
-        let ended = match mem::replace(&mut *state, State::Closed) {
+        let folder = self.check_folder();
+        let ended = match mem::replace(&mut *self.changing(), State::Closed) {
             State::Closed => return Err(RepoError::Closed),
-            State::Down { .. } => Ok(()),
+            State::Down { .. } | State::Lost { .. } => Ok(()),
             State::Open(db) => engine::shut_down(db).map(|reached| {
                 // A floor that stays too low is no error: everything is in the tables now.
-                let _ = marker::write(&self.folder, Marker::Ready(reached));
+                let _ = marker::write(&self.paths.lasting, Marker::Ready(reached));
             }),
         };
-        self.unlock();
-        ended
+        drop(self.lock().take());
+        folder.and(ended.map_err(|error| self.paths.named(error)))
     }
 }
 
@@ -269,10 +321,21 @@ fn to_rocksdb(db: &DB, batch: &Batch) -> Result<WriteBatch, RepoError> {
     Ok(writes)
 }
 
+impl Drop for RocksDbRepo {
+    fn drop(&mut self) {
+        // RocksDB would wait for threads that a child of `fork()` has not got.
+        if fork::is_child()
+            && let Ok(state) = self.state.get_mut()
+        {
+            mem::forget(mem::replace(state, State::Closed));
+        }
+    }
+}
+
 impl fmt::Debug for RocksDbRepo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RocksDbRepo")
-            .field("folder", &self.folder)
+            .field("folder", &self.paths.named)
             .finish_non_exhaustive()
     }
 }

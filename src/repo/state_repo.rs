@@ -68,8 +68,8 @@ pub trait StateRepo: Send + Sync + 'static {
     /// loses it.
     ///
     /// # Errors
-    /// [`RepoError::PreconditionFailed`], [`RepoError::Closed`] and [`RepoError::Unavailable`] have
-    /// changed nothing. After any other error the outcome is *unknown*: the whole batch may or may
+    /// [`RepoError::PreconditionFailed`], [`RepoError::Closed`], [`RepoError::Unavailable`],
+    /// [`RepoError::FolderLost`] and [`RepoError::Forked`] have changed nothing. After any other error the outcome is *unknown*: the whole batch may or may
     /// not be found later. The repo may then answer [`RepoError::Unavailable`] to everything until
     /// `reopen` has found out.
     fn apply(&self, batch: &Batch) -> Result<(), RepoError>;

@@ -17,17 +17,17 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const FOLDER: &str = "KEYWARD_TEST_FOLDER";
 
-fn open(folder: &Path) -> RocksDbRepo {
+pub(crate) fn open(folder: &Path) -> RocksDbRepo {
     RocksDbRepo::open(&FolderOptions::new(folder)).unwrap()
 }
 
-fn folder_of_child() -> PathBuf {
+pub(crate) fn folder_of_child() -> PathBuf {
     PathBuf::from(std::env::var_os(FOLDER).expect("run by its parent test only"))
 }
 
 /// This test program again, running one ignored test in a process of its own. File size limits
 /// make writes fail there, as on a full disk, instead of killing it.
-fn child(test: &str, folder: &Path) -> Command {
+pub(crate) fn child(test: &str, folder: &Path) -> Command {
     let mut child = Command::new("sh");
     child
         .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
@@ -38,7 +38,7 @@ fn child(test: &str, folder: &Path) -> Command {
     child
 }
 
-fn numbers(repo: &RocksDbRepo) -> Vec<u32> {
+pub(crate) fn numbers(repo: &RocksDbRepo) -> Vec<u32> {
     let mut found = Vec::new();
     repo.scan(Space::Rotations, b"", &mut |key, value| {
         assert!(value.iter().all(|byte| *byte == key[3]));
@@ -49,7 +49,7 @@ fn numbers(repo: &RocksDbRepo) -> Vec<u32> {
     found
 }
 
-fn numbered(number: u32, bytes: usize) -> Batch {
+pub(crate) fn numbered(number: u32, bytes: usize) -> Batch {
     let key = number.to_be_bytes();
     Batch::new()
         .put(Space::Rotations, key, vec![key[3]; bytes])

@@ -1,0 +1,137 @@
+//! What a child after `fork()` may not do: it has none of keyward's threads, locks that nobody in it
+//! frees, and copies of descriptors whose locks belong to its parent.
+//!
+//! From the first [`watch`] on a child knows that it is one, and has closed every [`KeptFile`], so that
+//! a lock on one ends with the process that took it. A child that execs at once notices nothing.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Whether this process was forked from one that uses keyward.
+static CHILD: AtomicBool = AtomicBool::new(false);
+
+/// Files that no child keeps, under their numbers.
+static FILES: Mutex<Files> = Mutex::new(Files {
+    next: 0,
+    open: BTreeMap::new(),
+});
+
+struct Files {
+    next: u64,
+    open: BTreeMap<u64, File>,
+}
+
+thread_local! {
+    /// Held by the thread that forks, so that the files are whole in the child.
+    static WHILE_FORKING: Cell<Option<MutexGuard<'static, Files>>> = const { Cell::new(None) };
+}
+
+/// What keyward answers in a child of `fork()`, code `forked`.
+///
+/// It is the fault of the program: it has to start keyward in the child and not before, or to run the
+/// child's program by exec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this process was forked from one that uses keyward, whose threads are not in it; start keyward \
+     after the fork and not before, or exec"
+)]
+pub struct Forked;
+
+/// Whether this process is the child of one that used keyward before it forked: an atomic read.
+pub fn is_child() -> bool {
+    CHILD.load(Ordering::Relaxed)
+}
+
+/// Fails in a child of `fork()`.
+///
+/// # Errors
+/// [`Forked`].
+pub fn refuse_child() -> Result<(), Forked> {
+    if is_child() { Err(Forked) } else { Ok(()) }
+}
+
+/// Has every later `fork()` of this process noticed in its child. Further calls do nothing.
+///
+/// # Errors
+/// Where there is no memory for it.
+pub fn watch() -> io::Result<()> {
+    static WATCHED: OnceLock<i32> = OnceLock::new();
+    match *WATCHED.get_or_init(register) {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+#[expect(unsafe_code, reason = "only the C library knows of a fork")]
+fn register() -> i32 {
+    // SAFETY: the three functions live as long as the program and do not unwind.
+    unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) }
+}
+
+extern "C" fn before() {
+    let files = files();
+    let _at_the_threads_end = WHILE_FORKING.try_with(|held| held.set(Some(files)));
+}
+
+extern "C" fn in_parent() {
+    let _at_the_threads_end = WHILE_FORKING.try_with(Cell::take);
+}
+
+extern "C" fn in_child() {
+    CHILD.store(true, Ordering::Relaxed);
+    let held = WHILE_FORKING.try_with(Cell::take).ok().flatten();
+    if let Some(mut files) = held {
+        files.open.clear();
+    }
+}
+
+fn files() -> MutexGuard<'static, Files> {
+    FILES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An open file that no child of `fork()` keeps open. Closed when it is dropped.
+#[derive(Debug)]
+pub struct KeptFile {
+    number: u64,
+}
+
+impl KeptFile {
+    /// Opens a file. No fork happens meanwhile, so that no child has it.
+    ///
+    /// # Errors
+    /// What `open` answers.
+    pub fn open(open: impl FnOnce() -> io::Result<File>) -> io::Result<Self> {
+        let mut files = files();
+        let file = open()?;
+        files.next += 1;
+        let number = files.next;
+        files.open.insert(number, file);
+        Ok(Self { number })
+    }
+
+    /// Does something quick with the file.
+    ///
+    /// # Errors
+    /// [`Forked`] in a child, which has it no more; what `f` answers.
+    pub fn with<T>(&self, f: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
+        refuse_child().map_err(io::Error::other)?;
+        match files().open.get(&self.number) {
+            Some(file) => f(file),
+            None => Err(io::Error::other(Forked)),
+        }
+    }
+}
+
+impl Drop for KeptFile {
+    fn drop(&mut self) {
+        if is_child() {
+            return;
+        }
+        let file = files().open.remove(&self.number);
+        drop(file);
+    }
+}

@@ -1,0 +1,13 @@
+//! The data folder under a running manager: moved away, forked, and copied while it is in use.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
+
+#[path = "folder/moved.rs"]
+mod moved;
+mod support;
