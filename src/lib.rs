@@ -84,13 +84,15 @@ pub use key::error::KeyError;
 pub use key::flow::{SecretKeyFlow, SecretKeyUseCase};
 pub use key::state::Effect;
 #[cfg(feature = "embedded")]
+pub use management::answer::KeyAnswer;
+#[cfg(feature = "embedded")]
 pub use management::builder::KeysManagementBuilder;
 #[cfg(feature = "embedded")]
 pub use management::definition::SecretKeyDefinition;
 #[cfg(feature = "embedded")]
 pub use management::error::StartError;
 #[cfg(feature = "embedded")]
-pub use management::keys_management::{KeyAnswer, KeysManagement};
+pub use management::keys_management::KeysManagement;
 #[cfg(feature = "embedded")]
 pub use management::operator::RecoveredKeys;
 #[cfg(feature = "embedded")]

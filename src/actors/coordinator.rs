@@ -14,12 +14,12 @@ use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::{DoubtfulBatch, JournalThread};
 use crate::actors::keeper::Keeper;
-use crate::actors::key_message::Proposed;
 use crate::actors::notice::{Departing, Notice};
 use crate::actors::supervision::life::{Life, Part, Then, later};
 use crate::actors::supervision::seat::Seat;
 use crate::actors::supervision::supervisor::Supervision;
-use crate::actors::worker::{WorkerMessage, WorkerPart};
+use crate::actors::worker::WorkerPart;
+use crate::guard::events::Events;
 use crate::guard::plugins::Plugins;
 use crate::journal::load::{LoadedJournal, RotationSecrets};
 use crate::key::event::{Ticket, WriteFailure};
@@ -29,7 +29,7 @@ use crate::key::time::Time;
 use crate::rotation::effect::Reply;
 use crate::rotation::engine::{Action, Reread, RotationEngine};
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Event, StepOutcome, StepRef};
+use crate::rotation::event::{Ask, Event, StepRef};
 use crate::rotation::id::RotationId;
 
 /// What the coordinator works with.
@@ -46,6 +46,8 @@ pub struct CoordinatorMeans {
     pub supervision: Supervision,
     /// Who keeps the history.
     pub keeper: Keeper,
+    /// What is told to the log.
+    pub events: Events,
     /// The database's random id.
     pub database: [u8; 16],
 }
@@ -311,9 +313,11 @@ impl CoordinatorPart {
     }
 
     fn written(&mut self, number: u64, result: Result<(), WriteFailure>, ctx: &mut Ctx) {
-        if let Err(WriteFailure { why, unknown }) = &result {
-            tracing::error!(%why, unknown, "a write to the journal failed; rotations pause");
+        if let Err(WriteFailure { why, unknown }) = result.clone() {
             self.doubtful = unknown.then(|| DoubtfulBatch::new(number));
+            self.means.events.tell(move || {
+                tracing::error!(%why, unknown, "a write to the journal failed; rotations pause");
+            });
         }
         let actions = self.engine.written(result, self.means.clock.moment());
         self.act(actions, ctx);
@@ -326,14 +330,19 @@ impl CoordinatorPart {
                 let LoadedJournal { facts, secrets, .. } = *loaded;
                 self.secrets = secrets;
                 self.let_keys_forget();
-                tracing::info!("the journal was read anew; rotations go on");
+                let text = "the journal was read anew; rotations go on";
+                self.means.events.tell(move || tracing::info!("{text}"));
                 Ok(Reread {
                     facts,
                     batch_was_made,
                 })
             }
             Err(why) => {
-                tracing::error!(%why, "the journal cannot be read; rotations stay paused");
+                let text = "the journal cannot be read; rotations stay paused";
+                let told = why.clone();
+                self.means
+                    .events
+                    .tell(move || tracing::error!(why = %told, "{text}"));
                 Err(why)
             }
         };
@@ -347,50 +356,5 @@ impl CoordinatorPart {
 
     pub(super) fn doubtful(&self) -> Option<DoubtfulBatch> {
         self.doubtful.clone()
-    }
-
-    fn proposed(&mut self, step: StepRef, ticket: Ticket, proposed: Proposed, ctx: &mut Ctx) {
-        match self.proposals.get_mut(&step) {
-            Some((of, _, record)) if *of == ticket => *record = proposed.record,
-            Some(_) | None => return,
-        }
-        let applies = proposed.applies;
-        self.step(Event::Proposed { step, applies }, ctx);
-    }
-
-    fn worker_told(&mut self, message: WorkerMessage, ctx: &mut Ctx) {
-        match message {
-            WorkerMessage::Prepared { step } => self.step(Event::Prepared { step }, ctx),
-            WorkerMessage::Died {
-                worker,
-                incarnation,
-            } => {
-                let died = Event::Died {
-                    worker,
-                    incarnation,
-                };
-                self.step(died, ctx);
-            }
-            WorkerMessage::Uncalled { step, attempt } => {
-                self.calls.remove(&step);
-                self.step(Event::Uncalled { step, attempt }, ctx);
-            }
-            WorkerMessage::Ended { step, attempt, end } => {
-                if let StepOutcome::Done { effect, .. } = &end.outcome {
-                    self.done.insert(step, (*effect, end.staged));
-                }
-                self.calls.remove(&step);
-                let outcome = end.outcome;
-                let ended = Event::Ended {
-                    step,
-                    attempt,
-                    outcome,
-                };
-                self.step(ended, ctx);
-                if !self.engine.keeps(step) {
-                    self.done.remove(&step);
-                }
-            }
-        }
     }
 }

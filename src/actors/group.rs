@@ -134,6 +134,7 @@ mod tests {
     use super::*;
     use crate::actors::journal_thread::JournalThread;
     use crate::crypto::aead::AeadCryptoTool;
+    use crate::guard::events::Events;
     use crate::journal::database::Database;
     use crate::key::flow::SecretKeyFlow;
     use crate::key::name::KeyName;
@@ -200,7 +201,7 @@ mod tests {
             repo.batches.store(0, Ordering::SeqCst);
             Self {
                 repo,
-                journal: JournalThread::start(journal).unwrap(),
+                journal: JournalThread::start(journal, Events::start().unwrap()).unwrap(),
                 told: Told::default(),
             }
         }

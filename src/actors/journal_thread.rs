@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::actors::admission::Places;
 use crate::actors::group::{Written, write_together};
+use crate::guard::events::Events;
 use crate::guard::fault;
 use crate::journal::error::JournalError;
 use crate::journal::fact::JournalFact;
@@ -52,6 +53,7 @@ pub enum Refused {
 pub struct JournalThread {
     jobs: Sender<Job>,
     asked: Arc<Places>,
+    events: Events,
 }
 
 impl JournalThread {
@@ -59,8 +61,9 @@ impl JournalThread {
     ///
     /// # Errors
     /// What starting a thread answers.
-    pub fn start(journal: Journal) -> io::Result<Self> {
+    pub fn start(journal: Journal, events: Events) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
+        let of_thread = events.clone();
         std::thread::Builder::new()
             .name("keyward-journal".to_owned())
             .spawn(move || {
@@ -75,7 +78,9 @@ impl JournalThread {
                         }
                         Job::Other(job) => {
                             if let Err(fault) = fault::catch(|| job(&mut journal)) {
-                                tracing::error!(%fault, "a state repo or crypto tool panicked");
+                                of_thread.tell(move || {
+                                    tracing::error!(%fault, "a state repo or crypto tool panicked");
+                                });
                             }
                             None
                         }
@@ -84,7 +89,11 @@ impl JournalThread {
                 }
             })?;
         let asked = Places::new(MAX_ASKED);
-        Ok(Self { jobs, asked })
+        Ok(Self {
+            jobs,
+            asked,
+            events,
+        })
     }
 
     /// Does a job, later and in order. `then` learns what came of it, on the journal's thread.
@@ -176,9 +185,12 @@ impl JournalThread {
     /// Closes the journal and the repo under it. Later jobs are answered that it is closed.
     pub async fn close(&self) {
         let (told, closed) = oneshot::channel::<()>();
-        let job: OtherJob = Box::new(|journal| {
+        let events = self.events.clone();
+        let job: OtherJob = Box::new(move |journal| {
             if let Some(Err(error)) = journal.take().map(|journal| journal.close()) {
-                tracing::warn!(%error, "the state repo could not be closed cleanly");
+                events.tell(move || {
+                    tracing::warn!(%error, "the state repo could not be closed cleanly");
+                });
             }
             drop(told);
         });

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::actors::clock::Clock;
 use crate::actors::journal_thread::{JournalClosed, JournalThread};
+use crate::guard::events::Events;
 use crate::guard::fault;
 use crate::journal::opened::Journal;
 use crate::journal::tidy::Tidied;
@@ -49,7 +50,12 @@ impl Keeper {
     ///
     /// # Errors
     /// What starting a thread answers.
-    pub fn start(journal: JournalThread, limits: HistoryLimits, clock: Clock) -> io::Result<Self> {
+    pub fn start(
+        journal: JournalThread,
+        limits: HistoryLimits,
+        clock: Clock,
+        events: Events,
+    ) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let found = Arc::<Found>::default();
         let work = Work {
@@ -57,6 +63,7 @@ impl Keeper {
             limits,
             clock,
             steady: SteadyClock::new(&limits),
+            events,
             woken,
             found: Arc::clone(&found),
         };
@@ -89,6 +96,7 @@ struct Work {
     limits: HistoryLimits,
     clock: Clock,
     steady: SteadyClock,
+    events: Events,
     woken: Receiver<()>,
     found: Arc<Found>,
 }
@@ -116,7 +124,10 @@ impl Work {
                 },
                 Ok(Err(failed)) if failed.is_damage => return self.tell(failed.why),
                 Ok(Err(Failed { why, in_doubt, .. })) => {
-                    tracing::warn!(%why, "the history could not be kept; it is tried again");
+                    let told = why.clone();
+                    self.events.tell(move || {
+                        tracing::warn!(why = %told, "the history could not be kept; it is tried again");
+                    });
                     if let Some(tell) = self.found.in_doubt.get().filter(|_| in_doubt) {
                         tell(why);
                     }
@@ -158,7 +169,9 @@ impl Work {
     }
 
     fn tell(&self, damage: String) {
-        tracing::error!(error = %damage, "the history is damaged");
+        let error = damage.clone();
+        self.events
+            .tell(move || tracing::error!(%error, "the history is damaged"));
         let found = self.found.damage.lock();
         *found.unwrap_or_else(PoisonError::into_inner) = Some(damage);
     }

@@ -26,4 +26,5 @@ mod perform;
 mod ready;
 mod replies;
 pub mod supervision;
+mod told;
 pub mod worker;

@@ -326,12 +326,17 @@ impl CoordinatorPart {
     }
 
     fn settled(&mut self, report: &RotationReport) {
-        let (rotation, key, state) = (report.id, &report.key, report.state);
+        let (rotation, key, state) = (report.id, report.key.clone(), report.state);
         let failed = report.failed().count();
+        let events = &self.means.events;
         if report.raises() {
-            tracing::error!(%rotation, %key, %state, failed, "a rotation settled with failures");
+            events.tell(move || {
+                tracing::error!(%rotation, %key, %state, failed, "a rotation settled with failures");
+            });
         } else {
-            tracing::info!(%rotation, %key, %state, failed, "a rotation settled");
+            events.tell(move || {
+                tracing::info!(%rotation, %key, %state, failed, "a rotation settled");
+            });
         }
         self.done.retain(|step, _| step.rotation != rotation);
         if state.has_ended() {

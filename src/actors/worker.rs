@@ -325,6 +325,7 @@ mod tests {
     use crate::actors::supervision::name::ActorName;
     use crate::actors::supervision::seat::Upbringing;
     use crate::actors::supervision::supervisor::Supervision;
+    use crate::guard::events::Events;
     use crate::guard::plugins::PluginThreads;
     use crate::rotation::id::RotationId;
     use crate::worker::callback::IntoCallback;
@@ -363,7 +364,8 @@ mod tests {
                 within: Duration::ZERO,
                 backoff: Duration::ZERO,
             };
-            let supervision = Supervision::start(&arbiter, limits, Clock::start());
+            let events = Events::start().expect("a thread");
+            let supervision = Supervision::new(arbiter.clone(), limits, Clock::start(), events);
             let plugins = Arc::new(Plugins::start(PluginThreads::default()).unwrap());
             let (told, mut prepared) = tokio::sync::mpsc::unbounded_channel();
             let tell: Tell = Arc::new(move |message| {

@@ -1,4 +1,4 @@
-//! How foreign code is run: stores, callbacks, state repos, crypto tools.
+//! How foreign code is run: stores, callbacks, state repos, crypto tools, the log's subscriber.
 //!
 //! Every call of it goes through this room, so that a panic becomes an error, a time limit holds,
 //! and blocking code stands on a thread set apart:
@@ -8,6 +8,7 @@
 //! - [`threads`]: such a kind of threads, one [`threads::Slot`] a call;
 //! - [`run`]: one call under way, with what it answered and when it has really come back;
 //! - `clock`: what ends a call's time;
+//! - [`events`]: what is told to the log, on a thread of its own;
 //! - `desk`: one thread for blocking code, and how it is given its jobs;
 //! - [`fault`]: what may go wrong besides what the foreign code itself answers, and
 //!   [`fault::catch`] for short calls in place;
@@ -20,6 +21,7 @@
 
 mod clock;
 mod desk;
+pub mod events;
 pub mod fault;
 pub mod foreign;
 pub mod fork;

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
+use crate::management::answer::KeyAnswer;
 use crate::management::blocking::{Blocking, wait, wait_key};
-use crate::management::keys_management::KeyAnswer;
 use crate::management::operator::RecoveredKeys;
 use crate::management::status::{HistoryListing, Status};
 use crate::management::worker::Worker;

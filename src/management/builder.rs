@@ -20,6 +20,7 @@ use crate::actors::supervision::seat::{Seat, Upbringing};
 use crate::actors::supervision::supervisor::Supervision;
 use crate::crypto::aead::AeadCryptoTool;
 use crate::crypto::crypto_tool::CryptoTool;
+use crate::guard::events::Events;
 use crate::guard::fault::{self, Fault};
 use crate::guard::place;
 use crate::guard::plugins::Plugins;
@@ -206,6 +207,7 @@ impl KeysManagementBuilder {
         if self.repo.is_none() && self.folder.is_none() {
             return Err(StartError::NoDataFolder);
         }
+        let events = Events::start()?;
         let plugins = Arc::new(Plugins::start(self.settings.threads)?);
         let master = match (&self.crypto, self.master_key.clone()) {
             (None, Some(store)) => Some(master_key(Arc::clone(&plugins), store).await?),
@@ -213,7 +215,7 @@ impl KeysManagementBuilder {
         };
         let settings = self.settings.clone();
         let opened = open_off_thread(self, master).await?;
-        live(plugins, settings, opened).await
+        live(plugins, events, settings, opened).await
     }
 
     /// [`start`](Self::start) for a program without an async runtime.
@@ -313,6 +315,7 @@ async fn master_key(
 
 async fn live(
     plugins: Arc<Plugins>,
+    events: Events,
     settings: Settings,
     opened: Opened,
 ) -> Result<KeysManagement, StartError> {
@@ -322,16 +325,18 @@ async fn live(
         loaded,
     } = opened;
     let fingerprints = journal.fingerprints();
-    let journal = JournalThread::start(journal)?;
+    let journal = JournalThread::start(journal, events.clone())?;
     let house = House::open()?;
     let clock = Clock::start();
     let machine = RotationMachine::replay(settings.rotation.clone(), loaded.facts);
     let engine = RotationEngine::new(machine);
-    let supervision = Supervision::start(house.supervisor(), settings.restarts, clock);
-    let keeper = Keeper::start(journal.clone(), settings.history, clock)?;
+    let arbiter = house.supervisor().clone();
+    let supervision = Supervision::new(arbiter, settings.restarts, clock, events.clone());
+    let keeper = Keeper::start(journal.clone(), settings.history, clock, events.clone())?;
     let means = CoordinatorMeans {
         journal: journal.clone(),
         keeper: keeper.clone(),
+        events: events.clone(),
         plugins: Arc::clone(&plugins),
         clock,
         arbiter: house.coordinator().clone(),
@@ -376,6 +381,7 @@ async fn live(
         plugins,
         journal,
         keeper,
+        events,
         clock,
         supervision,
     };

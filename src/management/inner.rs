@@ -14,6 +14,7 @@ use crate::actors::house::House;
 use crate::actors::journal_thread::JournalThread;
 use crate::actors::keeper::Keeper;
 use crate::actors::supervision::supervisor::Supervision;
+use crate::guard::events::Events;
 use crate::guard::place::{self, Role};
 use crate::guard::plugins::Plugins;
 use crate::journal::error::UnreadableRecord;
@@ -26,6 +27,7 @@ pub struct Inner {
     pub(crate) declarer: Declarer,
     pub(crate) journal: JournalThread,
     pub(crate) keeper: Keeper,
+    pub(crate) events: Events,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) clock: Clock,
     pub(crate) supervision: Supervision,
@@ -41,6 +43,7 @@ pub(crate) struct Ground {
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) journal: JournalThread,
     pub(crate) keeper: Keeper,
+    pub(crate) events: Events,
     pub(crate) clock: Clock,
     pub(crate) supervision: Supervision,
 }
@@ -57,6 +60,7 @@ impl Inner {
             plugins,
             journal,
             keeper,
+            events,
             clock,
             supervision,
         } = ground;
@@ -64,6 +68,7 @@ impl Inner {
             declarer,
             journal,
             keeper,
+            events,
             plugins,
             clock,
             supervision,
@@ -129,13 +134,15 @@ impl Drop for Inner {
     }
 }
 
-/// The manager's end: callbacks first, then the journal, the actors, and what runs plug-ins.
+/// The manager's end: callbacks first, then the journal, the actors, what runs plug-ins, and the
+/// events of all that.
 struct End {
     declarer: Declarer,
     plugins: Arc<Plugins>,
     journal: JournalThread,
     supervision: Supervision,
     house: House,
+    events: Events,
     grace: Duration,
 }
 
@@ -147,6 +154,7 @@ impl End {
             journal: inner.journal.clone(),
             supervision: inner.supervision.clone(),
             house,
+            events: inner.events.clone(),
             grace,
         }
     }
@@ -163,9 +171,11 @@ impl End {
             self.journal.close().await;
         });
         if flushed.is_err() {
-            tracing::error!("the manager could not wait for its end");
+            self.events
+                .tell(|| tracing::error!("the manager could not wait for its end"));
         }
         self.house.close();
         self.plugins.close();
+        self.events.close();
     }
 }

@@ -18,6 +18,7 @@ use crate::key::error::KeyError;
 use crate::key::event::{Asker, Request};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
+use crate::management::answer::KeyAnswer;
 use crate::management::blocking::Blocking;
 use crate::management::builder::KeysManagementBuilder;
 use crate::management::definition::SecretKeyDefinition;
@@ -30,31 +31,8 @@ use crate::rotation::error::RotationError;
 use crate::rotation::event::Event;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
-use crate::secret::value::SecretKeyValue;
 use crate::worker::callback::IntoCallback;
 use crate::worker::change::Change;
-
-/// What a request for a key answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct KeyAnswer {
-    /// The value; `Debug` and `Display` do not show it.
-    pub value: SecretKeyValue,
-    /// The flow that it was answered on, which the key may have found by itself.
-    pub flow: SecretKeyFlow,
-}
-
-impl KeyAnswer {
-    /// The plain bytes of the value.
-    pub fn expose(&self) -> &[u8] {
-        self.value.expose()
-    }
-
-    /// The plain text of the value, if it is UTF-8.
-    pub fn expose_str(&self) -> Option<&str> {
-        self.value.expose_str()
-    }
-}
 
 /// The manager: defines keys, hands them out, and takes declared changes through every worker's
 /// callbacks.
@@ -114,7 +92,10 @@ impl KeysManagement {
         let declared_old = match declared {
             Ok(Ok(declared)) => declared,
             Ok(Err(error)) => {
-                tracing::warn!(key = %name, %error, "what was declared last cannot be read");
+                let key = name.clone();
+                self.inner.events.tell(move || {
+                    tracing::warn!(%key, %error, "what was declared last cannot be read");
+                });
                 None
             }
             Err(Refused::Busy { bound }) => return Err(RotationError::Busy { bound }),

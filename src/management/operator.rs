@@ -173,7 +173,9 @@ impl KeysManagement {
         coordinator.post(CoordinatorMessage::Recover { id, reply, place });
         let gone = |_| about(id, coordinator.gone());
         if let Some(secrets) = secrets.await.map_err(gone)? {
-            tracing::warn!(rotation = %id, "an operator took the keys of a rotation");
+            self.inner.events.tell(move || {
+                tracing::warn!(rotation = %id, "an operator took the keys of a rotation");
+            });
             return Ok(RecoveredKeys {
                 old: secrets.old,
                 new: secrets.new,
@@ -196,7 +198,9 @@ impl KeysManagement {
         let name = actor.to_string();
         match self.inner.supervision.renew(actor) {
             Some(true) => {
-                tracing::warn!(actor = %name, "an operator restarts an actor");
+                self.inner
+                    .events
+                    .tell(move || tracing::warn!(actor = %name, "an operator restarts an actor"));
                 Ok(())
             }
             Some(false) => Err(RotationError::NotFailed { actor: name }),

@@ -12,6 +12,7 @@ use crate::actors::supervision::inbox::{Full, Inbox};
 use crate::actors::supervision::life::{Life, Part};
 use crate::actors::supervision::name::{ActorName, ActorState, ActorStatus};
 use crate::actors::supervision::supervisor::{Child, Supervision};
+use crate::guard::fault::catch;
 use crate::key::time::Time;
 
 /// Whether an actor that died is started again.
@@ -23,7 +24,7 @@ pub enum Upbringing {
     Temporary,
 }
 
-/// What a supervisor does about a death.
+/// What is done about a death.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Start it again after this time.
@@ -88,7 +89,7 @@ impl<P: Part> Seat<P> {
         seat
     }
 
-    /// Makes it known to its supervisor, in place of an earlier one of its name.
+    /// Makes it known to those who start it again, in place of an earlier one of its name.
     pub fn make_known(self: &Arc<Self>) {
         let child = Arc::clone(self) as Arc<dyn Child>;
         self.supervision.adopt(child);
@@ -132,7 +133,7 @@ impl<P: Part> Seat<P> {
         &self.inbox
     }
 
-    /// A life is over; the part is back, and the supervisor told.
+    /// A life is over; the part is back, and the death attended to.
     pub(super) fn vacated(self: &Arc<Self>, part: Box<P>, reason: String) {
         let mut rest = self.lock();
         rest.part = Some(part);
@@ -144,10 +145,7 @@ impl<P: Part> Seat<P> {
         rest.state = ActorState::Restarting;
         rest.last_failure = Some(reason);
         drop(rest);
-        let child = Arc::clone(self) as Arc<dyn Child>;
-        if !self.supervision.died(Arc::clone(&child)) {
-            child.give_up();
-        }
+        self.supervision.died(Arc::clone(self) as Arc<dyn Child>);
     }
 
     /// The part has ended by itself.
@@ -163,8 +161,24 @@ impl<P: Part> Seat<P> {
         };
         rest.state = ActorState::Running;
         drop(rest);
-        let seat = Arc::clone(self);
-        Life::start_in_arbiter(&self.arbiter, move |_| Life::new(part, seat));
+        // Made here, so that it hands the part back where the arbiter has gone and drops it unbegun.
+        let life = Life::new(part, Arc::clone(self));
+        Life::start_in_arbiter(&self.arbiter, move |_| life);
+    }
+
+    /// Lets the part tell whoever waits; answers it if it may have another life.
+    fn fail(&self, mut part: Box<P>, why: &str) -> Option<Box<P>> {
+        // A part that panics here has told nobody more, and is there for an operator all the same.
+        drop(catch(|| part.fail(why)));
+        match self.upbringing {
+            Upbringing::Permanent => Some(part),
+            Upbringing::Temporary => {
+                for message in self.inbox.close() {
+                    part.refuse(message);
+                }
+                None
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Rest<P>> {
@@ -210,24 +224,16 @@ impl<P: Part> Child for Seat<P> {
 
     fn give_up(&self) {
         let mut rest = self.lock();
-        rest.state = ActorState::Failed;
         let why = rest.last_failure.clone().unwrap_or_default();
         let part = rest.part.take();
         drop(rest);
         self.failed.store(true, Ordering::SeqCst);
         self.inbox.refuse_requests();
-        let Some(mut part) = part else {
-            return;
-        };
-        part.fail(&why);
-        match self.upbringing {
-            Upbringing::Permanent => self.lock().part = Some(part),
-            Upbringing::Temporary => {
-                for message in self.inbox.close() {
-                    part.refuse(message);
-                }
-            }
-        }
+        let kept = part.and_then(|part| self.fail(part, &why));
+        // Both at once: an operator who sees that it has failed starts it again with its part.
+        let mut rest = self.lock();
+        rest.state = ActorState::Failed;
+        rest.part = kept.or_else(|| rest.part.take());
     }
 
     fn renew(self: Arc<Self>) -> bool {

@@ -1,18 +1,25 @@
-//! The supervisor: it starts actors that died again, one for one.
+//! Supervision: actors that died are started again, one for one.
+//!
+//! Nothing supervises the supervisor, because there is none that could die: each death is attended to
+//! by a task of its own, and a dead child whose task panics, or whose thread is not there any more, is
+//! given up, by which everybody who waits for it is told.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message};
+use actix::ArbiterHandle;
 
 use crate::actors::clock::Clock;
 use crate::actors::supervision::budget::RestartLimits;
 use crate::actors::supervision::name::{ActorName, ActorState, ActorStatus};
 use crate::actors::supervision::seat::Verdict;
+use crate::guard::events::Events;
+use crate::guard::fault::catch;
 use crate::key::time::Time;
 
-/// An actor as its supervisor sees it.
+/// An actor as those see it who start it again.
 pub trait Child: Send + Sync + 'static {
     /// How it is.
     fn status(&self) -> ActorStatus;
@@ -31,29 +38,39 @@ pub trait Child: Send + Sync + 'static {
     fn kill_at(&self, point: u64);
 }
 
-/// What a supervisor and everybody who speaks to it share.
 struct Shared {
+    arbiter: ArbiterHandle,
+    limits: RestartLimits,
+    clock: Clock,
+    events: Events,
     children: Mutex<BTreeMap<ActorName, Arc<dyn Child>>>,
     closed: AtomicBool,
 }
 
-/// The way to the supervisor. A clone is the same one.
+/// The supervision of all actors. A clone is the same one.
 #[derive(Clone)]
 pub struct Supervision {
-    supervisor: Addr<Supervisor>,
     shared: Arc<Shared>,
 }
 
 impl Supervision {
-    /// Starts a supervisor.
-    pub fn start(arbiter: &ArbiterHandle, limits: RestartLimits, clock: Clock) -> Self {
+    /// The supervision of actors that are not there yet. What it does about deaths is done on this
+    /// arbiter, which must not be one of theirs.
+    pub fn new(
+        arbiter: ArbiterHandle,
+        limits: RestartLimits,
+        clock: Clock,
+        events: Events,
+    ) -> Self {
         let shared = Arc::new(Shared {
+            arbiter,
+            limits,
+            clock,
+            events,
             children: Mutex::default(),
             closed: AtomicBool::new(false),
         });
-        let supervisor =
-            Supervisor::start_in_arbiter(arbiter, move |_| Supervisor { limits, clock });
-        Self { supervisor, shared }
+        Self { shared }
     }
 
     /// Takes a child in. An earlier one of its name is none any more.
@@ -75,13 +92,14 @@ impl Supervision {
         children.iter().map(|child| child.status()).collect()
     }
 
-    /// A child died; false if nobody is there to start it again.
-    pub fn died(&self, child: Arc<dyn Child>) -> bool {
-        let connected = self.supervisor.connected();
-        if connected {
-            self.supervisor.do_send(Died(child));
-        }
-        connected
+    /// A child died: it is started again, or given up.
+    pub fn died(&self, child: Arc<dyn Child>) {
+        let death = Death { child: Some(child) };
+        let shared = Arc::clone(&self.shared);
+        // Where the arbiter has gone the task is dropped, and with it the death.
+        self.shared
+            .arbiter
+            .spawn(async move { death.attend(&shared).await });
     }
 
     /// An operator starts a failed actor again. None if no such actor is known; false if it has not
@@ -127,27 +145,9 @@ impl std::fmt::Debug for Supervision {
     }
 }
 
-/// A child died.
-struct Died(Arc<dyn Child>);
-
-impl Message for Died {
-    type Result = ();
-}
-
-/// The supervisor's actor.
-struct Supervisor {
-    limits: RestartLimits,
-    clock: Clock,
-}
-
-impl Actor for Supervisor {
-    type Context = Context<Self>;
-}
-
-impl Handler<Died> for Supervisor {
-    type Result = ();
-
-    fn handle(&mut self, Died(child): Died, ctx: &mut Context<Self>) {
+impl Shared {
+    /// How long the restart of a child waits; none if it is given up.
+    fn judge(&self, child: &Arc<dyn Child>) -> Option<Duration> {
         let verdict = child.judge(&self.limits, self.clock.now());
         let ActorStatus {
             actor,
@@ -159,13 +159,156 @@ impl Handler<Died> for Supervisor {
         match verdict {
             Verdict::Restart(after) => {
                 let count = restarts + 1;
-                tracing::warn!(%actor, %reason, count, ?after, "an actor died and is restarted");
-                ctx.run_later(after, |_, _| child.restart());
+                self.events.tell(move || {
+                    tracing::warn!(%actor, %reason, count, ?after, "an actor died and is restarted");
+                });
+                Some(after)
             }
             Verdict::GiveUp => {
-                tracing::error!(%actor, %reason, restarts, "an actor died and is not restarted");
-                child.give_up();
+                self.events.tell(move || {
+                    tracing::error!(%actor, %reason, restarts, "an actor died and is not restarted");
+                });
+                None
             }
         }
+    }
+}
+
+/// A child that died. Dropped before the child is started again, it gives the child up.
+struct Death {
+    child: Option<Arc<dyn Child>>,
+}
+
+impl Death {
+    async fn attend(mut self, shared: &Shared) {
+        let Some(child) = self.child.clone() else {
+            return;
+        };
+        if let Ok(Some(after)) = catch(|| shared.judge(&child)) {
+            tokio::time::sleep(after).await;
+            if catch(|| child.restart()).is_ok() {
+                self.child = None;
+            }
+        }
+    }
+}
+
+impl Drop for Death {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take() {
+            // What it panics with is in no place to be told.
+            drop(catch(|| child.give_up()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::supervision::name::ActorState;
+    use actix::Arbiter;
+    use std::panic::panic_any;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    /// What a child is asked to do, and whether it panics there.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Asked {
+        Judge,
+        Restart,
+        GiveUp,
+    }
+
+    struct Orphan {
+        panics_at: Option<Asked>,
+        told: Sender<Asked>,
+    }
+
+    impl Orphan {
+        fn asked(&self, asked: Asked) {
+            self.told.send(asked).expect("heard");
+            if self.panics_at == Some(asked) {
+                panic_any("the supervisor panics");
+            }
+        }
+    }
+
+    impl Child for Orphan {
+        fn status(&self) -> ActorStatus {
+            ActorStatus {
+                actor: ActorName::Coordinator,
+                state: ActorState::Restarting,
+                restarts: 0,
+                last_failure: None,
+            }
+        }
+
+        fn judge(&self, _: &RestartLimits, _: Time) -> Verdict {
+            self.asked(Asked::Judge);
+            Verdict::Restart(Duration::ZERO)
+        }
+
+        fn restart(self: Arc<Self>) {
+            self.asked(Asked::Restart);
+        }
+
+        fn give_up(&self) {
+            self.asked(Asked::GiveUp);
+        }
+
+        fn renew(self: Arc<Self>) -> bool {
+            false
+        }
+
+        fn end(&self) {}
+
+        #[cfg(feature = "testing")]
+        fn kill_at(&self, _: u64) {}
+    }
+
+    /// A supervision, and deaths in it.
+    fn die_in(supervision: &Supervision, panics_at: Option<Asked>) -> Receiver<Asked> {
+        let (told, asked) = channel();
+        supervision.died(Arc::new(Orphan { panics_at, told }));
+        asked
+    }
+
+    fn with_supervision(test: impl FnOnce(&Arbiter, &Supervision)) {
+        let system = actix::System::new();
+        system.block_on(async {
+            let arbiter = Arbiter::new();
+            let limits = RestartLimits {
+                most: 5,
+                within: Duration::from_secs(10),
+                backoff: Duration::ZERO,
+            };
+            let events = Events::start().expect("a thread");
+            let clock = Clock::start();
+            let supervision = Supervision::new(arbiter.handle(), limits, clock, events);
+            test(&arbiter, &supervision);
+            arbiter.stop();
+        });
+    }
+
+    #[test]
+    fn a_panic_while_a_death_is_attended_to_gives_that_child_up_and_the_next_is_attended_to() {
+        with_supervision(|_, supervision| {
+            let whole = |asked: Receiver<Asked>| asked.iter().collect::<Vec<_>>();
+            use Asked::{GiveUp, Judge, Restart};
+            let judged = die_in(supervision, Some(Judge));
+            assert_eq!(whole(judged), [Judge, GiveUp]);
+            let restarted = die_in(supervision, Some(Restart));
+            assert_eq!(whole(restarted), [Judge, Restart, GiveUp]);
+            let well = die_in(supervision, Some(GiveUp));
+            assert_eq!(whole(well), [Judge, Restart]);
+        });
+    }
+
+    #[test]
+    fn who_dies_when_the_thread_that_attends_to_deaths_has_gone_is_given_up() {
+        with_supervision(|arbiter, supervision| {
+            arbiter.stop();
+            let asked: Vec<Asked> = die_in(supervision, None).iter().collect();
+            assert_eq!(asked.last(), Some(&Asked::GiveUp), "{asked:?}");
+        });
     }
 }

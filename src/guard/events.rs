@@ -1,0 +1,337 @@
+//! What keyward tells the program's log. A subscriber is foreign code that may panic or block, so each
+//! event is told on a thread of its own, and whoever has something to tell never waits for it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tracing::Dispatch;
+use tracing::dispatcher;
+use tracing::subscriber::NoSubscriber;
+
+use super::fault::{catch, dispose};
+
+/// So many events wait for the subscriber; further ones are lost, and counted.
+const MAX_WAITING: usize = 1_024;
+
+/// So long the end of a manager waits for the subscriber to take what still waits.
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+
+/// Something to tell: one event, made and told where it is called.
+type Event = Box<dyn FnOnce() + Send>;
+
+/// The way to the program's log; a clone is the same one. Its thread ends with the last one, or with
+/// [`close`](Self::close).
+#[derive(Clone)]
+pub struct Events {
+    of_all: Arc<OfAll>,
+}
+
+impl Events {
+    /// Starts the thread. Events go to the subscriber that is the current one here and now; if there
+    /// is none, to the global default of the time when each is told.
+    ///
+    /// # Errors
+    /// The system refuses the thread.
+    pub fn start() -> io::Result<Self> {
+        Self::with(MAX_WAITING, DRAIN_LIMIT)
+    }
+
+    fn with(most: usize, drain_limit: Duration) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+            most,
+            drain_limit,
+        });
+        let of_thread = Arc::clone(&shared);
+        let current = dispatcher::get_default(Dispatch::clone);
+        thread::Builder::new()
+            .name("keyward-events".to_owned())
+            .spawn(move || {
+                if current.is::<NoSubscriber>() {
+                    of_thread.tell_all();
+                } else {
+                    dispatcher::with_default(&current, || of_thread.tell_all());
+                }
+                dispose(current);
+            })?;
+        let of_all = Arc::new(OfAll { shared });
+        Ok(Self { of_all })
+    }
+
+    /// Has an event told, later and in order: `event` calls one of tracing's macros. This never waits,
+    /// and what the subscriber does to the event is no matter of the caller.
+    pub fn tell(&self, event: impl FnOnce() + Send + 'static) {
+        let shared = &self.of_all.shared;
+        let mut queue = shared.queue();
+        if queue.closed {
+            return;
+        }
+        if queue.waiting.len() < shared.most {
+            queue.waiting.push_back(Box::new(event));
+            drop(queue);
+            shared.changed.notify_all();
+        } else {
+            queue.lost += 1;
+        }
+    }
+
+    /// Takes no more events, and waits a second at most until those that wait are told; those that are
+    /// not told by then are dropped. The thread ends when the subscriber gives it back.
+    pub fn close(&self) {
+        self.of_all.shared.close_and_wait();
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Events")
+    }
+}
+
+/// What all clones hold together: the thread ends when it is dropped.
+struct OfAll {
+    shared: Arc<Shared>,
+}
+
+impl Drop for OfAll {
+    fn drop(&mut self) {
+        self.shared.queue().closed = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Told when there is an event, when nothing more comes, and when all is told.
+    changed: Condvar,
+    most: usize,
+    drain_limit: Duration,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Event>,
+    /// Events that nobody was told of, because too many waited or the subscriber panicked.
+    lost: u64,
+    closed: bool,
+    /// Whether the thread tells nothing more.
+    ended: bool,
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Nothing foreign runs under this lock.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell_all(&self) {
+        while let Some(event) = self.next() {
+            if catch(event).is_err() {
+                // It is not told again: it would only panic again.
+                self.queue().lost += 1;
+                continue;
+            }
+            let lost = std::mem::take(&mut self.queue().lost);
+            if lost > 0 && catch(|| tell_lost(lost)).is_err() {
+                self.queue().lost += lost;
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Event> {
+        let mut queue = self.queue();
+        loop {
+            if let Some(event) = queue.waiting.pop_front() {
+                return Some(event);
+            }
+            if queue.closed {
+                queue.ended = true;
+                self.changed.notify_all();
+                return None;
+            }
+            let woken = self.changed.wait(queue);
+            queue = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn close_and_wait(&self) {
+        let mut queue = self.queue();
+        queue.closed = true;
+        self.changed.notify_all();
+        let told = self
+            .changed
+            .wait_timeout_while(queue, self.drain_limit, |queue| !queue.ended);
+        let (mut queue, _) = told.unwrap_or_else(PoisonError::into_inner);
+        let untold = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        drop(untold);
+    }
+}
+
+fn tell_lost(lost: u64) {
+    tracing::warn!(
+        lost,
+        "events were lost: too many waited for the log's subscriber, or it panicked"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::time::Instant;
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Metadata, Subscriber};
+
+    const LONG: Duration = Duration::from_secs(600);
+    const SHORT: Duration = Duration::from_millis(20);
+
+    /// A subscriber that does this with each event's text.
+    struct Does<F>(F);
+
+    impl<F: Fn(String) + 'static> Subscriber for Does<F> {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &tracing::Event<'_>) {
+            let mut text = Text::default();
+            event.record(&mut text);
+            (self.0)(text.0);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[derive(Default)]
+    struct Text(String);
+
+    impl Visit for Text {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            self.0 += &format!("{field}={value:?} ");
+        }
+    }
+
+    fn events(
+        most: usize,
+        drain_limit: Duration,
+        does: impl Fn(String) + Send + Sync + 'static,
+    ) -> Events {
+        let subscriber = tracing::Dispatch::new(Does(does));
+        dispatcher::with_default(&subscriber, || {
+            Events::with(most, drain_limit).expect("it starts")
+        })
+    }
+
+    fn number(events: &Events, no: u32) {
+        events.tell(move || tracing::info!(no, "numbered"));
+    }
+
+    #[test]
+    fn events_are_told_in_order_to_the_subscriber_of_the_thread_that_started_it() {
+        let (told, heard) = mpsc::channel();
+        let events = events(8, LONG, move |text| told.send(text).expect("heard"));
+        number(&events, 1);
+        number(&events, 2);
+        events.close();
+        number(&events, 3);
+        drop(events);
+        let heard: Vec<String> = heard.iter().collect();
+        assert_eq!(heard.len(), 2);
+        assert!(
+            heard[0].contains("no=1") && heard[1].contains("no=2"),
+            "{heard:?}"
+        );
+    }
+
+    #[test]
+    fn what_a_blocked_subscriber_does_not_take_is_lost_counted_and_the_count_is_told() {
+        let (go, gone) = mpsc::channel::<()>();
+        let (told, heard) = mpsc::channel();
+        let gate = Mutex::new(gone);
+        let events = events(2, LONG, move |text| {
+            told.send(text).expect("heard");
+            let _ = gate.lock().expect("no panic").recv();
+        });
+        number(&events, 0);
+        assert!(heard.recv().expect("heard").contains("no=0"));
+        for no in 1..=5 {
+            number(&events, no);
+        }
+        drop(go);
+        let next = heard.recv().expect("heard");
+        assert!(next.contains("lost=3"), "{next}");
+        events.close();
+        drop(events);
+        assert_eq!(heard.iter().count(), 2);
+    }
+
+    #[test]
+    fn a_subscriber_that_panics_loses_that_event_only() {
+        let (told, heard) = mpsc::channel();
+        let calls = AtomicUsize::new(0);
+        let events = events(8, LONG, move |text| {
+            assert!(calls.fetch_add(1, Ordering::SeqCst) != 0, "the first one");
+            told.send(text).expect("heard");
+        });
+        number(&events, 1);
+        number(&events, 2);
+        events.close();
+        drop(events);
+        let heard: Vec<String> = heard.iter().collect();
+        assert!(
+            heard[0].contains("no=2") && heard[1].contains("lost=1"),
+            "{heard:?}"
+        );
+    }
+
+    #[test]
+    fn the_end_waits_for_a_subscriber_that_blocks_only_so_long() {
+        let (go, gone) = mpsc::channel::<()>();
+        let gate = Mutex::new(gone);
+        let events = events(8, SHORT, move |_| {
+            let _ = gate.lock().expect("no panic").recv();
+        });
+        let (of_event, dropped) = mpsc::channel::<()>();
+        number(&events, 1);
+        events.tell(move || drop(of_event));
+        let begun = Instant::now();
+        events.close();
+        assert!(begun.elapsed() < LONG);
+        assert!(dropped.recv().is_err(), "what was not told is kept");
+        let shared = Arc::downgrade(&events.of_all.shared);
+        drop((events, go));
+        while shared.strong_count() > 0 {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn its_thread_ends_with_the_last_handle() {
+        let events = events(8, LONG, drop);
+        let shared = Arc::downgrade(&events.of_all.shared);
+        drop(events.clone());
+        number(&events, 1);
+        drop(events);
+        while shared.strong_count() > 0 {
+            thread::yield_now();
+        }
+    }
+}
