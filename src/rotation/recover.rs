@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::rotation::effect::{Reply, RotationEffect};
+use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::event::{Ask, Moment, Recovery, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
@@ -55,9 +55,11 @@ impl RotationMachine {
         } = recovery;
         let mut called = running;
         called.extend(results.iter().map(|(step, (attempt, _))| (*step, *attempt)));
+        let mut uncalled = Vec::new();
         let fresh = Self::from_facts(self.config.clone(), facts, |at, step| {
-            if called.get(&at) != Some(&step.attempt) {
-                interrupt(step);
+            if called.get(&at) != Some(&step.attempt) && interrupt(step) {
+                step.crashes = step.crashes.max(self.crashes(at, step.attempt));
+                uncalled.push(at);
             }
         });
         let before = std::mem::replace(self, fresh);
@@ -72,6 +74,7 @@ impl RotationMachine {
             }
         }
         self.take_up(&called);
+        self.give_back(uncalled);
         for live in before.rotations.iter() {
             for ask in &live.waiters {
                 self.wait_again(*ask, live.header.id);
@@ -95,6 +98,28 @@ impl RotationMachine {
                 }
                 let attempt = *attempt;
                 live.active.insert(step.step, Active::Running { attempt });
+            }
+        }
+    }
+
+    /// How many crashes of this attempt are known: one that the process began with is not written
+    /// before the step is called again.
+    fn crashes(&self, at: StepRef, attempt: u32) -> u32 {
+        let live = self.rotations.get(at.rotation);
+        let step = live.and_then(|live| live.steps.get(at.step));
+        let same = step.filter(|step| step.attempt == attempt);
+        same.map_or(0, |step| step.crashes)
+    }
+
+    /// The steps that were found InProgress and of which no callback runs: that was no crash, and a
+    /// journal that still had them InProgress would let the next life take it for one.
+    fn give_back(&mut self, uncalled: Vec<StepRef>) {
+        for StepRef { rotation, step } in uncalled {
+            let live = self.rotations.get(rotation);
+            let found = live.and_then(|live| Some((live, live.steps.get(step)?)));
+            if let Some((live, step)) = found {
+                let fact = Fact::Step(rotation, live.header.key.clone(), step.clone());
+                self.facts.push(fact);
             }
         }
     }

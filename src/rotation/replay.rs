@@ -39,7 +39,7 @@ impl RotationMachine {
     pub(crate) fn from_facts(
         config: RotationConfig,
         facts: DurableFacts,
-        found: impl Fn(StepRef, &mut Step),
+        mut found: impl FnMut(StepRef, &mut Step),
     ) -> Self {
         let mut machine = Self::new(config);
         machine.next_sequence = facts.next_sequence.max(1);

@@ -1,12 +1,10 @@
 //! What has to hold in every state, and what has to be seen in some.
 
-use std::collections::BTreeMap;
-
-use keyward::rotation::plan::{Header, Step};
 use keyward::rotation::state::RotationState;
-use keyward::rotation::status::{CallbackStatus, StatusEvent};
+use keyward::rotation::status::CallbackStatus;
 use stateright::{Model, Property};
 
+use crate::listed::is_listed;
 use crate::moves::Move;
 use crate::names::rid;
 use crate::shape::Shape;
@@ -60,6 +58,9 @@ impl Model for Shape {
             }),
             Property::always("the engine asks for what can be done", |_, s: &State| {
                 !matches!(s.broken, Some(Rule::Shell(_)))
+            }),
+            Property::always("what is listed is what is durable", |_, s: &State| {
+                s.is_listed()
             }),
             // Together with the search for circles: nothing goes on for ever, and where nothing
             // goes on any more, everything has ended or is stopped.
@@ -151,14 +152,6 @@ impl State {
             journal.rotations.contains_key(&id) || journal.ended.contains_key(&id)
         };
         let machine = self.engine.machine();
-        let listed = machine.reports();
-        let as_listed = |(header, steps): &(Header, BTreeMap<u32, Step>)| {
-            let mut listed = listed.iter().filter(|report| report.id == header.id);
-            listed.any(|report| {
-                let as_found = steps.values().map(as_found);
-                report.state == header.state && report.steps.iter().map(as_it_is).eq(as_found)
-            })
-        };
         self.engine.is_settled()
             && machine.paused().is_none()
             && self.waited.is_empty()
@@ -167,8 +160,16 @@ impl State {
             && self.owed.is_empty()
             && self.accepted.iter().all(is_known)
             && journal.rotations.values().all(|(h, _)| !h.state.goes_on())
-            && journal.rotations.len() == listed.len()
-            && journal.rotations.values().all(as_listed)
+            && self.is_listed()
+    }
+
+    /// Whether the machine has what is durable, wherever nothing is being written.
+    fn is_listed(&self) -> bool {
+        let machine = self.engine.machine();
+        if machine.paused().is_some() || !self.engine.is_settled() {
+            return true;
+        }
+        is_listed(&self.durable.journal, &machine.reports())
     }
 
     fn has(&self, state: RotationState) -> bool {
@@ -188,15 +189,4 @@ impl State {
         open.flat_map(|(_, steps)| steps.values())
             .any(|s| s.removed)
     }
-}
-
-fn as_it_is(step: &Step) -> (u32, CallbackStatus, u32, bool) {
-    (step.no, step.status, step.attempt, step.removed)
-}
-
-/// A step as a new life finds it: that it was interrupted is not written.
-fn as_found(step: &Step) -> (u32, CallbackStatus, u32, bool) {
-    let interrupted = step.status.after(StatusEvent::Interrupt);
-    let status = interrupted.unwrap_or(step.status);
-    (step.no, status, step.attempt, step.removed)
 }

@@ -24,8 +24,10 @@ fn half_a_registration() -> Driver {
 fn what_half_a_step_wanted_is_neither_written_nor_done() {
     let mut e = half_a_registration();
     assert_eq!(e.restarted(), ["release r1/4294967295", "reopen"]);
-    assert_eq!(e.reopened(false), ["prepare r1/4294967295 w0#1.a"]);
-    assert!(e.engine.is_settled());
+    let given_back = "write r1/4294967295 w0.a Pending attempt 1 crashes 1";
+    let expected = ["prepare r1/4294967295 w0#1.a", given_back];
+    assert_eq!(e.reopened(false), expected);
+    e.settle();
     let report = e.report(1);
     assert!(!report.contains("late"), "{report}");
     e.ask_to_join(9, "w9");

@@ -4,6 +4,7 @@
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::state::Effect;
 use keyward::rotation::event::Event;
+use keyward::rotation::status::CallbackStatus;
 
 use crate::driver::{Driver, NOTHING, ONE, TWO};
 use crate::durable::Journal;
@@ -122,7 +123,9 @@ fn an_end_of_an_attempt_that_the_journal_does_not_have_is_dropped() {
 fn an_end_of_another_attempt_than_the_journal_has_is_dropped() {
     let mut e = ended();
     step_0(&mut e.journal).attempt = 2;
-    assert_eq!(e.reopened(false), ["prepare r1/0 w0#1.a"]);
+    let given_back = "write r1/0 w0.a Pending attempt 2";
+    assert_eq!(e.reopened(false), ["prepare r1/0 w0#1.a", given_back]);
+    e.settle();
     let again = "write r1/0 w0.a InProgress attempt 3";
     assert_eq!(e.prepared(1, 0), [again]);
 }
@@ -161,9 +164,35 @@ fn what_was_not_called_while_nothing_could_be_written_is_called_after_the_readin
     assert_eq!(e.uncalled(1, 0, 1), NOTHING);
     assert!(!e.engine.has_running());
     assert!(!e.engine.keeps(at(1, 0)));
-    assert_eq!(e.reopened(false), ["prepare r1/0 w0#1.a"]);
+    let given_back = "write r1/0 w0.a Pending attempt 1";
+    assert_eq!(e.reopened(false), ["prepare r1/0 w0#1.a", given_back]);
+    e.settle();
     let again = "write r1/0 w0.a InProgress attempt 2";
     assert_eq!(e.prepared(1, 0), [again]);
+}
+
+#[test]
+fn a_shutdown_leaves_nothing_in_progress_that_was_never_called() {
+    let mut e = Driver::begun(Strategy::Halt, ONE);
+    e.prepared(1, 0);
+    e.unknown_but_made();
+    e.died("w0", 1);
+    let given_back = "write r1/0 w0.a Pending attempt 1";
+    assert_eq!(e.reopened(true), [given_back]);
+    e.step(Event::Close);
+    assert_eq!(e.step(Event::Interrupt), NOTHING);
+    e.settle();
+    let step = step_0(&mut e.journal);
+    assert_eq!((step.status, step.crashes), (CallbackStatus::Pending, 0));
+}
+
+#[test]
+fn a_crash_that_the_life_began_with_still_counts_when_the_journal_is_read_anew() {
+    let mut e = Driver::on(Driver::called(Strategy::Halt, ONE).journal);
+    e.arrive(behaviour(Strategy::Halt), ONE);
+    e.recovered();
+    e.settle();
+    assert_eq!(step_0(&mut e.journal).crashes, 1);
 }
 
 #[test]

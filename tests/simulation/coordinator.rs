@@ -352,6 +352,7 @@ impl World {
 
     fn settled(&mut self, report: &RotationReport) {
         self.figures.settled += 1;
+        self.settled_at = self.now;
         let durable = self.truth.header(report.id).expect("a durable rotation");
         let later = durable.resumes > report.resumes || durable.state == RotationState::Obsolete;
         let aborted = durable.state == RotationState::Aborted;
@@ -428,6 +429,14 @@ impl World {
 
     /// An asker is answered.
     fn replied(&mut self, ask: Ask, reply: Result<Reply, RotationError>) {
+        let life = self.life();
+        let asked = life.asks.get(&ask).map(|asked| &asked.kind);
+        if let Some(Kind::Leave(worker)) = asked.or(life.gone.get(&ask))
+            && matches!(reply, Err(RotationError::Unwritten { .. }))
+        {
+            let worker = *worker;
+            life.perhaps_left.insert(worker);
+        }
         let Some(asked) = self.life().asks.remove(&ask) else {
             // Whoever asked is gone: a worker that joined for nobody dies, one that left has left.
             match (self.life().gone.remove(&ask), reply) {

@@ -79,6 +79,8 @@ pub struct Life {
     pub gone: BTreeMap<Ask, Kind>,
     /// The workers that are here, with their incarnations.
     pub workers: BTreeMap<usize, u64>,
+    /// The workers of which it is unknown whether they have left.
+    pub perhaps_left: BTreeSet<usize>,
     pub timer: Option<u64>,
     pub writing: bool,
     /// The batch of which it is unknown whether it was made, and what was found out about it.
@@ -147,6 +149,7 @@ impl World {
             asks: BTreeMap::new(),
             gone: BTreeMap::new(),
             workers: BTreeMap::new(),
+            perhaps_left: BTreeSet::new(),
             timer: None,
             writing: false,
             doubtful: None,

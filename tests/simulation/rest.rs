@@ -11,6 +11,7 @@ use crate::asks::Kind;
 use crate::callbacks::CallId;
 use crate::keys::Shell;
 use crate::life::Closing;
+use crate::listed::is_listed;
 use crate::plan::{callback_number, key_number, worker_name, worker_number};
 use crate::world::{Of, What, World};
 
@@ -147,18 +148,28 @@ impl World {
         }
     }
 
-    /// A worker that is here is here after a recovery too.
-    pub fn check_recovered(&self) {
-        let life = self.life.as_ref().expect("a life");
+    /// A worker that is here is here after a recovery too, unless it was told that nobody knows
+    /// whether it has left: then the journal, as it was read anew, decides.
+    pub fn check_recovered(&mut self) {
+        let life = self.life();
         let machine = life.engine.machine();
-        for (worker, incarnation) in &life.workers {
-            let entry = machine.roster().get(&worker_name(*worker));
-            assert!(
-                machine.paused().is_some()
-                    || entry.is_none_or(|entry| entry.incarnation() == Some(*incarnation)),
+        if machine.paused().is_some() {
+            return;
+        }
+        let unsure = std::mem::take(&mut life.perhaps_left);
+        life.workers.retain(|worker, incarnation| {
+            let Some(entry) = machine.roster().get(&worker_name(*worker)) else {
+                let told = unsure.contains(worker);
+                assert!(told, "worker {worker} has left and never asked for that");
+                return false;
+            };
+            assert_eq!(
+                entry.incarnation(),
+                Some(*incarnation),
                 "worker {worker} was here before the journal was read anew"
             );
-        }
+            true
+        });
     }
 
     /// What the engine lists is what is durable, whenever nothing is being written.
@@ -170,10 +181,14 @@ impl World {
             return;
         };
         let machine = life.engine.machine();
-        let comparable = life.engine.is_settled() && machine.paused().is_none();
-        if comparable && life.closing == Closing::No {
-            let facts = self.truth.journal.facts();
-            let next = RotationMachine::replay(self.plan.config.clone(), facts);
+        if life.engine.is_settled() && machine.paused().is_none() {
+            let journal = &self.truth.journal;
+            let listed = machine.reports();
+            assert!(
+                is_listed(journal, &listed),
+                "what is listed is not durable: {listed:?}"
+            );
+            let next = RotationMachine::replay(self.plan.config.clone(), journal.facts());
             assert_eq!(
                 listing(machine),
                 listing(&next),

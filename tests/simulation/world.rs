@@ -21,9 +21,10 @@ use crate::life::Life;
 use crate::plan::Plan;
 use crate::truth::{Secrets, Truth};
 
-/// How many of the last happenings a failure shows.
+/// How many of the last happenings a failure shows, unless `KEYWARD_STORY` says how many.
 const SHOWN: usize = 30;
-/// How long the world may take to come to rest when nothing goes wrong any more: 60 virtual minutes.
+/// How long nothing may settle, when nothing goes wrong any more, until the world is at rest: 60
+/// virtual minutes. Each rotation of a long queue may wait some minutes for callbacks that never return.
 const REST: u64 = 3_600_000;
 
 /// Whose happening it is: of a life or process that is over, it does not happen.
@@ -139,11 +140,19 @@ pub struct World {
     /// Whether another life has found everything again.
     pub truth_was_reread: bool,
     pub waited_for_all: bool,
+    /// When a rotation settled last.
+    pub settled_at: u64,
     pub wall_offset: i64,
     pub next: u64,
     pub figures: Figures,
     pub story: Option<VecDeque<String>>,
+    shown: usize,
     pub hash: u64,
+}
+
+fn shown() -> usize {
+    let given = std::env::var("KEYWARD_STORY").ok();
+    given.map_or(SHOWN, |given| given.parse().expect("a number of lines"))
 }
 
 impl World {
@@ -172,10 +181,12 @@ impl World {
             at_rest: false,
             truth_was_reread: false,
             waited_for_all: false,
+            settled_at: 0,
             wall_offset: 0,
             next: 0,
             figures: Figures::default(),
             story: telling.then(VecDeque::new),
+            shown: shown(),
             hash: seed,
         };
         world.truth.journal.next_sequence = 1;
@@ -200,7 +211,7 @@ impl World {
                 continue;
             }
             assert!(
-                self.now < self.plan.span + REST,
+                self.now < self.settled_at.max(self.plan.span) + REST,
                 "the world does not come to rest: {}",
                 self.unrest()
             );
@@ -312,7 +323,7 @@ impl World {
             self.mark(u64::from(byte));
         }
         if let Some(story) = &mut self.story {
-            if story.len() >= SHOWN {
+            if story.len() >= self.shown {
                 story.pop_front();
             }
             story.push_back(format!("{at:>7} ms  {line}"));
