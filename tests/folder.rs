@@ -8,6 +8,8 @@
     reason = "a test may fail"
 )]
 
+#[path = "folder/forked.rs"]
+mod forked;
 #[path = "folder/moved.rs"]
 mod moved;
 mod support;

@@ -12,6 +12,7 @@ use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::directory::{Directory, KeyEntry};
 use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::seat::Seat;
+use crate::guard::fork;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::load::RotationSecrets;
 use crate::key::error::KeyError;
@@ -165,6 +166,7 @@ impl CoordinatorDoor {
 }
 
 fn take(places: &Arc<Places>) -> Result<Place, RotationError> {
+    fork::refuse_child()?;
     let bound = places.bound();
     places.take().ok_or(RotationError::Busy { bound })
 }
@@ -212,6 +214,7 @@ impl Declarer {
     /// `key_not_defined`, `invalid_key`, `same_keys`, `other_declaration`, `busy`,
     /// `repo_unavailable`, `write_unknown`, `shut_down`.
     pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
+        fork::refuse_child()?;
         if self.directory.is_closed() {
             return Err(RotationError::ShutDown { id: None });
         }
@@ -294,6 +297,7 @@ pub fn refused(error: KeyError) -> RotationError {
         KeyError::InvalidName(error) => RotationError::InvalidName(error),
         KeyError::NotDefined { key } => RotationError::KeyNotDefined { key },
         KeyError::InvalidDefinition { key, why } => RotationError::InvalidDefinition { key, why },
+        KeyError::Forked => RotationError::Forked,
         KeyError::ShutDown { .. } => RotationError::ShutDown { id: None },
         KeyError::Unavailable { .. } => RotationError::Unavailable { id: None },
         KeyError::Failed { key, why } => RotationError::KeyFailed { key, why },

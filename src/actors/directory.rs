@@ -12,6 +12,7 @@ use crate::actors::key::KeyPart;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::inbox::Full;
 use crate::actors::supervision::seat::Seat;
+use crate::guard::fork;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
@@ -69,6 +70,7 @@ impl KeyEntry {
     /// # Errors
     /// `busy`, `shut_down`, `unavailable`, `key_failed`, and what the key answers.
     pub async fn ask(&self, request: Request, asker: Asker) -> Result<Answer, KeyError> {
+        fork::refuse_child()?;
         if self.closed.load(Ordering::SeqCst) {
             return Err(self.gone());
         }
@@ -107,6 +109,7 @@ impl KeyEntry {
         request: Request,
         asker: Asker,
     ) -> Result<Answer, KeyError> {
+        fork::refuse_child()?;
         let _place = self.lend(&self.of_handles)?;
         self.send(request, asker).await
     }
@@ -198,8 +201,9 @@ impl Directory {
     /// A key.
     ///
     /// # Errors
-    /// `invalid_name`, `key_not_defined`.
+    /// `invalid_name`, `key_not_defined`, `forked`.
     pub fn find(&self, name: &str) -> Result<Arc<KeyEntry>, KeyError> {
+        fork::refuse_child()?;
         match self.get(name) {
             Some(entry) => Ok(entry),
             None => {

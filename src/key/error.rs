@@ -139,6 +139,13 @@ pub enum KeyError {
         /// The key.
         key: KeyName,
     },
+    /// The process is a child of `fork()`, and keyward's threads are those of its parent. The program's
+    /// fault: start keyward after the fork and not before it.
+    #[error(
+        "this process was forked from one that uses keyward, whose threads are not in it; start \
+         keyward after the fork and not before, or exec"
+    )]
+    Forked,
     /// A blocking call was made on a thread that must not block. The caller's fault: use the async
     /// call there.
     #[error(
@@ -170,6 +177,7 @@ impl KeyError {
             Self::Unavailable { .. } => "unavailable",
             Self::ShutDown { .. } => "shut_down",
             Self::HandleExpired { .. } => "handle_expired",
+            Self::Forked => "forked",
             Self::MustNotBlock { .. } => "must_not_block",
         }
     }
@@ -194,6 +202,7 @@ impl KeyError {
             | Self::StatelessKey { .. }
             | Self::Failed { .. }
             | Self::HandleExpired { .. }
+            | Self::Forked
             | Self::MustNotBlock { .. } => false,
         }
     }

@@ -22,6 +22,7 @@ use crate::crypto::aead::AeadCryptoTool;
 use crate::crypto::crypto_tool::CryptoTool;
 use crate::guard::events::Events;
 use crate::guard::fault::{self, Fault};
+use crate::guard::fork;
 use crate::guard::place;
 use crate::guard::plugins::Plugins;
 use crate::journal::database::Database;
@@ -188,6 +189,8 @@ impl KeysManagementBuilder {
     /// [`StartError`]; then nothing that was there was changed, and the data folder is free. A folder
     /// that was missing may have been made.
     pub async fn start(self) -> Result<KeysManagement, StartError> {
+        fork::refuse_child()?;
+        fork::watch()?;
         let bounds = [
             ("max_crashes", self.settings.rotation.max_crashes == 0),
             ("max_callbacks", self.settings.rotation.max_callbacks == 0),

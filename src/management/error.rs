@@ -4,6 +4,7 @@ use std::io;
 
 use crate::crypto::error::CryptoError;
 use crate::guard::fault::Fault;
+use crate::guard::fork::Forked;
 use crate::journal::error::JournalError;
 use crate::key::event::FetchFailure;
 use crate::repo::error::RepoError;
@@ -52,6 +53,10 @@ pub enum StartError {
     /// The worker `main` could not join.
     #[error("the worker main could not join: {0}")]
     Roster(RotationError),
+    /// The process is a child of `fork()` from one that used keyward. Start keyward after the fork and
+    /// not before it.
+    #[error("{0}")]
+    Forked(#[from] Forked),
     /// A bound is zero.
     #[error("{what} is zero; give it more")]
     ZeroBound {
@@ -77,6 +82,7 @@ impl StartError {
             Self::Thread(_) => "no_thread",
             Self::Plugin(fault) => fault.code(),
             Self::Roster(error) => error.code(),
+            Self::Forked(_) => "forked",
             Self::ZeroBound { .. } => "zero_bound",
             Self::MustNotBlock => "must_not_block",
         }

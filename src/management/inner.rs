@@ -1,5 +1,6 @@
 //! What all handles of a manager share, and the manager's end.
 
+use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::actors::journal_thread::JournalThread;
 use crate::actors::keeper::Keeper;
 use crate::actors::supervision::supervisor::Supervision;
 use crate::guard::events::Events;
+use crate::guard::fork;
 use crate::guard::place::{self, Role};
 use crate::guard::plugins::Plugins;
 use crate::journal::error::UnreadableRecord;
@@ -95,6 +97,7 @@ impl Inner {
 
     /// Ends the manager and waits for it.
     pub(crate) async fn shutdown(&self, grace: Option<Duration>) -> Result<(), RotationError> {
+        fork::refuse_child()?;
         if place::current_role() == Some(Role::Callback) {
             return Err(RotationError::InsideCallback);
         }
@@ -115,6 +118,19 @@ impl Inner {
         Ok(())
     }
 
+    /// In a child of `fork()` nothing is ended: what would be waited for is in its parent only. A
+    /// handle more on each part keeps all of it from being dropped.
+    fn leave_to_parent(&mut self) {
+        let house = self.house.get_mut().unwrap_or_else(PoisonError::into_inner);
+        mem::forget(house.take());
+        mem::forget(self.declarer.clone());
+        mem::forget(self.journal.clone());
+        mem::forget(self.keeper.clone());
+        mem::forget(self.events.clone());
+        mem::forget(Arc::clone(&self.plugins));
+        mem::forget(self.supervision.clone());
+    }
+
     fn close(&self) -> Option<House> {
         self.declarer.directory.close();
         self.house
@@ -126,6 +142,9 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if fork::is_child() {
+            return self.leave_to_parent();
+        }
         if let Some(house) = self.close() {
             let end = End::of(self, house, self.settings.shutdown_grace);
             let thread = std::thread::Builder::new().name("keyward-shutdown".to_owned());

@@ -12,6 +12,7 @@ use crate::actors::journal_thread::Refused;
 use crate::actors::key::{KeyMeans, KeyPart};
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::seat::{Seat, Upbringing};
+use crate::guard::fork;
 use crate::journal::error::JournalError;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
@@ -79,6 +80,7 @@ impl KeysManagement {
     /// `invalid_name`; `invalid_definition` if a limit or bound is zero, the key is defined
     /// already, or an unfinished rotation was accepted with another use case; `shut_down`.
     pub async fn define_key(&self, definition: SecretKeyDefinition) -> Result<(), RotationError> {
+        fork::refuse_child()?;
         let name = KeyName::new(&definition.name)?;
         if let Some(why) = definition.fault() {
             return Err(RotationError::InvalidDefinition { key: name, why });
@@ -208,6 +210,7 @@ impl KeysManagement {
     /// As [`save_state`](Self::save_state).
     pub async fn save_states(&self) -> Result<(), KeyError> {
         let mut first = Ok(());
+        fork::refuse_child()?;
         for entry in self.inner.declarer.directory.all() {
             if entry.behaviour().has_record() {
                 first = first.and(self.main.save(&entry).await);

@@ -9,6 +9,7 @@ use crate::actors::journal_thread::Refused;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::overview::Overview;
 use crate::actors::supervision::name::ActorName;
+use crate::guard::fork;
 use crate::key::definition::KeyBehaviour;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::management::keys_management::{KeysManagement, about};
@@ -84,6 +85,7 @@ impl KeysManagement {
     /// # Errors
     /// `repo_unavailable`, `shut_down`.
     pub async fn history(&self, limit: usize) -> Result<HistoryListing, RotationError> {
+        fork::refuse_child()?;
         let history = self
             .inner
             .journal
@@ -192,6 +194,7 @@ impl KeysManagement {
     /// `unknown_actor`; `not_failed`, also for the actor of a worker, which lives again when a
     /// worker of its name joins; `shut_down`.
     pub async fn restart(&self, actor: &ActorName) -> Result<(), RotationError> {
+        fork::refuse_child()?;
         if self.inner.declarer.directory.is_closed() {
             return Err(RotationError::ShutDown { id: None });
         }

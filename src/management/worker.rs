@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::actors::admission::{Place, Places};
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::directory::KeyEntry;
+use crate::guard::fork;
 use crate::key::error::KeyError;
 use crate::key::event::{Asker, Request};
 use crate::key::flow::SecretKeyFlow;
@@ -50,6 +51,7 @@ impl Worker {
     }
 
     async fn join_named(inner: Arc<Inner>, name: WorkerName) -> Result<Self, RotationError> {
+        fork::refuse_child()?;
         if inner.declarer.directory.is_closed() {
             return Err(RotationError::ShutDown { id: None });
         }

@@ -2,12 +2,14 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Once;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ChecksumType, ColumnFamily, DB, DBCompressionType, DBRawIterator,
     DBRecoveryMode, FlushOptions, InfoLogger, LogLevel, Options, ReadOptions,
 };
 
+use crate::guard::fork;
 use crate::repo::error::RepoError;
 use crate::repo::failure::failure;
 use crate::repo::files;
@@ -22,6 +24,20 @@ const LOG_BYTES: u64 = 16 * 1024 * 1024;
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 const MANIFEST_BYTES: usize = 1024 * 1024;
 const OPEN_FILES: i32 = 256;
+
+/// Has RocksDB make its global objects, before the first use; a child of `fork()` never comes to their
+/// destructors.
+pub(super) fn before_the_first_use() {
+    static MOMENT: Once = Once::new();
+    drop(Options::default());
+    fork::end_children_here(&MOMENT);
+}
+
+/// The same for the global objects that the first opening makes.
+pub(super) fn after_the_first_opening() {
+    static MOMENT: Once = Once::new();
+    fork::end_children_here(&MOMENT);
+}
 
 /// Creates a database, or finishes the creation of one that a crash interrupted.
 pub(super) fn create(folder: &Path) -> Result<DB, RepoError> {

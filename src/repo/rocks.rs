@@ -91,12 +91,16 @@ impl RocksDbRepo {
     /// Every variant of [`RepoError`] that names a folder or a file. Nothing in the folder was
     /// changed then, except that a missing folder and the lock file may have been created.
     pub fn open(options: &FolderOptions) -> Result<Self, RepoError> {
+        fork::refuse_child()?;
+        engine::before_the_first_use();
         let folder = folder::prepare(options)?;
         folder::refuse_foreign(&folder)?;
         let lock = FolderLock::take(&folder)?;
         let paths = lock.paths().clone();
         lock.check()?;
-        let (db, marked) = open_or_create(&paths)?;
+        let opened = open_or_create(&paths);
+        engine::after_the_first_opening();
+        let (db, marked) = opened?;
         Ok(Self {
             paths,
             writer: Mutex::new(marked),

@@ -217,6 +217,13 @@ pub enum RotationError {
     /// Shutdown was called inside a callback, which would wait for itself.
     #[error("shutdown was called inside a callback; call it elsewhere")]
     InsideCallback,
+    /// The process is a child of `fork()`, and keyward's threads are those of its parent. The program's
+    /// fault: start keyward after the fork and not before it.
+    #[error(
+        "this process was forked from one that uses keyward, whose threads are not in it; start \
+         keyward after the fork and not before, or exec"
+    )]
+    Forked,
     /// A blocking call on a thread that must not block. Use the async call there.
     #[error("a blocking call on a thread of an actor or an async plug-in; use the async call")]
     MustNotBlock,
@@ -256,6 +263,7 @@ impl RotationError {
             Self::ShutDown { .. } => "shut_down",
             Self::Raised { .. } => "callbacks_failed",
             Self::InsideCallback => "inside_callback",
+            Self::Forked => "forked",
             Self::MustNotBlock => "must_not_block",
             Self::HandleExpired => "handle_expired",
         }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::guard::fork;
 use crate::guard::place;
 use crate::key::definition::KeyBehaviour;
 use crate::key::error::KeyError;
@@ -256,6 +257,7 @@ impl OnChangeKeyDefinition {
     /// # Errors
     /// As `KeysManagement::declare`; `handle_expired` after the call.
     pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
+        fork::refuse_child()?;
         if self.open().is_err() {
             return Err(RotationError::HandleExpired);
         }
@@ -276,6 +278,7 @@ impl OnChangeKeyDefinition {
     }
 
     fn open(&self) -> Result<MutexGuard<'_, Vec<Staged>>, KeyError> {
+        fork::refuse_child()?;
         let staged = self.staging.lock();
         if self.staging.open.load(Ordering::SeqCst) {
             return Ok(staged);

@@ -6,6 +6,7 @@
 
 pub mod callback;
 pub mod change;
+mod forked;
 pub mod handle;
 pub mod run;
 pub mod running;

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use crate::guard::fork;
+
 /// What an inbox takes.
 pub trait Letter: Send + Unpin + 'static {
     /// Whether somebody outside waits for an answer and takes an error as well: it is refused
@@ -58,6 +60,10 @@ impl<M: Letter> Inbox<M> {
 
     /// Posts a message; answers it where it is refused.
     pub fn offer(&self, message: M) -> Option<M> {
+        // Nobody reads it in a child of `fork()`, and its lock may be held for ever.
+        if fork::is_child() {
+            return Some(message);
+        }
         let mut queue = self.lock();
         if queue.refuses(&message) {
             return Some(message);
