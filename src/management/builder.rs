@@ -49,6 +49,7 @@ use crate::store::keys_store::{KeysStore, StoreRequest};
 const MASTER_KEY_TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a manager needs, and how it is set. See [`KeysManagement::builder`].
+#[must_use = "a builder does nothing until `start`"]
 #[derive(Default)]
 pub struct KeysManagementBuilder {
     folder: Option<PathBuf>,

@@ -27,6 +27,7 @@ pub const DEFAULT_MAX_WAITING_ROTATIONS: usize = 64;
 /// let definition = SecretKeyDefinition::round_trip("documents", || "value_1").stateless(false);
 /// ```
 #[derive(Clone)]
+#[must_use = "a key is there once `define_key` has taken its definition"]
 pub struct SecretKeyDefinition {
     pub(crate) name: String,
     pub(crate) store: Arc<dyn KeysStore>,

@@ -222,6 +222,11 @@ impl KeysManagement {
     /// Declares a change and waits for the end of its rotation: [`declare`](Self::declare) and
     /// [`wait`](Self::wait).
     ///
+    /// **A failed callback is no error here** under the default strategy, `Halt`, nor under `Skip`: the answer is
+    /// `Ok` with a report whose `state` is not [`RotationState::Completed`]. Look at it.
+    ///
+    /// [`RotationState::Completed`]: crate::rotation::state::RotationState::Completed
+    ///
     /// # Errors
     /// As both, and `callbacks_failed` with the report if callbacks failed under a strategy that
     /// raises.

@@ -42,6 +42,9 @@ pub enum WaitsFor {
 }
 
 /// What is known of one rotation. It never holds keys.
+///
+/// Under the default strategy, `Halt`, a rotation with a failed callback is answered as `Ok` with this
+/// report: `state` says [`RotationState::Stopped`], and the steps which callback failed and why.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct RotationReport {

@@ -15,6 +15,7 @@ use crate::secret::value::SecretKeys;
     not(feature = "embedded"),
     expect(dead_code, reason = "only what declares a change reads it")
 )]
+#[must_use = "a change that is not declared changes nothing"]
 pub struct Change {
     pub(crate) key: String,
     pub(crate) old: Option<SecretKeys>,

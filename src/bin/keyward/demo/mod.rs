@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::demo::chance::Chance;
@@ -18,6 +17,7 @@ use crate::demo::error::DemoError;
 use crate::demo::layout::Layout;
 use crate::demo::options::DemoOptions;
 use crate::demo::page::Page;
+use crate::demo::runtime::runtime;
 use crate::demo::story::Story;
 use crate::demo::summary::Evidence;
 
@@ -33,6 +33,7 @@ pub mod options;
 mod page;
 mod protocol;
 mod reencryption;
+mod runtime;
 pub mod server;
 mod server_process;
 mod story;
@@ -48,15 +49,6 @@ pub fn run(options: &DemoOptions) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// A runtime on this thread alone. The server is started on the main thread, to whose life the
-/// kernel ties it.
-fn runtime() -> Result<Runtime, DemoError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(DemoError::process("starting the runtime"))
 }
 
 /// Answers whether every claim holds.

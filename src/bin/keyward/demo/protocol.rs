@@ -2,9 +2,12 @@
 //! input and output. No message holds a key.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::str::FromStr;
 
 use keyward::RotationId;
+
+use crate::demo::error::DemoError;
 
 /// Where a server waits for its end: in the middle of a worker's callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +73,17 @@ pub enum ServerEvent {
     },
     /// The server has shut down.
     Stopped,
+}
+
+/// Tells the demo something, over the server's standard output.
+///
+/// # Errors
+/// The demo has gone, so that its end of the pipe is closed.
+pub fn tell(event: &ServerEvent) -> Result<(), DemoError> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{event}")
+        .and_then(|()| out.flush())
+        .map_err(DemoError::process("telling the demo"))
 }
 
 /// A line that is no message.

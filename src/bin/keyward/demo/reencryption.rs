@@ -10,8 +10,7 @@ use keyward::{AeadCryptoTool, CryptoTool, Effect, KeyChange};
 use crate::demo::calls::{self, Call};
 use crate::demo::documents::{Documents, tool};
 use crate::demo::error::DemoError;
-use crate::demo::protocol::ServerEvent;
-use crate::demo::server::tell;
+use crate::demo::protocol::{ServerEvent, tell};
 
 /// What a worker's callback works on.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@
 //! It never outlives the demo: the kernel kills it with its parent, and it ends when its standard
 //! input does.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use crate::demo::error::DemoError;
 use crate::demo::keys::{NEW, OLD, SHARED, start_manager};
 use crate::demo::layout::{Layout, worker_names};
 use crate::demo::options::ServerOptions;
-use crate::demo::protocol::{ServerCommand, ServerEvent};
+use crate::demo::protocol::{ServerCommand, ServerEvent, tell};
 use crate::demo::reencryption::Reencryption;
-use crate::demo::runtime;
+use crate::demo::runtime::runtime;
 
 /// The name of every worker's callback.
 pub const CALLBACK: &str = "reencrypt";
@@ -35,17 +35,6 @@ pub fn run(options: &ServerOptions) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Tells the demo something.
-///
-/// # Errors
-/// Nobody listens any more.
-pub fn tell(event: &ServerEvent) -> Result<(), DemoError> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{event}")
-        .and_then(|()| out.flush())
-        .map_err(DemoError::process("telling the demo"))
 }
 
 fn bind_to_parent(parent: i32) -> Result<(), DemoError> {
