@@ -6,20 +6,16 @@ use std::time::Duration;
 
 use crate::actors::admission::Place;
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
-use crate::actors::declare::refused;
-use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::Refused;
 use crate::actors::key::{KeyMeans, KeyPart};
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::seat::{Seat, Upbringing};
 use crate::guard::fork;
 use crate::journal::error::JournalError;
-use crate::key::effect::Answer;
 use crate::key::error::KeyError;
-use crate::key::event::{Asker, Request};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
-use crate::management::answer::KeyAnswer;
+use crate::management::answer::{KeyAnswer, about};
 use crate::management::blocking::Blocking;
 use crate::management::builder::KeysManagementBuilder;
 use crate::management::definition::SecretKeyDefinition;
@@ -354,34 +350,4 @@ impl KeysManagement {
     pub async fn shutdown_within(&self, grace: Duration) -> Result<(), RotationError> {
         self.inner.shutdown(Some(grace)).await
     }
-}
-
-/// An error of a call about a rotation, which names the rotation.
-pub(crate) fn about(id: RotationId, error: RotationError) -> RotationError {
-    let id = Some(id);
-    match error {
-        RotationError::ShutDown { id: None } => RotationError::ShutDown { id },
-        RotationError::Unavailable { id: None } => RotationError::Unavailable { id },
-        RotationError::Unwritten { id: None, why } => RotationError::Unwritten { id, why },
-        error => error,
-    }
-}
-
-/// Asks a key on behalf of somebody.
-pub(crate) async fn get(
-    entry: &KeyEntry,
-    flow: Option<SecretKeyFlow>,
-    asker: Asker,
-) -> Result<KeyAnswer, KeyError> {
-    match entry.ask(Request::Get { flow }, asker).await? {
-        Answer::Key { value, flow } => Ok(KeyAnswer { value, flow }),
-        Answer::Saved | Answer::Staged { .. } => Err(KeyError::Unavailable {
-            key: entry.name().clone(),
-        }),
-    }
-}
-
-/// Looks a key up for a call that answers the coordinator's errors.
-pub(crate) fn find(inner: &Inner, key: &str) -> Result<Arc<KeyEntry>, RotationError> {
-    inner.declarer.directory.find(key).map_err(refused)
 }
