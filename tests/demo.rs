@@ -84,6 +84,21 @@ fn the_demo_ends_well_and_says_what_it_did() {
     assert!(is_empty(place.path()), "the folder is left");
 }
 
+/// A shell, or a supervisor, that ignores SIGCHLD hands that on to what it starts.
+#[test]
+fn a_parent_that_ignores_the_ends_of_its_children_does_no_harm() {
+    let place = place();
+    let ignoring = "trap '' CHLD; exec \"$0\" demo --workers 2 --documents 2";
+    let ran = Command::new("bash")
+        .args(["-c", ignoring, env!("CARGO_BIN_EXE_keyward")])
+        .env("TMPDIR", place.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = text(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(0), "{}{said}", text(&ran.stdout));
+}
+
 #[test]
 fn the_journal_is_printed_as_the_kill_left_it() {
     let place = place();

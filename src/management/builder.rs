@@ -1,6 +1,6 @@
 //! Starting a manager: what it needs, and every default.
 
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,9 +61,11 @@ pub struct KeysManagementBuilder {
 }
 
 impl KeysManagementBuilder {
-    /// The folder of the RocksDB database. It is made, with mode 0700, if it is missing.
+    /// The folder of the RocksDB database. It is made, with mode 0700, if it is missing. A relative
+    /// path counts from the folder in which this process is now, whatever it changes to later.
     pub fn data_folder(mut self, path: impl Into<PathBuf>) -> Self {
-        self.folder = Some(path.into());
+        let path = path.into();
+        self.folder = Some(path::absolute(&path).unwrap_or(path));
         self
     }
 

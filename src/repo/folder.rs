@@ -4,7 +4,7 @@
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use crate::repo::error::RepoError;
 use crate::repo::lock::LOCK_FILE;
@@ -19,10 +19,11 @@ pub struct FolderOptions {
 
 impl FolderOptions {
     /// A data folder, which is created with mode 0700 where it is missing (its parents too). There
-    /// is no default one.
+    /// is no default one. A relative path counts from the folder in which this process is now.
     pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
         Self {
-            path: path.into(),
+            path: path::absolute(&path).unwrap_or(path),
             allow_shared_folder: false,
         }
     }

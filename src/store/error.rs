@@ -58,14 +58,40 @@ pub enum StoreError {
         /// What the system said.
         source: Arc<io::Error>,
     },
-    /// A command cannot be started or watched: mostly a program that does not exist or may not be
-    /// executed. It needs Linux 5.11 or later, and a tokio runtime.
+    /// A command cannot be started: mostly a program that does not exist or may not be executed. It
+    /// needs a tokio runtime, too.
     #[error("cannot run {program}: {source}")]
     Start {
-        /// The program as it was named.
+        /// The program, its whole path if it was named by one, and where it was looked for.
         program: String,
         /// What the system said.
         source: Arc<io::Error>,
+    },
+    /// The system refuses what every command needs, whatever its program. The fault of a limit, or of
+    /// a profile of system calls; see the source.
+    #[error("no command can be run, the system refuses {what}: {source}")]
+    Refused {
+        /// What is refused.
+        what: &'static str,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// This process ignores SIGCHLD, so that the system throws away how commands end. The fault of
+    /// what started the process, from which it has that, or of the program itself.
+    #[error(
+        "this process ignores SIGCHLD, or has set SA_NOCLDWAIT, so that how a command ends cannot be \
+         told; set SIGCHLD to its default at the start of the program, as what started it may ignore it"
+    )]
+    ChildrenIgnored,
+    /// Other code of this process reaped the command, as `waitpid(-1)` does with whatever ends, and
+    /// has its exit status. The fault of that code: it must wait only for what it started.
+    #[error(
+        "{program} ran, but other code of this process reaped it (waitpid(-1), or wait) and has its \
+         exit status; that code must wait only for the children that it started"
+    )]
+    Reaped {
+        /// The program that was run.
+        program: String,
     },
     /// A command ended, but not with success. Its author's or the operator's fault; what it printed
     /// on its standard error says more.
@@ -79,11 +105,16 @@ pub enum StoreError {
         /// standard output.
         stderr: ForeignText,
     },
-    /// The store did not answer in time. Raise its limit, or see what it waits for.
-    #[error("the store did not answer within {limit:?}")]
+    /// A command did not end in time, and was killed. Raise its limit, or see what it waits for.
+    #[error("{program} did not end within {limit:?}, and was killed")]
     TimedOut {
+        /// The program as it was named.
+        program: String,
         /// The limit that passed.
         limit: Duration,
+        /// What it had printed on its standard error, and will be cleared of: all that it had printed
+        /// on its standard output.
+        stderr: ForeignText,
     },
     /// The store gave what is no key.
     #[error(transparent)]
@@ -102,6 +133,9 @@ impl StoreError {
             | Self::SharedFile { .. }
             | Self::Io { .. }
             | Self::Start { .. }
+            | Self::Refused { .. }
+            | Self::ChildrenIgnored
+            | Self::Reaped { .. }
             | Self::Command { .. }
             | Self::TimedOut { .. } => "store_failed",
         }
@@ -112,7 +146,7 @@ impl StoreError {
     pub fn described(&self, scrubber: &Scrubber) -> String {
         let said = match self {
             Self::Failed { text } => format!("{self}: {}", text.scrubbed(scrubber)),
-            Self::Command { stderr, .. } => {
+            Self::Command { stderr, .. } | Self::TimedOut { stderr, .. } => {
                 let stderr = stderr.scrubbed(scrubber);
                 format!("{self}; its standard error: {stderr}")
             }
@@ -122,7 +156,9 @@ impl StoreError {
             | Self::SharedFile { .. }
             | Self::Io { .. }
             | Self::Start { .. }
-            | Self::TimedOut { .. }
+            | Self::Refused { .. }
+            | Self::ChildrenIgnored
+            | Self::Reaped { .. }
             | Self::Invalid(_) => self.to_string(),
         };
         scrubber.scrub_str(&said)

@@ -102,7 +102,10 @@ fn a_program_that_does_not_exist_is_named() {
     let error = error(&CommandStore::new("keyward-no-such-program"));
     assert!(matches!(error, StoreError::Start { .. }));
     assert_eq!(error.code(), "store_failed");
-    assert!(error.to_string().contains("keyward-no-such-program"));
+    let text = error.to_string();
+    assert!(text.contains("keyward-no-such-program"), "{text}");
+    let path = format!("looked for in PATH={}", std::env::var("PATH").unwrap());
+    assert!(text.contains(&path), "{text}");
 }
 
 #[test]
@@ -230,6 +233,18 @@ fn a_passed_time_limit_kills_the_whole_group_and_leaves_no_zombie() {
     eventually("the leader is reaped", || {
         !is_in_the_process_table(&processes[1])
     });
+}
+
+#[test]
+fn a_command_that_hangs_says_what_it_had_written_until_then() {
+    let script = "echo canary-key-0123456789; echo waiting for the vault >&2; \
+                  echo got canary-key-0123456789 >&2; sleep 1000";
+    let error = error(&sh(script).time_limit(Duration::from_secs(2)));
+    assert!(matches!(error, StoreError::TimedOut { .. }), "{error}");
+    let text = format!("{error} {error:?} {}", said(&error));
+    assert!(text.contains("waiting for the vault"), "{text}");
+    assert!(text.contains("sh did not end within 2s"), "{text}");
+    assert!(!text.contains("canary"), "{text}");
 }
 
 #[test]

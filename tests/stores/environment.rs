@@ -2,33 +2,18 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::process::Command;
 
 use keyward::store::env::EnvStore;
 
-use crate::{error, fetched, value};
-
-/// Runs one of the tests below in a process of its own, which has these variables.
-fn again(test: &str, variables: &[(&str, OsString)]) {
-    let run = Command::new(std::env::current_exe().unwrap())
-        .args([&format!("environment::{test}"), "--exact", "--ignored"])
-        .envs(variables.iter().map(|(name, value)| (name, value)))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success() && said.contains("1 passed"), "{said}");
-}
+use crate::{again, error, fetched, value};
 
 #[test]
 fn variables_are_taken_as_they_are() {
-    again(
-        "in_its_own_process",
-        &[
-            ("KW_TEXT", "text\n".into()),
-            ("KW_BYTES", OsString::from_vec(vec![0xff, 0xfe, b'k'])),
-            ("KW_EMPTY", "".into()),
-        ],
-    );
+    again("environment::in_its_own_process", |run| {
+        run.env("KW_TEXT", "text\n")
+            .env("KW_BYTES", OsString::from_vec(vec![0xff, 0xfe, b'k']))
+            .env("KW_EMPTY", "");
+    });
 }
 
 #[test]

@@ -3,7 +3,10 @@
 mod commands;
 mod environment;
 mod files;
+mod folders;
+mod system;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use keyward::store::error::StoreError;
@@ -42,6 +45,17 @@ fn error(store: &impl KeysStore) -> StoreError {
         Ok(keys) => keys.check().unwrap_err().into(),
         Err(error) => error,
     }
+}
+
+/// Runs one of the ignored tests in a process of its own, prepared by `prepare`.
+fn again(test: &str, prepare: impl FnOnce(&mut Command)) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([test, "--exact", "--ignored", "--nocapture"]);
+    prepare(&mut command);
+    let run = command.output().unwrap();
+    let said = [run.stdout, run.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(run.status.success() && said.contains("1 passed"), "{said}");
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

@@ -1,5 +1,5 @@
 //! What a process that holds keys does first: files for its user only, no core dumps, no panic
-//! texts, and a log that goes to standard error.
+//! texts, signals as they are meant, and a log that goes to standard error.
 
 use std::io::{self, IsTerminal};
 
@@ -18,7 +18,8 @@ pub fn forbid_payloads_in_panics() {
     }));
 }
 
-/// Keeps what this process writes, and its memory, from others.
+/// Keeps what this process writes, and its memory, from others, and has it told how its children
+/// end.
 ///
 /// # Errors
 /// The operating system refused; then nothing should be done with keys.
@@ -31,6 +32,16 @@ pub fn harden() -> io::Result<()> {
     setrlimit(Resource::Core, none)?;
     // The limit does not hold where cores are piped to a program; this does.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    keep_ends_of_children()
+}
+
+/// Has this process told how its children end, whatever the shell or supervisor that started it
+/// ignores: with SIGCHLD ignored, no command of a store could be told from a failed one.
+fn keep_ends_of_children() -> io::Result<()> {
+    // SAFETY: the default action runs no code of this process.
+    if unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
     Ok(())
 }
 

@@ -4,6 +4,8 @@
 //! Never in here: a way to hand a key *to* a command. What it is given are a program, arguments and
 //! named variables, and all of those are visible to others.
 
+mod children;
+mod descriptors;
 mod output;
 mod process;
 mod run;
@@ -11,6 +13,7 @@ mod run;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::path::{self, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -29,19 +32,26 @@ const ALWAYS_PASSED: [&str; 2] = ["PATH", "HOME"];
 ///
 /// - There is no shell: arguments are passed as they are. They, and the variables that are set with
 ///   [`env`](Self::env), can be read by others on the machine, so never put a key in them.
+/// - A program that is a path is that one whatever folder this process changes to later, and the
+///   command runs in the folder in which the store was defined: relative paths among its arguments
+///   mean the same at each run.
 /// - Its environment is `PATH`, `HOME` and what is named here; its standard input is empty; of this
 ///   process's open files it inherits none.
 /// - One final line end (`\n` or `\r\n`) is not part of the key, unless [`exact`](Self::exact) says
 ///   so. Success with no output is `invalid_key`, an exit status other than 0 is `store_failed`
-///   with what it printed on its standard error, scrubbed of what it printed on its output.
+///   with what it printed on its standard error, scrubbed of what it printed on its output. So is a
+///   passed time limit, with what it had printed until then.
 /// - It has a process group of its own, which is killed whole when the time limit has passed, when
 ///   the fetch is dropped, and when the program has ended: a process that it leaves behind in its
 ///   group does not live on. One that leaves the group by itself (`setsid`) is out of reach.
 ///
-/// It needs Linux 5.11 or later.
+/// This process must not ignore SIGCHLD, and nothing else in it may reap children that it did not
+/// start (`waitpid(-1)`): how a command ended could not be told, which is `store_failed`.
 #[derive(Clone)]
 pub struct CommandStore {
     program: OsString,
+    /// Where this process was when the store was defined.
+    folder: Option<PathBuf>,
     args: Vec<OsString>,
     variables: Vec<(OsString, Origin)>,
     line_end: LineEnd,
@@ -57,8 +67,14 @@ enum Origin {
 impl CommandStore {
     /// A store that runs that program, looked for in `PATH` unless it is a path.
     pub fn new(program: impl Into<OsString>) -> Self {
+        let program = program.into();
+        let is_path = program.as_encoded_bytes().contains(&b'/');
         Self {
-            program: program.into(),
+            program: match is_path.then(|| path::absolute(&program)) {
+                Some(Ok(whole)) => whole.into_os_string(),
+                Some(Err(_)) | None => program,
+            },
+            folder: env::current_dir().ok(),
             args: Vec::new(),
             variables: Vec::new(),
             line_end: LineEnd::default(),
@@ -107,6 +123,11 @@ impl CommandStore {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).env_clear();
+        if let (Some(folder), Ok(now)) = (&self.folder, env::current_dir())
+            && *folder != now
+        {
+            command.current_dir(folder);
+        }
         for name in ALWAYS_PASSED {
             pass(&mut command, OsStr::new(name));
         }

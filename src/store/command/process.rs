@@ -1,20 +1,31 @@
 //! One child process that leads a process group, and the promise that the group ends with it.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, pidfd_open,
+    waitid, waitpid,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::{ChildStderr, ChildStdout};
+use tokio::runtime::Handle;
+use tokio::time::sleep;
 
-/// The first descriptor after the three standard ones.
-const FIRST_OTHER_DESCRIPTOR: libc::c_uint = 3;
+use crate::store::command::children;
+use crate::store::command::descriptors;
+use crate::store::error::StoreError;
+
+/// How often it is asked whether a process has ended, where the system does not tell.
+const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// A running child, the leader of its own process group. Dropped, it kills the whole group and sees
 /// to it that no zombie stays.
@@ -29,26 +40,45 @@ pub(super) struct Process {
 
 /// What a new process is watched by.
 pub(super) struct Watch {
-    /// Readable when the leader has ended.
-    pub(super) end: AsyncFd<OwnedFd>,
+    pub(super) end: End,
     pub(super) stdout: ChildStdout,
     pub(super) stderr: ChildStderr,
 }
 
+/// What tells that a leader has ended.
+pub(super) struct End {
+    /// Readable then; `None` where the system gives no such descriptor.
+    descriptor: Option<AsyncFd<OwnedFd>>,
+    leader: Pid,
+}
+
+/// Why a command was not started.
+pub(super) enum NotStarted {
+    /// What was executed is at fault, as far as can be told.
+    Program(io::Error),
+    /// This process or the system is.
+    Other(StoreError),
+}
+
 impl Process {
     /// Starts the command with an empty standard input and pipes for its outputs. Only inside a
-    /// tokio runtime that has I/O enabled.
+    /// tokio runtime that has I/O and time enabled.
     ///
     /// # Errors
     /// What the system says, mostly that there is no such program.
-    pub(super) fn start(mut command: Command) -> io::Result<(Self, Watch)> {
+    pub(super) fn start(mut command: Command) -> Result<(Self, Watch), NotStarted> {
+        if children::ends_are_thrown_away() {
+            return Err(NotStarted::Other(StoreError::ChildrenIgnored));
+        }
+        let nothing = File::open("/dev/null").map_err(|error| refused("/dev/null", error))?;
         command
-            .stdin(Stdio::null())
+            .stdin(nothing)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        inherit_no_descriptors(&mut command);
-        let mut child = command.spawn()?;
+        descriptors::inherit_none(&mut command)
+            .map_err(|why| refused("both ways to close a program's other files", other(why)))?;
+        let mut child = spawn(&mut command)?;
         let group = Pid::from_child(&child);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         // From here on an error kills and reaps what was started.
@@ -56,21 +86,24 @@ impl Process {
             child: Some(child),
             group,
         };
-        let no_pipe = || io::Error::other("the system gave no pipe");
-        let watch = Watch {
-            end: readiness(pidfd_open(group, PidfdFlags::NONBLOCK)?)?,
-            stdout: ChildStdout::from_std(stdout.ok_or_else(no_pipe)?)?,
-            stderr: ChildStderr::from_std(stderr.ok_or_else(no_pipe)?)?,
-        };
+        let watch = Watch::begin(group, stdout, stderr)
+            .map_err(|error| refused("pipes that can be waited for", error))?;
         Ok((process, watch))
     }
 
     /// Ends the group and answers how its leader ended. Called after that end, it does not wait.
-    pub(super) fn finish(mut self) -> io::Result<ExitStatus> {
+    ///
+    /// # Errors
+    /// [`StoreError::Reaped`], or [`StoreError::ChildrenIgnored`] if that is why.
+    pub(super) fn finish(mut self, program: &str) -> Result<ExitStatus, StoreError> {
         self.kill_group();
-        match self.child.take() {
-            Some(mut child) => child.wait(),
-            None => Err(io::Error::other("the process was reaped already")),
+        let ended = self.child.take().map(|mut child| child.wait());
+        match ended {
+            Some(Ok(status)) => Ok(status),
+            Some(Err(_)) if children::ends_are_thrown_away() => Err(StoreError::ChildrenIgnored),
+            Some(Err(_)) | None => Err(StoreError::Reaped {
+                program: program.to_owned(),
+            }),
         }
     }
 
@@ -94,10 +127,92 @@ impl Drop for Process {
             return;
         };
         if matches!(child.try_wait(), Ok(None)) {
-            // Killed is not yet ended, and a process in a system call can take long over it. The
-            // thread that drops a fetch must not wait for that; this one may.
-            let reaper = thread::Builder::new().name("keyward-reaper".to_owned());
-            let _ = reaper.spawn(move || child.wait());
+            reap_later(self.group);
+        }
+    }
+}
+
+/// Killed is not yet ended, and a process in a system call can take long over it. The thread that
+/// drops a fetch must not wait for that. Where no other thread is to be had, the runtime reaps it, if
+/// it still runs: a zombie would count among the processes that the system allows.
+fn reap_later(leader: Pid) {
+    let reaper = thread::Builder::new().name("keyward-reaper".to_owned());
+    let reap = move || waitpid(Some(leader), WaitOptions::empty());
+    if reaper.spawn(reap).is_ok() {
+        return;
+    }
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(async move {
+            while let Ok(None) = waitpid(Some(leader), WaitOptions::NOHANG) {
+                sleep(ASK_EVERY).await;
+            }
+        });
+    }
+}
+
+/// std panics where it cannot reap what it started in vain, since somebody else reaped it.
+fn spawn(command: &mut Command) -> Result<Child, NotStarted> {
+    let started = catch_unwind(AssertUnwindSafe(|| command.spawn()));
+    let Ok(started) = started else {
+        let program = command.get_program().to_string_lossy().into_owned();
+        return Err(NotStarted::Other(StoreError::Reaped { program }));
+    };
+    started.map_err(|error| match error.raw_os_error() {
+        Some(libc::EAGAIN) => refused("another process (ulimit -u, or its control group)", error),
+        Some(libc::EMFILE) => refused("another open file (ulimit -n)", error),
+        Some(libc::ENFILE) => refused("another open file, to all programs together", error),
+        Some(libc::ENOMEM) => refused("memory for another process", error),
+        _ => NotStarted::Program(error),
+    })
+}
+
+fn refused(what: &'static str, source: io::Error) -> NotStarted {
+    NotStarted::Other(StoreError::Refused {
+        what,
+        source: Arc::new(source),
+    })
+}
+
+fn other(why: impl Into<String>) -> io::Error {
+    io::Error::other(why.into())
+}
+
+impl Watch {
+    fn begin(
+        leader: Pid,
+        stdout: Option<std::process::ChildStdout>,
+        stderr: Option<std::process::ChildStderr>,
+    ) -> io::Result<Self> {
+        let no_pipe = || other("the system gave no pipe");
+        Ok(Self {
+            end: End::of(leader),
+            stdout: ChildStdout::from_std(stdout.ok_or_else(no_pipe)?)?,
+            stderr: ChildStderr::from_std(stderr.ok_or_else(no_pipe)?)?,
+        })
+    }
+}
+
+impl End {
+    /// Linux before 5.3 has no such descriptor, old profiles of system calls refuse it, and none may
+    /// be left: then the system is asked again and again.
+    fn of(leader: Pid) -> Self {
+        let descriptor = pidfd_open(leader, PidfdFlags::empty()).map_err(io::Error::from);
+        Self {
+            descriptor: descriptor.and_then(readiness).ok(),
+            leader,
+        }
+    }
+
+    /// Waits until the leader has ended. It is not reaped by this.
+    pub(super) async fn wait(&self) {
+        if let Some(descriptor) = &self.descriptor
+            && let Ok(mut ready) = descriptor.readable().await
+        {
+            return ready.retain_ready();
+        }
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        while let Ok(None) = waitid(WaitId::Pid(self.leader), ended) {
+            sleep(ASK_EVERY).await;
         }
     }
 }
@@ -109,34 +224,4 @@ impl Drop for Process {
 fn readiness(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is open, and the same, from here to its drop, and the `AsyncFd` owns it.
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
-}
-
-/// Closes every descriptor but the standard three when the program is executed, those included that
-/// other libraries of this process opened without close-on-exec.
-#[expect(
-    unsafe_code,
-    reason = "nothing safe runs between fork and exec; this is one system call, which allocates \
-              nothing and takes no lock"
-)]
-fn inherit_no_descriptors(command: &mut Command) {
-    let mark_all = || {
-        // Marked and not closed: std reports a failed exec through a descriptor of its own.
-        let done = unsafe {
-            libc::syscall(
-                libc::SYS_close_range,
-                FIRST_OTHER_DESCRIPTOR,
-                libc::c_uint::MAX,
-                libc::CLOSE_RANGE_CLOEXEC,
-            )
-        };
-        match done {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
-    };
-    // SAFETY: `mark_all` makes one async-signal-safe system call and touches no memory of ours; its
-    // error is a bare number.
-    unsafe {
-        command.pre_exec(mark_all);
-    }
 }

@@ -1,5 +1,6 @@
 //! One run of a command, from its start to the value that it printed.
 
+use std::ffi::OsStr;
 use std::io;
 use std::process::Command;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use tokio::time::timeout;
 use crate::secret::value::InvalidKey;
 use crate::store::buffer::LineEnd;
 use crate::store::command::output::{ErrorOutput, Output};
-use crate::store::command::process::{Process, Watch};
+use crate::store::command::process::{NotStarted, Process, Watch};
 use crate::store::error::StoreError;
 use crate::store::keys_store::Fetched;
 
@@ -31,21 +32,29 @@ impl Run {
     /// Runs it. Dropped at an await, the whole process group is killed.
     pub(super) async fn fetched(self) -> Fetched {
         let program = self.program;
+        let looked = where_it_was_looked_for(&program, &self.command);
         let cannot = |source: io::Error| StoreError::Start {
-            program: program.clone(),
+            program: format!("{program}{looked}"),
             source: Arc::new(source),
         };
         // tokio panics where there is no runtime; here that is an error.
         Handle::try_current().map_err(|error| cannot(io::Error::other(error)))?;
-        let (process, watch) = Process::start(self.command).map_err(cannot)?;
+        let (process, watch) = Process::start(self.command).map_err(|why| match why {
+            NotStarted::Program(source) => cannot(source),
+            NotStarted::Other(error) => error,
+        })?;
 
         let (mut output, mut errors) = (Output::new(), ErrorOutput::new());
         let limit = self.time_limit;
-        timeout(limit, ended(watch, &mut output, &mut errors))
-            .await
-            .map_err(|_| StoreError::TimedOut { limit })?
-            .map_err(cannot)??;
-        let status = process.finish().map_err(cannot)?;
+        let Ok(ended) = timeout(limit, ended(watch, &mut output, &mut errors)).await else {
+            return Err(StoreError::TimedOut {
+                stderr: errors.into_text(&output),
+                program,
+                limit,
+            });
+        };
+        ended?;
+        let status = process.finish(&program)?;
         if !status.success() {
             return Err(StoreError::Command {
                 stderr: errors.into_text(&output),
@@ -57,13 +66,28 @@ impl Run {
     }
 }
 
+/// Where a program that is no path was looked for, and the folder that a run is made in if it is not
+/// this process's own.
+fn where_it_was_looked_for(program: &str, command: &Command) -> String {
+    let folder = command.get_current_dir();
+    let folder = folder.map(|folder| format!(" in {}", folder.display()));
+    let path = (!program.contains('/')).then(|| {
+        let variable = |(name, _): &(&OsStr, _)| *name == "PATH";
+        match command.get_envs().find(variable).and_then(|(_, path)| path) {
+            Some(path) => format!(", looked for in PATH={}", path.display()),
+            None => ", looked for where the system does without PATH".to_owned(),
+        }
+    });
+    folder.unwrap_or_default() + &path.unwrap_or_default()
+}
+
 /// Waits for the program's end, and for all that it printed. A program that printed too much is not
 /// waited for.
 async fn ended(
     watch: Watch,
     output: &mut Output,
     errors: &mut ErrorOutput,
-) -> io::Result<Result<(), InvalidKey>> {
+) -> Result<(), InvalidKey> {
     let Watch {
         end,
         stdout,
@@ -80,13 +104,10 @@ async fn ended(
     tokio::select! {
         read = &mut reading => {
             if read.is_ok() {
-                end.readable().await?.retain_ready();
+                end.wait().await;
             }
-            Ok(read)
+            read
         }
-        ended = end.readable() => {
-            ended?.retain_ready();
-            Ok(timeout(GRACE, reading).await.unwrap_or(Ok(())))
-        }
+        () = end.wait() => timeout(GRACE, reading).await.unwrap_or(Ok(())),
     }
 }

@@ -57,6 +57,7 @@ pub(super) async fn all(seen: &mut Seen) {
     refused(seen, "Nothing", || None::<&str>).await;
     let none = CommandStore::new(folder.path().join("program"));
     refused(seen, "Start", none).await;
+    not_the_program(seen);
     let fails = command("cat $1; cat $1 >&2; exit 1", &file);
     refused(seen, "Command", fails).await;
     let hangs = command("cat $1; cat $1 >&2; sleep 1000", &file);
@@ -64,6 +65,17 @@ pub(super) async fn all(seen: &mut Seen) {
     let endless = command("cat $1; exec head -c 1100000 /dev/zero", &file);
     refused(seen, "Invalid", endless).await;
     faults(seen).await;
+}
+
+/// What keeps every command from being run, which a test brings about in a process of its own.
+fn not_the_program(seen: &mut Seen) {
+    let reason = "it is made before the program runs, or of its name";
+    let source = std::io::Error::from_raw_os_error(11).into();
+    let what = "another process";
+    seen.constructed("Refused", StoreError::Refused { what, source }, reason);
+    seen.constructed("ChildrenIgnored", StoreError::ChildrenIgnored, reason);
+    let program = "sh".to_owned();
+    seen.constructed("Reaped", StoreError::Reaped { program }, reason);
 }
 
 async fn faults(seen: &mut Seen) {

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue, SecretKeys};
@@ -22,7 +22,8 @@ const PERMISSIONS: u32 = 0o7777;
 /// One final line end (`\n` or `\r\n`) is not part of the key, unless [`exact`](Self::exact) says
 /// so. A file on which the group or others have any right is refused, unless
 /// [`allow_shared_file`](Self::allow_shared_file) allows it. A symlink is followed, and its target
-/// is what is looked at. A file that does not exist is `store_failed`, an empty one `invalid_key`.
+/// is what is looked at. A relative path counts from the folder in which this process is when the
+/// store is defined. A file that does not exist is `store_failed`, an empty one `invalid_key`.
 ///
 /// Put a new key in place by renaming a finished file over the old one: a file that is rewritten in
 /// place can be read half written.
@@ -47,14 +48,14 @@ struct Reading {
 impl FileStore {
     /// A store of one value.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self::of(Paths::One(path.into()))
+        Self::of(Paths::One(whole(path.into())))
     }
 
     /// A store of a pair: the forward half's file and the back half's.
     pub fn pair(forward: impl Into<PathBuf>, back: impl Into<PathBuf>) -> Self {
         Self::of(Paths::Two {
-            forward: forward.into(),
-            back: back.into(),
+            forward: whole(forward.into()),
+            back: whole(back.into()),
         })
     }
 
@@ -84,6 +85,11 @@ impl KeysStore for FileStore {
         let Self { paths, reading } = self.clone();
         Fetching::blocking(move || read_all(&paths, reading))
     }
+}
+
+/// The path from the root, so that it means the same file whatever folder this process changes to.
+fn whole(path: PathBuf) -> PathBuf {
+    path::absolute(&path).unwrap_or(path)
 }
 
 fn read_all(paths: &Paths, reading: Reading) -> Fetched {
