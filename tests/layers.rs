@@ -42,7 +42,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
 
 /// Each third-party crate that has rooms, and these. The others may be used wherever they are of
 /// use.
-const CRATES: [(&str, &[&str]); 19] = [
+const CRATES: [(&str, &[&str]); 20] = [
     ("rocksdb", &["repo"]),
     ("chacha20poly1305", &["crypto"]),
     ("hkdf", &["crypto"]),
@@ -65,6 +65,7 @@ const CRATES: [(&str, &[&str]); 19] = [
         ],
     ),
     ("actix", &["actors", "management"]),
+    ("async_task", &["guard"]),
     (
         "tokio",
         &["store", "guard", "worker", "actors", "management", "bin"],

@@ -2,20 +2,25 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use crate::guard::fault::Fault;
+use tokio::sync::oneshot;
+
+use crate::guard::events::Events;
+use crate::guard::fault::{self, Fault};
+use crate::guard::foreign::Foreign;
 use crate::guard::place::Role;
 use crate::guard::plugins::Plugins;
 use crate::guard::run::{Ended, Returned};
-use crate::guard::threads::Slot;
+use crate::guard::threads::{Slot, ThreadPool};
 use crate::key::event::FetchFailure;
 use crate::secret::scrub::Scrubber;
 use crate::secret::value::SecretKeys;
 use crate::store::error::StoreError;
 use crate::store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
+use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
 /// How a fetch ended.
 pub struct FetchEnd {
@@ -28,37 +33,58 @@ pub struct FetchEnd {
 /// Fetches from one store, each time for at most a limit.
 pub struct Fetcher {
     plugins: Arc<Plugins>,
-    store: Arc<dyn KeysStore>,
+    store: Foreign<Arc<dyn KeysStore>>,
+    origin: StoreOrigin,
     request: StoreRequest,
     limit: Duration,
+    events: Events,
     /// Whether the last fetch was a function that may block. What the next one is only the store can
     /// tell, which is asked where most likely it goes on, so that mostly no other thread is needed.
     blocks: AtomicBool,
+    waits: Mutex<Waits>,
 }
+
+/// Whether the fetch that is under way waits for a thread.
+enum Waits {
+    /// It does not.
+    No,
+    /// It does until this is dropped.
+    Until { _end: oneshot::Sender<()> },
+    /// It is not to begin: nobody waits for it any more.
+    GivenUp,
+}
+
+type FetchFuture = Pin<Box<dyn Future<Output = Fetched> + Send>>;
+type Function = Box<dyn FnOnce() -> Fetched + Send>;
 
 /// How far a fetch came where it was begun.
 enum Begun {
     Ended(Fetched),
     /// It goes on where it may block.
-    Blocks(Box<dyn FnOnce() -> Fetched + Send>),
-    /// It goes on on the runtime.
-    Awaits(Pin<Box<dyn Future<Output = Fetched> + Send>>),
+    Blocks(Foreign<Function>),
+    /// It goes on among async plug-ins.
+    Awaits(Foreign<FetchFuture>),
 }
 
 impl Fetcher {
-    /// What fetches from this store.
+    /// What fetches from this store. Whoever has it last drops the store where that may be done.
     pub fn new(
         plugins: Arc<Plugins>,
-        store: Arc<dyn KeysStore>,
+        store: Foreign<Arc<dyn KeysStore>>,
         request: StoreRequest,
         limit: Duration,
+        events: Events,
     ) -> Arc<Self> {
+        let origin = store.get().map(|store| store.origin(AskedByKeyward));
         Arc::new(Self {
             plugins,
             store,
+            origin: origin.unwrap_or(StoreOrigin::Foreign),
             request,
             limit,
+            events,
             blocks: AtomicBool::new(false),
+            waits: Mutex::new(Waits::No),
         })
     }
 
@@ -68,114 +94,264 @@ impl Fetcher {
         scrubber: Scrubber,
         told: impl FnOnce(FetchEnd) + Send + 'static,
     ) {
-        // Where no thread is left, only a store that needs one has failed.
+        drop(self.waits(Waits::No));
+        let fetch = Fetch {
+            fetcher: Arc::clone(self),
+            scrubber,
+            begun: Instant::now(),
+            told,
+        };
+        if self.origin != StoreOrigin::Foreign {
+            return fetch.begin_here();
+        }
+        // Where no thread is left, only a store that needs one waits for it.
         let thread = self.blocks.load(Ordering::Relaxed);
         match thread.then(|| self.plugins.store_threads().try_reserve()) {
-            Some(Ok(slot)) => self.begin_on_thread(slot, scrubber, told),
-            Some(Err(_)) | None => self.begin_on_runtime(scrubber, told),
+            Some(Ok(slot)) => fetch.begin_on_thread(slot),
+            Some(Err(_)) | None => fetch.begin_among_async(),
         }
     }
 
-    fn begin_on_thread(
-        self: &Arc<Self>,
-        slot: Slot,
-        scrubber: Scrubber,
-        told: impl FnOnce(FetchEnd) + Send + 'static,
-    ) {
-        let (of_thread, of_end) = (Arc::clone(self), Arc::clone(self));
-        let begin = move || {
-            let ask = || of_thread.store.fetch(&of_thread.request);
-            match of_thread.plugins.begin_here(Role::Store, ask) {
-                Fetching::Blocking(fetch) => Begun::Ended(fetch()),
-                Fetching::Async(fetching) => Begun::Awaits(fetching),
+    /// Ends the fetch that is under way, if it still waits for a thread: nobody waits for it any more.
+    pub fn give_up(&self) {
+        drop(self.waits(Waits::GivenUp));
+    }
+
+    fn waits(&self, now: Waits) -> Waits {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *waits, now)
+    }
+
+    /// Tells, once, that the store blocks a thread that others need.
+    fn tells_that_it_blocks(&self) -> impl FnOnce() + Send + use<> {
+        let (key, limit) = (self.request.key_name().to_owned(), self.limit);
+        let events = self.events.clone();
+        move || {
+            events.tell(move || {
+                tracing::warn!(
+                    %key,
+                    ?limit,
+                    "an async store blocks its thread beyond its time limit; others go on, on the \
+                     threads that are left: let it await, or make it a blocking store"
+                );
+            });
+        }
+    }
+
+    fn ask(&self) -> Result<Fetching, Fault> {
+        let store = self.store.get().ok_or(Fault::Gone)?;
+        Ok(store.fetch(&self.request))
+    }
+}
+
+/// A fetch that is under way.
+struct Fetch<F> {
+    fetcher: Arc<Fetcher>,
+    scrubber: Scrubber,
+    begun: Instant,
+    told: F,
+}
+
+impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
+    /// Of a store whose `fetch` is keyward's own code.
+    fn begin_here(self) {
+        let fetcher = Arc::clone(&self.fetcher);
+        let asked = fault::catch(|| fetcher.ask()).and_then(|asked| asked);
+        match (fetcher.origin, asked) {
+            (_, Err(fault)) => self.failed(fault),
+            (StoreOrigin::Environment, Ok(Fetching::Async(fetching))) => {
+                fetcher.plugins.run_own(async move {
+                    let answer = Ok(fetching.await);
+                    self.end(answer, None);
+                });
             }
-        };
-        slot.run(begin, self.limit, move |run| {
-            of_end.go_on(run, true, scrubber, told);
-        });
+            (StoreOrigin::Command, Ok(Fetching::Async(fetching))) => {
+                self.when_there(Plugins::command_threads, |fetch, slot, left| {
+                    let plugins = Arc::clone(&fetch.fetcher.plugins);
+                    plugins.run_command(slot, fetching, left, move |run, hangs| {
+                        fetch.ended(run, hangs);
+                    });
+                });
+            }
+            (StoreOrigin::File, Ok(Fetching::Blocking(function))) => {
+                self.block(Plugins::file_threads, Foreign::new(function));
+            }
+            (_, Ok(Fetching::Blocking(function))) => {
+                self.block(Plugins::store_threads, Foreign::new(function));
+            }
+            (_, Ok(Fetching::Async(fetching))) => self.join_async(Foreign::new(fetching)),
+        }
     }
 
-    fn begin_on_runtime(
-        self: &Arc<Self>,
-        scrubber: Scrubber,
-        told: impl FnOnce(FetchEnd) + Send + 'static,
-    ) {
-        let (of_task, of_end) = (Arc::clone(self), Arc::clone(self));
-        let begin = async move || match of_task.store.fetch(&of_task.request) {
-            Fetching::Async(fetching) => Begun::Ended(fetching.await),
-            Fetching::Blocking(fetch) => Begun::Blocks(fetch),
+    fn begin_on_thread(self, slot: Slot) {
+        let of_thread = Arc::clone(&self.fetcher);
+        let begin = move || {
+            let ask = || of_thread.ask();
+            let asked = of_thread.plugins.begin_here(Role::Store, ask);
+            Ok(match asked.and_then(|asked| asked)? {
+                Fetching::Blocking(fetch) => Begun::Ended(fetch()),
+                Fetching::Async(fetching) => Begun::Awaits(Foreign::new(fetching)),
+            })
         };
-        let plugins = &self.plugins;
-        plugins.run_async(Role::Store, begin, self.limit, move |run| {
-            of_end.go_on(run, false, scrubber, told);
-        });
+        let left = self.left();
+        slot.run(begin, left, move |run| self.go_on(run, true));
     }
 
-    fn go_on(
-        &self,
-        begun: Ended<Begun>,
-        on_thread: bool,
-        scrubber: Scrubber,
-        told: impl FnOnce(FetchEnd) + Send + 'static,
-    ) {
+    fn begin_among_async(self) {
+        let of_task = Arc::clone(&self.fetcher);
+        let begin = async move || {
+            Ok(match of_task.ask()? {
+                Fetching::Async(fetching) => Begun::Ended(fetching.await),
+                Fetching::Blocking(fetch) => Begun::Blocks(Foreign::new(fetch)),
+            })
+        };
+        let (fetcher, left) = (Arc::clone(&self.fetcher), self.left());
+        let blocks = fetcher.tells_that_it_blocks();
+        let then = move |run| self.go_on(run, false);
+        fetcher
+            .plugins
+            .run_async(Role::Store, begin, left, blocks, then);
+    }
+
+    fn go_on(self, begun: Ended<Result<Begun, Fault>>, on_thread: bool) {
         let Ended { answer, returned } = begun;
-        let answer = match answer {
-            Ok(Begun::Blocks(fetch)) => {
-                self.blocks.store(true, Ordering::Relaxed);
-                let (limit, threads) = (self.limit, self.plugins.store_threads());
-                match threads.try_reserve() {
-                    Ok(slot) => slot.run(fetch, limit, move |run| {
-                        told(end_of(run, true, &scrubber));
-                    }),
-                    // It is dropped last, for that is foreign code.
-                    Err(fault) => told(FetchEnd {
-                        answer: Err(failure(fault, &scrubber)),
-                        still_running: None,
-                    }),
-                }
-                return;
+        let answer = match answer.and_then(|begun| begun) {
+            Ok(Begun::Blocks(function)) => {
+                self.fetcher.blocks.store(true, Ordering::Relaxed);
+                return self.block(Plugins::store_threads, function);
             }
             Ok(Begun::Awaits(fetching)) => {
-                self.blocks.store(false, Ordering::Relaxed);
-                let (role, make) = (Role::Store, move || fetching);
-                self.plugins.run_async(role, make, self.limit, move |run| {
-                    told(end_of(run, false, &scrubber));
-                });
-                return;
+                self.fetcher.blocks.store(false, Ordering::Relaxed);
+                return self.join_async(fetching);
             }
             Ok(Begun::Ended(fetched)) => Ok(fetched),
             Err(fault) => Err(fault),
         };
-        told(end_of(Ended { answer, returned }, on_thread, &scrubber));
+        self.ended(Ended { answer, returned }, on_thread);
     }
-}
 
-fn end_of(run: Ended<Fetched>, on_thread: bool, scrubber: &Scrubber) -> FetchEnd {
-    let hangs = on_thread && matches!(run.answer, Err(Fault::TimedOut { .. }));
-    let answer = match run.answer {
-        Ok(Ok(keys)) => Ok(keys),
-        Ok(Err(StoreError::Invalid(why))) => Err(FetchFailure::Invalid(why)),
-        Ok(Err(error)) => {
-            let why = error.described(scrubber);
-            Err(FetchFailure::Failed { why })
-        }
-        Err(fault) => Err(failure(fault, scrubber)),
-    };
-    FetchEnd {
-        answer,
-        still_running: hangs.then_some(run.returned),
+    /// Goes on among async plug-ins.
+    fn join_async(self, fetching: Foreign<FetchFuture>) {
+        let (fetcher, left) = (Arc::clone(&self.fetcher), self.left());
+        let blocks = fetcher.tells_that_it_blocks();
+        let go_on = async move || match fetching.take() {
+            Some(fetching) => Ok(fetching.await),
+            None => Err(Fault::Gone),
+        };
+        let then = move |run: Ended<Result<Fetched, Fault>>| {
+            let Ended { answer, returned } = run;
+            let answer = answer.and_then(|fetched| fetched);
+            self.ended(Ended { answer, returned }, false);
+        };
+        fetcher
+            .plugins
+            .run_async(Role::Store, go_on, left, blocks, then);
     }
-}
 
-fn failure(fault: Fault, scrubber: &Scrubber) -> FetchFailure {
-    let why = match fault {
-        Fault::NoThread { threads } => {
-            format!("no thread: all {threads} threads for blocking stores are taken")
+    /// Goes on where it may block, when a thread is there.
+    fn block(self, threads: fn(&Plugins) -> &ThreadPool, function: Foreign<Function>) {
+        self.when_there(threads, |fetch, slot, left| {
+            let run = move || match function.take() {
+                Some(function) => Ok(function()),
+                None => Err(Fault::Gone),
+            };
+            slot.run(run, left, move |run| {
+                let Ended { answer, returned } = run;
+                let answer = answer.and_then(|fetched| fetched);
+                fetch.ended(Ended { answer, returned }, true);
+            });
+        });
+    }
+
+    /// Goes on with a thread of these, which it waits for within its limit.
+    fn when_there(
+        self,
+        threads: fn(&Plugins) -> &ThreadPool,
+        go_on: impl FnOnce(Self, Slot, Duration) + Send + 'static,
+    ) {
+        let (plugins, left) = (Arc::clone(&self.fetcher.plugins), self.left());
+        match threads(&plugins).try_reserve() {
+            Ok(slot) => return go_on(self, slot, left),
+            Err(Fault::Gone) => return self.failed(Fault::Gone),
+            Err(_) => {}
         }
-        fault => fault.described(scrubber),
-    };
-    let why = scrubber.scrub_str(&why);
-    FetchFailure::Failed { why }
+        let (end, is_given_up) = oneshot::channel::<()>();
+        if let Waits::GivenUp = self.fetcher.waits(Waits::Until { _end: end }) {
+            return self.failed(Fault::Gone);
+        }
+        let reserved = threads(&plugins).reserve_within(left);
+        plugins.run_own(async move {
+            let reserved = tokio::select! {
+                biased;
+                _ = is_given_up => Err(Fault::Gone),
+                reserved = reserved => reserved,
+            };
+            match reserved {
+                Ok(slot) => {
+                    let left = self.left();
+                    go_on(self, slot, left);
+                }
+                Err(fault) => self.failed(fault),
+            }
+        });
+    }
+
+    /// What is left of its limit.
+    fn left(&self) -> Duration {
+        self.fetcher.limit.saturating_sub(self.begun.elapsed())
+    }
+
+    fn ended(self, run: Ended<Fetched>, on_thread: bool) {
+        let hangs = on_thread && matches!(run.answer, Err(Fault::TimedOut { .. }));
+        self.end(run.answer, hangs.then_some(run.returned));
+    }
+
+    fn failed(self, fault: Fault) {
+        self.end(Err(fault), None);
+    }
+
+    fn end(self, answer: Result<Fetched, Fault>, still_running: Option<Returned>) {
+        let answer = match answer {
+            Ok(Ok(keys)) => Ok(keys),
+            Ok(Err(StoreError::Invalid(why))) => Err(FetchFailure::Invalid(why)),
+            Ok(Err(error)) => {
+                let why = error.described(&self.scrubber);
+                Err(FetchFailure::Failed { why })
+            }
+            Err(fault) => {
+                let why = self.scrubber.scrub_str(&self.why(fault));
+                Err(FetchFailure::Failed { why })
+            }
+        };
+        (self.told)(FetchEnd {
+            answer,
+            still_running,
+        });
+    }
+
+    fn why(&self, fault: Fault) -> String {
+        let limit = self.fetcher.limit;
+        let threads = match self.fetcher.origin {
+            StoreOrigin::Command => "commands",
+            StoreOrigin::File => "key files",
+            StoreOrigin::Foreign | StoreOrigin::Closure | StoreOrigin::Environment => {
+                "blocking stores"
+            }
+        };
+        match fault {
+            Fault::NoThread { threads: bound } if self.left() > Duration::ZERO => format!(
+                "no thread: all {bound} threads for {threads} are held by calls that have passed \
+                 their time limits; see which stores hang"
+            ),
+            Fault::NoThread { threads: bound } => format!(
+                "no thread: none of the {bound} threads for {threads} was free within {limit:?}; \
+                 see which are slow, or allow more threads"
+            ),
+            Fault::ThreadRefused { .. } => format!("no thread: {fault}"),
+            Fault::TimedOut { .. } => Fault::TimedOut { limit }.to_string(),
+            fault => fault.described(&self.scrubber),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -225,20 +401,34 @@ mod tests {
         begun_on: Receiver<String>,
     }
 
-    fn asked(limit: Duration) -> Asked {
+    fn plugins() -> Arc<Plugins> {
         let threads = PluginThreads {
             stores: 1,
             callbacks: 1,
+            ..PluginThreads::default()
         };
-        let plugins = Arc::new(Plugins::start(threads).unwrap());
+        Arc::new(Plugins::start(threads).unwrap())
+    }
+
+    fn asked(limit: Duration) -> Asked {
+        asked_on(plugins(), limit)
+    }
+
+    fn asked_on(plugins: Arc<Plugins>, limit: Duration) -> Asked {
         let (told, begun_on) = channel();
         let store = Arc::new(Changing {
             blocks: AtomicBool::new(false),
             begun_on: Mutex::new(told),
             hangs: Mutex::new(None),
         });
-        let of_fetcher = Arc::clone(&store) as Arc<dyn KeysStore>;
-        let fetcher = Fetcher::new(plugins, of_fetcher, StoreRequest::new("k"), limit);
+        let of_fetcher = Foreign::new(Arc::clone(&store) as Arc<dyn KeysStore>);
+        let fetcher = Fetcher::new(
+            plugins,
+            of_fetcher,
+            StoreRequest::new("k"),
+            limit,
+            Events::start().unwrap(),
+        );
         Asked {
             fetcher,
             store,
@@ -247,12 +437,24 @@ mod tests {
     }
 
     impl Asked {
-        fn ended(&self) -> FetchEnd {
+        fn begin(&self) -> Receiver<FetchEnd> {
             let (told, ended) = channel();
             let scrubber = Scrubber::default();
             self.fetcher
                 .fetch(scrubber, move |end| told.send(end).ok().unwrap());
-            ended.recv().unwrap()
+            ended
+        }
+
+        fn ended(&self) -> FetchEnd {
+            self.begin().recv().unwrap()
+        }
+
+        /// Why a fetch has failed.
+        fn why(&self) -> String {
+            match self.ended().answer {
+                Err(FetchFailure::Failed { why }) => why,
+                other => panic!("{other:?}"),
+            }
         }
 
         /// Where the fetch was begun, and where its code ran.
@@ -282,18 +484,61 @@ mod tests {
     }
 
     #[test]
-    fn without_a_thread_only_a_fetch_that_needs_one_has_failed() {
-        let asked = asked(LONG);
+    fn without_a_thread_only_a_fetch_that_needs_one_waits_for_it() {
+        let plugins = plugins();
+        let needs_one = asked_on(Arc::clone(&plugins), LONG);
+        needs_one.store.blocks.store(true, Ordering::SeqCst);
+        let needs_none = asked_on(Arc::clone(&plugins), LONG);
+        let taken = plugins.store_threads().try_reserve().unwrap();
+        let waits = needs_one.begin();
+        assert_eq!(needs_one.begun_on.recv().unwrap(), "keyward-plugin");
+        assert!(needs_none.ended().answer.is_ok());
+        assert!(waits.try_recv().is_err());
+        drop(taken);
+        assert!(waits.recv().unwrap().answer.is_ok());
+    }
+
+    #[test]
+    fn a_fetch_that_waits_for_a_thread_and_is_given_up_asks_nothing() {
+        let plugins = plugins();
+        let asked = asked_on(Arc::clone(&plugins), LONG);
         asked.store.blocks.store(true, Ordering::SeqCst);
-        asked.places();
-        let taken = asked.fetcher.plugins.store_threads().try_reserve();
-        assert!(taken.is_ok());
-        let Err(FetchFailure::Failed { why }) = asked.ended().answer else {
-            panic!("it needs a thread");
-        };
-        assert!(why.starts_with("no thread"), "{why}");
-        asked.store.blocks.store(false, Ordering::SeqCst);
-        assert!(asked.ended().answer.is_ok());
+        let (asks, is_asked) = channel();
+        *asked.store.hangs.lock().unwrap() = Some(is_asked);
+        let taken = plugins.store_threads().try_reserve().unwrap();
+        let waits = asked.begin();
+        asked.begun_on.recv().unwrap();
+        asked.fetcher.give_up();
+        assert!(waits.recv().unwrap().answer.is_err());
+        drop(taken);
+        // Its function, which has the other end, is gone without a call.
+        while asks.send(()).is_ok() {
+            thread::yield_now();
+        }
+        assert!(plugins.store_threads().try_reserve().is_ok());
+    }
+
+    #[test]
+    fn a_fetch_waits_for_a_thread_no_longer_than_its_limit_and_not_for_those_that_hang() {
+        let plugins = plugins();
+        let waits = asked_on(Arc::clone(&plugins), SHORT);
+        waits.store.blocks.store(true, Ordering::SeqCst);
+        let taken = plugins.store_threads().try_reserve().unwrap();
+        let why = waits.why();
+        assert!(why.contains("none of the 1 threads"), "{why}");
+        drop(taken);
+        let hangs = asked_on(Arc::clone(&plugins), SHORT);
+        hangs.store.blocks.store(true, Ordering::SeqCst);
+        let (go, gone) = channel();
+        *hangs.store.hangs.lock().unwrap() = Some(gone);
+        let still_running = hangs.ended().still_running.expect("it still runs");
+        let others = asked_on(plugins, LONG);
+        others.store.blocks.store(true, Ordering::SeqCst);
+        let why = others.why();
+        assert!(why.contains("have passed their time limits"), "{why}");
+        go.send(()).unwrap();
+        wait(still_running).unwrap();
+        assert!(others.ended().answer.is_ok());
     }
 
     #[test]

@@ -87,6 +87,8 @@ impl JournalThread {
                     };
                     next = next.or_else(|| queue.recv().ok());
                 }
+                // The drop of a state repo or crypto tool is foreign code.
+                drop(fault::catch(|| drop(journal)));
             })?;
         let asked = Places::new(MAX_ASKED);
         Ok(Self {

@@ -15,7 +15,6 @@ use crate::actors::key_message::{KeyMessage, Proposed};
 use crate::actors::replies::Replies;
 use crate::actors::supervision::life::{Life, Part, Then, later};
 use crate::actors::supervision::seat::Seat;
-use crate::guard::plugins::Plugins;
 use crate::guard::run::Returned;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::key::definition::KeyBehaviour;
@@ -28,7 +27,6 @@ use crate::key::time::Time;
 use crate::rotation::id::RotationId;
 use crate::secret::scrub::Scrubber;
 use crate::secret::value::SecretKeyPair;
-use crate::store::keys_store::{KeysStore, StoreRequest};
 
 /// After how long a look at a record, or a write of one, is tried again that the repo refused.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -39,12 +37,10 @@ pub struct KeyMeans {
     pub name: KeyName,
     /// How it behaves.
     pub behaviour: KeyBehaviour,
-    /// Its store.
-    pub store: Arc<dyn KeysStore>,
+    /// What asks its store.
+    pub fetcher: Arc<Fetcher>,
     /// Where its records are.
     pub journal: JournalThread,
-    /// Where its store runs.
-    pub plugins: Arc<Plugins>,
     /// What tells whether its store answers the declared old keys.
     pub fingerprints: KeyFingerprints,
     /// The fingerprints of the old keys of the change that was declared last.
@@ -62,7 +58,6 @@ type Ctx = Context<Life<KeyPart>>;
 pub struct KeyPart {
     machine: KeyMachine,
     means: KeyMeans,
-    fetcher: Arc<Fetcher>,
     seat: Arc<Seat<KeyPart>>,
     replies: Replies,
     snapshots: HashMap<Ticket, oneshot::Sender<Snapshot>>,
@@ -189,16 +184,9 @@ impl KeyPart {
         let mut machine = KeyMachine::new(means.name.clone(), means.behaviour.clone());
         let old = means.declared_old;
         machine.step(Event::Declared { old }, means.clock.now());
-        let fetcher = Fetcher::new(
-            Arc::clone(&means.plugins),
-            Arc::clone(&means.store),
-            StoreRequest::new(means.name.as_str()),
-            means.behaviour.store_time_limit,
-        );
         Self {
             machine,
             means,
-            fetcher,
             seat,
             replies: Replies::default(),
             snapshots: HashMap::new(),
@@ -264,6 +252,7 @@ impl KeyPart {
     fn perform(&mut self, effect: KeyEffect, _ctx: &mut Ctx) {
         match effect {
             KeyEffect::Fetch { fetch } => self.fetch(fetch),
+            KeyEffect::GiveUpFetch => self.means.fetcher.give_up(),
             KeyEffect::Load { ticket } => {
                 self.read(ticket);
             }
@@ -296,7 +285,7 @@ impl KeyPart {
         let fingerprints = self.means.fingerprints.clone();
         let key = self.means.name.clone();
         let seat = Arc::clone(&self.seat);
-        self.fetcher.fetch(self.scrubber(), move |end| {
+        self.means.fetcher.fetch(self.scrubber(), move |end| {
             let FetchEnd {
                 answer,
                 still_running,

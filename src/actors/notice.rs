@@ -81,6 +81,7 @@ impl Notice {
             | Event::Dismiss { .. }
             | Event::Snapped { .. }
             | Event::Prepared { .. }
+            | Event::Lacks { .. }
             | Event::Ended { .. }
             | Event::Uncalled { .. }
             | Event::Proposed { .. }

@@ -119,6 +119,7 @@ impl CoordinatorPart {
             Upbringing::Temporary
         };
         let plugins = Arc::clone(&self.means.plugins);
+        let events = self.means.events.clone();
         let coordinator = Arc::clone(&self.seat);
         let tell: Tell = Arc::new(move |message| {
             coordinator.post(CoordinatorMessage::Worker(message));
@@ -127,7 +128,7 @@ impl CoordinatorPart {
         let supervision = self.means.supervision.clone();
         let (actor, name) = (ActorName::Worker(worker.clone()), worker.clone());
         let seat = Seat::take(actor, upbringing, arbiter, supervision, |seat| {
-            WorkerPart::new(name, incarnation, plugins, tell, Arc::clone(seat))
+            WorkerPart::new(name, incarnation, plugins, events, tell, Arc::clone(seat))
         });
         seat.make_known();
         if let Some(earlier) = self.workers.insert(worker, seat) {

@@ -1,13 +1,16 @@
-//! Getting ready to call a callback: its turn, and a thread if it blocks.
+//! Getting ready to call a callback: its turn, and the thread that it runs on.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use actix::SpawnHandle;
 
 use crate::guard::fault::Fault;
-use crate::guard::threads::{Slot, ThreadPool};
+use crate::guard::plugins::Plugins;
+use crate::guard::threads::Slot;
 use crate::key::name::CallbackName;
+use crate::rotation::event::Lacks;
 use crate::worker::callback::Callback;
 use crate::worker::running::{self, CallLane, Turn};
 
@@ -16,70 +19,107 @@ pub(super) struct Preparing {
     pub(super) lane: CallLane,
     pub(super) callback: CallbackName,
     pub(super) ahead: bool,
+    pub(super) lacks: Lacks,
     /// Belongs to one life of the actor.
     pub(super) task: Option<SpawnHandle>,
 }
 
 /// What a call needs.
 pub struct Ready {
+    pub(super) name: CallbackName,
     pub(super) callback: Callback,
     pub(super) turn: Turn,
+    /// The thread of a blocking one.
     pub(super) slot: Option<Slot>,
 }
 
-/// The thread that a call needs.
+type Reserved = Pin<Box<dyn Future<Output = Result<Option<Slot>, Fault>> + Send>>;
+
+/// The thread that a call needs: one of its own if it blocks, else one of those that async ones share.
 pub(super) enum Thread {
-    NotNeeded,
-    Here(Slot),
-    Awaited(Pin<Box<dyn Future<Output = Result<Slot, Fault>> + Send>>),
+    Here(Option<Slot>),
+    Awaited(Reserved),
 }
 
 impl Thread {
     /// The thread for a callback; none where it is not due yet and none can be spared.
-    pub(super) fn of(callback: &Callback, ahead: bool, threads: &ThreadPool) -> Option<Self> {
-        match (callback.blocks(), ahead) {
-            (false, _) => Some(Self::NotNeeded),
-            (true, false) => Some(match threads.try_reserve() {
-                Ok(slot) => Self::Here(slot),
-                Err(_) => Self::Awaited(Box::pin(threads.reserve())),
-            }),
-            (true, true) => threads.reserve_spare().map(Self::Here),
+    pub(super) fn of(callback: &Callback, ahead: bool, plugins: &Arc<Plugins>) -> Option<Self> {
+        let threads = plugins.callback_threads();
+        let here = match (callback.blocks(), ahead) {
+            (false, _) => plugins.has_async_thread().ok().map(|()| None),
+            (true, false) => threads.try_reserve().ok().map(Some),
+            (true, true) => threads.reserve_spare().map(Some),
+        };
+        match here {
+            Some(slot) => Some(Self::Here(slot)),
+            None if ahead => None,
+            None if callback.blocks() => {
+                let reserved = threads.reserve();
+                Some(Self::Awaited(Box::pin(async { reserved.await.map(Some) })))
+            }
+            None => {
+                let plugins = Arc::clone(plugins);
+                let there = async move { plugins.async_thread().await.map(|()| None) };
+                Some(Self::Awaited(Box::pin(there)))
+            }
         }
     }
 }
 
-/// What a call needs, if all of it is there.
-pub(super) fn try_ready(
-    callback: &Callback,
-    thread: Thread,
-    lane: &CallLane,
-) -> Result<Ready, Thread> {
-    let slot = match thread {
-        Thread::NotNeeded => None,
-        Thread::Here(slot) => Some(slot),
-        Thread::Awaited(_) => return Err(thread),
-    };
-    match running::try_turn(lane) {
-        Some(turn) => Ok(Ready {
-            callback: callback.clone(),
-            turn,
-            slot,
-        }),
-        None => Err(slot.map_or(Thread::NotNeeded, Thread::Here)),
-    }
+/// A callback that is to be called.
+#[derive(Clone)]
+pub(super) struct Due {
+    pub(super) name: CallbackName,
+    pub(super) callback: Callback,
 }
 
-/// Waits until a callback can be called; none where no thread can be had.
-pub(super) async fn get_ready(callback: Callback, thread: Thread, lane: CallLane) -> Option<Ready> {
-    let turn = running::turn(lane).await;
-    let slot = match thread {
-        Thread::NotNeeded => None,
-        Thread::Here(slot) => Some(slot),
-        Thread::Awaited(reserved) => Some(reserved.await.ok()?),
-    };
-    Some(Ready {
-        callback,
-        turn,
-        slot,
-    })
+impl Due {
+    fn ready(self, turn: Turn, slot: Option<Slot>) -> Ready {
+        let Self { name, callback } = self;
+        Ready {
+            name,
+            callback,
+            turn,
+            slot,
+        }
+    }
+
+    /// What its call needs, if all of it is there; else what it waits for, and the thread so far.
+    pub(super) fn try_ready(
+        &self,
+        thread: Thread,
+        lane: &CallLane,
+    ) -> Result<Ready, (Lacks, Thread)> {
+        let slot = match thread {
+            Thread::Here(slot) => slot,
+            Thread::Awaited(_) => {
+                let turn = running::try_turn(lane);
+                let lacks = turn.map_or(Lacks::Turn, |_| Lacks::Thread);
+                return Err((lacks, thread));
+            }
+        };
+        match running::try_turn(lane) {
+            Some(turn) => Ok(self.clone().ready(turn, slot)),
+            None => Err((Lacks::Turn, Thread::Here(slot))),
+        }
+    }
+
+    /// Waits until it can be called; none after a shutdown. `lacks` is told if it has its turn and
+    /// waits for a thread.
+    pub(super) async fn get_ready(
+        self,
+        thread: Thread,
+        lane: CallLane,
+        lacks: impl FnOnce(Lacks),
+    ) -> Option<Ready> {
+        let turn = running::turn(lane).await;
+        let slot = match thread {
+            Thread::Here(slot) => slot,
+            Thread::Awaited(reserved) => {
+                lacks(Lacks::Thread);
+                reserved.await.ok()?
+            }
+        };
+        Some(self.ready(turn, slot))
+    }
 }

@@ -25,6 +25,9 @@ impl CoordinatorPart {
     pub(super) fn worker_told(&mut self, message: WorkerMessage, ctx: &mut Ctx) {
         match message {
             WorkerMessage::Prepared { step } => self.step(Event::Prepared { step }, ctx),
+            WorkerMessage::Lacks { step, lacks } => {
+                self.step(Event::Lacks { step, lacks }, ctx);
+            }
             WorkerMessage::Died {
                 worker,
                 incarnation,

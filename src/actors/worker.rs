@@ -8,13 +8,14 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::{AsyncContext, Context};
 
-use crate::actors::ready::{Preparing, Ready, Thread, get_ready, try_ready};
+use crate::actors::ready::{Due, Preparing, Ready, Thread};
 use crate::actors::supervision::inbox::Letter;
 use crate::actors::supervision::life::{Life, Part, Then};
 use crate::actors::supervision::seat::Seat;
+use crate::guard::events::Events;
 use crate::guard::plugins::Plugins;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
-use crate::rotation::event::StepRef;
+use crate::rotation::event::{Lacks, StepRef};
 use crate::worker::callback::{Callback, KeyChange};
 use crate::worker::handle::Staging;
 use crate::worker::run::{CallEnd, CallMeans, call};
@@ -26,6 +27,13 @@ pub enum WorkerMessage {
     Prepared {
         /// Which.
         step: StepRef,
+    },
+    /// A callback that is due cannot be called yet.
+    Lacks {
+        /// Which.
+        step: StepRef,
+        /// What it waits for.
+        lacks: Lacks,
     },
     /// The worker's actor died, and with it the worker.
     Died {
@@ -95,6 +103,13 @@ pub enum WorkerOrder {
         /// Whether it is not due yet.
         ahead: bool,
     },
+    /// What is prepared waits.
+    Lacks {
+        /// Which step.
+        step: StepRef,
+        /// For what.
+        lacks: Lacks,
+    },
     /// What was to be prepared is ready.
     Prepared {
         /// Which step.
@@ -133,6 +148,7 @@ pub struct WorkerPart {
     preparing: HashMap<StepRef, Preparing>,
     ready: HashMap<StepRef, Ready>,
     plugins: Arc<Plugins>,
+    events: Events,
     tell: Tell,
     seat: Arc<Seat<WorkerPart>>,
 }
@@ -143,6 +159,7 @@ impl WorkerPart {
         name: WorkerName,
         incarnation: u64,
         plugins: Arc<Plugins>,
+        events: Events,
         tell: Tell,
         seat: Arc<Seat<WorkerPart>>,
     ) -> Self {
@@ -153,6 +170,7 @@ impl WorkerPart {
             preparing: HashMap::new(),
             ready: HashMap::new(),
             plugins,
+            events,
             tell,
             seat,
         }
@@ -168,7 +186,7 @@ impl WorkerPart {
     ) {
         if let Some(preparing) = self.preparing.get_mut(&step) {
             preparing.ahead &= ahead;
-            return;
+            return self.tell_lacks(step);
         }
         let callback = self.callbacks.get(&(lane.key.clone(), name.clone()));
         let Some(callback) = callback
@@ -177,16 +195,19 @@ impl WorkerPart {
         else {
             return;
         };
-        let Some(thread) = Thread::of(&callback, ahead, self.plugins.callback_threads()) else {
+        let Some(thread) = Thread::of(&callback, ahead, &self.plugins) else {
             return;
         };
-        let thread = match try_ready(&callback, thread, &lane) {
+        let due = Due { name, callback };
+        let (lacks, thread) = match due.try_ready(thread, &lane) {
             Ok(ready) => return self.ready(step, ready),
-            Err(thread) => thread,
+            Err(lacking) => lacking,
         };
+        let name = due.name.clone();
         let (seat, of) = (Arc::clone(&self.seat), lane.clone());
         let task = Some(ctx.spawn(wrap_future::<_, Life<Self>>(async move {
-            if let Some(ready) = get_ready(callback, thread, of).await {
+            let lacking = |lacks| seat.post(WorkerOrder::Lacks { step, lacks });
+            if let Some(ready) = due.get_ready(thread, of, lacking).await {
                 let ready = Box::new(ready);
                 seat.post(WorkerOrder::Prepared { step, ready });
             }
@@ -195,9 +216,26 @@ impl WorkerPart {
             lane,
             callback: name,
             ahead,
+            lacks,
             task,
         };
         self.preparing.insert(step, preparing);
+        self.tell_lacks(step);
+    }
+
+    fn lacks(&mut self, step: StepRef, lacks: Lacks) {
+        if let Some(preparing) = self.preparing.get_mut(&step) {
+            preparing.lacks = lacks;
+            self.tell_lacks(step);
+        }
+    }
+
+    /// What a step that is not due waits for is nobody's trouble.
+    fn tell_lacks(&self, step: StepRef) {
+        if let Some(preparing) = self.preparing.get(&step).filter(|one| !one.ahead) {
+            let lacks = preparing.lacks;
+            self.tell(WorkerMessage::Lacks { step, lacks });
+        }
     }
 
     fn prepared(&mut self, step: StepRef, ready: Ready) {
@@ -229,6 +267,7 @@ impl WorkerPart {
             limit,
         } = order;
         let Some(Ready {
+            name,
             callback,
             turn,
             slot,
@@ -237,7 +276,12 @@ impl WorkerPart {
             self.tell(WorkerMessage::Uncalled { step, attempt });
             return;
         };
-        let means = CallMeans { turn, slot, limit };
+        let means = CallMeans {
+            turn,
+            slot,
+            limit,
+            blocks: Box::new(self.tells_that_it_blocks(name, change.key.name())),
+        };
         let tell = Arc::clone(&self.tell);
         call(
             &self.plugins,
@@ -249,6 +293,27 @@ impl WorkerPart {
                 tell(WorkerMessage::Ended { step, attempt, end });
             },
         );
+    }
+
+    /// Tells, once, that a callback blocks a thread that others need.
+    fn tells_that_it_blocks(
+        &self,
+        callback: CallbackName,
+        key: &str,
+    ) -> impl FnOnce() + Send + use<> {
+        let (key, worker) = (key.to_owned(), self.name.clone());
+        let events = self.events.clone();
+        move || {
+            events.tell(move || {
+                tracing::warn!(
+                    %key,
+                    %worker,
+                    %callback,
+                    "an async callback blocks its thread beyond its time limit; others go on, on \
+                     the threads that are left: let it await, or make it a blocking callback"
+                );
+            });
+        }
     }
 
     fn tell(&self, message: WorkerMessage) {
@@ -289,6 +354,7 @@ impl Part for WorkerPart {
                 callback,
                 ahead,
             } => self.prepare(step, lane, callback, ahead, ctx),
+            WorkerOrder::Lacks { step, lacks } => self.lacks(step, lacks),
             WorkerOrder::Prepared { step, ready } => self.prepared(step, *ready),
             WorkerOrder::Release { step } => self.release(step, ctx),
             WorkerOrder::Run(call) => self.run(*call),
@@ -325,7 +391,6 @@ mod tests {
     use crate::actors::supervision::name::ActorName;
     use crate::actors::supervision::seat::Upbringing;
     use crate::actors::supervision::supervisor::Supervision;
-    use crate::guard::events::Events;
     use crate::guard::plugins::PluginThreads;
     use crate::rotation::id::RotationId;
     use crate::worker::callback::IntoCallback;
@@ -365,7 +430,8 @@ mod tests {
                 backoff: Duration::ZERO,
             };
             let events = Events::start().expect("a thread");
-            let supervision = Supervision::new(arbiter.clone(), limits, Clock::start(), events);
+            let supervision =
+                Supervision::new(arbiter.clone(), limits, Clock::start(), events.clone());
             let plugins = Arc::new(Plugins::start(PluginThreads::default()).unwrap());
             let (told, mut prepared) = tokio::sync::mpsc::unbounded_channel();
             let tell: Tell = Arc::new(move |message| {
@@ -376,7 +442,7 @@ mod tests {
             let name = WorkerName::main();
             let (actor, kind) = (ActorName::Worker(name.clone()), Upbringing::Permanent);
             let worker = Seat::take(actor, kind, arbiter, supervision, |seat| {
-                WorkerPart::new(name, 1, plugins, tell, Arc::clone(seat))
+                WorkerPart::new(name, 1, plugins, events, tell, Arc::clone(seat))
             });
             for key in ["k", "free"] {
                 worker.post(WorkerOrder::Add {

@@ -10,6 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::place::mark_shared_thread;
+
 /// What is done at a limit. It is told whether the limit passed; if not, all is shut down.
 type AtLimit = Box<dyn FnOnce(bool) + Send>;
 
@@ -47,7 +49,10 @@ impl Clock {
         let of_thread = Arc::clone(&shared);
         thread::Builder::new()
             .name("keyward-clock".to_owned())
-            .spawn(move || of_thread.run())?;
+            .spawn(move || {
+                mark_shared_thread();
+                of_thread.run();
+            })?;
         Ok(Self { shared })
     }
 
@@ -143,6 +148,13 @@ impl Shared {
 pub(super) struct Limit {
     shared: Arc<Shared>,
     due: Option<Due>,
+}
+
+impl Limit {
+    /// Lets it pass whoever drops it.
+    pub(super) fn keep(mut self) {
+        self.due = None;
+    }
 }
 
 impl Drop for Limit {

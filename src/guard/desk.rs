@@ -7,6 +7,39 @@ use std::thread;
 
 use super::place::Role;
 
+/// For which kind of blocking code a thread is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Stores of the program's.
+    Stores,
+    /// Key files.
+    Files,
+    /// Commands.
+    Commands,
+    /// Callbacks.
+    Callbacks,
+}
+
+impl Kind {
+    /// What its threads are called.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stores => "keyward-store",
+            Self::Files => "keyward-file",
+            Self::Commands => "keyward-command",
+            Self::Callbacks => "keyward-callback",
+        }
+    }
+
+    /// For whom the code runs.
+    pub(super) fn role(self) -> Role {
+        match self {
+            Self::Stores | Self::Files | Self::Commands => Role::Store,
+            Self::Callbacks => Role::Callback,
+        }
+    }
+}
+
 /// A thread that does one job after the other. Dropped, it ends after the one that it does.
 pub(super) struct Thread {
     desk: Arc<Desk>,
@@ -17,15 +50,11 @@ impl Thread {
     ///
     /// # Errors
     /// The system refuses it.
-    pub(super) fn start(role: Role) -> io::Result<Self> {
+    pub(super) fn start(kind: Kind) -> io::Result<Self> {
         let desk = Arc::<Desk>::default();
         let of_thread = Arc::clone(&desk);
-        let name = match role {
-            Role::Store => "keyward-store",
-            Role::Callback => "keyward-callback",
-        };
         thread::Builder::new()
-            .name(name.to_owned())
+            .name(kind.name().to_owned())
             .spawn(move || of_thread.work())?;
         Ok(Self { desk })
     }
@@ -98,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_job_that_is_given_before_the_last_is_done_is_done_after_it_on_the_same_thread() {
-        let thread = Thread::start(Role::Store).expect("it starts");
+        let thread = Thread::start(Kind::Stores).expect("it starts");
         let (told, done) = channel();
         for no in 0..100 {
             let told = told.clone();
@@ -117,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_is_dropped_ends_after_the_job_that_it_does() {
-        let thread = Thread::start(Role::Callback).expect("it starts");
+        let thread = Thread::start(Kind::Callbacks).expect("it starts");
         let of_thread = Arc::downgrade(&thread.desk);
         let (go, gone) = channel::<()>();
         let (told, done) = channel();

@@ -25,12 +25,18 @@ pub enum Fault {
         /// What the panic said. It may quote keys, so it shows itself only scrubbed.
         text: ForeignText,
     },
-    /// As many calls of blocking code are under way as there may be, or the system refuses a further
-    /// thread. See which of them hang; try again when one has come back, or allow more threads.
+    /// As many calls of blocking code are under way as there may be. See which of them hang; try
+    /// again when one has come back, or allow more threads.
     #[error("no thread is left for it: {threads} are allowed")]
     NoThread {
         /// How many threads of this kind are allowed.
         threads: usize,
+    },
+    /// The system refuses a thread. The operator's: see `ulimit -u` and the `pids.max` of the cgroup.
+    #[error("the system refuses a thread for it: {why}; see ulimit -u, and pids.max of its cgroup")]
+    ThreadRefused {
+        /// What the system said.
+        why: String,
     },
     /// keyward is shutting down; nobody is at fault. Try again in the next life of the program.
     #[error("what runs it has been shut down")]
@@ -43,7 +49,7 @@ impl Fault {
         match self {
             Self::TimedOut { .. } => "timed_out",
             Self::Panicked { .. } => "panicked",
-            Self::NoThread { .. } => "no_thread",
+            Self::NoThread { .. } | Self::ThreadRefused { .. } => "no_thread",
             Self::Gone => "gone",
         }
     }
@@ -52,7 +58,10 @@ impl Fault {
     pub fn described(&self, scrubber: &Scrubber) -> String {
         match self {
             Self::Panicked { text } => format!("{self}: {}", text.scrubbed(scrubber)),
-            Self::TimedOut { .. } | Self::NoThread { .. } | Self::Gone => self.to_string(),
+            Self::TimedOut { .. }
+            | Self::NoThread { .. }
+            | Self::ThreadRefused { .. }
+            | Self::Gone => self.to_string(),
         }
     }
 }

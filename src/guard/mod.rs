@@ -3,9 +3,10 @@
 //! Every call of it goes through this room, so that a panic becomes an error, a time limit holds,
 //! and blocking code stands on a thread set apart:
 //!
-//! - [`plugins`]: keyward's own runtime for async stores and callbacks, and the two bounded kinds
-//!   of blocking threads;
-//! - [`threads`]: such a kind of threads, one [`threads::Slot`] a call;
+//! - [`plugins`]: all that runs plug-ins and keyward's own stores, which share no thread;
+//! - [`threads`]: one bounded kind of blocking threads, one [`threads::Slot`] a call;
+//! - `async_threads`, `executor`: async plug-ins, and the threads that they share;
+//! - `background`: a tokio runtime and the thread that drives it;
 //! - [`run`]: one call under way, with what it answered and when it has really come back;
 //! - `clock`: what ends a call's time;
 //! - [`events`]: what is told to the log, on a thread of its own;
@@ -19,9 +20,12 @@
 //! Never in here: what is run and why (stores and callbacks have rooms of their own), keys, and any
 //! import from the crate but of `secret`.
 
+mod async_threads;
+mod background;
 mod clock;
 mod desk;
 pub mod events;
+mod executor;
 pub mod fault;
 pub mod foreign;
 pub mod fork;

@@ -2,7 +2,7 @@
 //!
 //! The blocking calls of the library work on any thread, those of blocking stores and callbacks too.
 //! They are an error on the threads of actors, which must go on answering, and in async plug-ins, of
-//! which two could stop all others.
+//! which a few could stop all others.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -49,19 +49,18 @@ pub(super) enum Inside {
 }
 
 thread_local! {
-    static ACTOR: Cell<bool> = const { Cell::new(false) };
-    static PLUGIN_RUNTIME: Cell<bool> = const { Cell::new(false) };
+    static MUST_NOT_BLOCK: Cell<bool> = const { Cell::new(false) };
     static INSIDE: Cell<Option<Inside>> = const { Cell::new(None) };
 }
 
 /// Says that this thread is an actor's, for as long as it lives: nothing may block on it.
 pub fn mark_actor_thread() {
-    ACTOR.set(true);
+    MUST_NOT_BLOCK.set(true);
 }
 
-/// Says that this thread belongs to the runtime of async plug-ins.
-pub(super) fn mark_plugin_thread() {
-    PLUGIN_RUNTIME.set(true);
+/// Says the same of a thread that all async plug-ins, or keyward's own stores or clocks, need.
+pub(super) fn mark_shared_thread() {
+    MUST_NOT_BLOCK.set(true);
 }
 
 /// Whether a blocking call may be made here and now.
@@ -72,10 +71,7 @@ pub fn may_block() -> bool {
     match INSIDE.get() {
         Some(Inside::Async(_)) => false,
         Some(Inside::Blocking(_)) => true,
-        None => {
-            let worker = PLUGIN_RUNTIME.get() && tokio::runtime::worker_index().is_some();
-            !ACTOR.get() && !worker
-        }
+        None => !MUST_NOT_BLOCK.get(),
     }
 }
 

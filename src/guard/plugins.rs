@@ -1,82 +1,93 @@
-//! Where foreign code runs: keyward's own runtime for async stores and callbacks, and the threads
-//! for blocking ones.
+//! Where plug-ins run, and keyward's own stores: no thread is of both, so that foreign code that
+//! blocks every thread that it may block stops neither keys from files nor clocks.
 
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
+use super::async_threads::{AsyncThreads, blocks_beyond};
+use super::background::Background;
 use super::clock::Clock;
+use super::desk::Kind;
 use super::fault::Fault;
-use super::place::{Inside, Role, enter, mark_plugin_thread};
-use super::run::{Ended, Fenced, Over, call};
-use super::threads::ThreadPool;
+use super::place::{Inside, Role, enter};
+use super::run::{Ended, call};
+use super::threads::{ASK_AGAIN, Slot, ThreadPool};
 
-/// How many threads the runtime of async stores and callbacks has.
-pub(super) const ASYNC_THREADS: usize = 2;
+/// How long a command that has passed its limit may take to be killed. One that takes longer is
+/// said to hang, and keeps its place.
+const KILLED_WITHIN: Duration = Duration::from_secs(1);
 
-/// How many calls of blocking foreign code may be under way at once, hung ones included.
+/// How many calls of each kind may be under way at once, hung ones included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PluginThreads {
-    /// Threads for blocking stores: 64 unless it is set.
+    /// Threads for blocking stores: 64 unless it is set. Key files have as many of their own.
     pub stores: usize,
+    /// Commands: 64 unless it is set.
+    pub commands: usize,
     /// Threads for blocking callbacks: 256 unless it is set.
     pub callbacks: usize,
+    /// Threads that all async stores and callbacks share: 8 unless it is set.
+    pub asyncs: usize,
 }
 
 impl Default for PluginThreads {
     fn default() -> Self {
         Self {
             stores: 64,
+            commands: 64,
             callbacks: 256,
+            asyncs: 8,
         }
     }
 }
 
-/// All that runs foreign code. Dropping it, on any thread, waits for nothing: async plug-ins are
-/// dropped at their next await, blocking ones run on, and who waits for either sees
-/// [`Fault::Gone`].
+/// All that runs foreign code, and keyward's own stores. Dropping it, on any thread, waits for
+/// nothing: async plug-ins are dropped at their next await, blocking ones run on, and who waits for
+/// either sees [`Fault::Gone`].
 pub struct Plugins {
-    runtime: Background,
     clock: Clock,
+    asyncs: AsyncThreads,
     stores: ThreadPool,
     callbacks: ThreadPool,
+    /// Where the timers and pipes of keyward's own stores are.
+    own: Background,
+    files: ThreadPool,
+    commands: ThreadPool,
+    ending: watch::Sender<bool>,
 }
 
 impl Plugins {
-    /// Starts the runtime and its clock. Threads for blocking code start when they are needed.
+    /// Starts the clocks. All other threads start when they are needed.
     ///
     /// # Errors
-    /// The system refuses a thread, or a bound is 0.
+    /// The system refuses a thread or a descriptor, or a bound is 0.
     pub fn start(threads: PluginThreads) -> io::Result<Self> {
-        // A clock of its own, on which no foreign code runs: async plug-ins that block all the
-        // threads of their runtime would stop the clock that ends their time.
+        // A clock of its own, on which no foreign code runs: plug-ins that block all their threads
+        // would stop the clock that ends their time.
         let clock = Clock::start()?;
         Self::with(&clock, threads).inspect_err(|_| clock.close())
     }
 
     fn with(clock: &Clock, threads: PluginThreads) -> io::Result<Self> {
-        let runtime = Background::start(
-            Builder::new_multi_thread()
-                .worker_threads(ASYNC_THREADS)
-                .thread_name("keyward-plugin")
-                .on_thread_start(mark_plugin_thread)
-                .enable_all(),
-        )?;
+        let pool = |kind, bound| ThreadPool::new(kind, bound, clock.clone());
         Ok(Self {
-            stores: ThreadPool::new(Role::Store, threads.stores, clock.clone())?,
-            callbacks: ThreadPool::new(Role::Callback, threads.callbacks, clock.clone())?,
-            runtime,
+            asyncs: AsyncThreads::new(threads.asyncs)?,
+            stores: pool(Kind::Stores, threads.stores)?,
+            callbacks: pool(Kind::Callbacks, threads.callbacks)?,
+            files: pool(Kind::Files, threads.stores)?,
+            commands: pool(Kind::Commands, threads.commands)?,
+            own: Background::start("keyward-stores")?,
             clock: clock.clone(),
+            ending: watch::Sender::new(false),
         })
     }
 
-    /// The threads for blocking stores.
+    /// The threads for blocking stores of the program's.
     pub fn store_threads(&self) -> &ThreadPool {
         &self.stores
     }
@@ -86,136 +97,137 @@ impl Plugins {
         &self.callbacks
     }
 
-    /// Starts an async store or callback on keyward's own runtime. `make` is foreign too, and is
-    /// called there.
+    /// The threads for key files.
+    pub fn file_threads(&self) -> &ThreadPool {
+        &self.files
+    }
+
+    /// The threads for commands.
+    pub fn command_threads(&self) -> &ThreadPool {
+        &self.commands
+    }
+
+    /// Starts an async store or callback on the threads of all of these. `make` is foreign too, and is
+    /// called there. It may use tokio.
     ///
     /// When the limit passes, the outcome is [`Fault::TimedOut`] at once, and the future is dropped
-    /// at its next await, after which [`Ended::returned`] ends. `then` is told the outcome on the
-    /// thread that has it, which may be the one that keeps all limits: it must be quick.
+    /// at its next await, after which [`Ended::returned`] ends. If it does not come to one, because
+    /// it blocks its thread, `blocks` is called soon after. `then` is told the outcome on the thread
+    /// that has it. Both may be called on the thread that keeps all limits: they must be quick.
     pub fn run_async<T, F>(
         &self,
         role: Role,
         make: impl FnOnce() -> F + Send + 'static,
         limit: Duration,
+        blocks: impl FnOnce() + Send + 'static,
         then: impl FnOnce(Ended<T>) + Send + 'static,
     ) where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
         let (answer, over, time) = call(then);
-        let mut foreign = Foreign::new(role, make, over);
-        let task = self.runtime.handle.spawn(async move {
-            answer.give((&mut foreign).await);
-            drop(foreign);
+        let threads = match self.asyncs.started() {
+            Ok(threads) => threads,
+            Err(fault) => return answer.give(Err(fault)),
+        };
+        let (task, watch) = threads.spawn(role, make, answer, over);
+        let clock = self.clock.clone();
+        time.begin(&self.clock, limit, move || {
+            blocks_beyond(&clock, watch, blocks);
+            drop(task);
         });
-        time.begin(&self.clock, limit, move || task.abort());
     }
 
-    /// Runs the beginning of an async store on a thread for blocking ones, as the runtime would run
-    /// it: it must not block, and may use tokio.
-    pub fn begin_here<T>(&self, role: Role, foreign: impl FnOnce() -> T) -> T {
-        let _runtime = self.runtime.handle.enter();
+    /// Whether an async plug-in that is begun now finds a thread: one is there, and not all that may
+    /// be are blocked by plug-ins that have passed their limits.
+    ///
+    /// # Errors
+    /// [`Fault::NoThread`], [`Fault::ThreadRefused`] or [`Fault::Gone`].
+    pub fn has_async_thread(&self) -> Result<(), Fault> {
+        self.asyncs.started()?.is_left()
+    }
+
+    /// Waits until [`has_async_thread`](Self::has_async_thread). It needs tokio's clock.
+    ///
+    /// # Errors
+    /// [`Fault::Gone`] after a shutdown.
+    pub async fn async_thread(&self) -> Result<(), Fault> {
+        loop {
+            match self.has_async_thread() {
+                Err(Fault::NoThread { .. } | Fault::ThreadRefused { .. }) => sleep(ASK_AGAIN).await,
+                there => return there,
+            }
+        }
+    }
+
+    /// Runs the beginning of an async store on a thread for blocking ones, as it would be run among
+    /// async ones: it must not block, and may use tokio.
+    ///
+    /// # Errors
+    /// What [`has_async_thread`](Self::has_async_thread) answers.
+    pub fn begin_here<T>(&self, role: Role, foreign: impl FnOnce() -> T) -> Result<T, Fault> {
+        let threads = self.asyncs.started()?;
+        let _runtime = threads.tokio().enter();
         let _entered = enter(Inside::Async(role));
-        foreign()
+        Ok(foreign())
     }
-}
 
-impl Plugins {
+    /// Runs a piece of keyward's own that never blocks.
+    pub fn run_own(&self, own: impl Future<Output = ()> + Send + 'static) {
+        drop(self.own.handle().spawn(own));
+    }
+
+    /// Runs a command on its thread. When its limit passes, or all is shut down, it is killed.
+    ///
+    /// `then` is told the outcome, and whether the command has passed its limit and is not dead yet.
+    pub fn run_command<T: Send + 'static>(
+        &self,
+        slot: Slot,
+        command: impl Future<Output = T> + Send + 'static,
+        limit: Duration,
+        then: impl FnOnce(Ended<T>, bool) + Send + 'static,
+    ) {
+        let own = self.own.handle().clone();
+        let mut ending = self.ending.subscribe();
+        // The future is dropped here, on its own thread: that kills what it started.
+        let run = move || {
+            own.block_on(async move {
+                tokio::select! {
+                    biased;
+                    _ = ending.wait_for(|ending| *ending) => Err(Fault::Gone),
+                    answer = timeout(limit, command) => {
+                        answer.map_err(|_| Fault::TimedOut { limit })
+                    }
+                }
+            })
+        };
+        slot.run(run, limit.saturating_add(KILLED_WITHIN), move |run| {
+            let hangs = matches!(run.answer, Err(Fault::TimedOut { .. }));
+            let answer = match run.answer {
+                Ok(answer) => answer,
+                Err(Fault::TimedOut { .. }) => Err(Fault::TimedOut { limit }),
+                Err(fault) => Err(fault),
+            };
+            let returned = run.returned;
+            then(Ended { answer, returned }, hangs);
+        });
+    }
+
     /// Ends what runs foreign code, as dropping it does, while others may still hold it.
     pub fn close(&self) {
-        self.stores.close();
-        self.callbacks.close();
-        self.runtime.close();
+        for pool in [&self.stores, &self.callbacks, &self.files, &self.commands] {
+            pool.close();
+        }
+        // It gives up every call; then what is left of async ones is dropped on their threads.
         self.clock.close();
+        self.asyncs.close();
+        self.ending.send_replace(true);
+        self.own.close();
     }
 }
 
 impl Drop for Plugins {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// A runtime whose drop does not wait, so that it may happen anywhere, on its own threads too.
-struct Background {
-    handle: Handle,
-    runtime: Mutex<Option<Runtime>>,
-}
-
-impl Background {
-    fn start(builder: &mut Builder) -> io::Result<Self> {
-        let runtime = builder.build()?;
-        Ok(Self {
-            handle: runtime.handle().clone(),
-            runtime: Mutex::new(Some(runtime)),
-        })
-    }
-
-    fn close(&self) {
-        let runtime = {
-            let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
-            runtime.take()
-        };
-        if let Some(runtime) = runtime {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-/// An async plug-in from its making to its drop, all of it inside the guard.
-struct Foreign<M, F> {
-    fenced: Fenced<Stage<M, F>>,
-}
-
-enum Stage<M, F> {
-    ToMake(M),
-    Made(Pin<Box<F>>),
-}
-
-impl<M, F> Stage<M, F> {
-    fn is_to_make(&self) -> bool {
-        matches!(self, Self::ToMake(_))
-    }
-}
-
-impl<M: FnOnce() -> F, F: Future> Foreign<M, F> {
-    fn new(role: Role, make: M, over: Over) -> Self {
-        Self {
-            fenced: Fenced::new(Inside::Async(role), Stage::ToMake(make), over),
-        }
-    }
-}
-
-/// Nothing in it is pinned but what is pinned in its box.
-impl<M, F> Unpin for Foreign<M, F> {}
-
-impl<M: FnOnce() -> F, F: Future> Future for Foreign<M, F> {
-    type Output = Result<F::Output, Fault>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // The future stays in its place while it is polled: dropped by a panic that unwinds, it
-        // could panic again and end the process.
-        let polled = self.fenced.with(|stage| {
-            if let Some(Stage::ToMake(make)) = stage.take_if(|stage| stage.is_to_make()) {
-                *stage = Some(Stage::Made(Box::pin(make())));
-            }
-            match stage {
-                Some(Stage::Made(future)) => future.as_mut().poll(context).map(Ok),
-                Some(Stage::ToMake(_)) | None => Poll::Ready(Err(Fault::Gone)),
-            }
-        });
-        let result = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(result)) => result,
-            Err(fault) => Err(fault),
-        };
-        self.fenced.clear();
-        Poll::Ready(result)
     }
 }

@@ -214,7 +214,7 @@ mod tests {
 
     use super::*;
     use crate::guard::place::Role;
-    use crate::guard::plugins::{ASYNC_THREADS, PluginThreads, Plugins};
+    use crate::guard::plugins::{PluginThreads, Plugins};
     use crate::guard::tests::{
         LONG, PanicsWhenDropped, Run, SHORT, code, plugins, run_async, waited,
     };
@@ -231,12 +231,12 @@ mod tests {
                 let _ = tell.send((name, ended.answer.map_err(|fault| fault.code())));
             }
         };
-        plugins.run_async(Role::Store, || ready(()), LONG, then());
+        plugins.run_async(Role::Store, || ready(()), LONG, || (), then());
         tells.push(told.recv().expect("it is told"));
         let slot = plugins.store_threads().try_reserve().expect("a thread");
         slot.run(|| (), LONG, then());
         tells.push(told.recv().expect("it is told"));
-        plugins.run_async(Role::Store, pending::<()>, SHORT, then());
+        plugins.run_async(Role::Store, pending::<()>, SHORT, || (), then());
         tells.push(told.recv().expect("it is told"));
         let name = |name: &str| Some(name.to_owned());
         assert_eq!(
@@ -260,7 +260,7 @@ mod tests {
             let tell = tell.clone();
             let then = move |ended: Ended<()>| drop(tell.send((call, ended.returned)));
             if call % 2 == 0 {
-                plugins.run_async(Role::Store, || ready(()), Duration::ZERO, then);
+                plugins.run_async(Role::Store, || ready(()), Duration::ZERO, || (), then);
             } else {
                 let slot = waited(plugins.store_threads().reserve()).expect("a thread");
                 slot.run(|| (), Duration::ZERO, then);
@@ -283,12 +283,13 @@ mod tests {
         let plugins = Plugins::start(PluginThreads {
             stores: 1,
             callbacks: 1,
+            ..PluginThreads::default()
         })
         .expect("it starts");
         let bad = |_: Ended<()>| panic_any(PanicsWhenDropped);
-        for _ in 0..=ASYNC_THREADS {
-            plugins.run_async(Role::Store, || ready(()), LONG, bad);
-            plugins.run_async(Role::Store, pending::<()>, Duration::ZERO, bad);
+        for _ in 0..=PluginThreads::default().asyncs {
+            plugins.run_async(Role::Store, || ready(()), LONG, || (), bad);
+            plugins.run_async(Role::Store, pending::<()>, Duration::ZERO, || (), bad);
             let slot = waited(plugins.store_threads().reserve()).expect("a thread");
             slot.run(|| (), LONG, bad);
         }

@@ -3,7 +3,7 @@
 use std::future::{Future, pending, poll_fn, ready};
 use std::io;
 use std::panic::panic_any;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::fault::Fault;
 use super::place::{MustNotBlock, Role, current_role, may_block, wait};
-use super::plugins::{ASYNC_THREADS, PluginThreads, Plugins};
+use super::plugins::{PluginThreads, Plugins};
 use super::run::{Ended, Returned};
 
 pub(super) const LONG: Duration = Duration::from_secs(60);
@@ -89,7 +89,7 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    Run::of(|then| plugins.run_async(role, make, limit, then))
+    Run::of(|then| plugins.run_async(role, make, limit, || (), then))
 }
 
 pub(super) fn code<T: Send + 'static>(mut run: Run<T>) -> Result<T, &'static str> {
@@ -176,7 +176,7 @@ fn it_is_dropped_when_its_limit_passes_inside_the_guard() {
 #[test]
 fn plugins_that_block_all_threads_of_the_runtime_do_not_stop_the_clock() {
     let plugins = plugins();
-    let (gos, runs): (Vec<_>, Vec<_>) = (0..ASYNC_THREADS + 1)
+    let (gos, runs): (Vec<_>, Vec<_>) = (0..PluginThreads::default().asyncs + 1)
         .map(|_| {
             let (go, gone) = mpsc::channel::<()>();
             let make = move || async move { gone.recv().is_ok() };
@@ -190,6 +190,107 @@ fn plugins_that_block_all_threads_of_the_runtime_do_not_stop_the_clock() {
     }
     drop(gos);
     left.into_iter().for_each(Run::come_back);
+}
+
+#[test]
+fn a_plugin_that_is_left_one_thread_goes_on_with_its_timers_while_others_block_theirs() {
+    let plugins = plugins();
+    let (gos, runs): (Vec<_>, Vec<_>) = (1..PluginThreads::default().asyncs)
+        .map(|_| {
+            let (go, gone) = mpsc::channel::<()>();
+            let make = move || async move {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                gone.recv().is_ok()
+            };
+            (go, run_async(&plugins, Role::Store, make, LONG))
+        })
+        .unzip();
+    let wakes_and_sleeps = || async {
+        let (tell, told) = oneshot::channel();
+        let spawned = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            tell.send(7)
+        });
+        let told = told.await;
+        (told, spawned.await.is_ok())
+    };
+    for _ in 0..20 {
+        let run = run_async(&plugins, Role::Callback, wakes_and_sleeps, LONG);
+        assert_eq!(code(run), Ok((Ok(7), true)));
+    }
+    drop(gos);
+    runs.into_iter().for_each(Run::come_back);
+}
+
+#[test]
+fn one_that_blocks_its_thread_beyond_its_limit_is_named_and_one_that_awaits_is_not() {
+    let threads = PluginThreads {
+        asyncs: 2,
+        ..PluginThreads::default()
+    };
+    let plugins = Plugins::start(threads).expect("it starts");
+    let (tell, told) = mpsc::channel();
+    let run = |name: &'static str, sleeps: bool, gone: mpsc::Receiver<()>| {
+        let tell = tell.clone();
+        let make = move || async move {
+            match sleeps {
+                true => tokio::time::sleep(LONG).await,
+                false => drop(gone.recv()),
+            }
+        };
+        let blocks = move || {
+            let _ = tell.send(name);
+        };
+        Run::of(|then| plugins.run_async(Role::Store, make, SHORT, blocks, then))
+    };
+    let never = || mpsc::channel().1;
+    let (go, gone) = mpsc::channel();
+    let mut awaits = run("awaits", true, never());
+    assert!(awaits.outcome().is_err());
+    awaits.come_back();
+    assert_eq!(plugins.has_async_thread(), Ok(()));
+    let mut first = run("first", false, gone);
+    assert!(first.outcome().is_err());
+    assert_eq!(told.recv(), Ok("first"));
+    assert_eq!(plugins.has_async_thread(), Ok(()));
+    let (go_too, gone_too) = mpsc::channel();
+    let mut second = run("second", false, gone_too);
+    assert!(second.outcome().is_err());
+    assert_eq!(told.recv(), Ok("second"));
+    let none = Err(Fault::NoThread { threads: 2 });
+    assert_eq!(plugins.has_async_thread(), none, "all are blocked");
+    drop((go, go_too));
+    first.come_back();
+    second.come_back();
+    assert_eq!(plugins.has_async_thread(), Ok(()));
+    assert!(told.try_recv().is_err());
+}
+
+#[test]
+fn one_that_blocks_its_thread_in_its_drop_is_named_too() {
+    struct BlocksInItsDrop(mpsc::Receiver<()>);
+    impl Drop for BlocksInItsDrop {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+        }
+    }
+    let plugins = plugins();
+    let (go, gone) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    let gone = Mutex::new(Some(gone));
+    let make = move || async move {
+        let gone = gone.lock().ok().and_then(|mut gone| gone.take());
+        let _kept = gone.map(BlocksInItsDrop);
+        pending::<()>().await;
+    };
+    let blocks = move || {
+        let _ = tell.send(());
+    };
+    let mut run = Run::of(|then| plugins.run_async(Role::Callback, make, SHORT, blocks, then));
+    assert_eq!(run.outcome(), Err(Fault::TimedOut { limit: SHORT }));
+    assert_eq!(told.recv(), Ok(()));
+    drop(go);
+    run.come_back();
 }
 
 #[test]
@@ -278,7 +379,7 @@ fn what_begins_on_a_thread_for_blocking_stores_may_use_tokio_and_must_not_block(
     };
     assert_eq!(
         code(Run::of(|then| slot.run(begins, LONG, then))),
-        Ok(((true, false, Some(Role::Store)), true))
+        Ok((Ok((true, false, Some(Role::Store))), true))
     );
 }
 
@@ -326,6 +427,7 @@ fn no_threads_at_all_are_refused_at_the_start() {
     let threads = PluginThreads {
         stores: 0,
         callbacks: 1,
+        ..PluginThreads::default()
     };
     let kind = Plugins::start(threads).err().map(|error| error.kind());
     assert_eq!(kind, Some(io::ErrorKind::InvalidInput));

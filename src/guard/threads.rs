@@ -1,4 +1,4 @@
-//! Threads set apart for blocking foreign code, of one kind and bounded in number.
+//! Threads set apart for blocking code, of one kind and bounded in number.
 //!
 //! They are std threads of our own and not a runtime's pool for blocking work, because that pool
 //! queues, and panics where the system refuses a thread: a [`Slot`] holds a thread that has been
@@ -9,28 +9,37 @@
 use std::future::Future;
 use std::io;
 use std::mem;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, watch};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::clock::Clock;
-use super::desk::Thread;
+use super::desk::{Kind, Thread};
 use super::fault::{Fault, dispose};
-use super::place::{Inside, Role};
+use super::place::Inside;
 use super::run::{Ended, Fenced, call};
 
-/// The threads for one kind of blocking foreign code.
+/// After how long the system is asked again for a thread that it has refused.
+pub(super) const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// The threads for one kind of blocking code.
 pub struct ThreadPool {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    role: Role,
+    kind: Kind,
     bound: usize,
     clock: Clock,
     places: Arc<Semaphore>,
+    /// How many calls have passed their limits and have not come back.
+    late: watch::Sender<usize>,
     idle: Mutex<Idle>,
+    #[cfg(test)]
+    refuses: std::sync::atomic::AtomicBool,
 }
 
 struct Idle {
@@ -40,21 +49,24 @@ struct Idle {
 
 impl ThreadPool {
     /// Threads for one kind of code; no more than `bound`, none of them started yet.
-    pub(super) fn new(role: Role, bound: usize, clock: Clock) -> io::Result<Self> {
+    pub(super) fn new(kind: Kind, bound: usize, clock: Clock) -> io::Result<Self> {
         if bound == 0 || bound > Semaphore::MAX_PERMITS {
             let text = format!("{bound} threads for blocking plug-ins; allow at least 1");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         Ok(Self {
             shared: Arc::new(Shared {
-                role,
+                kind,
                 bound,
                 clock,
                 places: Arc::new(Semaphore::new(bound)),
+                late: watch::Sender::new(0),
                 idle: Mutex::new(Idle {
                     closed: false,
                     threads: Vec::new(),
                 }),
+                #[cfg(test)]
+                refuses: std::sync::atomic::AtomicBool::new(false),
             }),
         })
     }
@@ -67,8 +79,8 @@ impl ThreadPool {
     /// A thread, if one is left now.
     ///
     /// # Errors
-    /// [`Fault::NoThread`] where all are taken or the system refuses one, [`Fault::Gone`] after a
-    /// shutdown.
+    /// [`Fault::NoThread`] where all are taken, [`Fault::ThreadRefused`] where the system refuses
+    /// one, [`Fault::Gone`] after a shutdown.
     pub fn try_reserve(&self) -> Result<Slot, Fault> {
         match Arc::clone(&self.shared.places).try_acquire_owned() {
             Ok(place) => Slot::take(&self.shared, place),
@@ -84,15 +96,42 @@ impl ThreadPool {
         is_spare.then(|| self.try_reserve().ok()).flatten()
     }
 
-    /// A thread, as soon as one is left; who asked first gets it first. It needs no runtime.
+    /// A thread, as soon as one is left; who asked first gets it first. Where the system refuses one
+    /// it is asked again, until it gives one. It needs tokio's clock.
     ///
     /// # Errors
-    /// [`Fault::NoThread`] where the system refuses a thread, [`Fault::Gone`] after a shutdown.
+    /// [`Fault::Gone`] after a shutdown.
     pub fn reserve(&self) -> impl Future<Output = Result<Slot, Fault>> + Send + 'static + use<> {
         let shared = Arc::clone(&self.shared);
         async move {
-            let place = Arc::clone(&shared.places).acquire_owned().await;
-            Slot::take(&shared, place.map_err(|_| Fault::Gone)?)
+            loop {
+                match shared.reserve().await {
+                    Err(Fault::ThreadRefused { .. }) => sleep(ASK_AGAIN).await,
+                    reserved => return reserved,
+                }
+            }
+        }
+    }
+
+    /// As [`reserve`](Self::reserve), for a call that has a limit: at most for this time, and no
+    /// longer once all threads are held by calls that have passed their limits.
+    ///
+    /// # Errors
+    /// [`Fault::NoThread`] or [`Fault::ThreadRefused`] when the time has passed, as it is then;
+    /// [`Fault::NoThread`] where all hang; [`Fault::Gone`] after a shutdown.
+    pub fn reserve_within(
+        &self,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Slot, Fault>> + Send + 'static + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let mut late = shared.late.subscribe();
+            let mut reserved = pin!(shared.reserve_until(limit));
+            tokio::select! {
+                biased;
+                reserved = &mut reserved => reserved,
+                _ = late.wait_for(|late| *late >= shared.bound) => Err(shared.no_thread()),
+            }
         }
     }
 
@@ -117,6 +156,34 @@ impl Shared {
             threads: self.bound,
         }
     }
+
+    async fn reserve(self: &Arc<Self>) -> Result<Slot, Fault> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        Slot::take(self, place.map_err(|_| Fault::Gone)?)
+    }
+
+    async fn reserve_until(self: &Arc<Self>, limit: Duration) -> Result<Slot, Fault> {
+        let Some(end) = Instant::now().checked_add(limit) else {
+            return self.reserve().await;
+        };
+        loop {
+            let reserved = timeout_at(end, self.reserve()).await;
+            match reserved.unwrap_or_else(|_| Err(self.no_thread())) {
+                Err(Fault::ThreadRefused { .. }) if Instant::now() + ASK_AGAIN < end => {
+                    sleep(ASK_AGAIN).await;
+                }
+                reserved => return reserved,
+            }
+        }
+    }
+
+    fn thread(&self) -> io::Result<Thread> {
+        #[cfg(test)]
+        if self.refuses.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(io::Error::from(io::ErrorKind::WouldBlock));
+        }
+        Thread::start(self.kind)
+    }
 }
 
 /// A thread that waits for one call. Dropped unused, it is free again.
@@ -124,8 +191,16 @@ pub struct Slot {
     shared: Arc<Shared>,
     /// There until it is dropped.
     thread: Option<Thread>,
+    lateness: Arc<Mutex<Lateness>>,
     /// Given back after the thread is among the idle ones, so that there is never one too many.
     _place: OwnedSemaphorePermit,
+}
+
+/// Whether the call of a slot has passed its limit, and has come back.
+#[derive(Default)]
+struct Lateness {
+    is_late: bool,
+    is_over: bool,
 }
 
 impl Slot {
@@ -139,11 +214,14 @@ impl Slot {
         };
         let thread = match idle {
             Some(thread) => thread,
-            None => Thread::start(shared.role).map_err(|_| shared.no_thread())?,
+            None => shared.thread().map_err(|error| Fault::ThreadRefused {
+                why: error.to_string(),
+            })?,
         };
         Ok(Self {
             shared: Arc::clone(shared),
             thread: Some(thread),
+            lateness: Arc::default(),
             _place: place,
         })
     }
@@ -161,8 +239,10 @@ impl Slot {
         then: impl FnOnce(Ended<T>) + Send + 'static,
     ) {
         let (answer, over, time) = call(then);
-        time.begin(&self.shared.clock, limit, || ());
-        let mut fenced = Fenced::new(Inside::Blocking(self.shared.role), foreign, over);
+        let (lateness, shared) = (Arc::clone(&self.lateness), Arc::clone(&self.shared));
+        time.begin(&self.shared.clock, limit, move || shared.is_late(&lateness));
+        let inside = Inside::Blocking(self.shared.kind.role());
+        let mut fenced = Fenced::new(inside, foreign, over);
         let desk = self.thread.as_ref().map(Thread::desk);
         let slot = self;
         let job = move || {
@@ -189,8 +269,27 @@ impl Slot {
     }
 }
 
+impl Shared {
+    fn is_late(&self, of: &Mutex<Lateness>) {
+        let mut lateness = of.lock().unwrap_or_else(PoisonError::into_inner);
+        if !lateness.is_over {
+            lateness.is_late = true;
+            self.late.send_modify(|late| *late += 1);
+        }
+    }
+
+    fn is_over(&self, of: &Mutex<Lateness>) {
+        let mut lateness = of.lock().unwrap_or_else(PoisonError::into_inner);
+        lateness.is_over = true;
+        if lateness.is_late {
+            self.late.send_modify(|late| *late = late.saturating_sub(1));
+        }
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.shared.is_over(&self.lateness);
         let mut idle = self.shared.idle();
         if !idle.closed {
             idle.threads.extend(self.thread.take());
@@ -201,10 +300,11 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::place::{current_role, may_block, wait};
+    use crate::guard::place::{Role, current_role, may_block, wait};
     use crate::guard::plugins::{PluginThreads, Plugins};
     use crate::guard::tests::{LONG, PanicsWhenDropped, Run, SHORT, waited};
     use std::panic::panic_any;
+    use std::sync::atomic::Ordering;
     use std::sync::mpsc;
     use std::thread;
 
@@ -212,6 +312,7 @@ mod tests {
         let threads = PluginThreads {
             stores,
             callbacks: 1,
+            ..PluginThreads::default()
         };
         Plugins::start(threads).expect("it starts")
     }
@@ -367,5 +468,52 @@ mod tests {
         assert_eq!(running.outcome(), Err(Fault::Gone));
         drop(go);
         running.come_back();
+    }
+
+    #[test]
+    fn a_thread_that_the_system_refuses_is_asked_for_again_until_it_is_there() {
+        let plugins = plugins(1);
+        let pool = plugins.store_threads();
+        let refuses = |refuses| pool.shared.refuses.store(refuses, Ordering::SeqCst);
+        refuses(true);
+        let fault = pool.try_reserve().err().map(|fault| fault.code());
+        assert_eq!(fault, Some("no_thread"));
+        let clock = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        clock.block_on(async {
+            let late = pool.reserve_within(2 * ASK_AGAIN).await.err();
+            assert!(
+                matches!(late, Some(Fault::ThreadRefused { .. })),
+                "{late:?}"
+            );
+            let mut waits = Box::pin(pool.reserve());
+            tokio::select! {
+                _ = &mut waits => panic!("it is refused"),
+                () = sleep(3 * ASK_AGAIN) => {}
+            }
+            refuses(false);
+            assert!(waits.await.is_ok());
+        });
+    }
+
+    #[test]
+    fn who_waits_within_a_limit_is_told_at_once_when_the_last_thread_hangs() {
+        let plugins = plugins(1);
+        let pool = plugins.store_threads();
+        let (go, gone) = mpsc::channel::<()>();
+        let slot = pool.try_reserve().expect("a thread is left");
+        let mut hangs = run(slot, move || gone.recv(), SHORT);
+        let clock = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        let none = clock.block_on(pool.reserve_within(LONG)).err();
+        assert_eq!(none, Some(Fault::NoThread { threads: 1 }));
+        assert!(hangs.outcome().is_err());
+        drop(go);
+        hangs.come_back();
+        assert!(clock.block_on(pool.reserve_within(SHORT)).is_ok());
     }
 }

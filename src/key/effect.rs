@@ -33,6 +33,9 @@ pub enum KeyEffect {
         /// Which fetch.
         fetch: u64,
     },
+    /// Nobody waits for the fetch that is under way: if the store has not been asked yet, it need not
+    /// be. The end comes back as `Fetched` all the same.
+    GiveUpFetch,
     /// Load the record for a request; the end comes back as `Loaded`.
     Load {
         /// Whose.

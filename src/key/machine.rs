@@ -138,7 +138,13 @@ impl KeyMachine {
     ) {
         match event {
             Event::Asked(ask) => self.asked(ask, effects),
-            Event::Gone { ticket } => drop(self.waiting.take(ticket)),
+            Event::Gone { ticket } => {
+                let gone = self.waiting.take(ticket);
+                self.give_up_fetch(
+                    gone.is_some_and(|gone| self.waits_for_fetch(&gone)),
+                    effects,
+                );
+            }
             Event::Fetched {
                 fetch,
                 answer,
@@ -348,8 +354,23 @@ impl KeyMachine {
         self.waiting = Waiting::default();
     }
 
+    fn waits_for_fetch(&self, waiter: &Waiter) -> bool {
+        self.fetching
+            .is_some_and(|fetch| waiter.waits == For::Fetch(fetch))
+    }
+
+    /// Gives the fetch up that is under way, if one who waited for it is gone and nobody else does.
+    fn give_up_fetch(&self, is_gone: bool, effects: &mut VecDeque<KeyEffect>) {
+        let others = |fetch| self.waiting.any(For::Fetch(fetch));
+        if is_gone && self.fetching.is_some_and(|fetch| !others(fetch)) {
+            effects.push_back(KeyEffect::GiveUpFetch);
+        }
+    }
+
     fn tick(&mut self, now: Time, effects: &mut VecDeque<KeyEffect>) {
+        let mut is_gone = false;
         for waiter in self.waiting.take_late(now) {
+            is_gone |= self.waits_for_fetch(&waiter);
             effects.push_back(KeyEffect::Answer {
                 ticket: waiter.ask.ticket,
                 answer: Err(KeyError::TimedOut {
@@ -358,5 +379,6 @@ impl KeyMachine {
                 }),
             });
         }
+        self.give_up_fetch(is_gone, effects);
     }
 }

@@ -22,6 +22,7 @@ use crate::crypto::aead::AeadCryptoTool;
 use crate::crypto::crypto_tool::CryptoTool;
 use crate::guard::events::Events;
 use crate::guard::fault::{self, Fault};
+use crate::guard::foreign::Foreign;
 use crate::guard::fork;
 use crate::guard::place;
 use crate::guard::plugins::Plugins;
@@ -55,9 +56,9 @@ pub struct KeysManagementBuilder {
     folder: Option<PathBuf>,
     allow_shared_folder: bool,
     repo: Option<Arc<dyn StateRepo>>,
-    master_key: Option<Arc<dyn KeysStore>>,
+    master_key: Option<Foreign<Arc<dyn KeysStore>>>,
     crypto: Option<Arc<dyn CryptoTool>>,
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 impl KeysManagementBuilder {
@@ -84,7 +85,7 @@ impl KeysManagementBuilder {
     /// Where the master key is: a store like any other, that answers one value of at least 32
     /// random bytes. It seals every record and is no password.
     pub fn master_key<M>(mut self, store: impl IntoStore<M>) -> Self {
-        self.master_key = Some(store.into_store());
+        self.master_key = Some(Foreign::new(store.into_store()));
         self
     }
 
@@ -143,18 +144,6 @@ impl KeysManagementBuilder {
         self
     }
 
-    /// How many blocking stores may run, or hang, at once. Default: 64.
-    pub fn store_threads(mut self, threads: usize) -> Self {
-        self.settings.threads.stores = threads;
-        self
-    }
-
-    /// How many blocking callbacks may run, or hang, at once. Default: 256.
-    pub fn callback_threads(mut self, threads: usize) -> Self {
-        self.settings.threads.callbacks = threads;
-        self
-    }
-
     /// How often an actor that died is started again within a time. One that dies once more has
     /// failed and says so to each request, until an operator restarts it with
     /// [`KeysManagement::restart`]; the others go on. Default: 5 in 10 s. With 0, none is.
@@ -191,7 +180,7 @@ impl KeysManagementBuilder {
     /// # Errors
     /// [`StartError`]; then nothing that was there was changed, and the data folder is free. A folder
     /// that was missing may have been made.
-    pub async fn start(self) -> Result<KeysManagement, StartError> {
+    pub async fn start(mut self) -> Result<KeysManagement, StartError> {
         fork::refuse_child()?;
         fork::watch()?;
         let bounds = [
@@ -202,6 +191,8 @@ impl KeysManagementBuilder {
                 self.settings.max_worker_requests == 0,
             ),
             ("store_threads", self.settings.threads.stores == 0),
+            ("commands_at_once", self.settings.threads.commands == 0),
+            ("async_threads", self.settings.threads.asyncs == 0),
             ("callback_threads", self.settings.threads.callbacks == 0),
         ];
         if let Some((what, _)) = bounds.into_iter().find(|(_, zero)| *zero) {
@@ -215,8 +206,11 @@ impl KeysManagementBuilder {
         }
         let events = Events::start()?;
         let plugins = Arc::new(Plugins::start(self.settings.threads)?);
-        let master = match (&self.crypto, self.master_key.clone()) {
-            (None, Some(store)) => Some(master_key(Arc::clone(&plugins), store).await?),
+        let master = match (&self.crypto, self.master_key.take()) {
+            (None, Some(store)) => {
+                let (plugins, events) = (Arc::clone(&plugins), events.clone());
+                Some(master_key(plugins, events, store).await?)
+            }
             (Some(_), _) | (None, None) => None,
         };
         let settings = self.settings.clone();
@@ -300,11 +294,12 @@ async fn open_off_thread(
 
 async fn master_key(
     plugins: Arc<Plugins>,
-    store: Arc<dyn KeysStore>,
+    events: Events,
+    store: Foreign<Arc<dyn KeysStore>>,
 ) -> Result<SecretKeyValue, StartError> {
     let request = StoreRequest::new("keyward.master");
     let (told, ended) = oneshot::channel();
-    let fetcher = Fetcher::new(plugins, store, request, MASTER_KEY_TIME_LIMIT);
+    let fetcher = Fetcher::new(plugins, store, request, MASTER_KEY_TIME_LIMIT, events);
     fetcher.fetch(Scrubber::default(), |end| drop(told.send(end.answer)));
     let keys = ended.await.map_err(|_| Fault::Gone)??;
     if keys.is_pair() {

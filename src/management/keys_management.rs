@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::actors::admission::Place;
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::fetch::Fetcher;
 use crate::actors::journal_thread::Refused;
 use crate::actors::key::{KeyMeans, KeyPart};
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::seat::{Seat, Upbringing};
+use crate::guard::foreign::Foreign;
 use crate::guard::fork;
 use crate::journal::error::JournalError;
 use crate::key::error::KeyError;
@@ -28,6 +30,7 @@ use crate::rotation::error::RotationError;
 use crate::rotation::event::Event;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
+use crate::store::keys_store::StoreRequest;
 use crate::worker::callback::IntoCallback;
 use crate::worker::change::Change;
 
@@ -77,8 +80,16 @@ impl KeysManagement {
     /// already, or an unfinished rotation was accepted with another use case; `shut_down`.
     pub async fn define_key(&self, definition: SecretKeyDefinition) -> Result<(), RotationError> {
         fork::refuse_child()?;
-        let name = KeyName::new(&definition.name)?;
-        if let Some(why) = definition.fault() {
+        let fault = definition.fault();
+        let SecretKeyDefinition {
+            name,
+            behaviour,
+            store,
+        } = definition;
+        // Wherever this ends, or is given up.
+        let store = Foreign::new(store);
+        let name = KeyName::new(&name)?;
+        if let Some(why) = fault {
             return Err(RotationError::InvalidDefinition { key: name, why });
         }
         let of_key = name.clone();
@@ -102,15 +113,19 @@ impl KeysManagement {
         let Some(arbiter) = self.inner.next_arbiter() else {
             return Err(RotationError::ShutDown { id: None });
         };
-        let store = definition.store;
         #[cfg(feature = "testing")]
         let store = self.inner.settings.panics.store(store);
         let means = KeyMeans {
             name: name.clone(),
-            behaviour: definition.behaviour.clone(),
-            store,
+            behaviour: behaviour.clone(),
+            fetcher: Fetcher::new(
+                Arc::clone(&self.inner.plugins),
+                store,
+                StoreRequest::new(name.as_str()),
+                behaviour.store_time_limit,
+                self.inner.events.clone(),
+            ),
             journal: self.inner.journal.clone(),
-            plugins: Arc::clone(&self.inner.plugins),
             fingerprints: self.inner.declarer.fingerprints.clone(),
             declared_old,
             in_doubt: self.in_doubt(),
@@ -124,7 +139,6 @@ impl KeysManagement {
             |seat| KeyPart::new(means, Arc::clone(seat)),
         );
         let directory = &self.inner.declarer.directory;
-        let behaviour = definition.behaviour;
         let entry = directory.entry(name.clone(), behaviour.clone(), seat, self.inner.clock);
         let with = With::Key(Arc::clone(&entry));
         let define = move |ask| Event::Define {

@@ -17,4 +17,5 @@ pub mod single;
 pub mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod threads;
 pub mod worker;

@@ -21,6 +21,10 @@ pub const DEFAULT_REOPEN_EVERY: Duration = Duration::from_secs(5);
 pub const DEFAULT_MAX_WORKER_REQUESTS: usize = 256;
 /// How many blocking stores may run at once by default.
 pub const DEFAULT_STORE_THREADS: usize = 64;
+/// How many commands run at once by default.
+pub const DEFAULT_COMMANDS_AT_ONCE: usize = 64;
+/// How many threads async stores and callbacks share by default.
+pub const DEFAULT_ASYNC_THREADS: usize = 8;
 /// How many blocking callbacks may run at once by default.
 pub const DEFAULT_CALLBACK_THREADS: usize = 256;
 /// How long running callbacks may go on at shutdown by default.
@@ -65,6 +69,8 @@ impl Default for Settings {
             },
             threads: PluginThreads {
                 stores: DEFAULT_STORE_THREADS,
+                commands: DEFAULT_COMMANDS_AT_ONCE,
+                asyncs: DEFAULT_ASYNC_THREADS,
                 callbacks: DEFAULT_CALLBACK_THREADS,
             },
             restarts: RestartLimits {

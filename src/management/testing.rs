@@ -10,12 +10,14 @@ use zeroize::Zeroizing;
 use crate::actors::supervision::name::ActorName;
 use crate::crypto::crypto_tool::CryptoTool;
 use crate::crypto::error::CryptoError;
+use crate::guard::foreign::Foreign;
 use crate::management::keys_management::KeysManagement;
 use crate::repo::batch::Batch;
 use crate::repo::error::RepoError;
 use crate::repo::space::Space;
 use crate::repo::state_repo::{StateRepo, Visitor};
 use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
+use crate::store::origin::{AskedByKeyward, StoreOrigin};
 use crate::worker::callback::{Callback, Kind};
 
 impl KeysManagement {
@@ -87,9 +89,9 @@ impl PluginPanics {
         }
     }
 
-    pub(crate) fn store(&self, store: Arc<dyn KeysStore>) -> Arc<dyn KeysStore> {
+    pub(crate) fn store(&self, store: Foreign<Arc<dyn KeysStore>>) -> Foreign<Arc<dyn KeysStore>> {
         let panics = self.clone();
-        Arc::new(Panicking { of: store, panics })
+        store.map(|of| Arc::new(Panicking { of, panics }) as Arc<dyn KeysStore>)
     }
 
     pub(crate) fn repo(&self, repo: Arc<dyn StateRepo>) -> Arc<dyn StateRepo> {
@@ -129,6 +131,10 @@ impl KeysStore for Panicking<dyn KeysStore> {
     fn fetch(&self, request: &StoreRequest) -> Fetching {
         self.panics.pass(Plugin::Store);
         self.of.fetch(request)
+    }
+
+    fn origin(&self, asked: AskedByKeyward) -> StoreOrigin {
+        self.of.origin(asked)
     }
 }
 

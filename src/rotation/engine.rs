@@ -297,6 +297,7 @@ impl RotationEngine {
             | Event::Dismiss { .. }
             | Event::Snapped { .. }
             | Event::Prepared { .. }
+            | Event::Lacks { .. }
             | Event::Ended { .. }
             | Event::Uncalled { .. }
             | Event::Proposed { .. }

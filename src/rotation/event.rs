@@ -85,6 +85,15 @@ pub struct Recovery {
     pub results: BTreeMap<StepRef, (u32, StepOutcome)>,
 }
 
+/// What a callback that is due, whose worker is here, waits for before it can be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lacks {
+    /// An earlier call of the worker's callbacks for the key to return.
+    Turn,
+    /// A thread.
+    Thread,
+}
+
 /// What can happen to the coordinator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
@@ -205,6 +214,13 @@ pub enum Event {
         /// Which.
         step: StepRef,
     },
+    /// A callback that is due cannot be called yet.
+    Lacks {
+        /// Which.
+        step: StepRef,
+        /// What it waits for.
+        lacks: Lacks,
+    },
     /// A callback ended.
     Ended {
         /// Which.
@@ -262,6 +278,7 @@ impl Event {
             | Self::Died { .. }
             | Self::Snapped { .. }
             | Self::Prepared { .. }
+            | Self::Lacks { .. }
             | Self::Ended { .. }
             | Self::Uncalled { .. }
             | Self::Proposed { .. }

@@ -1,7 +1,7 @@
 //! What the coordinator's machine tells of itself: reports, and for whom each rotation waits.
 
 use crate::key::name::KeyName;
-use crate::rotation::event::StepRef;
+use crate::rotation::event::{Lacks, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
@@ -127,9 +127,15 @@ impl RotationMachine {
             let (worker, callback) = (step.worker.clone(), step.callback.clone());
             if step.status == CallbackStatus::InProgress {
                 waits.push(WaitsFor::Callback { worker, callback });
-            } else if due.contains(&step.no) || live.is_preparing(step.no) {
-                waits.push(WaitsFor::Worker { worker, callback });
+                continue;
             }
+            waits.extend(match live.preparing(step.no) {
+                Some(Some(Lacks::Thread)) => Some(WaitsFor::Thread { worker, callback }),
+                Some(Some(Lacks::Turn)) => Some(WaitsFor::EarlierCall { worker, callback }),
+                Some(None) => Some(WaitsFor::Worker { worker, callback }),
+                None if due.contains(&step.no) => Some(WaitsFor::Worker { worker, callback }),
+                None => None,
+            });
         }
         waits
     }

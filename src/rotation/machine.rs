@@ -127,6 +127,7 @@ impl RotationMachine {
             Event::Dismiss { ask, id } => self.dismiss(ask, id, now),
             Event::Snapped { rotation } => self.snapped(rotation, now),
             Event::Prepared { step } => self.prepared(step, now),
+            Event::Lacks { step, lacks } => self.lacks(step, lacks),
             Event::Ended { step, attempt, outcome } => self.ended(step, attempt, outcome, now),
             Event::Uncalled { step, attempt } => self.uncalled(step, attempt, now),
             Event::Proposed { step, applies } => self.proposed(step, applies, now),

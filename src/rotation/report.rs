@@ -30,6 +30,21 @@ pub enum WaitsFor {
         /// The callback.
         callback: CallbackName,
     },
+    /// For an earlier call of this worker's callbacks for the key, which passed its limit and has
+    /// not returned.
+    EarlierCall {
+        /// The worker.
+        worker: WorkerName,
+        /// The callback that is due.
+        callback: CallbackName,
+    },
+    /// For a thread that the callback can run on: all are taken, or the system refuses one.
+    Thread {
+        /// The worker.
+        worker: WorkerName,
+        /// The callback that is due.
+        callback: CallbackName,
+    },
     /// For a callback that runs.
     Callback {
         /// The worker.

@@ -6,7 +6,7 @@ use crate::key::definition::KeyBehaviour;
 use crate::key::name::KeyName;
 use crate::key::state::Effect;
 use crate::key::time::Time;
-use crate::rotation::event::Ask;
+use crate::rotation::event::{Ask, Lacks};
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Header, Step};
 use crate::rotation::steps::Steps;
@@ -23,6 +23,8 @@ pub enum Active {
     Preparing {
         /// Since when.
         since: Time,
+        /// What it is known to wait for.
+        lacks: Option<Lacks>,
     },
     /// It is called.
     Running {
@@ -80,9 +82,13 @@ impl Live {
         self.header.strategy.stops() && self.steps.has_failed()
     }
 
-    /// Whether a step is due and gets ready.
-    pub fn is_preparing(&self, no: u32) -> bool {
-        matches!(self.active.get(&no), Some(Active::Preparing { .. }))
+    /// What a step waits for that is due and gets ready, as far as it is known.
+    pub fn preparing(&self, no: u32) -> Option<Option<Lacks>> {
+        match self.active.get(&no) {
+            Some(Active::Preparing { lacks, .. }) => Some(*lacks),
+            None
+            | Some(Active::Ahead { .. } | Active::Running { .. } | Active::Settling { .. }) => None,
+        }
     }
 
     /// A step of this worker that is called or settling.

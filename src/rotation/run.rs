@@ -3,7 +3,7 @@
 use crate::key::name::{KeyName, WorkerName};
 use crate::key::time::Time;
 use crate::rotation::effect::{Fact, RotationEffect};
-use crate::rotation::event::{Moment, StepRef};
+use crate::rotation::event::{Lacks, Moment, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
 use crate::rotation::plan::Step;
@@ -192,7 +192,9 @@ impl RotationMachine {
         let key = live.header.key.clone();
         let since = now.time;
         if let Some(live) = self.rotations.get_mut(step.rotation) {
-            live.active.insert(step.step, Active::Preparing { since });
+            let lacks = None;
+            live.active
+                .insert(step.step, Active::Preparing { since, lacks });
         }
         if let Some(wait) = self.config.worker_wait {
             self.wait_until(step, Some(since.after(wait)));
@@ -213,6 +215,15 @@ impl RotationMachine {
         let error = format!("worker gone: it or its callback was not here for {wait:?}");
         self.fail(step, error, now);
         Start::Failed
+    }
+
+    pub(crate) fn lacks(&mut self, step: StepRef, what: Lacks) {
+        let live = self.rotations.get_mut(step.rotation);
+        if let Some(Active::Preparing { lacks, .. }) =
+            live.and_then(|live| live.active.get_mut(&step.step))
+        {
+            *lacks = Some(what);
+        }
     }
 
     pub(crate) fn prepared(&mut self, step: StepRef, now: Moment) {
@@ -340,7 +351,7 @@ impl RotationMachine {
                 .rotations
                 .get(step.rotation)
                 .map(|live| live.active.get(&step.step));
-            if let Some(Some(Active::Preparing { since })) = active
+            if let Some(Some(Active::Preparing { since, .. })) = active
                 && since.after(wait) <= now.time
             {
                 self.effects.push(RotationEffect::Release { step });

@@ -12,6 +12,7 @@ use crate::secret::text::ForeignText;
 use crate::secret::value::{InvalidKey, SecretKeys};
 use crate::store::error::StoreError;
 use crate::store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
+use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
 /// What can be given where a store is wanted: a [`KeysStore`], an `Arc` or `Box` of one, or a
 /// closure without arguments that answers a [`StoreAnswer`] or a future of one.
@@ -100,6 +101,10 @@ struct FromFetch<C>(C);
 impl<C: Fn() -> Fetching + Send + Sync + 'static> KeysStore for FromFetch<C> {
     fn fetch(&self, _request: &StoreRequest) -> Fetching {
         self.0()
+    }
+
+    fn origin(&self, _: AskedByKeyward) -> StoreOrigin {
+        StoreOrigin::Closure
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use crate::secret::value::{SecretKeyPair, SecretKeyValue, SecretKeys};
 use crate::store::error::StoreError;
 use crate::store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
+use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
 /// A store that reads one environment variable, or two for a pair, each time it is asked.
 ///
@@ -46,6 +47,10 @@ impl KeysStore for EnvStore {
     fn fetch(&self, _request: &StoreRequest) -> Fetching {
         let variables = self.variables.clone();
         Fetching::future(async move { read_all(&variables) })
+    }
+
+    fn origin(&self, _: AskedByKeyward) -> StoreOrigin {
+        StoreOrigin::Environment
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::secret::value::SecretKeys;
 use crate::store::error::StoreError;
+use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
 /// What one fetch ends with.
 pub type Fetched = Result<SecretKeys, StoreError>;
@@ -74,16 +75,30 @@ pub trait KeysStore: Send + Sync + 'static {
     /// When the fetch answers keys, they are the store's present ones; each fetch asks anew. Values
     /// of no bytes or of more than 1 MiB may be answered and are refused later, as `invalid_key`.
     fn fetch(&self, request: &StoreRequest) -> Fetching;
+
+    /// Whose code `fetch` and what it answers is. Only keyward can answer anything else.
+    #[doc(hidden)]
+    fn origin(&self, _: AskedByKeyward) -> StoreOrigin {
+        StoreOrigin::Foreign
+    }
 }
 
 impl<S: KeysStore + ?Sized> KeysStore for Arc<S> {
     fn fetch(&self, request: &StoreRequest) -> Fetching {
         (**self).fetch(request)
     }
+
+    fn origin(&self, asked: AskedByKeyward) -> StoreOrigin {
+        (**self).origin(asked)
+    }
 }
 
 impl<S: KeysStore + ?Sized> KeysStore for Box<S> {
     fn fetch(&self, request: &StoreRequest) -> Fetching {
         (**self).fetch(request)
+    }
+
+    fn origin(&self, asked: AskedByKeyward) -> StoreOrigin {
+        (**self).origin(asked)
     }
 }

@@ -13,3 +13,5 @@ pub mod env;
 pub mod error;
 pub mod file;
 pub mod keys_store;
+#[doc(hidden)]
+pub(crate) mod origin;

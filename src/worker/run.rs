@@ -42,6 +42,8 @@ pub struct CallMeans {
     pub slot: Option<Slot>,
     /// How long it may take.
     pub limit: Duration,
+    /// Told if it is async and blocks its thread beyond its limit. It must be quick.
+    pub blocks: Box<dyn FnOnce() + Send>,
 }
 
 /// Calls a callback. `told` is told its end or that its limit passed, on the thread that has it.
@@ -61,7 +63,12 @@ pub fn call(
         let keys = values.flat_map(|pair| [pair.forward().clone(), pair.back().clone()]);
         told(end(result, staged, blocking, &Scrubber::new(keys)));
     };
-    let CallMeans { turn, slot, limit } = means;
+    let CallMeans {
+        turn,
+        slot,
+        limit,
+        blocks,
+    } = means;
     match (callback.0, slot) {
         (Kind::Async(call), _) => {
             let run = async move || {
@@ -69,7 +76,9 @@ pub fn call(
                 drop(turn);
                 result
             };
-            plugins.run_async(Role::Callback, run, limit, |run| ended(run.answer, false));
+            plugins.run_async(Role::Callback, run, limit, blocks, |run| {
+                ended(run.answer, false);
+            });
         }
         (Kind::Blocking(call), Some(slot)) => {
             let run = move || {

@@ -111,6 +111,7 @@ impl World {
                     self.journal.push(effect);
                 }
                 KeyEffect::Look { .. } => self.journal.push(effect),
+                KeyEffect::GiveUpFetch => {}
                 KeyEffect::WriteLater => panic!("every write of this world is made"),
             }
         }

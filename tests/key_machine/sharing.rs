@@ -1,6 +1,7 @@
 //! Several askers: which of them share a fetch, what a slow or hanging store keeps waiting, limits.
 
 use keyward::key::definition::KeyBehaviour;
+use keyward::key::effect::KeyEffect;
 use keyward::key::error::KeyError;
 use keyward::key::event::{Event, Fetched, Request};
 use keyward::key::flow::SecretKeyUseCase;
@@ -148,12 +149,29 @@ fn a_request_has_one_time_limit_from_its_arrival() {
         key: name(),
         limit: LIMIT,
     };
-    assert_eq!(key.step(Event::Tick), [refusal(1, late)]);
+    let given_up = KeyEffect::GiveUpFetch;
+    assert_eq!(key.step(Event::Tick), [refusal(1, late), given_up]);
     let due = keyward::key::time::Time::at(std::time::Duration::from_secs(25));
     assert_eq!(key.machine.next_deadline(), Some(due));
     assert_eq!(key.fetched(1, pair("e1", "d1")), [fetch(2)]);
     let effects = key.fetched(2, pair("e2", "d2"));
     assert_eq!(effects, [answer(2, FORWARD, "e2")]);
+}
+
+#[test]
+fn a_fetch_is_given_up_when_the_last_of_those_who_wait_for_it_is_gone() {
+    let gone = |key: &mut Key, ticket| key.step(Event::Gone { ticket });
+    let mut key = Key::stateless();
+    assert_eq!(key.get(1, FORWARD), [fetch(1)]);
+    assert_eq!(key.get(2, FORWARD), []);
+    assert_eq!(key.get(3, FORWARD), []);
+    assert_eq!(gone(&mut key, 3), [], "it waited for the next one");
+    assert_eq!(gone(&mut key, 1), [KeyEffect::GiveUpFetch]);
+    assert_eq!(gone(&mut key, 1), [], "it is gone already");
+    assert_eq!(key.fetch_failed(1, false), [fetch(2)]);
+    assert_eq!(key.get(4, FORWARD), []);
+    let effects = key.fetched(2, pair("e", "d"));
+    assert_eq!(effects, [answer(2, FORWARD, "e"), fetch(3)]);
 }
 
 #[test]

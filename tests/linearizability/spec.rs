@@ -149,6 +149,7 @@ impl Key {
                         }
                         next.push(Event::Adopt { ticket });
                     }
+                    KeyEffect::GiveUpFetch => {}
                     KeyEffect::WriteLater => panic!("every write of this world is made"),
                     KeyEffect::Answer { answer, .. } => end = End::Answered(answer),
                     KeyEffect::Snapped { snapshot, .. } => end = End::Snapped(snapshot),

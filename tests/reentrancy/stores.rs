@@ -153,7 +153,7 @@ async fn more_hanging_stores_than_threads_fail_at_once_and_held_keys_are_answere
         .await
         .expect("it starts");
     let gate = Gate::default();
-    define(&manager, answers_once(&gate).store_time_limit(LATER)).await;
+    define(&manager, answers_once(&gate)).await;
     define(&manager, other()).await;
     manager
         .get_forward_path_key("documents")
@@ -176,13 +176,12 @@ async fn more_hanging_stores_than_threads_fail_at_once_and_held_keys_are_answere
     within(manager.get_back_path_key("documents"))
         .await
         .expect("it is held");
+    let late = within(hanging).await.expect("no panic");
+    late.expect_err("it hangs");
     gate.open();
-    within(hanging)
-        .await
-        .expect("no panic")
-        .expect("the gate is open");
-    within(manager.get_key("other"))
-        .await
-        .expect("a thread is free again");
+    until("a thread is free again", async || {
+        manager.get_key("other").await.is_ok()
+    })
+    .await;
     within(manager.shutdown()).await.expect("it shuts down");
 }

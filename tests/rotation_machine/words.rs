@@ -2,7 +2,7 @@
 
 use keyward::key::name::InvalidName;
 use keyward::rotation::error::RotationError;
-use keyward::rotation::event::{Event, Recovery};
+use keyward::rotation::event::{Event, Lacks, Recovery};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::report::RotationReport;
 use keyward::rotation::state::RotationState;
@@ -333,6 +333,10 @@ fn an_event_names_whom_to_answer_if_somebody_asked() {
         },
         Event::Snapped { rotation: rid(1) },
         Event::Prepared { step },
+        Event::Lacks {
+            step,
+            lacks: Lacks::Thread,
+        },
         Event::Ended {
             step,
             attempt,

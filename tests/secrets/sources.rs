@@ -222,7 +222,7 @@ fn the_sources_are_read_as_they_are_written() {
     let of = |name: &str| errors.iter().find(|error| error.name == name).expect(name);
     assert_eq!(
         of("Fault").variants,
-        ["TimedOut", "Panicked", "NoThread", "Gone"]
+        ["TimedOut", "Panicked", "NoThread", "ThreadRefused", "Gone"]
     );
     assert_eq!(of("MustNotBlock").variants, ["MustNotBlock"]);
     assert!(of("KeyError").codes.contains("state_unreadable"));

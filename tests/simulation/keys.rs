@@ -156,6 +156,8 @@ impl World {
     fn key_performs(&mut self, key: usize, effect: KeyEffect) {
         match effect {
             KeyEffect::Fetch { fetch } => self.fetch(key, fetch),
+            // In this world every fetch has its thread at once.
+            KeyEffect::GiveUpFetch => {}
             KeyEffect::Load { ticket } => self.job(Job::Load(key, ticket)),
             KeyEffect::Look { ticket } => self.job(Job::Look(key, ticket)),
             KeyEffect::Write { ticket, change } => self.job(Job::Save(key, ticket, change)),

@@ -1,5 +1,6 @@
 //! Environment, file and command stores with real variables, files and processes.
 
+mod burst;
 mod commands;
 mod environment;
 mod files;

@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::store::buffer::LineEnd;
 use crate::store::command::run::Run;
 use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
+use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
 /// How long a command may take where nothing else is said.
 pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -158,6 +159,10 @@ impl KeysStore for CommandStore {
             time_limit: self.time_limit,
         };
         Fetching::future(run.fetched())
+    }
+
+    fn origin(&self, _: AskedByKeyward) -> StoreOrigin {
+        StoreOrigin::Command
     }
 }
 

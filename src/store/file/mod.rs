@@ -10,6 +10,7 @@ use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue, SecretKeys
 use crate::store::buffer::{FULL_SIZE, LineEnd, ReadBuffer};
 use crate::store::error::StoreError;
 use crate::store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
+use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
 /// The permission bits of the group and of others.
 const OTHERS: u32 = 0o077;
@@ -84,6 +85,10 @@ impl KeysStore for FileStore {
     fn fetch(&self, _request: &StoreRequest) -> Fetching {
         let Self { paths, reading } = self.clone();
         Fetching::blocking(move || read_all(&paths, reading))
+    }
+
+    fn origin(&self, _: AskedByKeyward) -> StoreOrigin {
+        StoreOrigin::File
     }
 }
 

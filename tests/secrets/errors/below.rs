@@ -97,11 +97,14 @@ async fn faults(seen: &mut Seen) {
     seen.refused("TimedOut", run.answer);
     let none = plugins.store_threads().try_reserve();
     seen.refused::<_, Fault>("NoThread", none.map(drop));
+    let why = "Resource temporarily unavailable".to_owned();
+    let refused = Fault::ThreadRefused { why };
+    seen.constructed("ThreadRefused", refused, "it quotes the system only");
     gate.open();
     run.returned.await;
     let panics = async || -> &'static str { panic!("a plug-in panics with {TOLD}") };
     let (then, run) = ended();
-    plugins.run_async(Role::Store, panics, long, then);
+    plugins.run_async(Role::Store, panics, long, || (), then);
     let run = run.await.expect("every call is answered");
     let fault = run.answer.expect_err("it panics");
     let knows = Scrubber::new([TOLD.into()]);

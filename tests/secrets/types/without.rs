@@ -86,6 +86,7 @@ pub(super) fn all(shown: &mut Shown) {
     without!(shown, "names, ids, numbers, limits and times":
         definition::KeyBehaviour,
         event::Moment,
+        event::Lacks,
         event::StepRef,
         folder::FolderOptions,
         guard::plugins::PluginThreads,

@@ -1,0 +1,290 @@
+//! Async plug-ins, from their making to their drop, on threads that start with the first of them, and
+//! the watch on those that block their thread.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_task::Task;
+use tokio::runtime::Handle;
+
+use super::background::Background;
+use super::clock::Clock;
+use super::executor::Executor;
+use super::fault::Fault;
+use super::place::{Inside, Role};
+use super::run::{Answer, Fenced, Over};
+
+/// How long a plug-in that has passed its limit is in one and the same poll, or drop, before it is
+/// said to block its thread.
+const IS_BLOCKED_AFTER: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether it is.
+const LOOKS: u32 = 3;
+
+/// The threads of async plug-ins, once one is there.
+pub(super) struct AsyncThreads {
+    bound: usize,
+    state: Mutex<State>,
+}
+
+enum State {
+    NotYet,
+    Started(Arc<Started>),
+    Closed,
+}
+
+/// The threads, and the tokio runtime in whose context they poll.
+pub(super) struct Started {
+    bound: usize,
+    executor: Executor,
+    background: Background,
+    /// How many threads are blocked by plug-ins that have passed their limits.
+    blocked: Arc<AtomicUsize>,
+}
+
+impl AsyncThreads {
+    /// At most so many threads, none of them started yet.
+    pub(super) fn new(bound: usize) -> io::Result<Self> {
+        if bound == 0 {
+            let text = "0 threads for async plug-ins; allow at least 1";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let state = Mutex::new(State::NotYet);
+        Ok(Self { bound, state })
+    }
+
+    /// The threads, of which at least one is there.
+    pub(super) fn started(&self) -> Result<Arc<Started>, Fault> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*state {
+            State::Started(started) => Ok(Arc::clone(started)),
+            State::Closed => Err(Fault::Gone),
+            State::NotYet => {
+                let refused = |error: io::Error| Fault::ThreadRefused {
+                    why: error.to_string(),
+                };
+                let started = Arc::new(Started::start(self.bound).map_err(refused)?);
+                *state = State::Started(Arc::clone(&started));
+                Ok(started)
+            }
+        }
+    }
+
+    /// Ends the threads. Nothing is started any more.
+    pub(super) fn close(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *state, State::Closed);
+        drop(state);
+        if let State::Started(started) = before {
+            started.executor.close();
+            started.background.close();
+        }
+    }
+}
+
+impl Started {
+    fn start(bound: usize) -> io::Result<Self> {
+        let background = Background::start("keyward-tokio")?;
+        let executor = Executor::start(bound, background.handle().clone());
+        Ok(Self {
+            bound,
+            executor: executor.inspect_err(|_| background.close())?,
+            background,
+            blocked: Arc::default(),
+        })
+    }
+
+    /// The runtime of timers, sockets and what plug-ins spawn.
+    pub(super) fn tokio(&self) -> &Handle {
+        self.background.handle()
+    }
+
+    /// Whether not all threads are blocked.
+    pub(super) fn is_left(&self) -> Result<(), Fault> {
+        let threads = self.bound;
+        match self.blocked.load(Ordering::SeqCst) < threads {
+            true => Ok(()),
+            false => Err(Fault::NoThread { threads }),
+        }
+    }
+
+    /// Begins a plug-in. Dropping the task gives it up.
+    pub(super) fn spawn<M, F>(
+        &self,
+        role: Role,
+        make: M,
+        answer: Answer<F::Output>,
+        over: Over,
+    ) -> (Task<()>, Arc<Watch>)
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let watch = Arc::new(Watch {
+            polling: Mutex::default(),
+            blocked: Arc::clone(&self.blocked),
+        });
+        let mut foreign = Foreign {
+            fenced: Fenced::new(Inside::Async(role), Stage::ToMake(make), over),
+            watch: Arc::clone(&watch),
+        };
+        let task = self.executor.spawn(async move {
+            answer.give((&mut foreign).await);
+            drop(foreign);
+        });
+        (task, watch)
+    }
+}
+
+/// Calls `blocks` soon, if the plug-in blocks its thread.
+pub(super) fn blocks_beyond(
+    clock: &Clock,
+    watch: Arc<Watch>,
+    blocks: impl FnOnce() + Send + 'static,
+) {
+    let seen = watch.inside();
+    look_again(clock.clone(), watch, seen, LOOKS, blocks);
+}
+
+fn look_again(
+    clock: Clock,
+    watch: Arc<Watch>,
+    seen: Option<u64>,
+    looks: u32,
+    blocks: impl FnOnce() + Send + 'static,
+) {
+    let Some(left) = looks.checked_sub(1) else {
+        return;
+    };
+    let of_next = clock.clone();
+    let look = move |passed: bool| {
+        let now = watch.inside();
+        if !passed {
+        } else if now.is_some() && now == seen {
+            if watch.is_blocked(seen) {
+                blocks();
+            }
+        } else {
+            look_again(of_next, watch, now, left, blocks);
+        }
+    };
+    clock.limit(IS_BLOCKED_AFTER, look).keep();
+}
+
+/// Tells whether a plug-in is being polled.
+pub(super) struct Watch {
+    polling: Mutex<Polling>,
+    blocked: Arc<AtomicUsize>,
+}
+
+#[derive(Default)]
+struct Polling {
+    number: u64,
+    is_inside: bool,
+    is_blocked: bool,
+}
+
+impl Watch {
+    fn polling<T>(&self, change: impl FnOnce(&mut Polling) -> T) -> T {
+        change(&mut self.polling.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The number of the poll that it is in.
+    fn inside(&self) -> Option<u64> {
+        self.polling(|polling| polling.is_inside.then_some(polling.number))
+    }
+
+    /// Counts its thread as blocked until it comes out of this poll, if it is in it still.
+    fn is_blocked(&self, poll: Option<u64>) -> bool {
+        self.polling(|polling| {
+            let is_in_it = polling.is_inside && poll == Some(polling.number);
+            if is_in_it && !polling.is_blocked {
+                polling.is_blocked = true;
+                self.blocked.fetch_add(1, Ordering::SeqCst);
+            }
+            is_in_it
+        })
+    }
+
+    fn enter(&self) -> Inwards<'_> {
+        self.polling(|polling| {
+            polling.number += 1;
+            polling.is_inside = true;
+        });
+        Inwards(self)
+    }
+}
+
+/// A poll, until it is dropped.
+struct Inwards<'a>(&'a Watch);
+
+impl Drop for Inwards<'_> {
+    fn drop(&mut self) {
+        self.0.polling(|polling| {
+            polling.is_inside = false;
+            if std::mem::take(&mut polling.is_blocked) {
+                self.0.blocked.fetch_sub(1, Ordering::SeqCst);
+            }
+        });
+    }
+}
+
+/// An async plug-in from its making to its drop, all of it inside the guard.
+struct Foreign<M, F> {
+    fenced: Fenced<Stage<M, F>>,
+    watch: Arc<Watch>,
+}
+
+enum Stage<M, F> {
+    ToMake(M),
+    Made(Pin<Box<F>>),
+}
+
+impl<M, F> Stage<M, F> {
+    fn is_to_make(&self) -> bool {
+        matches!(self, Self::ToMake(_))
+    }
+}
+
+/// Nothing in it is pinned but what is pinned in its box.
+impl<M, F> Unpin for Foreign<M, F> {}
+
+impl<M: FnOnce() -> F, F: Future> Future for Foreign<M, F> {
+    type Output = Result<F::Output, Fault>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let watch = Arc::clone(&self.watch);
+        let _inside = watch.enter();
+        // The future stays in its place while it is polled: dropped by a panic that unwinds, it
+        // could panic again and end the process.
+        let polled = self.fenced.with(|stage| {
+            if let Some(Stage::ToMake(make)) = stage.take_if(|stage| stage.is_to_make()) {
+                *stage = Some(Stage::Made(Box::pin(make())));
+            }
+            match stage {
+                Some(Stage::Made(future)) => future.as_mut().poll(context).map(Ok),
+                Some(Stage::ToMake(_)) | None => Poll::Ready(Err(Fault::Gone)),
+            }
+        });
+        let result = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => result,
+            Err(fault) => Err(fault),
+        };
+        self.fenced.clear();
+        Poll::Ready(result)
+    }
+}
+
+impl<M, F> Drop for Foreign<M, F> {
+    fn drop(&mut self) {
+        let watch = Arc::clone(&self.watch);
+        let _inside = watch.enter();
+        self.fenced.clear();
+    }
+}

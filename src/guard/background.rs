@@ -1,0 +1,83 @@
+//! A tokio runtime that a thread of its own drives: timers and sockets go on whatever becomes of the
+//! threads that use them.
+//!
+//! It has one thread and no more, for tokio's runtime of many threads starts them all at once, and
+//! where the system refuses one of them it panics and waits for the others without end.
+
+use std::future::Future;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
+
+use super::place::mark_shared_thread;
+
+/// The runtime. Its drop waits for nothing, so it may happen anywhere, on its own thread too.
+pub(super) struct Background {
+    handle: Handle,
+    /// Dropped, it ends the thread, and with it the runtime.
+    end: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+impl Background {
+    /// Starts the runtime and its thread, which is called so. Nothing may block on it.
+    ///
+    /// # Errors
+    /// The system refuses the thread or a descriptor; then nothing is left of it.
+    pub(super) fn start(name: &str) -> io::Result<Self> {
+        let of_blocking = name.to_owned();
+        let runtime = Builder::new_current_thread()
+            .thread_name(of_blocking)
+            .enable_all()
+            .build()?;
+        let handle = runtime.handle().clone();
+        let driven = Driven(Some(runtime));
+        let (end, ended) = oneshot::channel();
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                mark_shared_thread();
+                driven.until(ended);
+            })?;
+        Ok(Self {
+            handle,
+            end: Mutex::new(Some(end)),
+        })
+    }
+
+    /// The way into the runtime.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Ends the runtime: what is on it is dropped at its next await.
+    pub(super) fn close(&self) {
+        let end = self
+            .end
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(end);
+    }
+}
+
+/// A runtime whose drop does not wait: waiting panics where it must not be done.
+struct Driven(Option<Runtime>);
+
+impl Driven {
+    fn until(&self, end: impl Future) {
+        if let Some(runtime) = &self.0 {
+            runtime.block_on(end);
+        }
+    }
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

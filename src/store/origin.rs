@@ -1,0 +1,21 @@
+//! Whose code a store is, which decides where it runs: keyward's own stores share no thread with
+//! foreign code.
+
+/// Whose code the fetch of a store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreOrigin {
+    /// The program's, all of it.
+    Foreign,
+    /// Of a closure: to say what a fetch is runs keyward's code only, the fetch runs the program's.
+    Closure,
+    /// keyward's: a fetch never blocks.
+    Environment,
+    /// keyward's: a fetch may block.
+    File,
+    /// keyward's: a fetch runs a program.
+    Command,
+}
+
+/// What only keyward can name, so that no other crate can say that a store is keyward's.
+#[derive(Debug, Clone, Copy)]
+pub struct AskedByKeyward;
