@@ -86,6 +86,8 @@ pub use key::state::Effect;
 #[cfg(feature = "embedded")]
 pub use management::answer::KeyAnswer;
 #[cfg(feature = "embedded")]
+pub use management::backup::BackupError;
+#[cfg(feature = "embedded")]
 pub use management::builder::KeysManagementBuilder;
 #[cfg(feature = "embedded")]
 pub use management::definition::SecretKeyDefinition;

@@ -8,6 +8,8 @@
     reason = "a test may fail"
 )]
 
+#[path = "folder/backup.rs"]
+mod backup;
 #[path = "folder/forked.rs"]
 mod forked;
 #[path = "folder/moved.rs"]

@@ -1,5 +1,7 @@
 //! Every repo passes the suite; and RocksDB's, in real folders: whose folder, damage, crashes.
 
+#[path = "repo/backup.rs"]
+mod backup;
 #[path = "repo/crash.rs"]
 mod crash;
 #[path = "repo/damage.rs"]
@@ -11,8 +13,11 @@ mod moved;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use keyward::repo::conformance::{RepoPlace, check_all};
+use keyward::repo::error::RepoError;
 use keyward::repo::folder::FolderOptions;
 use keyward::repo::memory::MemoryRepo;
 use keyward::repo::rocks::RocksDbRepo;
@@ -45,14 +50,31 @@ fn the_memory_repo_conforms() {
     .unwrap();
 }
 
+/// RocksDB in a folder, and backups beside it.
+struct RocksDbPlace {
+    base: Arc<TempDir>,
+    name: &'static str,
+}
+
+impl RepoPlace for RocksDbPlace {
+    fn open(&self) -> Result<Box<dyn StateRepo>, RepoError> {
+        let folder = self.base.path().join(self.name);
+        let repo = RocksDbRepo::open(&FolderOptions::new(folder))?;
+        Ok(Box::new(repo) as Box<dyn StateRepo>)
+    }
+
+    fn backup(&self) -> Option<(PathBuf, Box<dyn RepoPlace>)> {
+        let (base, name) = (Arc::clone(&self.base), "backup");
+        let folder = base.path().join(name);
+        Some((folder, Box::new(Self { base, name })))
+    }
+}
+
 #[test]
 fn the_rocksdb_repo_conforms() {
     check_all(&|| {
-        let folder = new_folder();
-        Box::new(move || {
-            let repo = RocksDbRepo::open(&FolderOptions::new(folder.path()))?;
-            Ok(Box::new(repo) as Box<dyn StateRepo>)
-        }) as Box<dyn RepoPlace>
+        let (base, name) = (Arc::new(new_folder()), "data");
+        Box::new(RocksDbPlace { base, name })
     })
     .unwrap();
 }

@@ -106,6 +106,11 @@ impl Journal {
         self.fingerprints.clone()
     }
 
+    /// The repo, for a backup: it is made beside what the journal does.
+    pub fn state_repo(&self) -> Arc<dyn StateRepo> {
+        Arc::clone(&self.repo)
+    }
+
     /// Closes the journal and its repo.
     ///
     /// # Errors

@@ -35,6 +35,8 @@ pub struct Inner {
     pub(crate) supervision: Supervision,
     pub(crate) unreadable: Vec<UnreadableRecord>,
     pub(crate) settings: Settings,
+    /// The place of the one backup that may be under way.
+    pub(crate) backup: Arc<Places>,
     house: Mutex<Option<House>>,
     keys: AtomicUsize,
 }
@@ -76,6 +78,7 @@ impl Inner {
             supervision,
             unreadable,
             settings,
+            backup: Places::new(1),
             house: Mutex::new(Some(house)),
             keys: AtomicUsize::new(0),
         }

@@ -4,6 +4,7 @@
 //! Never in here: a rule about keys or rotations, or anything that only a remote client needs.
 
 pub mod answer;
+pub mod backup;
 pub mod blocking;
 pub mod blocking_operator;
 pub mod builder;

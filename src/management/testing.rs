@@ -2,6 +2,7 @@
 //! call panics, when a test says so.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -168,6 +169,11 @@ impl StateRepo for Panicking<dyn StateRepo> {
     fn reopen(&self) -> Result<(), RepoError> {
         self.panics.pass(Plugin::Repo);
         self.of.reopen()
+    }
+
+    fn backup(&self, folder: &Path) -> Result<(), RepoError> {
+        self.panics.pass(Plugin::Repo);
+        self.of.backup(folder)
     }
 
     fn close(&self) -> Result<(), RepoError> {

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Once;
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, Cache, ChecksumType, ColumnFamily, DB, DBCompressionType, DBRawIterator,
     DBRecoveryMode, FlushOptions, InfoLogger, LogLevel, Options, ReadOptions,
@@ -87,6 +88,14 @@ pub(super) fn verify(folder: &Path, reached: Reached) -> Result<(), RepoError> {
 /// How far the database has come. What this says is durable: the manifest was synced for it.
 pub(super) fn reached(db: &DB) -> Result<Reached, RepoError> {
     files::sync_manifest(db.path(), db.latest_sequence_number())
+}
+
+/// Makes a folder in which RocksDB's files are as they are now: tables by a second name, which is
+/// durable and takes no room, and copies of the others. The log is moved into tables before.
+pub(super) fn checkpoint(db: &DB, folder: &Path) -> Result<(), RepoError> {
+    Checkpoint::new(db)
+        .and_then(|checkpoint| checkpoint.create_checkpoint(folder))
+        .map_err(|error| failure("making a checkpoint of the database", db.path(), error))
 }
 
 /// Moves everything from the log into tables, stops RocksDB, and answers how far it has come.

@@ -174,6 +174,17 @@ pub enum RepoError {
         /// What is wrong with it.
         what: String,
     },
+    /// A backup cannot be put there; nothing of one is there. Name a folder that is missing or empty.
+    #[error("no backup can be put in {}: {why}", .target.display())]
+    BackupTarget {
+        /// The folder that was named.
+        target: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
+    /// The repo makes no backups. Copy it by its own means.
+    #[error("this state repo makes no backups; copy it by its own means, or use a data folder")]
+    NoBackup,
     /// Anything else; also for adapters of a program's own.
     #[error("the repo failed: {action}")]
     Failed {
@@ -203,6 +214,8 @@ impl RepoError {
             Self::NotWritable { .. } => "not_writable",
             Self::Full { .. } => "disk_full",
             Self::Damaged { .. } => "damaged_files",
+            Self::BackupTarget { .. } => "backup_target",
+            Self::NoBackup => "no_backup",
             Self::Failed { .. } => "repo_failed",
         }
     }

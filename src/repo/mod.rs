@@ -3,13 +3,14 @@
 //!
 //! Read [`state_repo`] first, then [`batch`] and [`memory`]. [`rocks`] is the durable adapter; it
 //! stands on [`folder`] (whose folder is it), `lock` (who has it open), `paths` (where it is, also after
-//! it was moved), `marker` (what lies in it),
-//! `engine` (what RocksDB is told), `failure` (what its errors mean), and `files`, `log_check` and
+//! it was moved), `marker` (what lies in it), `backup` (where a copy of it is put), `engine` (what
+//! RocksDB is told), `failure` (what its errors mean), and `files`, `log_check` and
 //! `table_check` (the damage that RocksDB does not see, or does not name).
 //!
 //! Never in here: what the bytes mean, and anything of the rest of the crate but of `guard`, which
 //! knows of `fork()`. RocksDB is used nowhere else.
 
+mod backup;
 pub mod batch;
 pub mod conformance;
 mod crc32c;

@@ -3,19 +3,21 @@
 use std::fmt;
 use std::mem;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rocksdb::{DB, WriteBatch, WriteOptions};
 
 use crate::guard::fork;
+use crate::repo::backup::{self, Unfinished};
 use crate::repo::batch::{Batch, Operation, Precondition};
 use crate::repo::engine;
 use crate::repo::error::RepoError;
 use crate::repo::failure::failure;
-use crate::repo::files::Manifest;
+use crate::repo::files::{self, Manifest};
 use crate::repo::folder::{self, FolderOptions};
 use crate::repo::lock::FolderLock;
-use crate::repo::marker::{self, Marker};
+use crate::repo::marker::{self, Marker, Reached};
 use crate::repo::paths::Paths;
 use crate::repo::space::Space;
 use crate::repo::state_repo::{StateRepo, Visitor};
@@ -41,6 +43,10 @@ pub struct RocksDbRepo {
     /// Held for the whole of each write, so that nothing comes between a precondition and its batch.
     writer: Mutex<Marked>,
     state: RwLock<State>,
+    /// Held while a backup is made.
+    backup: Mutex<()>,
+    /// Whether the repo is being closed: a backup under way ends then.
+    ends: AtomicBool,
     /// After `state`, because fields are dropped in this order and RocksDB has to be closed first.
     lock: Mutex<Option<FolderLock>>,
 }
@@ -101,10 +107,13 @@ impl RocksDbRepo {
         let opened = open_or_create(&paths);
         engine::after_the_first_opening();
         let (db, marked) = opened?;
+        backup::clean(&paths.lasting);
         Ok(Self {
             paths,
             writer: Mutex::new(marked),
             state: RwLock::new(State::Open(db)),
+            backup: Mutex::default(),
+            ends: AtomicBool::new(false),
             lock: Mutex::new(Some(lock)),
         })
     }
@@ -141,6 +150,17 @@ impl RocksDbRepo {
             *self.changing() = State::Lost { folder, what };
         }
         checked
+    }
+
+    /// Puts the database as it is now into a folder on the same file system. Nothing is written
+    /// meanwhile.
+    fn checkpoint(&self, folder: &Path) -> Result<Reached, RepoError> {
+        let _marked = self.writer();
+        self.check_folder()?;
+        let state = self.reading();
+        let db = state.db()?;
+        engine::checkpoint(db, folder)?;
+        files::sync_manifest(folder, db.latest_sequence_number())
     }
 
     /// Says in the marker how far the database has come, whenever tables were added to it: what is
@@ -279,8 +299,31 @@ impl StateRepo for RocksDbRepo {
         }
     }
 
+    fn backup(&self, folder: &Path) -> Result<(), RepoError> {
+        fork::refuse_child()?;
+        let _only = self.backup.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reading().db()?;
+        let lasting = &self.paths.lasting;
+        let copy = Unfinished::begin(folder, lasting)?;
+        let checkpoint = lasting.join(backup::CHECKPOINT);
+        backup::clean(lasting);
+        let made = self.checkpoint(&checkpoint).and_then(|reached| {
+            let goes_on = || !self.ends.load(Ordering::SeqCst);
+            copy.take_files(&checkpoint, &goes_on)?;
+            // Read as at a start: one that does not open is no backup.
+            engine::verify(copy.path(), reached)?;
+            // The last: without it no keyward takes the copy for whole.
+            marker::write(copy.path(), Marker::Ready(reached))
+        });
+        backup::clean(lasting);
+        made.map_err(|error| self.paths.named(error))?;
+        copy.finish()
+    }
+
     fn close(&self) -> Result<(), RepoError> {
         fork::refuse_child()?;
+        self.ends.store(true, Ordering::SeqCst);
+        let _no_backup = self.backup.lock().unwrap_or_else(PoisonError::into_inner);
         let _marked = self.writer();
         let folder = self.check_folder();
         let ended = match mem::replace(&mut *self.changing(), State::Closed) {

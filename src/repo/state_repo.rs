@@ -1,6 +1,7 @@
 //! The trait of what keeps states and journal.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use crate::repo::batch::Batch;
 use crate::repo::error::RepoError;
@@ -81,6 +82,21 @@ pub trait StateRepo: Send + Sync + 'static {
     /// # Errors
     /// The repo stays unavailable; another attempt may succeed.
     fn reopen(&self) -> Result<(), RepoError>;
+
+    /// Puts a consistent copy of the repo into a folder that is missing or empty, while the repo is
+    /// used: what was applied before this call is in it, and each later batch is in it whole or not
+    /// at all. The copy opens as the repo does. On return it is durable, and the folder has mode 0700.
+    ///
+    /// Without an implementation of its own a repo makes no backups.
+    ///
+    /// # Errors
+    /// Nothing lies under the folder's name then. [`RepoError::NoBackup`] where the repo makes none,
+    /// [`RepoError::BackupTarget`] where the folder cannot be taken; [`RepoError::Closed`] also where
+    /// the repo was closed meanwhile.
+    fn backup(&self, folder: &Path) -> Result<(), RepoError> {
+        let _is_not_made = folder;
+        Err(RepoError::NoBackup)
+    }
 
     /// Ends the use of the repo: makes its shut-down form complete (RocksDB: nothing lies only in
     /// the log), and frees what keeps others out. Every later call is [`RepoError::Closed`].

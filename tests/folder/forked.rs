@@ -152,6 +152,10 @@ fn codes_of_all(manager: &KeysManagement) -> Result<(), String> {
             at_once(manager.restart(&keyward::ActorName::Coordinator)).map_err(|e| e.code()),
         ),
         (
+            "backup",
+            calls.backup(folder().join("backup")).map_err(|e| e.code()),
+        ),
+        (
             "async get",
             at_once(manager.get_key("documents"))
                 .map(drop)

@@ -18,10 +18,13 @@
 //! ```
 
 mod back;
+mod backup;
 mod content;
 mod lives;
 mod seen;
 mod threads;
+
+use std::path::PathBuf;
 
 use crate::repo::conformance::seen::Seen;
 use crate::repo::error::RepoError;
@@ -36,6 +39,12 @@ pub trait RepoPlace {
     /// # Errors
     /// Whatever keeps it from opening; the suite fails then.
     fn open(&self) -> Result<Box<dyn StateRepo>, RepoError>;
+
+    /// A folder for a backup, which is missing or empty, and the place that it is then; none for a
+    /// repo that makes no backups.
+    fn backup(&self) -> Option<(PathBuf, Box<dyn RepoPlace>)> {
+        None
+    }
 }
 
 impl<F: Fn() -> Result<Box<dyn StateRepo>, RepoError>> RepoPlace for F {
@@ -135,6 +144,10 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "what was written is there after reopening and in a later life",
         run: lives::durable,
+    },
+    Check {
+        name: "a backup that is made during writes opens, with what was written before it and each batch whole",
+        run: backup::during_writes,
     },
     Check {
         name: "every call after close is refused as closed",

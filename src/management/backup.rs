@@ -1,0 +1,115 @@
+//! A copy of the data folder while it is in use.
+
+use std::io;
+use std::path::PathBuf;
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use crate::actors::journal_thread::Refused;
+use crate::guard::fault::{self, Fault};
+use crate::guard::fork::{self, Forked};
+use crate::guard::place;
+use crate::management::blocking::Blocking;
+use crate::management::keys_management::KeysManagement;
+use crate::repo::error::RepoError;
+
+/// Why no backup was made. Nothing of it lies under the name that was given.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// The state repo refused: it makes no backups, the folder cannot be taken, or there is no room.
+    #[error("{0}")]
+    Repo(#[from] RepoError),
+    /// Another backup of this manager is under way. Wait for that one.
+    #[error("another backup of this manager is under way; wait for that one")]
+    Busy,
+    /// A thread could not be started.
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] io::Error),
+    /// The state repo panicked.
+    #[error("the state repo failed: {0}")]
+    Plugin(#[from] Fault),
+    /// The manager is shut down or shutting down; a backup that was under way is given up then.
+    #[error(
+        "the manager is shut down; copy the folder, which nobody changes then, or start it anew"
+    )]
+    ShutDown,
+    /// The process is a child of `fork()`. Start keyward after the fork and not before it.
+    #[error("{0}")]
+    Forked(#[from] Forked),
+    /// A blocking call on a thread that must not block. Use the async call there.
+    #[error("a blocking call on a thread of an actor or an async plug-in; use the async call")]
+    MustNotBlock,
+}
+
+impl BackupError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Repo(error) => error.code(),
+            Self::Busy => "busy",
+            Self::Thread(_) => "no_thread",
+            Self::Plugin(fault) => fault.code(),
+            Self::ShutDown => "shut_down",
+            Self::Forked(_) => "forked",
+            Self::MustNotBlock => "must_not_block",
+        }
+    }
+}
+
+impl KeysManagement {
+    /// Puts a consistent copy of the whole data folder into a folder that is missing or empty, while
+    /// keys are handed out and rotations run. Everything that was accepted or answered before the call
+    /// is in it. It opens as the data folder does, with the same master key: as
+    /// [`data_folder`](crate::management::builder::KeysManagementBuilder::data_folder), in place of
+    /// the original and not beside it, for both would go on with the same rotations.
+    ///
+    /// The copy is made under another name beside the folder and renamed when it is whole, durable
+    /// and was read once; after an error, or a crash in the middle, nothing lies under the folder's
+    /// name. Missing parents are made. The copy has mode 0700. It is made to its end where this call
+    /// is dropped; a shutdown gives it up.
+    ///
+    /// What it costs: writes wait while up to 4 MiB are moved from the log into a table. On the file
+    /// system of the data folder the tables are second names of the same files: this takes hardly any
+    /// time or room, and is no help against a failing disk. To another file system all is copied: time
+    /// and room of the whole folder. Each record but those of the history is read once.
+    ///
+    /// # Errors
+    /// `no_backup` for a state repo that makes none; `backup_target`, `not_writable`, `disk_full` for
+    /// the folder; `busy` while another backup is under way; `repo_unavailable`, `folder_lost`,
+    /// `no_thread`, `shut_down`, `forked`.
+    pub async fn backup(&self, folder: impl Into<PathBuf>) -> Result<(), BackupError> {
+        fork::refuse_child()?;
+        let folder = folder.into();
+        let place = self.inner.backup.take().ok_or(BackupError::Busy)?;
+        let repo = self.inner.journal.ask(|journal| journal.state_repo()).await;
+        let repo = repo.map_err(|refused| match refused {
+            Refused::Busy { .. } => BackupError::Busy,
+            Refused::Closed => BackupError::ShutDown,
+        })?;
+        let (told, made) = oneshot::channel();
+        thread::Builder::new()
+            .name("keyward-backup".to_owned())
+            .spawn(move || {
+                let made = fault::catch(|| repo.backup(&folder));
+                drop(repo);
+                drop(place);
+                drop(told.send(made));
+            })?;
+        match made.await.map_err(|_| Fault::Gone)?? {
+            Err(RepoError::Closed) => Err(BackupError::ShutDown),
+            made => Ok(made?),
+        }
+    }
+}
+
+impl Blocking {
+    /// As [`KeysManagement::backup`].
+    ///
+    /// # Errors
+    /// As there, and `must_not_block`.
+    pub fn backup(&self, folder: impl Into<PathBuf>) -> Result<(), BackupError> {
+        place::wait(self.manager.backup(folder)).unwrap_or(Err(BackupError::MustNotBlock))
+    }
+}
