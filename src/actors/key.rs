@@ -9,9 +9,11 @@ use actix::Context;
 use tokio::sync::oneshot;
 
 use crate::actors::clock::Clock;
-use crate::actors::fetch::{FetchEnd, Fetcher};
+use crate::actors::end::End;
+use crate::actors::fetch::Fetcher;
 use crate::actors::journal_thread::JournalThread;
 use crate::actors::key_message::{KeyMessage, Proposed};
+use crate::actors::key_step::Step;
 use crate::actors::replies::Replies;
 use crate::actors::supervision::life::{Life, Part, Then, later};
 use crate::actors::supervision::seat::Seat;
@@ -19,7 +21,7 @@ use crate::guard::run::Returned;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::KeyEffect;
-use crate::key::event::{Event, Fetched, HalfPrints, Ticket};
+use crate::key::event::{Event, FetchFailure, Fetched, HalfPrints, Ticket};
 use crate::key::machine::KeyMachine;
 use crate::key::name::KeyName;
 use crate::key::state::{Loaded, RecordChange, Snapshot};
@@ -52,31 +54,23 @@ pub struct KeyMeans {
 }
 
 /// The life of a key's actor.
-type Ctx = Context<Life<KeyPart>>;
+pub(super) type Ctx = Context<Life<KeyPart>>;
 
 /// What a key's actor knows.
 pub struct KeyPart {
-    machine: KeyMachine,
-    means: KeyMeans,
-    seat: Arc<Seat<KeyPart>>,
-    replies: Replies,
+    pub(super) machine: KeyMachine,
+    pub(super) means: KeyMeans,
+    pub(super) seat: Arc<Seat<KeyPart>>,
+    pub(super) replies: Replies,
     snapshots: HashMap<Ticket, oneshot::Sender<Snapshot>>,
     proposals: HashMap<Ticket, oneshot::Sender<Proposed>>,
     /// The keys of the rotations that hold some, which no text may show.
     known: HashMap<RotationId, Vec<SecretKeyPair>>,
     /// What is still to be performed, also by a successor.
-    effects: VecDeque<KeyEffect>,
-    step: Step,
+    pub(super) effects: VecDeque<KeyEffect>,
+    pub(super) step: Step,
     /// Whether somebody is told when the first of those who wait is due.
     timer: bool,
-}
-
-/// Whether a life ended in the middle of a step of the machine.
-enum Step {
-    Done,
-    OfRequest,
-    /// The machine before it, and the event: it is not lost.
-    OfRotation(Box<(KeyMachine, Event)>),
 }
 
 impl Part for KeyPart {
@@ -84,22 +78,8 @@ impl Part for KeyPart {
 
     fn begin(&mut self, ctx: &mut Ctx) {
         self.timer = false;
-        match std::mem::replace(&mut self.step, Step::Done) {
-            Step::Done => {}
-            Step::OfRequest => {
-                // Whoever waits is told by the end of the channel, and asks again.
-                self.machine.forget_requests();
-                self.replies.clear();
-                self.effects.clear();
-            }
-            Step::OfRotation(before) => {
-                let (machine, event) = *before;
-                self.effects.clear();
-                self.machine = machine;
-                self.step(event, ctx);
-            }
-        }
-        self.perform_all(ctx);
+        self.take_up(ctx);
+        self.perform_all();
         self.set_timer(ctx);
     }
 
@@ -163,8 +143,7 @@ impl Part for KeyPart {
     }
 
     fn fail(&mut self, _why: &str) {
-        self.machine.forget_requests();
-        self.replies.clear();
+        self.forget_requests();
     }
 
     fn deadline(&self) -> Option<Time> {
@@ -198,29 +177,6 @@ impl KeyPart {
         }
     }
 
-    fn step(&mut self, event: Event, ctx: &mut Ctx) {
-        self.step = if event.is_of_rotation() {
-            Step::OfRotation(Box::new((self.machine.clone(), event.clone())))
-        } else {
-            Step::OfRequest
-        };
-        let clock = self.means.clock;
-        let now = || clock.now();
-        self.machine.step_into(event, now, &mut self.effects);
-        self.step = Step::Done;
-        self.perform_all(ctx);
-        self.set_timer(ctx);
-    }
-
-    fn perform_all(&mut self, ctx: &mut Ctx) {
-        while !self.effects.is_empty() {
-            self.seat.fault_points().pass();
-            if let Some(effect) = self.effects.pop_front() {
-                self.perform(effect, ctx);
-            }
-        }
-    }
-
     /// Tells itself something after a while, in whichever life of the actor that is.
     fn post_later(&self, message: KeyMessage) {
         let seat = Arc::clone(&self.seat);
@@ -230,7 +186,7 @@ impl KeyPart {
         });
     }
 
-    fn set_timer(&mut self, ctx: &mut Ctx) {
+    pub(super) fn set_timer(&mut self, ctx: &mut Ctx) {
         // All requests of a key have the same limit: who comes later is not due before.
         if self.timer {
             return;
@@ -249,24 +205,19 @@ impl KeyPart {
         );
     }
 
-    fn perform(&mut self, effect: KeyEffect, _ctx: &mut Ctx) {
+    pub(super) fn perform(&mut self, effect: &KeyEffect) {
+        self.seat.fault_points().pass();
         match effect {
-            KeyEffect::Fetch { fetch } => self.fetch(fetch),
+            KeyEffect::Fetch { fetch } => self.fetch(*fetch),
             KeyEffect::GiveUpFetch => self.means.fetcher.give_up(),
-            KeyEffect::Load { ticket } => {
-                self.read(ticket);
-            }
-            KeyEffect::Look { ticket } => self.look(ticket),
-            KeyEffect::Write { ticket, change } => self.write(ticket, change),
+            KeyEffect::Load { ticket } => self.read(*ticket),
+            KeyEffect::Look { ticket } => self.look(*ticket),
+            KeyEffect::Write { ticket, change } => self.write(*ticket, change.clone()),
             KeyEffect::WriteLater => self.post_later(KeyMessage::Happened(Event::WriteAgain)),
-            KeyEffect::Answer { ticket, answer } => {
-                if let Some(reply) = self.replies.take(ticket) {
-                    drop(reply.send(answer));
-                }
-            }
+            KeyEffect::Answer { .. } => {}
             KeyEffect::Snapped { ticket, snapshot } => {
-                if let Some(reply) = self.snapshots.remove(&ticket) {
-                    drop(reply.send(snapshot));
+                if let Some(reply) = self.snapshots.remove(ticket) {
+                    drop(reply.send(snapshot.clone()));
                 }
             }
             KeyEffect::Proposed {
@@ -274,7 +225,8 @@ impl KeyPart {
                 applies,
                 record,
             } => {
-                if let Some(reply) = self.proposals.remove(&ticket) {
+                if let Some(reply) = self.proposals.remove(ticket) {
+                    let (applies, record) = (*applies, record.clone());
                     drop(reply.send(Proposed { applies, record }));
                 }
             }
@@ -285,19 +237,22 @@ impl KeyPart {
         let fingerprints = self.means.fingerprints.clone();
         let key = self.means.name.clone();
         let seat = Arc::clone(&self.seat);
-        self.means.fetcher.fetch(self.scrubber(), move |end| {
-            let FetchEnd {
-                answer,
-                still_running,
-            } = end;
+        let scrubber = self.scrubber();
+        let why = "how the fetch ended was lost in a panic".to_owned();
+        let lost = (Err(FetchFailure::Failed { why }), None);
+        let end = End::new(lost, move |(answer, still_running)| {
             seat.post(KeyMessage::Fetched {
                 fetch: number,
-                answer: answer.map(|keys| Fetched {
-                    prints: fingerprints.of(&key, &keys.to_pair()),
-                    keys,
-                }),
+                answer,
                 still_running,
             });
+        });
+        self.means.fetcher.fetch(scrubber, move |fetched| {
+            let answer = fetched.answer.map(|keys| Fetched {
+                prints: fingerprints.of(&key, &keys.to_pair()),
+                keys,
+            });
+            end.tell((answer, fetched.still_running));
         });
     }
 

@@ -7,11 +7,13 @@ use tokio::sync::oneshot;
 
 use crate::actors::coordinator::{Calling, CoordinatorPart};
 use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::actors::end::End;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::link::CallbackLink;
+use crate::actors::ready::Call;
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::seat::{Seat, Upbringing};
-use crate::actors::worker::{Call, Tell, WorkerMessage, WorkerOrder, WorkerPart};
+use crate::actors::worker::{Tell, WorkerMessage, WorkerOrder, WorkerPart};
 use crate::key::event::{Asker, Event as KeyEvent, Supersede};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, StateChange};
@@ -217,7 +219,7 @@ impl CoordinatorPart {
         }
     }
 
-    fn release(&mut self, step: StepRef) {
+    pub(super) fn release(&mut self, step: StepRef) {
         if let Some(calling) = self.calls.remove(&step) {
             calling.worker.post(WorkerOrder::Release { step });
         }
@@ -263,17 +265,21 @@ impl CoordinatorPart {
             ),
         };
         let limit = entry.behaviour().callback_time_limit;
+        let seat = Arc::clone(&self.seat);
+        let tell = move |message| seat.post(CoordinatorMessage::Worker(message));
+        let end = End::new(
+            WorkerMessage::Uncalled { step, attempt },
+            Box::new(tell) as Box<_>,
+        );
         let call = Call {
             step,
             attempt,
             change,
             staging,
             limit,
+            end,
         };
-        let run = WorkerOrder::Run(Box::new(call));
-        if calling.worker.offer(run).is_some() {
-            self.uncalled(step, attempt);
-        }
+        calling.worker.post(WorkerOrder::Run(Box::new(call)));
     }
 
     /// The actor that was to call is gone.

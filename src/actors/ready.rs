@@ -3,15 +3,19 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::SpawnHandle;
 
+use crate::actors::end::End;
+use crate::actors::worker::WorkerMessage;
 use crate::guard::fault::Fault;
 use crate::guard::plugins::Plugins;
 use crate::guard::threads::Slot;
 use crate::key::name::CallbackName;
-use crate::rotation::event::Lacks;
-use crate::worker::callback::Callback;
+use crate::rotation::event::{Lacks, StepRef};
+use crate::worker::callback::{Callback, KeyChange};
+use crate::worker::handle::Staging;
 use crate::worker::running::{self, CallLane, Turn};
 
 /// A call that gets ready.
@@ -65,6 +69,25 @@ impl Thread {
         }
     }
 }
+
+/// A call of a callback.
+pub struct Call {
+    /// Which step.
+    pub step: StepRef,
+    /// Which attempt.
+    pub attempt: u32,
+    /// What the callback is given.
+    pub change: KeyChange,
+    /// What its handle stages.
+    pub staging: Arc<Staging>,
+    /// How long it may take.
+    pub limit: Duration,
+    /// Where its end is told; dropped with the order, it says that nothing was called.
+    pub end: CallEnding,
+}
+
+/// What tells the coordinator how a call ended.
+pub type CallEnding = End<WorkerMessage, Box<dyn FnOnce(WorkerMessage) + Send>>;
 
 /// A callback that is to be called.
 #[derive(Clone)]

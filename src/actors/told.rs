@@ -39,7 +39,8 @@ impl CoordinatorPart {
                 self.step(died, ctx);
             }
             WorkerMessage::Uncalled { step, attempt } => {
-                self.calls.remove(&step);
+                // What was ready for it may still be there.
+                self.release(step);
                 self.step(Event::Uncalled { step, attempt }, ctx);
             }
             WorkerMessage::Ended { step, attempt, end } => {

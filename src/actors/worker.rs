@@ -3,12 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::{AsyncContext, Context};
 
-use crate::actors::ready::{Due, Preparing, Ready, Thread};
+use crate::actors::ready::{Call, Due, Preparing, Ready, Thread};
 use crate::actors::supervision::inbox::Letter;
 use crate::actors::supervision::life::{Life, Part, Then};
 use crate::actors::supervision::seat::Seat;
@@ -16,8 +15,7 @@ use crate::guard::events::Events;
 use crate::guard::plugins::Plugins;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::event::{Lacks, StepRef};
-use crate::worker::callback::{Callback, KeyChange};
-use crate::worker::handle::Staging;
+use crate::worker::callback::Callback;
 use crate::worker::run::{CallEnd, CallMeans, call};
 use crate::worker::running::CallLane;
 
@@ -58,20 +56,6 @@ pub enum WorkerMessage {
         /// How.
         end: CallEnd,
     },
-}
-
-/// A call of a callback.
-pub struct Call {
-    /// Which step.
-    pub step: StepRef,
-    /// Which attempt.
-    pub attempt: u32,
-    /// What the callback is given.
-    pub change: KeyChange,
-    /// What its handle stages.
-    pub staging: Arc<Staging>,
-    /// How long it may take.
-    pub limit: Duration,
 }
 
 /// What a worker's actor is told.
@@ -188,38 +172,50 @@ impl WorkerPart {
             preparing.ahead &= ahead;
             return self.tell_lacks(step);
         }
-        let callback = self.callbacks.get(&(lane.key.clone(), name.clone()));
-        let Some(callback) = callback
-            .cloned()
-            .filter(|_| !self.ready.contains_key(&step))
-        else {
+        if self.ready.contains_key(&step) {
             return;
-        };
-        let Some(thread) = Thread::of(&callback, ahead, &self.plugins) else {
-            return;
-        };
-        let due = Due { name, callback };
-        let (lacks, thread) = match due.try_ready(thread, &lane) {
-            Ok(ready) => return self.ready(step, ready),
-            Err(lacking) => lacking,
-        };
-        let name = due.name.clone();
-        let (seat, of) = (Arc::clone(&self.seat), lane.clone());
-        let task = Some(ctx.spawn(wrap_future::<_, Life<Self>>(async move {
-            let lacking = |lacks| seat.post(WorkerOrder::Lacks { step, lacks });
-            if let Some(ready) = due.get_ready(thread, of, lacking).await {
-                let ready = Box::new(ready);
-                seat.post(WorkerOrder::Prepared { step, ready });
-            }
-        })));
+        }
+        // Here before anything is done about it: if this life ends in that, the next one goes on.
         let preparing = Preparing {
             lane,
             callback: name,
             ahead,
-            lacks,
-            task,
+            lacks: Lacks::Turn,
+            task: None,
         };
         self.preparing.insert(step, preparing);
+        self.get_ready(step, ctx);
+    }
+
+    fn get_ready(&mut self, step: StepRef, ctx: &mut Ctx) {
+        self.seat.fault_points().pass();
+        let Some(preparing) = self.preparing.get_mut(&step) else {
+            return;
+        };
+        let (lane, name) = (preparing.lane.clone(), preparing.callback.clone());
+        let callback = self.callbacks.get(&(lane.key.clone(), name.clone()));
+        let means = callback.and_then(|callback| {
+            let thread = Thread::of(callback, preparing.ahead, &self.plugins)?;
+            let callback = callback.clone();
+            Some((Due { name, callback }, thread))
+        });
+        let Some((due, thread)) = means else {
+            self.preparing.remove(&step);
+            return;
+        };
+        let (lacks, thread) = match due.try_ready(thread, &lane) {
+            Ok(ready) => return self.ready(step, ready),
+            Err(lacking) => lacking,
+        };
+        preparing.lacks = lacks;
+        let seat = Arc::clone(&self.seat);
+        preparing.task = Some(ctx.spawn(wrap_future::<_, Life<Self>>(async move {
+            let lacking = |lacks| seat.post(WorkerOrder::Lacks { step, lacks });
+            if let Some(ready) = due.get_ready(thread, lane, lacking).await {
+                let ready = Box::new(ready);
+                seat.post(WorkerOrder::Prepared { step, ready });
+            }
+        })));
         self.tell_lacks(step);
     }
 
@@ -241,14 +237,16 @@ impl WorkerPart {
     fn prepared(&mut self, step: StepRef, ready: Ready) {
         // actix may poll a cancelled future once more: what is ready then was given up, and its turn
         // goes back with it.
-        if self.preparing.remove(&step).is_some() {
+        if self.preparing.contains_key(&step) {
             self.ready(step, ready);
         }
     }
 
     fn ready(&mut self, step: StepRef, ready: Ready) {
-        self.ready.insert(step, ready);
+        self.seat.fault_points().pass();
         self.tell(WorkerMessage::Prepared { step });
+        self.ready.insert(step, ready);
+        self.preparing.remove(&step);
     }
 
     fn release(&mut self, step: StepRef, ctx: &mut Ctx) {
@@ -259,12 +257,14 @@ impl WorkerPart {
     }
 
     fn run(&mut self, order: Call) {
+        self.seat.fault_points().pass();
         let Call {
             step,
             attempt,
             change,
             staging,
             limit,
+            mut end,
         } = order;
         let Some(Ready {
             name,
@@ -273,26 +273,20 @@ impl WorkerPart {
             slot,
         }) = self.ready.remove(&step)
         else {
-            self.tell(WorkerMessage::Uncalled { step, attempt });
             return;
         };
+        let ended = move |end| WorkerMessage::Ended { step, attempt, end };
+        end.nothing_is(ended(CallEnd::failed(
+            "how the callback ended was lost in a panic",
+        )));
         let means = CallMeans {
             turn,
             slot,
             limit,
             blocks: Box::new(self.tells_that_it_blocks(name, change.key.name())),
         };
-        let tell = Arc::clone(&self.tell);
-        call(
-            &self.plugins,
-            callback,
-            change,
-            staging,
-            means,
-            move |end| {
-                tell(WorkerMessage::Ended { step, attempt, end });
-            },
-        );
+        let told = move |how| end.tell(ended(how));
+        call(&self.plugins, callback, change, staging, means, told);
     }
 
     /// Tells, once, that a callback blocks a thread that others need.
@@ -325,14 +319,9 @@ impl Part for WorkerPart {
     type Message = WorkerOrder;
 
     fn begin(&mut self, ctx: &mut Ctx) {
-        for (step, preparing) in std::mem::take(&mut self.preparing) {
-            self.prepare(
-                step,
-                preparing.lane,
-                preparing.callback,
-                preparing.ahead,
-                ctx,
-            );
+        let steps: Vec<StepRef> = self.preparing.keys().copied().collect();
+        for step in steps {
+            self.get_ready(step, ctx);
         }
     }
 
@@ -374,13 +363,6 @@ impl Part for WorkerPart {
             incarnation: self.incarnation,
         });
     }
-
-    fn refuse(&mut self, order: WorkerOrder) {
-        if let WorkerOrder::Run(call) = order {
-            let (step, attempt) = (call.step, call.attempt);
-            self.tell(WorkerMessage::Uncalled { step, attempt });
-        }
-    }
 }
 
 #[cfg(test)]
@@ -393,9 +375,10 @@ mod tests {
     use crate::actors::supervision::supervisor::Supervision;
     use crate::guard::plugins::PluginThreads;
     use crate::rotation::id::RotationId;
-    use crate::worker::callback::IntoCallback;
+    use crate::worker::callback::{IntoCallback, KeyChange};
     use crate::worker::running;
     use actix::Arbiter;
+    use std::time::Duration;
     use uuid::Uuid;
 
     fn step(step: u32) -> StepRef {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use crate::secret::scrub::Scrubber;
@@ -78,6 +78,20 @@ pub fn catch<T>(foreign: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(foreign)).map_err(|payload| Fault::Panicked {
         text: text_of(payload),
     })
+}
+
+/// Lets `act` do what `job` says; where that panics, `put_back` is given the job before the panic goes
+/// on, so that it is not lost.
+pub fn keeping<S, J>(
+    state: &mut S,
+    job: J,
+    act: impl FnOnce(&mut S, &J),
+    put_back: impl FnOnce(&mut S, J),
+) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(state, &job))) {
+        put_back(state, job);
+        resume_unwind(panic);
+    }
 }
 
 /// Drops something foreign; a panic in that is passed over, because nobody is left to be told.

@@ -258,10 +258,10 @@ impl KeyMachine {
                 Err(KeyError::Busy { key, bound })
             }
             Attempt::Write(record) => {
-                self.journal_jobs += 1;
                 waiter.waits = For::Write;
                 self.waiting.add(waiter);
                 self.owed = None;
+                self.journal_jobs += 1;
                 self.write(Some(ticket), RecordChange::Put(record), effects);
                 return;
             }
@@ -349,9 +349,11 @@ impl KeyMachine {
         }
     }
 
-    /// Lets go of everybody who waits; the state, and what rotations want of it, stay.
+    /// Lets go of everybody who waits; the state, what rotations want of it, and what is under way
+    /// stay. A step that a panic cut short may have been gathering those who want a fetch.
     pub fn forget_requests(&mut self) {
         self.waiting = Waiting::default();
+        self.gathering = false;
     }
 
     fn waits_for_fetch(&self, waiter: &Waiter) -> bool {

@@ -138,3 +138,50 @@ async fn the_actor_of_main_is_started_again_with_its_callbacks() {
     assert_eq!(report.state, RotationState::Completed);
     assert_eq!(story.lines(), ["called"]);
 }
+
+/// Changes with callbacks of `main`, at whose points its actor is killed; nobody waits only for a time.
+async fn main_dies(fault_point: u64) -> bool {
+    let started = crate::support::builder()
+        .state_repo(keyward::MemoryRepo::new())
+        .worker_wait(None)
+        .start()
+        .await;
+    let manager = started.unwrap();
+    crate::support::define(&manager, Source::new("v").documents()).await;
+    let story = Story::default();
+    let (tells, blocks) = (story.clone(), story.clone());
+    let awaits = move |change: KeyChange| {
+        let tells = tells.clone();
+        async move { tells.tell(format!("awaits {}", change.key.rotation_id())) }
+    };
+    let blocks = move |change: KeyChange| {
+        blocks.tell(format!("blocks {}", change.key.rotation_id()));
+    };
+    manager
+        .register_on_change("documents", "awaits", awaits)
+        .await
+        .unwrap();
+    manager
+        .register_on_change("documents", "blocks", blocks)
+        .await
+        .unwrap();
+    assert!(manager.kill_actor(&worker("main"), fault_point));
+    let mut expected = Vec::new();
+    for _ in 0..2 {
+        let change = manager.key_changed(Change::of("documents"));
+        let report = within(change).await.unwrap();
+        assert_eq!(report.state, RotationState::Completed, "{report:?}");
+        expected.extend(["awaits", "blocks"].map(|callback| format!("{callback} {}", report.id)));
+    }
+    assert_eq!(story.lines(), expected);
+    actor(&manager, &worker("main")).await.restarts == 1
+}
+
+#[tokio::test]
+async fn the_actor_of_main_that_dies_at_any_point_gets_its_callbacks_called_once() {
+    let mut points = 0;
+    while main_dies(points + 1).await {
+        points += 1;
+    }
+    assert!(points >= 12, "only {points} points");
+}

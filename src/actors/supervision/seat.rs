@@ -100,11 +100,6 @@ impl<P: Part> Seat<P> {
         drop(self.inbox.offer(message));
     }
 
-    /// Posts a message; answers it where no life will read it.
-    pub fn offer(&self, message: P::Message) -> Option<P::Message> {
-        self.inbox.offer(message)
-    }
-
     /// Posts a request, if fewer than so many wait; one that is refused is dropped, by which its
     /// asker is told.
     ///
