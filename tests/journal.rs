@@ -1,6 +1,8 @@
 //! The journal on real repos: what was written is loaded, what was damaged is named and left in
 //! place, and nobody who was overtaken writes.
 
+#[path = "journal/again.rs"]
+mod again;
 #[path = "journal/damage.rs"]
 mod damage;
 #[path = "journal/facts.rs"]

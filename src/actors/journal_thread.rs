@@ -252,7 +252,7 @@ fn reread(
             }
         },
     };
-    Ok((was_made, journal.load()?))
+    Ok((was_made, journal.load_again()?))
 }
 
 impl From<JournalClosed> for WriteFailure {

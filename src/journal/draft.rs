@@ -268,6 +268,7 @@ impl<'a> Draft<'a> {
             headers: self.add_headers()?,
             gone: &self.ended | &self.dismissed,
             places: Vec::new(),
+            put_aside: Vec::new(),
             ended: std::mem::take(&mut self.order),
         };
         let mut batch = Batch::new();
@@ -299,8 +300,9 @@ impl<'a> Draft<'a> {
                 None => self.known.has(&place),
             };
             let (space, key) = (place.space(), place.bytes());
-            if !may_be_read {
-                batch = self.put_aside(batch, &place, &key)?;
+            if !may_be_read && let Some(stored) = self.cannot_be_read(&place, &key)? {
+                batch = self.quarantine.copy(batch, space, &key, stored);
+                learned.put_aside.push((space, key.clone()));
             }
             batch = match change {
                 Change::Put(plain) => batch.put(space, key, self.vault.seal(&place, plain)?),
@@ -314,22 +316,14 @@ impl<'a> Draft<'a> {
         Ok((batch, learned))
     }
 
-    /// Copies what lies at a place to quarantine, if it cannot be read.
-    fn put_aside(
-        &mut self,
-        batch: Batch,
-        place: &Place,
-        key: &[u8],
-    ) -> Result<Batch, JournalError> {
-        let space = place.space();
-        let Some(stored) = self.repo.get(space, key)? else {
-            return Ok(batch);
+    /// What lies at a place, if it cannot be read.
+    fn cannot_be_read(&self, place: &Place, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+        let Some(stored) = self.repo.get(place.space(), key)? else {
+            return Ok(None);
         };
         match self.vault.check(place, &stored) {
-            Ok(()) => Ok(batch),
-            Err(Unread::DoesNotOpen(_) | Unread::Unreadable(_)) => {
-                Ok(self.quarantine.copy(batch, space, key, stored))
-            }
+            Ok(()) => Ok(None),
+            Err(Unread::DoesNotOpen(_) | Unread::Unreadable(_)) => Ok(Some(stored)),
             Err(unread @ Unread::Tool(_)) => Err(unread.needed(place)),
         }
     }

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use crate::journal::codec::rotation::{self, HeaderRecord};
 use crate::journal::error::JournalError;
 use crate::journal::place::{Part, Place, layout};
+use crate::journal::unreadable::At;
 use crate::journal::vault::{Unread, Vault};
 use crate::repo::space::Space;
 use crate::repo::state_repo::StateRepo;
@@ -27,6 +28,8 @@ pub(super) struct Learned {
     pub(super) headers: BTreeMap<RotationId, HeaderRecord>,
     pub(super) gone: BTreeSet<RotationId>,
     pub(super) places: Vec<Place>,
+    /// Where something takes the place of a record that cannot be read.
+    pub(super) put_aside: Vec<At>,
     /// The places in the history's order of rotations that end.
     pub(super) ended: Vec<Vec<u8>>,
 }

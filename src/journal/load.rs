@@ -8,6 +8,7 @@ use crate::journal::error::{JournalError, UnreadableRecord};
 use crate::journal::gathered::Gathered;
 use crate::journal::opened::Journal;
 use crate::journal::place::{Place, layout};
+use crate::journal::unreadable::At;
 use crate::key::state::Snapshot;
 use crate::repo::space::Space;
 use crate::rotation::id::RotationId;
@@ -43,17 +44,38 @@ pub struct RotationSecrets {
 pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), JournalError> + 'a;
 
 impl Journal {
-    /// Reads everything that the coordinator needs. A rotation of which any record cannot be read
+    /// Reads everything that the coordinator needs, and opens every record of states and of what was
+    /// declared, to list those that cannot be read. A rotation of which any record cannot be read
     /// is among `facts.unreadable` and its records stay where they are; so does every other record
     /// in the list of the unreadable.
     ///
     /// # Errors
     /// The repo's, and those of the crypto tool that say nothing about the records.
     pub fn load(&self) -> Result<LoadedJournal, JournalError> {
-        let mut loaded = LoadedJournal {
-            unreadable: self.unreadable_records()?,
-            ..LoadedJournal::default()
-        };
+        let unreadable = self.unreadable_records()?;
+        let loaded = self.load_for_the_coordinator()?;
+        Ok(LoadedJournal {
+            unreadable,
+            ..loaded
+        })
+    }
+
+    /// Reads again what the coordinator needs; of the other records those only that could not be read
+    /// before. They are listed as they are now.
+    ///
+    /// # Errors
+    /// As [`Journal::load`].
+    pub fn load_again(&self) -> Result<LoadedJournal, JournalError> {
+        self.unreadable().look_again(self.repo()?, self.vault())?;
+        let loaded = self.load_for_the_coordinator()?;
+        Ok(LoadedJournal {
+            unreadable: self.unreadable().all(),
+            ..loaded
+        })
+    }
+
+    fn load_for_the_coordinator(&self) -> Result<LoadedJournal, JournalError> {
+        let mut loaded = LoadedJournal::default();
         self.load_roster(&mut loaded.facts)?;
         self.load_rotations(&mut loaded)?;
         loaded.facts.next_sequence = self.next_sequence(&loaded.facts)?;
@@ -61,12 +83,17 @@ impl Journal {
     }
 
     /// Every record that cannot be read, apart from those of rotations: counters, states of keys,
-    /// workers and callbacks. All of them are opened for that.
+    /// workers and callbacks. All of them are opened for that, and the list of [`Journal::unreadable`]
+    /// becomes this one.
     ///
     /// # Errors
     /// The repo's, and those of the crypto tool that say nothing about the records.
     pub fn unreadable_records(&self) -> Result<Vec<UnreadableRecord>, JournalError> {
-        let mut unreadable: Vec<_> = self.replaced().cloned().into_iter().collect();
+        let mut unreadable: Vec<(At, UnreadableRecord)> = Vec::new();
+        if let Some(replaced) = self.replaced() {
+            let place = Place::Batch;
+            unreadable.push(((place.space(), place.bytes()), replaced.clone()));
+        }
         for space in [Space::Meta, Space::States, Space::Keys, Space::Roster] {
             self.visit(space, b"", &mut |key, stored| {
                 if space == Space::Meta && key == layout::DATABASE {
@@ -75,7 +102,9 @@ impl Journal {
                 match Place::parse(space, key) {
                     Some(place) => match self.vault().check(&place, stored) {
                         Ok(()) => {}
-                        Err(unread) => unreadable.push(unread.listed(&place)?),
+                        Err(unread) => {
+                            unreadable.push(((space, key.to_vec()), unread.listed(&place)?));
+                        }
                     },
                     None => unreadable.push(unknown_place(space, key)),
                 }
@@ -88,7 +117,12 @@ impl Journal {
             }
             Ok(())
         })?;
-        Ok(unreadable)
+        let records = unreadable
+            .iter()
+            .map(|(_, record)| record.clone())
+            .collect();
+        self.unreadable().replace(unreadable);
+        Ok(records)
     }
 
     fn load_roster(&self, facts: &mut DurableFacts) -> Result<(), JournalError> {
@@ -182,7 +216,10 @@ impl Journal {
     ) -> Result<Option<T>, JournalError> {
         match self.vault().read(place, stored, decode) {
             Ok(record) => Ok(Some(record)),
-            Err(unread) => unread.listed(place).map(|_| None),
+            Err(unread) => {
+                self.unreadable().add(place, unread.listed(place)?);
+                Ok(None)
+            }
         }
     }
 
@@ -205,10 +242,11 @@ impl Journal {
     }
 }
 
-fn unknown_place(space: Space, key: &[u8]) -> UnreadableRecord {
-    UnreadableRecord {
+fn unknown_place(space: Space, key: &[u8]) -> (At, UnreadableRecord) {
+    let record = UnreadableRecord {
         space,
         place: format!("\"{}\"", key.escape_ascii()),
         why: "this keyward puts no record there: another one did, or it was put there".to_owned(),
-    }
+    };
+    ((space, key.to_vec()), record)
 }

@@ -38,4 +38,5 @@ mod place;
 mod quarantine;
 pub mod state;
 pub mod tidy;
+pub mod unreadable;
 mod vault;

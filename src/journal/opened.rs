@@ -10,6 +10,7 @@ use crate::journal::fence::Fence;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::known::{Known, Learned};
 use crate::journal::tidy::Tidying;
+use crate::journal::unreadable::Unreadable;
 use crate::journal::vault::Vault;
 use crate::repo::batch::Batch;
 use crate::repo::state_repo::StateRepo;
@@ -28,6 +29,7 @@ pub struct Journal {
     fingerprints: KeyFingerprints,
     known: Known,
     pub(super) tidying: Tidying,
+    unreadable: Unreadable,
     /// What had to be replaced at the opening because it could not be read.
     replaced: Option<UnreadableRecord>,
 }
@@ -47,6 +49,7 @@ impl Journal {
             fingerprints,
             known: Known::default(),
             tidying: Tidying::default(),
+            unreadable: Unreadable::default(),
             replaced,
         }
     }
@@ -89,6 +92,11 @@ impl Journal {
     /// [`Journal::reopen`].
     pub fn is_in_doubt(&self) -> bool {
         self.fence.is_in_doubt()
+    }
+
+    /// The records that cannot be read now; kept true as the journal goes on.
+    pub fn unreadable(&self) -> &Unreadable {
+        &self.unreadable
     }
 
     /// The number that the next batch will have.
@@ -136,6 +144,7 @@ impl Journal {
             .ended
             .iter()
             .for_each(|order| self.tidying.added(order));
+        self.unreadable.remove(&learned.put_aside);
         self.known.learn(learned);
         Ok(number)
     }

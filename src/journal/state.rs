@@ -27,10 +27,14 @@ impl Journal {
         };
         match self.vault().read(&place, &stored, keys::decode_state) {
             Ok(record) => Loaded::Record(record),
-            Err(unread) => match unread.why() {
-                Ok(why) => Loaded::Unreadable { why },
-                Err(source) => Loaded::Unavailable {
-                    why: source.to_string(),
+            Err(unread) => match unread.listed(&place) {
+                Ok(record) => {
+                    let why = record.why.clone();
+                    self.unreadable().add(&place, record);
+                    Loaded::Unreadable { why }
+                }
+                Err(error) => Loaded::Unavailable {
+                    why: error.to_string(),
                 },
             },
         }

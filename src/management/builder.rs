@@ -326,6 +326,8 @@ async fn live(
         loaded,
     } = opened;
     let fingerprints = journal.fingerprints();
+    let unreadable = journal.unreadable().clone();
+    unreadable.keep_replaced(true);
     let journal = JournalThread::start(journal, events.clone())?;
     let house = House::open()?;
     let clock = Clock::start();
@@ -376,7 +378,6 @@ async fn live(
         fingerprints,
         clock,
     };
-    let unreadable = loaded.unreadable;
     let ground = Ground {
         house,
         plugins,

@@ -19,7 +19,7 @@ use crate::guard::events::Events;
 use crate::guard::fork;
 use crate::guard::place::{self, Role};
 use crate::guard::plugins::Plugins;
-use crate::journal::error::UnreadableRecord;
+use crate::journal::unreadable::Unreadable;
 use crate::key::name::WorkerName;
 use crate::management::settings::Settings;
 use crate::rotation::error::RotationError;
@@ -33,7 +33,7 @@ pub struct Inner {
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) clock: Clock,
     pub(crate) supervision: Supervision,
-    pub(crate) unreadable: Vec<UnreadableRecord>,
+    pub(crate) unreadable: Unreadable,
     pub(crate) settings: Settings,
     /// The place of the one backup that may be under way.
     pub(crate) backup: Arc<Places>,
@@ -57,7 +57,7 @@ impl Inner {
         ground: Ground,
         declarer: Declarer,
         settings: Settings,
-        unreadable: Vec<UnreadableRecord>,
+        unreadable: Unreadable,
     ) -> Self {
         let Ground {
             house,

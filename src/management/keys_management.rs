@@ -62,10 +62,13 @@ impl KeysManagement {
         let inner = Arc::new(inner);
         let main = Worker::join_main(Arc::clone(&inner)).await;
         match main {
-            Ok(main) => Ok(Self {
-                inner,
-                main: Arc::new(main),
-            }),
+            Ok(main) => {
+                inner.unreadable.keep_replaced(false);
+                Ok(Self {
+                    inner,
+                    main: Arc::new(main),
+                })
+            }
             Err(error) => {
                 drop(inner.shutdown(Some(Duration::ZERO)).await);
                 Err(StartError::Roster(error))

@@ -66,7 +66,7 @@ impl KeysManagement {
             workers: overview.workers,
             rotations: overview.rotations,
             unreadable_rotations: overview.unreadable,
-            unreadable_records: self.inner.unreadable.clone(),
+            unreadable_records: self.inner.unreadable.all(),
             paused: overview.paused,
             damaged_history: self.inner.keeper.damage(),
             actors: self.inner.supervision.statuses(),

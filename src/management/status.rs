@@ -32,7 +32,9 @@ pub struct Status {
     pub rotations: Vec<RotationReport>,
     /// Rotations that had not ended and cannot be read; an operator dismisses them.
     pub unreadable_rotations: Vec<UnreadableRotation>,
-    /// Other records that could not be read at the start. They are left in place.
+    /// Other records that cannot be read: those that the start found, and those that a request met
+    /// since. They are left in place, and listed until something takes their place; one that the
+    /// start replaced itself is listed all the same.
     pub unreadable_records: Vec<UnreadableRecord>,
     /// Why rotations are paused, if they are.
     pub paused: Option<String>,

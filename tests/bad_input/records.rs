@@ -250,6 +250,41 @@ async fn a_worker_of_which_the_record_is_damaged_is_listed_and_the_others_go_on(
     manager.shutdown().await.expect("it shuts down");
 }
 
+#[tokio::test]
+async fn the_status_lists_a_state_record_until_another_takes_its_place() {
+    let repo = with_two_states().await;
+    for (key, mut value) in records(&repo, Space::States) {
+        *value.last_mut().expect("bytes") ^= 1;
+        put(&repo, Space::States, &key, &value);
+    }
+    let manager = start(&repo).await;
+    let listed = async || {
+        let status = manager.status().await.expect("a status");
+        status.unreadable_records.len()
+    };
+    assert_eq!(listed().await, 2);
+    for (key, left) in [("documents", 1), ("letters", 0)] {
+        define(&manager, stated(key, "value_2")).await;
+        manager.get_forward_path_key(key).await.expect("a key");
+        manager.save_state(key).await.expect("it is saved");
+        assert_eq!(listed().await, left);
+    }
+    // One that is damaged while all runs is listed once a request has met it.
+    let (key, _) = records(&repo, Space::States).remove(0);
+    put(&repo, Space::States, &key, b"");
+    let uncached = SecretKeyDefinition::round_trip("parcels", || "v").stateless(false);
+    define(&manager, uncached.keep_in_cache(false)).await;
+    let (parcels, record) = ("parcels", records(&repo, Space::States).remove(1).1);
+    put(&repo, Space::States, parcels.as_bytes(), &record);
+    let error = manager.get_back_path_key(parcels).await;
+    assert_eq!(
+        error.expect_err("of another place").code(),
+        "state_unreadable"
+    );
+    assert_eq!(listed().await, 1);
+    manager.shutdown().await.expect("it shuts down");
+}
+
 type Content = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
 
 /// Everything that lies in a repo but the record of the last batch, by which each start takes over.
