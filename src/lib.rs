@@ -16,7 +16,7 @@
 //!
 //! | room | what lives there |
 //! | --- | --- |
-//! | [`secret`] | values and pairs, zeroized, and the scrubbing of texts |
+//! | [`secret`] | values and pairs, zeroized, and finding them in texts |
 //! | [`key`] | what one key means: the machine of one key's state |
 //! | [`rotation`] | what a change means: statuses, plans, roster, the machine of all rotations |
 //! | [`store`] | where keys come from: closures, environment, files, commands |

@@ -24,3 +24,5 @@ mod starts;
 #[path = "bad_input/stores.rs"]
 mod stores;
 mod support;
+#[path = "bad_input/texts.rs"]
+mod texts;

@@ -42,7 +42,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
 
 /// Each third-party crate that has rooms, and these. The others may be used wherever they are of
 /// use.
-const CRATES: [(&str, &[&str]); 20] = [
+const CRATES: [(&str, &[&str]); 21] = [
     ("rocksdb", &["repo"]),
     ("chacha20poly1305", &["crypto"]),
     ("hkdf", &["crypto"]),
@@ -51,6 +51,7 @@ const CRATES: [(&str, &[&str]); 20] = [
     ("getrandom", &["crypto"]),
     ("serde", &["journal"]),
     ("bincode", &["journal"]),
+    ("memchr", &["secret"]),
     ("subtle", &["secret", "crypto"]),
     (
         "zeroize",

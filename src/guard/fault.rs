@@ -54,7 +54,7 @@ impl Fault {
         }
     }
 
-    /// The error in words, with a panic's text cleared of the keys that the caller knows.
+    /// The error in words, with a panic's text, which is withheld if it quotes a key that the caller knows.
     pub fn described(&self, scrubber: &Scrubber) -> String {
         match self {
             Self::Panicked { text } => format!("{self}: {}", text.scrubbed(scrubber)),
@@ -177,7 +177,7 @@ mod tests {
         let scrubber = Scrubber::new([SecretKeyValue::from("canary-value")]);
         assert_eq!(
             fault.map(|fault| fault.described(&scrubber)).as_deref(),
-            Some("it panicked: bad key: ***")
+            Some("it panicked: (withheld: the text contains a key value)")
         );
     }
 

@@ -6,3 +6,4 @@
 pub mod scrub;
 pub mod text;
 pub mod value;
+pub mod visible;

@@ -1,22 +1,33 @@
 //! Texts of foreign code as they came: what a store or a callback answers, what a panic says, what a
 //! command prints. They may quote keys, so they are wiped like keys and shown only scrubbed.
 
+use std::any::Any;
+use std::error::Error;
 use std::fmt::{self, Write};
 
-use zeroize::Zeroizing;
+use memchr::memmem;
+use zeroize::{Zeroize, Zeroizing};
 
-use crate::secret::scrub::Scrubber;
+use crate::secret::scrub::{MAX_SCANNED_BYTES, Scrubber};
 use crate::secret::value::CENSORED;
 
-/// A text of foreign code. Neither `Debug` nor anything else but [`scrubbed`](Self::scrubbed) shows
-/// it, and its bytes are wiped when it is dropped.
+/// Stands behind what an error had said of itself when it failed to go on.
+const FAILED: &str = " (the error failed to say more)";
+
+/// So many causes of an error are told; a row of them may be a circle.
+const MAX_CAUSES: usize = 16;
+
+/// A text of foreign code, its first 64 KiB at most. Neither `Debug` nor anything else but
+/// [`scrubbed`](Self::scrubbed) shows it, and its bytes are wiped when it is dropped.
 ///
 /// ```
 /// use keyward::secret::{scrub::Scrubber, text::ForeignText, value::SecretKeyValue};
 ///
 /// let text = ForeignText::from("the vault says no to correct horse");
 /// let scrubber = Scrubber::new([SecretKeyValue::from("correct horse")]);
-/// assert_eq!(text.scrubbed(&scrubber), "the vault says no to ***");
+/// assert_eq!(text.scrubbed(&scrubber), "(withheld: the text contains a key value)");
+/// let other = Scrubber::new([SecretKeyValue::from("battery staple")]);
+/// assert_eq!(text.scrubbed(&other), "the vault says no to correct horse");
 /// assert_eq!(format!("{text:?}"), "***");
 /// ```
 #[derive(Clone, Default)]
@@ -29,11 +40,33 @@ pub struct ForeignText {
 }
 
 impl ForeignText {
-    /// What something says of itself. However often the buffer has to grow, none is left behind.
+    /// What something says of itself, with its causes where its alternate form has them. One that says
+    /// too much, or never ends, is stopped; one that fails in the middle has said what it had until then.
     pub fn of(said: &(impl fmt::Display + ?Sized)) -> Self {
         let mut text = Self::default();
-        // Where it fails in the middle, what it said until then is the text.
-        let _ = write!(text, "{said}");
+        if write!(text, "{said:#}").is_err() && !text.cut {
+            // Nothing is left to do where the note itself has no room.
+            let _ = text.write_str(FAILED);
+        }
+        text
+    }
+
+    /// What an error says of itself, and what its causes say, each unless it was said already. They are
+    /// known of an error in a box, whatever its type; of another one, what it says has to be enough.
+    pub fn of_error(error: &(impl fmt::Display + 'static)) -> Self {
+        let mut text = Self::of(error);
+        let mut cause = boxed(error).and_then(Error::source);
+        for _ in 0..MAX_CAUSES {
+            let Some(next) = cause else {
+                break;
+            };
+            let said = Self::of(next);
+            let is_new = memmem::find(&text.raw, &said.raw).is_none();
+            if is_new && !(text.take(b": ") && text.take(&said.raw)) {
+                break;
+            }
+            cause = next.source();
+        }
         text
     }
 
@@ -51,7 +84,7 @@ impl ForeignText {
         self
     }
 
-    /// The text cleared of all keys that are known, and only then shortened.
+    /// The text, withheld if it quotes a key that is known, and only then shortened.
     pub fn scrubbed(&self, scrubber: &Scrubber) -> String {
         let scrubber = scrubber.and(&self.known);
         if self.cut {
@@ -60,20 +93,41 @@ impl ForeignText {
             scrubber.scrub(&self.raw)
         }
     }
-}
 
-impl Write for ForeignText {
-    /// Moves to a larger buffer where this one is full; the smaller one is wiped.
-    fn write_str(&mut self, more: &str) -> fmt::Result {
-        let needed = self.raw.len().saturating_add(more.len());
+    /// Takes in what there is room for; false if that is not all.
+    fn take(&mut self, more: &[u8]) -> bool {
+        let room = MAX_SCANNED_BYTES.saturating_sub(self.raw.len());
+        let taken = more.get(..room).unwrap_or(more);
+        let needed = self.raw.len().saturating_add(taken.len());
         if needed > self.raw.capacity() {
+            // A larger buffer; the smaller one is wiped.
             let room = needed.max(self.raw.capacity().saturating_mul(2));
             let mut larger = Zeroizing::new(Vec::with_capacity(room));
             larger.extend_from_slice(&self.raw);
             self.raw = larger;
         }
-        self.raw.extend_from_slice(more.as_bytes());
-        Ok(())
+        self.raw.extend_from_slice(taken);
+        self.cut |= taken.len() < more.len();
+        !self.cut
+    }
+}
+
+fn boxed(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
+    if let Some(error) = error.downcast_ref::<Box<dyn Error + Send + Sync>>() {
+        return Some(error.as_ref());
+    }
+    let error = error.downcast_ref::<Box<dyn Error>>();
+    error.map(|error| error.as_ref())
+}
+
+impl Write for ForeignText {
+    /// Fails where the text is longer than what is kept, so that whoever writes stops.
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        if self.take(more.as_bytes()) {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
     }
 }
 
@@ -85,12 +139,20 @@ impl From<String> for ForeignText {
 
 impl From<&str> for ForeignText {
     fn from(text: &str) -> Self {
-        Self::from(text.as_bytes().to_vec())
+        let mut kept = Self::default();
+        kept.take(text.as_bytes());
+        kept
     }
 }
 
 impl From<Vec<u8>> for ForeignText {
-    fn from(raw: Vec<u8>) -> Self {
+    fn from(mut raw: Vec<u8>) -> Self {
+        if raw.len() > MAX_SCANNED_BYTES {
+            let mut kept = Self::default();
+            kept.take(&raw);
+            raw.zeroize();
+            return kept;
+        }
         Self {
             raw: Zeroizing::new(raw),
             ..Self::default()
@@ -115,6 +177,7 @@ impl fmt::Debug for ForeignText {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::scrub::{WITHHELD, WITHHELD_END};
     use crate::secret::value::SecretKeyValue;
 
     const KEY: &str = "correct horse";
@@ -127,7 +190,11 @@ mod tests {
     fn a_text_shows_itself_only_scrubbed() {
         let text = ForeignText::of(&format_args!("bad key: {KEY}"));
         assert_eq!(format!("{text:?} {text:#?}"), "*** ***");
-        assert_eq!(text.scrubbed(&scrubber()), "bad key: ***");
+        assert_eq!(text.scrubbed(&scrubber()), WITHHELD);
+        assert_eq!(
+            text.scrubbed(&Scrubber::default()),
+            "bad key: correct horse"
+        );
         assert_eq!(text, ForeignText::from("bad key: correct horse"));
     }
 
@@ -142,17 +209,106 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_only_its_taker_knows_are_cleared_too() {
-        let text = ForeignText::from("correct horse and battery staple");
+    fn a_key_that_comes_in_pieces_is_found() {
+        let mut text = ForeignText::default();
+        for piece in KEY
+            .split_inclusive(' ')
+            .flat_map(|word| word.split_at_checked(2))
+        {
+            write!(text, "{}{}", piece.0, piece.1).unwrap();
+        }
+        assert_eq!(text.scrubbed(&scrubber()), WITHHELD);
+    }
+
+    #[test]
+    fn keys_that_only_its_taker_knows_are_found_too() {
+        let text = ForeignText::from("one and battery staple");
         let text = text.quoting(Scrubber::new([SecretKeyValue::from("battery staple")]));
-        assert_eq!(text.scrubbed(&scrubber()), "*** and ***");
+        assert_eq!(text.scrubbed(&scrubber()), WITHHELD);
     }
 
     #[test]
     fn what_may_stand_at_the_end_of_a_cut_text_is_not_shown() {
-        let text = ForeignText::from(format!("{KEY}, {KEY}, correct ho"));
-        assert_eq!(text.scrubbed(&scrubber()), "***, ***, correct ho");
-        let shown = text.cut().scrubbed(&scrubber());
-        assert!(shown.starts_with("(withheld"), "{shown}");
+        let text = ForeignText::from("it says: correct ho");
+        assert_eq!(text.scrubbed(&scrubber()), "it says: correct ho");
+        assert_eq!(text.cut().scrubbed(&scrubber()), WITHHELD_END);
+    }
+
+    /// Says so many words, and counts them.
+    struct Endless<'a>(&'a std::cell::Cell<usize>);
+
+    impl fmt::Display for Endless<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            loop {
+                f.write_str("it goes on and ")?;
+                self.0.set(self.0.get() + 1);
+            }
+        }
+    }
+
+    #[test]
+    fn one_that_never_ends_is_stopped_and_a_key_across_the_cut_withholds_it() {
+        let said = std::cell::Cell::new(0);
+        let text = ForeignText::of(&Endless(&said));
+        assert!(said.get() < 5_000);
+        assert!(
+            text.raw.len() == MAX_SCANNED_BYTES && text.raw.capacity() <= 2 * MAX_SCANNED_BYTES
+        );
+        let shown = text.scrubbed(&scrubber());
+        assert!(
+            shown.starts_with("it goes on and it") && shown.len() <= 1024,
+            "{shown}"
+        );
+        let across = Scrubber::new([SecretKeyValue::from("goes on and on and on")]);
+        assert_eq!(text.scrubbed(&across), WITHHELD_END);
+    }
+
+    #[test]
+    fn what_fails_to_say_itself_has_said_what_it_had_until_then() {
+        struct Fails(&'static str);
+        impl fmt::Display for Fails {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.0)?;
+                Err(fmt::Error)
+            }
+        }
+        let said = |text| ForeignText::of(&Fails(text)).scrubbed(&scrubber());
+        assert_eq!(said("the disk"), "the disk (the error failed to say more)");
+        assert_eq!(said("").trim(), "(the error failed to say more)");
+        assert_eq!(said(KEY), WITHHELD);
+    }
+
+    #[test]
+    fn an_error_in_a_box_says_its_causes_once() {
+        #[derive(Debug)]
+        struct Outer(std::io::Error);
+        impl fmt::Display for Outer {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the vault is shut")
+            }
+        }
+        impl Error for Outer {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        let shown = |text: ForeignText| text.scrubbed(&Scrubber::default());
+        let outer = Outer(std::io::Error::other("no route"));
+        let error: Box<dyn Error + Send + Sync> = Box::new(outer);
+        assert_eq!(
+            shown(ForeignText::of_error(&error)),
+            "the vault is shut: no route"
+        );
+        let said = format!("all of it: {}", "no route");
+        let error: Box<dyn Error> = Box::new(std::io::Error::other(said));
+        assert_eq!(shown(ForeignText::of_error(&error)), "all of it: no route");
+    }
+
+    #[test]
+    fn of_a_text_that_is_there_already_only_the_beginning_is_kept() {
+        let long = format!("{}{KEY}", "x".repeat(MAX_SCANNED_BYTES));
+        for text in [ForeignText::from(long.clone()), ForeignText::from(&*long)] {
+            assert!(text.cut && text.raw.len() == MAX_SCANNED_BYTES);
+        }
     }
 }

@@ -149,7 +149,7 @@ fn failure<E: Display + 'static>(error: &E) -> StoreError {
     typed(error)
         .and_then(translated)
         .unwrap_or_else(|| StoreError::Failed {
-            text: ForeignText::of(error),
+            text: ForeignText::of_error(error),
         })
 }
 

@@ -13,7 +13,7 @@ use crate::secret::value::InvalidKey;
 /// Why a store gave no keys. It can be cloned, because one fetch may answer many askers.
 ///
 /// Neither `Debug` nor `Display` shows what foreign code said, since that may quote keys;
-/// [`described`](Self::described) does, cleared of the keys that are known.
+/// [`described`](Self::described) does, unless it quotes a key that is known.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -111,8 +111,8 @@ pub enum StoreError {
         program: String,
         /// Its exit status, or the signal that ended it.
         status: ExitStatus,
-        /// What it printed on its standard error, and will be cleared of: all that it printed on its
-        /// standard output.
+        /// What it printed on its standard error. It is withheld if it quotes what the command printed on
+        /// its standard output.
         stderr: ForeignText,
     },
     /// A command did not end in time, and was killed. Raise its limit, or see what it waits for.
@@ -152,8 +152,8 @@ impl StoreError {
         }
     }
 
-    /// The error in words, with what foreign code said; cleared of the keys that the caller knows,
-    /// and shortened after that.
+    /// The error in words, with what foreign code said; that is withheld whole if it quotes a key that
+    /// the caller knows, and shortened after that.
     pub fn described(&self, scrubber: &Scrubber) -> String {
         let said = match self {
             Self::Failed { text } => format!("{self}: {}", text.scrubbed(scrubber)),

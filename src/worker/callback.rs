@@ -73,11 +73,11 @@ impl CallbackAnswer for Effect {
     }
 }
 
-impl<T: CallbackAnswer, E: fmt::Display> CallbackAnswer for Result<T, E> {
+impl<T: CallbackAnswer, E: fmt::Display + 'static> CallbackAnswer for Result<T, E> {
     fn into_result(self) -> CallbackResult {
         match self {
             Ok(answer) => answer.into_result(),
-            Err(error) => Err(ForeignText::of(&error)),
+            Err(error) => Err(ForeignText::of_error(&error)),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::guard::threads::Slot;
 use crate::key::state::Staged;
 use crate::rotation::event::StepOutcome;
 use crate::secret::scrub::Scrubber;
+use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 use crate::worker::callback::{Callback, CallbackResult, KeyChange, Kind};
 use crate::worker::handle::Staging;
 use crate::worker::running::Turn;
@@ -59,9 +60,8 @@ pub fn call(
     let pairs = [change.old_keys.clone(), change.new_keys.clone(), previous];
     let ended = move |result, blocking| {
         let staged = staging.close();
-        let values = pairs.iter().flatten();
-        let keys = values.flat_map(|pair| [pair.forward().clone(), pair.back().clone()]);
-        told(end(result, staged, blocking, &Scrubber::new(keys)));
+        let scrubber = Scrubber::new(values(pairs.iter().flatten(), &staged));
+        told(end(result, staged, blocking, &scrubber));
     };
     let CallMeans {
         turn,
@@ -90,6 +90,23 @@ pub fn call(
         }
         (Kind::Blocking(_), None) => ended(Err(Fault::NoThread { threads: 0 }), true),
     }
+}
+
+/// The key values that a callback may quote: those that it was given, and those that it staged.
+fn values<'a>(
+    given: impl Iterator<Item = &'a SecretKeyPair>,
+    staged: &[Staged],
+) -> Vec<SecretKeyValue> {
+    let halves = |pair: &SecretKeyPair| [pair.forward().clone(), pair.back().clone()];
+    let mut values: Vec<_> = given.flat_map(halves).collect();
+    for staged in staged {
+        match staged {
+            Staged::PreviousKeys(pair) => values.extend(halves(pair)),
+            Staged::Save { asked } => values.extend(asked.clone()),
+            Staged::LastFlow(_) | Staged::Clean => {}
+        }
+    }
+    values
 }
 
 fn end(

@@ -184,6 +184,15 @@ fn every_golden_record_is_read_back() {
     assert_eq!(keys::decode_pair(&bytes[10]), Ok(pair));
     assert_eq!(keys::decode_snapshot(&bytes[11]), Ok(snapshot()));
 }
+
+#[test]
+fn an_error_text_that_was_stored_as_it_came_is_read_visible() {
+    let error = Some("no\nINFO all is \u{202e}well".to_owned());
+    let plain = rotation::encode_step(&Step { error, ..step() }).unwrap();
+    let read = rotation::decode_step(6, &plain).unwrap().error;
+    assert_eq!(read.as_deref(), Some("no\\nINFO all is \\u{202e}well"));
+}
+
 #[test]
 fn no_variant_has_changed_its_number() {
     for (number, state) in (0..).zip([

@@ -11,6 +11,7 @@ use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Declared, Fingerprint, Header, Step};
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
+use crate::secret::visible::Visible;
 
 #[derive(Serialize, Deserialize)]
 enum UseCaseV1 {
@@ -199,7 +200,8 @@ pub(in crate::journal) fn decode_step(no: u32, plain: &[u8]) -> Result<Step, Mal
         crashes: frozen.crashes,
         started_ms: frozen.started_ms,
         ended_ms: frozen.ended_ms,
-        error: frozen.error.map(str::to_owned),
+        // Earlier versions wrote it as foreign code had said it.
+        error: frozen.error.map(|text| Visible(text).to_string()),
         effect: match frozen.effect {
             EffectV1::Nothing => Effect::Nothing,
             EffectV1::Decrypted => Effect::Decrypted,

@@ -14,12 +14,12 @@ const KEPT_ERROR_BYTES: usize = 64 * 1024;
 /// The size of the buffer for what is forgotten.
 const FORGOTTEN_BYTES: usize = 4 * 1024;
 
-/// The output of a failed command is scrubbed from its standard error line by line up to so many
-/// lines; beyond that the standard error is withheld.
+/// The standard error of a failed command is withheld if it quotes a line of the output, of so many
+/// lines at most; beyond that it is withheld anyway.
 const SCRUBBED_LINES: usize = 64;
 
-/// What a text that cannot be scrubbed with certainty is replaced by.
-const WITHHELD: &str = "withheld, it may quote a key";
+/// What a text that cannot be looked through with certainty is replaced by.
+const WITHHELD: &str = "(withheld: it may contain a key value that the command printed)";
 
 /// The standard output. Read up to the largest key with a line end, and one byte more.
 pub(super) struct Output {
@@ -102,8 +102,7 @@ impl ErrorOutput {
         }
     }
 
-    /// The text, and what it is to be cleared of: what the same command printed on its standard
-    /// output.
+    /// The text, and what it must not quote: what the same command printed on its standard output.
     pub(super) fn into_text(self, output: &Output) -> ForeignText {
         let Some(keys) = output.possible_keys() else {
             return ForeignText::from(WITHHELD);

@@ -57,6 +57,7 @@ pub(super) fn all(shown: &mut Shown) {
         closure::OfAsyncClosure<()>,
         conformance::Check,
         guard::foreign::Foreign<()>,
+        guard::events::Events,
         guard::plugins::Plugins,
         guard::run::Ended<()>,
         guard::run::Returned,
