@@ -138,9 +138,9 @@ impl Fetcher {
         }
     }
 
-    fn ask(&self) -> Result<Fetching, Fault> {
+    fn ask(&self, begun: Instant) -> Result<Fetching, Fault> {
         let store = self.store.get().ok_or(Fault::Gone)?;
-        Ok(store.fetch(&self.request))
+        Ok(store.fetch(&self.request.within(self.limit, begun)))
     }
 }
 
@@ -156,7 +156,8 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
     /// Of a store whose `fetch` is keyward's own code.
     fn begin_here(self) {
         let fetcher = Arc::clone(&self.fetcher);
-        let asked = fault::catch(|| fetcher.ask()).and_then(|asked| asked);
+        let begun = self.begun;
+        let asked = fault::catch(|| fetcher.ask(begun)).and_then(|asked| asked);
         match (fetcher.origin, asked) {
             (_, Err(fault)) => self.failed(fault),
             (StoreOrigin::Environment, Ok(Fetching::Async(fetching))) => {
@@ -168,8 +169,8 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
             (StoreOrigin::Command, Ok(Fetching::Async(fetching))) => {
                 self.when_there(Plugins::command_threads, |fetch, slot, left| {
                     let plugins = Arc::clone(&fetch.fetcher.plugins);
-                    plugins.run_command(slot, fetching, left, move |run, hangs| {
-                        fetch.ended(run, hangs);
+                    plugins.run_command(slot, fetching, left, move |run| {
+                        fetch.ended(run, true);
                     });
                 });
             }
@@ -184,9 +185,9 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
     }
 
     fn begin_on_thread(self, slot: Slot) {
-        let of_thread = Arc::clone(&self.fetcher);
+        let (of_thread, begun) = (Arc::clone(&self.fetcher), self.begun);
         let begin = move || {
-            let ask = || of_thread.ask();
+            let ask = || of_thread.ask(begun);
             let asked = of_thread.plugins.begin_here(Role::Store, ask);
             Ok(match asked.and_then(|asked| asked)? {
                 Fetching::Blocking(fetch) => Begun::Ended(fetch()),
@@ -198,9 +199,9 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
     }
 
     fn begin_among_async(self) {
-        let of_task = Arc::clone(&self.fetcher);
+        let (of_task, begun) = (Arc::clone(&self.fetcher), self.begun);
         let begin = async move || {
-            Ok(match of_task.ask()? {
+            Ok(match of_task.ask(begun)? {
                 Fetching::Async(fetching) => Begun::Ended(fetching.await),
                 Fetching::Blocking(fetch) => Begun::Blocks(Foreign::new(fetch)),
             })

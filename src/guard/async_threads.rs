@@ -38,11 +38,13 @@ enum State {
     Closed,
 }
 
-/// The threads, and the tokio runtime in whose context they poll.
+/// The threads, and the tokio runtimes in whose context they poll.
 pub(super) struct Started {
     bound: usize,
     executor: Executor,
-    background: Background,
+    first: Background,
+    /// Those that were started because what plug-ins had spawned blocked the others.
+    more: Mutex<Vec<Background>>,
     /// How many threads are blocked by plug-ins that have passed their limits.
     blocked: Arc<AtomicUsize>,
 }
@@ -82,26 +84,44 @@ impl AsyncThreads {
         drop(state);
         if let State::Started(started) = before {
             started.executor.close();
-            started.background.close();
+            started.first.close();
+            let more = started.more.lock();
+            let more = more.unwrap_or_else(PoisonError::into_inner);
+            more.iter().for_each(Background::close);
         }
     }
 }
 
 impl Started {
     fn start(bound: usize) -> io::Result<Self> {
-        let background = Background::start("keyward-tokio")?;
-        let executor = Executor::start(bound, background.handle().clone());
+        let first = Background::start("keyward-tokio")?;
         Ok(Self {
             bound,
-            executor: executor.inspect_err(|_| background.close())?,
-            background,
+            executor: Executor::start(bound).inspect_err(|_| first.close())?,
+            first,
+            more: Mutex::default(),
             blocked: Arc::default(),
         })
     }
 
-    /// The runtime of timers, sockets and what plug-ins spawn.
-    pub(super) fn tokio(&self) -> &Handle {
-        self.background.handle()
+    /// The runtime of the timers and sockets of a plug-in that begins, and of what it spawns. What is
+    /// spawned may block its thread as well; then the next plug-in gets another one.
+    pub(super) fn tokio(&self) -> Handle {
+        if self.first.goes_on() {
+            return self.first.handle().clone();
+        }
+        let mut more = self.more.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(one) = more.iter().find(|one| one.goes_on()) {
+            return one.handle().clone();
+        }
+        if more.len() + 1 < self.bound
+            && let Ok(one) = Background::start("keyward-tokio")
+        {
+            let handle = one.handle().clone();
+            more.push(one);
+            return handle;
+        }
+        self.first.handle().clone()
     }
 
     /// Whether not all threads are blocked.
@@ -132,6 +152,7 @@ impl Started {
         let mut foreign = Foreign {
             fenced: Fenced::new(Inside::Async(role), Stage::ToMake(make), over),
             watch: Arc::clone(&watch),
+            tokio: self.tokio(),
         };
         let task = self.executor.spawn(async move {
             answer.give((&mut foreign).await);
@@ -238,6 +259,7 @@ impl Drop for Inwards<'_> {
 struct Foreign<M, F> {
     fenced: Fenced<Stage<M, F>>,
     watch: Arc<Watch>,
+    tokio: Handle,
 }
 
 enum Stage<M, F> {
@@ -258,8 +280,8 @@ impl<M: FnOnce() -> F, F: Future> Future for Foreign<M, F> {
     type Output = Result<F::Output, Fault>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let watch = Arc::clone(&self.watch);
-        let _inside = watch.enter();
+        let (watch, tokio) = (Arc::clone(&self.watch), self.tokio.clone());
+        let (_inside, _tokio) = (watch.enter(), tokio.enter());
         // The future stays in its place while it is polled: dropped by a panic that unwinds, it
         // could panic again and end the process.
         let polled = self.fenced.with(|stage| {
@@ -283,8 +305,8 @@ impl<M: FnOnce() -> F, F: Future> Future for Foreign<M, F> {
 
 impl<M, F> Drop for Foreign<M, F> {
     fn drop(&mut self) {
-        let watch = Arc::clone(&self.watch);
-        let _inside = watch.enter();
+        let (watch, tokio) = (Arc::clone(&self.watch), self.tokio.clone());
+        let (_inside, _tokio) = (watch.enter(), tokio.enter());
         self.fenced.clear();
     }
 }

@@ -6,19 +6,35 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
 use super::place::mark_shared_thread;
 
+/// How long the thread may leave unanswered whether it goes on.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
 /// The runtime. Its drop waits for nothing, so it may happen anywhere, on its own thread too.
 pub(super) struct Background {
     handle: Handle,
     /// Dropped, it ends the thread, and with it the runtime.
     end: Mutex<Option<oneshot::Sender<()>>>,
+    asked: Arc<Mutex<Asked>>,
+}
+
+/// When the thread was asked last whether it goes on, and whether it has answered.
+#[derive(Default)]
+struct Asked {
+    last: Option<Instant>,
+    has_answered: bool,
+}
+
+fn lock(asked: &Mutex<Asked>) -> MutexGuard<'_, Asked> {
+    asked.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Background {
@@ -44,7 +60,29 @@ impl Background {
         Ok(Self {
             handle,
             end: Mutex::new(Some(end)),
+            asked: Arc::default(),
         })
+    }
+
+    /// Whether nothing that was spawned on the runtime is known to block its thread.
+    pub(super) fn goes_on(&self) -> bool {
+        let mut asked = lock(&self.asked);
+        let is_recent = asked
+            .last
+            .is_some_and(|last| last.elapsed() < ANSWERS_WITHIN);
+        if is_recent || (asked.last.is_some() && !asked.has_answered) {
+            return is_recent;
+        }
+        *asked = Asked {
+            last: Some(Instant::now()),
+            has_answered: false,
+        };
+        drop(asked);
+        let asked = Arc::clone(&self.asked);
+        drop(self.handle.spawn(async move {
+            lock(&asked).has_answered = true;
+        }));
+        true
     }
 
     /// The way into the runtime.

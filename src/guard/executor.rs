@@ -11,7 +11,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use async_task::{Runnable, Task};
-use tokio::runtime::Handle;
 
 use super::fault::catch;
 use super::place::mark_shared_thread;
@@ -23,8 +22,6 @@ pub(super) struct Executor {
 
 struct Shared {
     bound: usize,
-    /// Where timers, sockets and what plug-ins spawn are.
-    tokio: Handle,
     queue: Mutex<Queue>,
     more: Condvar,
 }
@@ -39,14 +36,13 @@ struct Queue {
 }
 
 impl Executor {
-    /// Threads inside a tokio runtime; one is started at once.
+    /// At most so many threads, of which one is started at once.
     ///
     /// # Errors
     /// The system refuses the thread.
-    pub(super) fn start(bound: usize, tokio: Handle) -> io::Result<Self> {
+    pub(super) fn start(bound: usize) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             bound,
-            tokio,
             queue: Mutex::new(Queue {
                 threads: 1,
                 ..Queue::default()
@@ -107,7 +103,6 @@ impl Shared {
 
     fn work(&self) {
         mark_shared_thread();
-        let _tokio = self.tokio.enter();
         while let Some(ready) = self.next() {
             drop(catch(|| ready.run()));
         }

@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::async_threads::{AsyncThreads, blocks_beyond};
 use super::background::Background;
@@ -167,7 +167,8 @@ impl Plugins {
     /// What [`has_async_thread`](Self::has_async_thread) answers.
     pub fn begin_here<T>(&self, role: Role, foreign: impl FnOnce() -> T) -> Result<T, Fault> {
         let threads = self.asyncs.started()?;
-        let _runtime = threads.tokio().enter();
+        let tokio = threads.tokio();
+        let _tokio = tokio.enter();
         let _entered = enter(Inside::Async(role));
         Ok(foreign())
     }
@@ -177,15 +178,17 @@ impl Plugins {
         drop(self.own.handle().spawn(own));
     }
 
-    /// Runs a command on its thread. When its limit passes, or all is shut down, it is killed.
+    /// Runs a command, which keeps its limit itself, on its thread. When all is shut down, it is
+    /// dropped.
     ///
-    /// `then` is told the outcome, and whether the command has passed its limit and is not dead yet.
+    /// `then` is told the outcome; [`Fault::TimedOut`] only of one that has not ended though its limit
+    /// passed a while ago.
     pub fn run_command<T: Send + 'static>(
         &self,
         slot: Slot,
         command: impl Future<Output = T> + Send + 'static,
         limit: Duration,
-        then: impl FnOnce(Ended<T>, bool) + Send + 'static,
+        then: impl FnOnce(Ended<T>) + Send + 'static,
     ) {
         let own = self.own.handle().clone();
         let mut ending = self.ending.subscribe();
@@ -195,21 +198,14 @@ impl Plugins {
                 tokio::select! {
                     biased;
                     _ = ending.wait_for(|ending| *ending) => Err(Fault::Gone),
-                    answer = timeout(limit, command) => {
-                        answer.map_err(|_| Fault::TimedOut { limit })
-                    }
+                    answer = command => Ok(answer),
                 }
             })
         };
         slot.run(run, limit.saturating_add(KILLED_WITHIN), move |run| {
-            let hangs = matches!(run.answer, Err(Fault::TimedOut { .. }));
-            let answer = match run.answer {
-                Ok(answer) => answer,
-                Err(Fault::TimedOut { .. }) => Err(Fault::TimedOut { limit }),
-                Err(fault) => Err(fault),
-            };
-            let returned = run.returned;
-            then(Ended { answer, returned }, hangs);
+            let Ended { answer, returned } = run;
+            let answer = answer.and_then(|answer| answer);
+            then(Ended { answer, returned });
         });
     }
 

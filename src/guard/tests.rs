@@ -223,6 +223,25 @@ fn a_plugin_that_is_left_one_thread_goes_on_with_its_timers_while_others_block_t
 }
 
 #[test]
+fn what_a_plugin_spawns_may_block_its_thread_and_the_timers_of_later_plugins_go_on() {
+    let plugins = plugins();
+    let (go, gone) = mpsc::channel::<()>();
+    let spawns = || async move {
+        drop(tokio::spawn(async move { gone.recv().is_ok() }));
+    };
+    assert_eq!(code(run_async(&plugins, Role::Store, spawns, LONG)), Ok(()));
+    let sleeps = || async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::spawn(async { 7 }).await.ok()
+    };
+    let begun = std::time::Instant::now();
+    while code(run_async(&plugins, Role::Store, sleeps, SHORT)) != Ok(Some(7)) {
+        assert!(begun.elapsed() < LONG, "its timers stand still");
+    }
+    drop(go);
+}
+
+#[test]
 fn one_that_blocks_its_thread_beyond_its_limit_is_named_and_one_that_awaits_is_not() {
     let threads = PluginThreads {
         asyncs: 2,

@@ -55,9 +55,9 @@ const MASTER_KEY_TIME_LIMIT: Duration = Duration::from_secs(10);
 pub struct KeysManagementBuilder {
     folder: Option<PathBuf>,
     allow_shared_folder: bool,
-    repo: Option<Arc<dyn StateRepo>>,
+    repo: Option<Foreign<Arc<dyn StateRepo>>>,
     master_key: Option<Foreign<Arc<dyn KeysStore>>>,
-    crypto: Option<Arc<dyn CryptoTool>>,
+    crypto: Option<Foreign<Arc<dyn CryptoTool>>>,
     pub(super) settings: Settings,
 }
 
@@ -78,7 +78,7 @@ impl KeysManagementBuilder {
 
     /// A state repo in place of RocksDB in a data folder.
     pub fn state_repo(mut self, repo: impl StateRepo) -> Self {
-        self.repo = Some(Arc::new(repo));
+        self.repo = Some(Foreign::new(Arc::new(repo)));
         self
     }
 
@@ -91,7 +91,7 @@ impl KeysManagementBuilder {
 
     /// A crypto tool in place of the AEAD under the master key.
     pub fn crypto_tool(mut self, tool: impl CryptoTool) -> Self {
-        self.crypto = Some(Arc::new(tool));
+        self.crypto = Some(Foreign::new(Arc::new(tool)));
         self
     }
 
@@ -227,7 +227,7 @@ impl KeysManagementBuilder {
     }
 
     fn open(self, master: Option<SecretKeyValue>) -> Result<Opened, StartError> {
-        let repo = match (self.repo, self.folder) {
+        let repo = match (self.repo.and_then(Foreign::take), self.folder) {
             (Some(repo), _) => repo,
             (None, Some(folder)) => {
                 let options =
@@ -238,7 +238,8 @@ impl KeysManagementBuilder {
         };
         #[cfg(feature = "testing")]
         let repo = self.settings.panics.repo(repo);
-        let opened = unlock(Arc::clone(&repo), self.crypto, master, &self.settings);
+        let crypto = self.crypto.and_then(Foreign::take);
+        let opened = unlock(Arc::clone(&repo), crypto, master, &self.settings);
         if opened.is_err() {
             drop(repo.close());
         }

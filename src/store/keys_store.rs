@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::secret::value::SecretKeys;
 use crate::store::error::StoreError;
@@ -17,6 +18,14 @@ pub type Fetched = Result<SecretKeys, StoreError>;
 #[non_exhaustive]
 pub struct StoreRequest {
     key_name: Arc<str>,
+    within: Option<Within>,
+}
+
+/// The time limit of a fetch that has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Within {
+    limit: Duration,
+    end: Instant,
 }
 
 impl StoreRequest {
@@ -24,6 +33,25 @@ impl StoreRequest {
     pub fn new(key_name: impl Into<Arc<str>>) -> Self {
         Self {
             key_name: key_name.into(),
+            within: None,
+        }
+    }
+
+    /// The same request, of which the fetch has begun then and may take so long.
+    pub(crate) fn within(&self, limit: Duration, begun: Instant) -> Self {
+        let end = begun.checked_add(limit);
+        Self {
+            key_name: Arc::clone(&self.key_name),
+            within: end.map(|end| Within { limit, end }),
+        }
+    }
+
+    /// How long a store may still take that has a limit of its own, and which limit that is.
+    pub(crate) fn left(&self, own: Duration) -> (Duration, Duration) {
+        let left = |within: Within| within.end.saturating_duration_since(Instant::now());
+        match self.within {
+            Some(within) if left(within) < own => (left(within), within.limit),
+            Some(_) | None => (own, own),
         }
     }
 
@@ -36,8 +64,8 @@ impl StoreRequest {
 /// One fetch that has not begun. Dropped before or while it runs, it is given up.
 #[non_exhaustive]
 pub enum Fetching {
-    /// A future. It must not block, and it is run on keyward's own tokio runtime (time and I/O are
-    /// enabled), so it may use tokio. Dropping it ends it at its next await.
+    /// A future. It must not block, and it is run on keyward's own threads inside a tokio runtime (time
+    /// and I/O are enabled), so it may use tokio. Dropping it ends it at its next await.
     Async(Pin<Box<dyn Future<Output = Fetched> + Send>>),
     /// A function that may block. It is run on a thread set apart for that, and cannot be ended
     /// from outside: a time limit that passes leaves it running.

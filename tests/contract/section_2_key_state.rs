@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use keyward::repo::space::Space;
-use keyward::{Change, Effect, KeyChange, SecretKeyDefinition, SecretKeyFlow, SecretKeys};
+use keyward::{
+    Change, CommandStore, Effect, KeyChange, SecretKeyDefinition, SecretKeyFlow, SecretKeys,
+};
 
 use crate::support::{Gate, SHORT, assert_says, builder, define, until, within};
 use crate::world::{Disk, Source, back, end, facts, forward, text, with};
@@ -307,6 +309,27 @@ async fn a_blocking_fetch_that_passed_its_limit_is_the_only_one_until_it_has_ret
         forward(&manager).await == "value_1"
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_command_that_hangs_beyond_the_limit_of_its_key_tells_what_it_said_and_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("process");
+    let script = format!(
+        "echo $$ > {}; echo the vault is shut >&2; exec sleep 600",
+        path.display()
+    );
+    let hangs = CommandStore::new("sh").args(["-c", script.as_str()]);
+    let definition = SecretKeyDefinition::round_trip("documents", hangs).store_time_limit(SHORT);
+    let manager = with(definition).await;
+    for _ in 0..2 {
+        let late = manager.get_forward_path_key("documents").await.unwrap_err();
+        let names = ["within 1s", "the vault is shut"];
+        assert_says(late.code(), "store_failed", &late.to_string(), &names);
+        let process = std::fs::read_to_string(&path).unwrap();
+        let process = std::path::Path::new("/proc").join(process.trim());
+        until("it is killed", async || !process.exists()).await;
+    }
 }
 
 #[tokio::test]

@@ -151,12 +151,13 @@ fn pass(command: &mut Command, name: &OsStr) {
 }
 
 impl KeysStore for CommandStore {
-    fn fetch(&self, _request: &StoreRequest) -> Fetching {
+    fn fetch(&self, request: &StoreRequest) -> Fetching {
         let run = Run {
             program: self.program.to_string_lossy().into_owned(),
             command: self.command(),
             line_end: self.line_end,
             time_limit: self.time_limit,
+            request: request.clone(),
         };
         Fetching::future(run.fetched())
     }

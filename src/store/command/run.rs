@@ -14,7 +14,7 @@ use crate::store::buffer::LineEnd;
 use crate::store::command::output::{ErrorOutput, Output};
 use crate::store::command::process::{NotStarted, Process, Watch};
 use crate::store::error::StoreError;
-use crate::store::keys_store::Fetched;
+use crate::store::keys_store::{Fetched, StoreRequest};
 
 /// How long the pipes are still read after the program itself has ended. What it wrote is in them
 /// by then; only processes that it left behind can hold them open.
@@ -26,6 +26,7 @@ pub(super) struct Run {
     pub(super) command: Command,
     pub(super) line_end: LineEnd,
     pub(super) time_limit: Duration,
+    pub(super) request: StoreRequest,
 }
 
 impl Run {
@@ -45,8 +46,9 @@ impl Run {
         })?;
 
         let (mut output, mut errors) = (Output::new(), ErrorOutput::new());
-        let limit = self.time_limit;
-        let Ok(ended) = timeout(limit, ended(watch, &mut output, &mut errors)).await else {
+        // The key's limit ends it here too, and not from outside: what it said so far would be lost.
+        let (left, limit) = self.request.left(self.time_limit);
+        let Ok(ended) = timeout(left, ended(watch, &mut output, &mut errors)).await else {
             return Err(StoreError::TimedOut {
                 stderr: errors.into_text(&output),
                 program,
