@@ -28,6 +28,8 @@ pub struct FetchEnd {
     pub answer: Result<SecretKeys, FetchFailure>,
     /// When the thread comes back that still runs, if the limit passed under a blocking store.
     pub still_running: Option<Returned>,
+    /// What the system said, if it refused the thread that the fetch needs.
+    pub refused: Option<String>,
 }
 
 /// Fetches from one store, each time for at most a limit.
@@ -312,6 +314,10 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
     }
 
     fn end(self, answer: Result<Fetched, Fault>, still_running: Option<Returned>) {
+        let refused = match &answer {
+            Err(Fault::ThreadRefused { why }) => Some(why.clone()),
+            _ => None,
+        };
         let answer = match answer {
             Ok(Ok(keys)) => Ok(keys),
             Ok(Err(StoreError::Invalid(why))) => Err(FetchFailure::Invalid(why)),
@@ -327,6 +333,7 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
         (self.told)(FetchEnd {
             answer,
             still_running,
+            refused,
         });
     }
 

@@ -60,14 +60,15 @@ impl JournalThread {
     /// Starts the thread.
     ///
     /// # Errors
-    /// What starting a thread answers.
+    /// What starting a thread answers; then the journal is closed.
     pub fn start(journal: Journal, events: Events) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
+        let (give, given) = mpsc::sync_channel(1);
         let of_thread = events.clone();
-        std::thread::Builder::new()
+        let started = std::thread::Builder::new()
             .name("keyward-journal".to_owned())
             .spawn(move || {
-                let mut journal = Some(journal);
+                let mut journal: Option<Journal> = given.recv().ok();
                 let mut next = queue.recv().ok();
                 while let Some(job) = next.take() {
                     next = match job {
@@ -89,7 +90,12 @@ impl JournalThread {
                 }
                 // The drop of a state repo or crypto tool is foreign code.
                 drop(fault::catch(|| drop(journal)));
-            })?;
+            });
+        if let Err(refused) = started {
+            drop(fault::catch(|| journal.close()));
+            return Err(refused);
+        }
+        drop(give.send(journal));
         let asked = Places::new(MAX_ASKED);
         Ok(Self {
             jobs,

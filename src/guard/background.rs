@@ -6,8 +6,9 @@
 
 use std::future::Future;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -23,6 +24,7 @@ pub(super) struct Background {
     handle: Handle,
     /// Dropped, it ends the thread, and with it the runtime.
     end: Mutex<Option<oneshot::Sender<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     asked: Arc<Mutex<Asked>>,
 }
 
@@ -43,6 +45,7 @@ impl Background {
     /// # Errors
     /// The system refuses the thread or a descriptor; then nothing is left of it.
     pub(super) fn start(name: &str) -> io::Result<Self> {
+        try_descriptors()?;
         let of_blocking = name.to_owned();
         let runtime = Builder::new_current_thread()
             .thread_name(of_blocking)
@@ -51,7 +54,7 @@ impl Background {
         let handle = runtime.handle().clone();
         let driven = Driven(Some(runtime));
         let (end, ended) = oneshot::channel();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
                 mark_shared_thread();
@@ -60,6 +63,7 @@ impl Background {
         Ok(Self {
             handle,
             end: Mutex::new(Some(end)),
+            thread: Mutex::new(Some(thread)),
             asked: Arc::default(),
         })
     }
@@ -99,7 +103,24 @@ impl Background {
             .take();
         drop(end);
     }
+
+    /// Ends the runtime and waits for its thread. Not to be called on it.
+    pub(super) fn end(&self) {
+        self.close();
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(thread.take().map(JoinHandle::join));
+    }
 }
+
+/// tokio opens the descriptors of its events, and of the signals of the process, and panics where the
+/// system refuses the latter. So they are asked for before; not all of them stay open.
+fn try_descriptors() -> io::Result<()> {
+    let pairs = (0..PAIRS).map(|_| UnixStream::pair());
+    pairs.collect::<io::Result<Vec<_>>>().map(drop)
+}
+
+/// So many pairs of descriptors tokio opens at most.
+const PAIRS: usize = 3;
 
 /// A runtime whose drop does not wait: waiting panics where it must not be done.
 struct Driven(Option<Runtime>);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::place::mark_shared_thread;
@@ -28,6 +28,7 @@ pub(super) struct Clock {
 struct Shared {
     limits: Mutex<Limits>,
     sooner: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -47,12 +48,13 @@ impl Clock {
     pub(super) fn start() -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let of_thread = Arc::clone(&shared);
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("keyward-clock".to_owned())
             .spawn(move || {
                 mark_shared_thread();
                 of_thread.run();
             })?;
+        *shared.thread() = Some(thread);
         Ok(Self { shared })
     }
 
@@ -98,6 +100,13 @@ impl Clock {
         }
     }
 
+    /// Ends the clock and waits for its thread. Not to be called on it.
+    pub(super) fn end(&self) {
+        self.close();
+        let thread = self.shared.thread().take();
+        drop(thread.map(JoinHandle::join));
+    }
+
     fn none(&self) -> Limit {
         Limit {
             shared: Arc::clone(&self.shared),
@@ -113,6 +122,10 @@ impl Shared {
     fn limits(&self) -> MutexGuard<'_, Limits> {
         // Nothing foreign runs under this lock.
         self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self) {

@@ -32,8 +32,11 @@ pub enum Fault {
         /// How many threads of this kind are allowed.
         threads: usize,
     },
-    /// The system refuses a thread. The operator's: see `ulimit -u` and the `pids.max` of the cgroup.
-    #[error("the system refuses a thread for it: {why}; see ulimit -u, and pids.max of its cgroup")]
+    /// The system refuses a thread, or a descriptor for it. The operator's: see `ulimit -u` and `-n`, and
+    /// `pids.max` of the cgroup.
+    #[error(
+        "the system refuses a thread for it: {why}; see ulimit -u and -n, and pids.max of its cgroup"
+    )]
     ThreadRefused {
         /// What the system said.
         why: String,
@@ -195,5 +198,7 @@ mod tests {
         ];
         let codes = faults.map(|fault| fault.code());
         assert_eq!(codes, ["timed_out", "panicked", "no_thread", "gone"]);
+        let why = "Resource temporarily unavailable".to_owned();
+        assert_eq!(Fault::ThreadRefused { why }.code(), "no_thread");
     }
 }

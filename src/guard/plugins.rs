@@ -70,7 +70,7 @@ impl Plugins {
         // A clock of its own, on which no foreign code runs: plug-ins that block all their threads
         // would stop the clock that ends their time.
         let clock = Clock::start()?;
-        Self::with(&clock, threads).inspect_err(|_| clock.close())
+        Self::with(&clock, threads).inspect_err(|_| clock.end())
     }
 
     fn with(clock: &Clock, threads: PluginThreads) -> io::Result<Self> {
@@ -219,6 +219,16 @@ impl Plugins {
         self.asyncs.close();
         self.ending.send_replace(true);
         self.own.close();
+    }
+}
+
+impl Plugins {
+    /// Ends it as [`close`](Self::close) does, and waits for the threads of its clocks. Only on a thread
+    /// that may block.
+    pub fn end(&self) {
+        self.close();
+        self.own.end();
+        self.clock.end();
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::crypto::error::CryptoError;
 use crate::guard::fault::Fault;
 use crate::guard::fork::Forked;
@@ -44,9 +46,16 @@ pub enum StartError {
     /// for example.
     #[error("{0}")]
     Journal(#[from] JournalError),
-    /// A thread could not be started.
-    #[error("a thread could not be started: {0}")]
-    Thread(#[from] io::Error),
+    /// The system refuses a thread. Raise what limits them, or run fewer programs.
+    #[error(
+        "a thread could not be started: {0}; raise the limit of threads (`ulimit -u`, TasksMax of systemd, pids.max of a cgroup)"
+    )]
+    Thread(#[source] io::Error),
+    /// The process, or the whole system, has as many files open as it may. Raise what limits them.
+    #[error(
+        "no file descriptor is left for what keyward needs: {0}; raise the limit of open files (`ulimit -n`, LimitNOFILE of systemd)"
+    )]
+    Descriptor(#[source] io::Error),
     /// The state repo or the crypto tool panicked or took too long.
     #[error("the state repo or the crypto tool failed: {0}")]
     Plugin(#[from] Fault),
@@ -80,11 +89,22 @@ impl StartError {
             Self::Repo(error) => error.code(),
             Self::Journal(error) => error.code(),
             Self::Thread(_) => "no_thread",
+            Self::Descriptor(_) => "no_descriptor",
             Self::Plugin(fault) => fault.code(),
             Self::Roster(error) => error.code(),
             Self::Forked(_) => "forked",
             Self::ZeroBound { .. } => "zero_bound",
             Self::MustNotBlock => "must_not_block",
+        }
+    }
+}
+
+/// What the system refuses at the start of threads and runtimes.
+impl From<io::Error> for StartError {
+    fn from(refused: io::Error) -> Self {
+        match refused.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::MFILE | Errno::NFILE) => Self::Descriptor(refused),
+            _ => Self::Thread(refused),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -38,6 +38,7 @@ pub struct Inner {
     /// The place of the one backup that may be under way.
     pub(crate) backup: Arc<Places>,
     house: Mutex<Option<House>>,
+    ending: mpsc::Sender<End>,
     keys: AtomicUsize,
 }
 
@@ -50,6 +51,8 @@ pub(crate) struct Ground {
     pub(crate) events: Events,
     pub(crate) clock: Clock,
     pub(crate) supervision: Supervision,
+    /// To the thread that waits for the end.
+    pub(crate) ending: mpsc::Sender<End>,
 }
 
 impl Inner {
@@ -67,6 +70,7 @@ impl Inner {
             events,
             clock,
             supervision,
+            ending,
         } = ground;
         Self {
             declarer,
@@ -80,6 +84,7 @@ impl Inner {
             settings,
             backup: Places::new(1),
             house: Mutex::new(Some(house)),
+            ending,
             keys: AtomicUsize::new(0),
         }
     }
@@ -109,15 +114,8 @@ impl Inner {
         };
         let grace = grace.unwrap_or(self.settings.shutdown_grace);
         let (told, ended) = oneshot::channel::<()>();
-        let end = End::of(self, house, grace);
-        let thread = std::thread::Builder::new().name("keyward-shutdown".to_owned());
-        let spawned = thread.spawn(move || {
-            end.run();
-            drop(told);
-        });
-        if spawned.is_ok() {
-            drop(ended.await);
-        }
+        self.ask_for_end(house, grace, Some(told));
+        drop(ended.await);
         Ok(())
     }
 
@@ -132,6 +130,22 @@ impl Inner {
         mem::forget(self.events.clone());
         mem::forget(Arc::clone(&self.plugins));
         mem::forget(self.supervision.clone());
+        mem::forget(self.ending.clone());
+    }
+
+    fn ask_for_end(&self, house: House, grace: Duration, told: Option<oneshot::Sender<()>>) {
+        let end = End {
+            declarer: self.declarer.clone(),
+            plugins: Arc::clone(&self.plugins),
+            journal: self.journal.clone(),
+            supervision: self.supervision.clone(),
+            house,
+            events: self.events.clone(),
+            grace,
+            _told: told,
+        };
+        // The thread waits until it is asked, once.
+        drop(self.ending.send(end));
     }
 
     fn close(&self) -> Option<House> {
@@ -149,16 +163,14 @@ impl Drop for Inner {
             return self.leave_to_parent();
         }
         if let Some(house) = self.close() {
-            let end = End::of(self, house, self.settings.shutdown_grace);
-            let thread = std::thread::Builder::new().name("keyward-shutdown".to_owned());
-            drop(thread.spawn(move || end.run()));
+            self.ask_for_end(house, self.settings.shutdown_grace, None);
         }
     }
 }
 
 /// The manager's end: callbacks first, then the journal, the actors, what runs plug-ins, and the
 /// events of all that.
-struct End {
+pub(crate) struct End {
     declarer: Declarer,
     plugins: Arc<Plugins>,
     journal: JournalThread,
@@ -166,22 +178,13 @@ struct End {
     house: House,
     events: Events,
     grace: Duration,
+    /// Dropped when all of it has ended.
+    _told: Option<oneshot::Sender<()>>,
 }
 
 impl End {
-    fn of(inner: &Inner, house: House, grace: Duration) -> Self {
-        Self {
-            declarer: inner.declarer.clone(),
-            plugins: Arc::clone(&inner.plugins),
-            journal: inner.journal.clone(),
-            supervision: inner.supervision.clone(),
-            house,
-            events: inner.events.clone(),
-            grace,
-        }
-    }
-
-    fn run(self) {
+    /// Ends the manager. It takes the grace at most, and as long as its disk.
+    pub(crate) fn run(self) {
         let (reply, drained) = oneshot::channel();
         let grace = self.grace;
         let coordinator = &self.declarer.coordinator;

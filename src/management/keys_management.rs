@@ -69,10 +69,8 @@ impl KeysManagement {
                     main: Arc::new(main),
                 })
             }
-            Err(error) => {
-                drop(inner.shutdown(Some(Duration::ZERO)).await);
-                Err(StartError::Roster(error))
-            }
+            // Dropped, what was begun is asked for its end.
+            Err(error) => Err(StartError::Roster(error)),
         }
     }
 

@@ -12,9 +12,11 @@ pub mod definition;
 pub mod error;
 mod inner;
 pub mod keys_management;
+mod opening;
 pub mod operator;
 pub mod settings;
 pub mod single;
+mod start;
 pub mod status;
 #[cfg(feature = "testing")]
 pub mod testing;

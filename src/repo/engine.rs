@@ -7,15 +7,17 @@ use std::sync::Once;
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, Cache, ChecksumType, ColumnFamily, DB, DBCompressionType, DBRawIterator,
-    DBRecoveryMode, FlushOptions, InfoLogger, LogLevel, Options, ReadOptions,
+    DBRecoveryMode, FlushOptions, InfoLogger, LogLevel, Options, ReadOptions, WriteBatch,
 };
 
 use crate::guard::fork;
+use crate::repo::batch::{Batch, Operation};
 use crate::repo::error::RepoError;
 use crate::repo::failure::failure;
 use crate::repo::files;
 use crate::repo::log_check;
 use crate::repo::marker::Reached;
+use crate::repo::program_end;
 use crate::repo::space::Space;
 use crate::repo::state_repo::Visitor;
 
@@ -26,23 +28,27 @@ const CACHE_BYTES: usize = 8 * 1024 * 1024;
 const MANIFEST_BYTES: usize = 1024 * 1024;
 const OPEN_FILES: i32 = 256;
 
-/// Has RocksDB make its global objects, before the first use; a child of `fork()` never comes to their
-/// destructors.
+/// Has RocksDB make its global objects, before the first use; the program's end waits before it comes to
+/// their destructors, and a child of `fork()` never comes to them.
 pub(super) fn before_the_first_use() {
     static MOMENT: Once = Once::new();
+    static OF_PARENT: Once = Once::new();
     drop(Options::default());
+    program_end::wait_here(&OF_PARENT);
     fork::end_children_here(&MOMENT);
 }
 
 /// The same for the global objects that the first opening makes.
 pub(super) fn after_the_first_opening() {
     static MOMENT: Once = Once::new();
+    static OF_PARENT: Once = Once::new();
+    program_end::wait_here(&OF_PARENT);
     fork::end_children_here(&MOMENT);
 }
 
 /// Creates a database, or finishes the creation of one that a crash interrupted.
 pub(super) fn create(folder: &Path) -> Result<DB, RepoError> {
-    let (mut options, spaces) = layout();
+    let (mut options, spaces) = layout(folder)?;
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     DB::open_cf_with_opts(&options, folder, spaces)
@@ -51,7 +57,7 @@ pub(super) fn create(folder: &Path) -> Result<DB, RepoError> {
 
 /// Opens a database that [`verify`] has found whole.
 pub(super) fn open(folder: &Path) -> Result<DB, RepoError> {
-    let (options, spaces) = layout();
+    let (options, spaces) = layout(folder)?;
     DB::open_cf_with_opts(&options, folder, spaces)
         .map_err(|error| failure("opening the database", folder, error))
 }
@@ -63,7 +69,7 @@ pub(super) fn verify(folder: &Path, reached: Reached) -> Result<(), RepoError> {
     for log in files::numbered(folder, "log")? {
         log_check::check(&log)?;
     }
-    let (options, spaces) = layout();
+    let (options, spaces) = layout(folder)?;
     let db = DB::open_cf_with_opts_for_read_only(&options, folder, spaces, false)
         .map_err(|error| failure("opening the database", folder, error))?;
     for space in Space::ALL.into_iter().filter(|s| *s != Space::History) {
@@ -183,6 +189,22 @@ fn checked(db: &DB, found: &DBRawIterator<'_>) -> Result<(), RepoError> {
         .map_err(|error| failure("reading the database", db.path(), error))
 }
 
+/// A batch as RocksDB takes it.
+pub(super) fn write_batch(db: &DB, batch: &Batch) -> Result<WriteBatch, RepoError> {
+    let mut writes = WriteBatch::default();
+    for operation in batch.operations() {
+        match operation {
+            Operation::Put { space, key, value } => {
+                writes.put_cf(family(db, *space)?, key, value);
+            }
+            Operation::Delete { space, key } => {
+                writes.delete_cf(family(db, *space)?, key);
+            }
+        }
+    }
+    Ok(writes)
+}
+
 pub(super) fn family(db: &DB, space: Space) -> Result<&ColumnFamily, RepoError> {
     db.cf_handle(space.name())
         .ok_or_else(|| RepoError::Damaged {
@@ -192,14 +214,20 @@ pub(super) fn family(db: &DB, space: Space) -> Result<&ColumnFamily, RepoError> 
 }
 
 /// The options of the database, and each space with its own.
-fn layout() -> (Options, Vec<(&'static str, Options)>) {
+fn layout(folder: &Path) -> Result<Layout, RepoError> {
     let cache = Cache::new_lru_cache(CACHE_BYTES);
-    let spaces = Space::ALL.map(|space| (space.name(), options(&cache)));
-    (options(&cache), spaces.into())
+    let spaces = Space::ALL.map(|space| (space.name(), options(&cache, Options::default())));
+    // After a flush that failed RocksDB would start a thread to repair itself, which the system may
+    // refuse, and would go on behind the repo's back. keyward closes it and opens it anew.
+    let of_database = Options::default()
+        .get_options_from_string("max_bgerror_resume_count=0")
+        .map_err(|error| failure("setting up the database", folder, error))?;
+    Ok((options(&cache, of_database), spaces.into()))
 }
 
-fn options(cache: &Cache) -> Options {
-    let mut options = Options::default();
+type Layout = (Options, Vec<(&'static str, Options)>);
+
+fn options(cache: &Cache, mut options: Options) -> Options {
     // What is written is sealed, and does not compress.
     options.set_compression_type(DBCompressionType::None);
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 
 use crate::guard::fork::Forked;
@@ -166,6 +167,22 @@ pub enum RepoError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The system refuses a thread. Raise what limits them, or run fewer programs.
+    #[error(
+        "the system refuses a thread that RocksDB needs: {source}; raise the limit of threads (`ulimit -u`, TasksMax of systemd, pids.max of a cgroup)"
+    )]
+    NoThread {
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The process, or the whole system, has as many files open as it may. Raise what limits them.
+    #[error("no file descriptor is left for {}: {source}; raise the limit of open files (`ulimit -n`, LimitNOFILE of systemd)", .path.display())]
+    NoDescriptor {
+        /// The folder or file that was to be opened.
+        path: PathBuf,
+        /// What the operating system or RocksDB said.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A file was changed, cut or removed from outside, or the disk is failing.
     #[error("the file {} is damaged: {what}; restore the whole data folder from a backup, nothing was changed", .file.display())]
     Damaged {
@@ -213,6 +230,8 @@ impl RepoError {
             Self::OtherSchema { .. } => "other_schema",
             Self::NotWritable { .. } => "not_writable",
             Self::Full { .. } => "disk_full",
+            Self::NoThread { .. } => "no_thread",
+            Self::NoDescriptor { .. } => "no_descriptor",
             Self::Damaged { .. } => "damaged_files",
             Self::BackupTarget { .. } => "backup_target",
             Self::NoBackup => "no_backup",

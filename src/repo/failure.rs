@@ -39,6 +39,12 @@ pub(super) fn failure(action: &str, folder: &Path, error: rocksdb::Error) -> Rep
             source: Box::new(error),
         };
     }
+    if says(&["Too many open files"]) {
+        return RepoError::NoDescriptor {
+            path: file,
+            source: Box::new(error),
+        };
+    }
     let missing = says(&["No such file or directory", "Column family not found"]);
     if missing || error.kind() == ErrorKind::Corruption {
         let file = if file == folder {

@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{self, Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::repo::error::RepoError;
 use crate::repo::lock::LOCK_FILE;
 use crate::repo::marker::{MARKER_FILE, NEXT_MARKER_FILE};
@@ -118,6 +120,12 @@ pub(super) fn first_foreign(folder: &Path) -> Result<Option<String>, RepoError> 
     Ok(None)
 }
 
+fn is_descriptors(source: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE]
+        .map(|errno| Some(errno.raw_os_error()))
+        .contains(&source.raw_os_error())
+}
+
 /// The error for what the operating system refused.
 pub(super) fn io_failure(action: &str, path: &Path, source: io::Error) -> RepoError {
     let path = path.to_owned();
@@ -132,6 +140,10 @@ pub(super) fn io_failure(action: &str, path: &Path, source: io::Error) -> RepoEr
                 source: Box::new(source),
             }
         }
+        _ if is_descriptors(&source) => RepoError::NoDescriptor {
+            path,
+            source: Box::new(source),
+        },
         _ => RepoError::Failed {
             action: format!("{action} at {}", path.display()),
             source: Box::new(source),

@@ -4,8 +4,9 @@
 //! Read [`state_repo`] first, then [`batch`] and [`memory`]. [`rocks`] is the durable adapter; it
 //! stands on [`folder`] (whose folder is it), `lock` (who has it open), `paths` (where it is, also after
 //! it was moved), `marker` (what lies in it), `backup` (where a copy of it is put), `engine` (what
-//! RocksDB is told), `failure` (what its errors mean), and `files`, `log_check` and
-//! `table_check` (the damage that RocksDB does not see, or does not name).
+//! RocksDB is told), `failure` (what its errors mean), `threads` (those that RocksDB needs),
+//! `program_end` and `file_size` (what must not end the process in the middle of a write), and `files`,
+//! `log_check` and `table_check` (the damage that RocksDB does not see, or does not name).
 //!
 //! Never in here: what the bytes mean, and anything of the rest of the crate but of `guard`, which
 //! knows of `fork()`. RocksDB is used nowhere else.
@@ -17,6 +18,7 @@ mod crc32c;
 mod engine;
 pub mod error;
 mod failure;
+mod file_size;
 mod files;
 pub mod folder;
 mod lock;
@@ -24,7 +26,9 @@ mod log_check;
 mod marker;
 pub mod memory;
 mod paths;
+mod program_end;
 pub mod rocks;
 pub mod space;
 pub mod state_repo;
 mod table_check;
+mod threads;

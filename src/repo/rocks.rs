@@ -6,21 +6,24 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use rocksdb::{DB, WriteBatch, WriteOptions};
+use rocksdb::{DB, WriteOptions};
 
 use crate::guard::fork;
 use crate::repo::backup::{self, Unfinished};
-use crate::repo::batch::{Batch, Operation, Precondition};
+use crate::repo::batch::{Batch, Precondition};
 use crate::repo::engine;
 use crate::repo::error::RepoError;
 use crate::repo::failure::failure;
+use crate::repo::file_size::NoSignal;
 use crate::repo::files::{self, Manifest};
 use crate::repo::folder::{self, FolderOptions};
 use crate::repo::lock::FolderLock;
 use crate::repo::marker::{self, Marker, Reached};
 use crate::repo::paths::Paths;
+use crate::repo::program_end::Use;
 use crate::repo::space::Space;
 use crate::repo::state_repo::{StateRepo, Visitor};
+use crate::repo::threads;
 
 /// RocksDB in a data folder, one column family for each [`Space`], every write synced.
 ///
@@ -98,7 +101,10 @@ impl RocksDbRepo {
     /// changed then, except that a missing folder and the lock file may have been created.
     pub fn open(options: &FolderOptions) -> Result<Self, RepoError> {
         fork::refuse_child()?;
+        let _quiet = NoSignal::begin();
+        threads::start()?;
         engine::before_the_first_use();
+        let _use = Use::begin()?;
         let folder = folder::prepare(options)?;
         folder::refuse_foreign(&folder)?;
         let lock = FolderLock::take(&folder)?;
@@ -155,6 +161,7 @@ impl RocksDbRepo {
     /// Puts the database as it is now into a folder on the same file system. Nothing is written
     /// meanwhile.
     fn checkpoint(&self, folder: &Path) -> Result<Reached, RepoError> {
+        let _use = Use::begin()?;
         let _marked = self.writer();
         self.check_folder()?;
         let state = self.reading();
@@ -220,13 +227,13 @@ fn refuse_unmarked(folder: &Path) -> Result<(), RepoError> {
 
 impl StateRepo for RocksDbRepo {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
-        fork::refuse_child()?;
+        let _use = Use::begin()?;
         let state = self.reading();
         read(state.db()?, space, key).map_err(|error| self.paths.named(error))
     }
 
     fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
-        fork::refuse_child()?;
+        let _use = Use::begin()?;
         let state = self.reading();
         let scanned = engine::scan(state.db()?, space, prefix, true, visit);
         scanned.map_err(|error| self.paths.named(error))
@@ -239,14 +246,15 @@ impl StateRepo for RocksDbRepo {
         before: Option<&[u8]>,
         visit: Visitor<'_>,
     ) -> Result<(), RepoError> {
-        fork::refuse_child()?;
+        let _use = Use::begin()?;
         let state = self.reading();
         let scanned = engine::scan_back(state.db()?, space, prefix, before, visit);
         scanned.map_err(|error| self.paths.named(error))
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), RepoError> {
-        fork::refuse_child()?;
+        let _quiet = NoSignal::begin();
+        let _use = Use::begin()?;
         let mut marked = self.writer();
         if !batch.is_empty() {
             self.reading().db()?;
@@ -261,7 +269,7 @@ impl StateRepo for RocksDbRepo {
         if batch.is_empty() {
             return Ok(());
         }
-        let writes = to_rocksdb(db, batch)?;
+        let writes = engine::write_batch(db, batch)?;
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
         let Err(error) = db.write_opt(writes, &synced) else {
@@ -278,7 +286,8 @@ impl StateRepo for RocksDbRepo {
     }
 
     fn reopen(&self) -> Result<(), RepoError> {
-        fork::refuse_child()?;
+        let _quiet = NoSignal::begin();
+        let _use = Use::begin()?;
         let mut marked = self.writer();
         self.reading().may_reopen()?;
         self.check_folder()?;
@@ -300,6 +309,7 @@ impl StateRepo for RocksDbRepo {
     }
 
     fn backup(&self, folder: &Path) -> Result<(), RepoError> {
+        let _quiet = NoSignal::begin();
         fork::refuse_child()?;
         let _only = self.backup.lock().unwrap_or_else(PoisonError::into_inner);
         self.reading().db()?;
@@ -311,7 +321,9 @@ impl StateRepo for RocksDbRepo {
             let goes_on = || !self.ends.load(Ordering::SeqCst);
             copy.take_files(&checkpoint, &goes_on)?;
             // Read as at a start: one that does not open is no backup.
+            let read = Use::begin()?;
             engine::verify(copy.path(), reached)?;
+            drop(read);
             // The last: without it no keyward takes the copy for whole.
             marker::write(copy.path(), Marker::Ready(reached))
         });
@@ -321,9 +333,11 @@ impl StateRepo for RocksDbRepo {
     }
 
     fn close(&self) -> Result<(), RepoError> {
+        let _quiet = NoSignal::begin();
         fork::refuse_child()?;
         self.ends.store(true, Ordering::SeqCst);
         let _no_backup = self.backup.lock().unwrap_or_else(PoisonError::into_inner);
+        let _use = Use::begin()?;
         let _marked = self.writer();
         let folder = self.check_folder();
         let ended = match mem::replace(&mut *self.changing(), State::Closed) {
@@ -353,28 +367,19 @@ fn check(db: &DB, wanted: &Precondition) -> Result<(), RepoError> {
     })
 }
 
-fn to_rocksdb(db: &DB, batch: &Batch) -> Result<WriteBatch, RepoError> {
-    let mut writes = WriteBatch::default();
-    for operation in batch.operations() {
-        match operation {
-            Operation::Put { space, key, value } => {
-                writes.put_cf(engine::family(db, *space)?, key, value);
-            }
-            Operation::Delete { space, key } => {
-                writes.delete_cf(engine::family(db, *space)?, key);
-            }
-        }
-    }
-    Ok(writes)
-}
-
 impl Drop for RocksDbRepo {
     fn drop(&mut self) {
-        // RocksDB would wait for threads that a child of `fork()` has not got.
-        if fork::is_child()
-            && let Ok(state) = self.state.get_mut()
-        {
-            mem::forget(mem::replace(state, State::Closed));
+        let _quiet = NoSignal::begin();
+        let used = Use::begin();
+        let state = mem::replace(&mut *self.changing(), State::Closed);
+        if used.is_ok() {
+            drop(state);
+        } else {
+            // RocksDB would wait for threads that a child of `fork()` has not got, and is not touched
+            // any more when the program ends. Nobody else may have the folder before the process is
+            // gone.
+            mem::forget(state);
+            mem::forget(self.lock().take());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the journal refuses, and the repo and the crypto tool below it.
 
 use std::error::Error;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -116,7 +117,7 @@ fn repos(seen: &mut Seen) {
         Box::new(place) as Box<dyn RepoPlace>
     };
     seen.refused("ConformanceFailure", check_all(&forgets));
-    let why = "it takes a second user, a later version, or a failing disk; a repo is given sealed \
+    let why = "it takes a second user, a later version, a limit of the process, or a failing disk; a repo is given sealed \
                bytes and the error holds what the system says";
     let folder = || PathBuf::from("/data");
     let foreign = RepoError::ForeignOwner {
@@ -136,6 +137,15 @@ fn repos(seen: &mut Seen) {
         source: source(),
     };
     seen.constructed("Failed", failed, why);
+    let no_thread = RepoError::NoThread {
+        source: io::Error::from(io::ErrorKind::WouldBlock),
+    };
+    seen.constructed("NoThread", no_thread, why);
+    let no_descriptor = RepoError::NoDescriptor {
+        path: folder(),
+        source: source(),
+    };
+    seen.constructed("NoDescriptor", no_descriptor, why);
 }
 
 fn crypto(seen: &mut Seen) {

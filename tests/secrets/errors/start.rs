@@ -42,9 +42,11 @@ pub(super) async fn all(seen: &mut Seen) {
     seen.real("Panicked", fault.clone());
     seen.real("Plugin", error);
     roster(seen).await;
-    let why = "the system gives every thread that a test asks for; it holds what the system says";
+    let why = "the system gives every thread and descriptor that a test asks for; it holds what the system says";
     let error = StartError::Thread(io::Error::from(io::ErrorKind::WouldBlock));
     seen.constructed("Thread", error, why);
+    let error = StartError::from(io::Error::from_raw_os_error(24));
+    seen.constructed("Descriptor", error, why);
     folders(seen).await;
     journals(seen).await;
 }

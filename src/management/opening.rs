@@ -1,0 +1,113 @@
+//! Opening what an earlier life left: the master key, the database under it, and its journal.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::actors::fetch::Fetcher;
+use crate::crypto::aead::AeadCryptoTool;
+use crate::crypto::crypto_tool::CryptoTool;
+use crate::guard::events::Events;
+use crate::guard::fault::Fault;
+use crate::guard::foreign::Foreign;
+use crate::guard::plugins::Plugins;
+use crate::journal::database::Database;
+use crate::journal::load::LoadedJournal;
+use crate::journal::opened::Journal;
+use crate::key::event::FetchFailure;
+use crate::management::builder::KeysManagementBuilder;
+use crate::management::error::StartError;
+use crate::management::settings::Settings;
+use crate::repo::folder::FolderOptions;
+use crate::repo::rocks::RocksDbRepo;
+use crate::repo::state_repo::StateRepo;
+use crate::secret::scrub::Scrubber;
+use crate::secret::value::SecretKeyValue;
+use crate::store::keys_store::{KeysStore, StoreRequest};
+
+/// How long the store of the master key may take.
+const MASTER_KEY_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// A journal that is open, and what it has.
+pub(super) struct Opened {
+    pub(super) database: [u8; 16],
+    pub(super) journal: Journal,
+    pub(super) loaded: LoadedJournal,
+}
+
+/// Opens the database and its journal. It takes as long as the disk does.
+pub(super) fn open(
+    builder: KeysManagementBuilder,
+    master: Option<SecretKeyValue>,
+) -> Result<Opened, StartError> {
+    let repo = match (builder.repo.and_then(Foreign::take), builder.folder) {
+        (Some(repo), _) => repo,
+        (None, Some(folder)) => {
+            let options =
+                FolderOptions::new(folder).allow_shared_folder(builder.allow_shared_folder);
+            Arc::new(RocksDbRepo::open(&options)?) as Arc<dyn StateRepo>
+        }
+        (None, None) => return Err(StartError::NoDataFolder),
+    };
+    #[cfg(feature = "testing")]
+    let repo = builder.settings.panics.repo(repo);
+    let crypto = builder.crypto.and_then(Foreign::take);
+    let opened = unlock(Arc::clone(&repo), crypto, master, &builder.settings);
+    if opened.is_err() {
+        drop(repo.close());
+    }
+    opened
+}
+
+fn unlock(
+    repo: Arc<dyn StateRepo>,
+    crypto: Option<Arc<dyn CryptoTool>>,
+    master: Option<SecretKeyValue>,
+    #[cfg_attr(not(feature = "testing"), expect(unused_variables))] settings: &Settings,
+) -> Result<Opened, StartError> {
+    let database = Database::open(repo)?;
+    let crypto = match (crypto, master) {
+        (Some(crypto), _) => crypto,
+        (None, Some(master)) => Arc::new(AeadCryptoTool::derive(&master, &database.id())?),
+        (None, None) => return Err(StartError::NoMasterKey),
+    };
+    #[cfg(feature = "testing")]
+    let crypto = settings.panics.crypto(crypto);
+    let id = database.id();
+    let journal = database.unlock(crypto)?;
+    let loaded = journal.load()?;
+    Ok(Opened {
+        database: id,
+        journal,
+        loaded,
+    })
+}
+
+/// The master key, as its store answers it.
+pub(super) async fn master_key(
+    plugins: Arc<Plugins>,
+    events: Events,
+    store: Foreign<Arc<dyn KeysStore>>,
+) -> Result<SecretKeyValue, StartError> {
+    let request = StoreRequest::new("keyward.master");
+    let (told, ended) = oneshot::channel();
+    let fetcher = Fetcher::new(plugins, store, request, MASTER_KEY_TIME_LIMIT, events);
+    fetcher.fetch(Scrubber::default(), |end| drop(told.send(end)));
+    let end = ended.await.map_err(|_| Fault::Gone)?;
+    if let Some(why) = end.refused {
+        return Err(io::Error::other(why).into());
+    }
+    let keys = end.answer?;
+    if keys.is_pair() {
+        let why = "it answered a pair; a master key is one value".to_owned();
+        return Err(FetchFailure::Failed { why }.into());
+    }
+    keys.check()
+        .map_err(|why| StartError::InvalidMasterKey { why })?;
+    let master = keys.to_pair().forward().clone();
+    // One that is too short is refused before the data folder is touched.
+    AeadCryptoTool::derive(&master, b"any database")?;
+    Ok(master)
+}

@@ -1,0 +1,234 @@
+//! The thread on which a manager starts and ends.
+//!
+//! All that the system may refuse is asked for on it, one after the other, so that a start that fails
+//! ends there what it had begun, and waits until it is gone. The end needs a thread that may block,
+//! when the system may have none to give: this one waits for it from the start.
+
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use crate::actors::clock::Clock;
+use crate::actors::coordinator::{CoordinatorMeans, CoordinatorPart};
+use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::actors::declare::{CoordinatorDoor, Declarer};
+use crate::actors::directory::Directory;
+use crate::actors::house::House;
+use crate::actors::journal_thread::JournalThread;
+use crate::actors::keeper::Keeper;
+use crate::actors::supervision::name::ActorName;
+use crate::actors::supervision::seat::{Seat, Upbringing};
+use crate::actors::supervision::supervisor::Supervision;
+
+use crate::guard::events::Events;
+use crate::guard::fault::{self, Fault};
+use crate::guard::place;
+use crate::guard::plugins::Plugins;
+use crate::journal::fingerprints::KeyFingerprints;
+use crate::journal::load::LoadedJournal;
+use crate::journal::unreadable::Unreadable;
+use crate::management::builder::KeysManagementBuilder;
+use crate::management::error::StartError;
+use crate::management::inner::{End, Ground, Inner};
+use crate::management::keys_management::KeysManagement;
+use crate::management::opening::{self, Opened};
+use crate::management::settings::Settings;
+use crate::rotation::engine::RotationEngine;
+use crate::rotation::machine::RotationMachine;
+
+/// Starts a manager on a thread of its own, which ends it as well.
+pub(super) async fn start(builder: KeysManagementBuilder) -> Result<KeysManagement, StartError> {
+    // Here, because events go to the subscriber of the caller.
+    let events = Events::start()?;
+    let (told, started) = oneshot::channel();
+    let thread = thread::Builder::new()
+        .name("keyward-manager".to_owned())
+        .spawn(move || live(builder, events, told))?;
+    let started = started.await.unwrap_or(Err(Fault::Gone.into()));
+    if started.is_err() {
+        // It has nothing more to do but to end.
+        drop(thread.join());
+    }
+    started
+}
+
+type Told = oneshot::Sender<Result<KeysManagement, StartError>>;
+
+fn live(builder: KeysManagementBuilder, events: Events, told: Told) {
+    let (ending, end) = mpsc::channel();
+    let end_when_asked = || end.recv().map_or((), End::run);
+    match begin(builder, events, ending, &told) {
+        Ok(manager) => {
+            // Where nobody waits for it any more it is dropped here, which asks for its end.
+            drop(told.send(Ok(manager)));
+            end_when_asked();
+        }
+        Err(error) => {
+            // What came so far that it can be asked for its end has been asked.
+            end_when_asked();
+            drop(told.send(Err(error)));
+        }
+    }
+}
+
+fn begin(
+    builder: KeysManagementBuilder,
+    events: Events,
+    ending: mpsc::Sender<End>,
+    told: &Told,
+) -> Result<KeysManagement, StartError> {
+    let plugins = Arc::new(Plugins::start(builder.settings.threads)?);
+    let begun = begin_with(&plugins, builder, events, ending, told);
+    if begun.is_err() {
+        plugins.end();
+    }
+    begun
+}
+
+fn begin_with(
+    plugins: &Arc<Plugins>,
+    mut builder: KeysManagementBuilder,
+    events: Events,
+    ending: mpsc::Sender<End>,
+    told: &Told,
+) -> Result<KeysManagement, StartError> {
+    let master = match (&builder.crypto, builder.master_key.take()) {
+        (None, Some(store)) => {
+            let (plugins, events) = (Arc::clone(plugins), events.clone());
+            let fetched = place::wait(opening::master_key(plugins, events, store));
+            Some(fetched.unwrap_or(Err(StartError::MustNotBlock))?)
+        }
+        (Some(_), _) | (None, None) => None,
+    };
+    if told.is_closed() {
+        return Err(Fault::Gone.into());
+    }
+    let settings = builder.settings.clone();
+    let house = House::open()?;
+    let clock = Clock::start();
+    let opened = fault::catch(|| opening::open(builder, master));
+    let stands = opened
+        .map_err(StartError::from)
+        .and_then(|opened| Stands::on(opened?, &settings, clock, events));
+    match stands {
+        Ok(stands) => {
+            let inner = stands.inner(house, Arc::clone(plugins), clock, settings, ending);
+            let begun = place::wait(KeysManagement::begin(inner));
+            begun.unwrap_or(Err(StartError::MustNotBlock))
+        }
+        Err(error) => {
+            house.close();
+            Err(error)
+        }
+    }
+}
+
+/// An open journal and the threads on it.
+struct Stands {
+    journal: JournalThread,
+    keeper: Keeper,
+    events: Events,
+    database: [u8; 16],
+    fingerprints: KeyFingerprints,
+    unreadable: Unreadable,
+    loaded: LoadedJournal,
+}
+
+impl Stands {
+    fn on(
+        opened: Opened,
+        settings: &Settings,
+        clock: Clock,
+        events: Events,
+    ) -> Result<Self, StartError> {
+        let fingerprints = opened.journal.fingerprints();
+        let unreadable = opened.journal.unreadable().clone();
+        unreadable.keep_replaced(true);
+        let journal = JournalThread::start(opened.journal, events.clone())?;
+        match Keeper::start(journal.clone(), settings.history, clock, events.clone()) {
+            Ok(keeper) => Ok(Self {
+                journal,
+                keeper,
+                events,
+                database: opened.database,
+                fingerprints,
+                unreadable,
+                loaded: opened.loaded,
+            }),
+            Err(refused) => {
+                let _closed = place::wait(journal.close());
+                Err(refused.into())
+            }
+        }
+    }
+
+    /// From here on nothing can be refused.
+    fn inner(
+        self,
+        house: House,
+        plugins: Arc<Plugins>,
+        clock: Clock,
+        settings: Settings,
+        ending: mpsc::Sender<End>,
+    ) -> Inner {
+        let machine = RotationMachine::replay(settings.rotation.clone(), self.loaded.facts);
+        let engine = RotationEngine::new(machine);
+        let arbiter = house.supervisor().clone();
+        let events = self.events.clone();
+        let supervision = Supervision::new(arbiter, settings.restarts, clock, events);
+        let means = CoordinatorMeans {
+            journal: self.journal.clone(),
+            keeper: self.keeper.clone(),
+            events: self.events.clone(),
+            plugins: Arc::clone(&plugins),
+            clock,
+            arbiter: house.coordinator().clone(),
+            supervision: supervision.clone(),
+            database: self.database,
+        };
+        let directory = Arc::new(Directory::default());
+        let secrets = self.loaded.secrets;
+        let (of_callbacks, prints) = (Arc::clone(&directory), self.fingerprints.clone());
+        let coordinator = Seat::take(
+            ActorName::Coordinator,
+            Upbringing::Permanent,
+            house.coordinator().clone(),
+            supervision.clone(),
+            move |seat| {
+                // What callbacks declare has places of its own.
+                let declarer = Declarer {
+                    coordinator: CoordinatorDoor::new(Arc::clone(seat), Arc::clone(&of_callbacks)),
+                    directory: of_callbacks,
+                    fingerprints: prints,
+                    clock,
+                };
+                CoordinatorPart::new(engine, secrets, means, declarer, Arc::clone(seat))
+            },
+        );
+        coordinator.make_known();
+        let of_keeper = Arc::downgrade(&coordinator);
+        self.keeper.tell_doubts(move |why| {
+            if let Some(coordinator) = of_keeper.upgrade() {
+                coordinator.post(CoordinatorMessage::InDoubt(why));
+            }
+        });
+        let declarer = Declarer {
+            coordinator: CoordinatorDoor::new(coordinator, Arc::clone(&directory)),
+            directory,
+            fingerprints: self.fingerprints,
+            clock,
+        };
+        let ground = Ground {
+            house,
+            plugins,
+            journal: self.journal,
+            keeper: self.keeper,
+            events: self.events,
+            clock,
+            supervision,
+            ending,
+        };
+        Inner::new(ground, declarer, settings, self.unreadable)
+    }
+}

@@ -1,0 +1,109 @@
+//! A manager that is alive when the system stops giving threads.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use keyward::repo::batch::Batch;
+use keyward::repo::folder::FolderOptions;
+use keyward::repo::rocks::RocksDbRepo;
+use keyward::repo::space::Space;
+use keyward::{KeysManagement, StateRepo};
+
+use crate::child::{run, say};
+use crate::rlimit::{allow_any_threads, allow_threads, become_a_user, tasks, wait_until_gone};
+use crate::support::{builder, documents};
+
+#[test]
+fn a_database_is_written_flushed_and_reopened_where_the_system_gives_no_thread() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = run("no-thread-while-alive", folder.path(), 0).cleanly("while alive");
+    assert_eq!(said, ["written", "reopened", "closed", "opened again"]);
+}
+
+/// Enough for the buffers of a space to be flushed, and for the tables to be merged, some times.
+const WRITES: u32 = 40;
+const VALUE: usize = 1_000_000;
+
+pub fn without_threads(folder: &Path) {
+    become_a_user(folder);
+    let options = FolderOptions::new(folder.join("data"));
+    let repo = RocksDbRepo::open(&options).expect("no limit is set");
+    allow_threads(1);
+    assert!(
+        std::thread::Builder::new().spawn(|| {}).is_err(),
+        "no thread is to be had"
+    );
+    let write = |from: u32| {
+        for number in from..from + WRITES {
+            let batch =
+                Batch::new().put(Space::Rotations, (number % 7).to_be_bytes(), vec![7; VALUE]);
+            repo.apply(&batch).expect("it is written");
+        }
+    };
+    write(0);
+    say("written");
+    for _ in 0..3 {
+        repo.reopen().expect("it needs no new thread");
+        write(100);
+    }
+    say("reopened");
+    repo.close().expect("it needs no new thread");
+    drop(repo);
+    say("closed");
+    let repo = RocksDbRepo::open(&options).expect("nor does another one");
+    let found = repo.get(Space::Rotations, &3_u32.to_be_bytes());
+    assert_eq!(
+        found.expect("it is read").map(|value| value.len()),
+        Some(VALUE)
+    );
+    say("opened again");
+}
+
+#[test]
+fn a_shutdown_where_the_system_gives_no_thread_ends_everything_and_frees_the_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = run("shutdown-without-threads", folder.path(), 0).cleanly("shutdown");
+    assert_eq!(said, ["gone", "free"]);
+}
+
+#[test]
+fn the_drop_of_the_last_handle_where_the_system_gives_no_thread_ends_everything_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = run("drop-without-threads", folder.path(), 0).cleanly("drop");
+    assert_eq!(said, ["gone", "free"]);
+}
+
+pub fn shut_down_without_threads(folder: &Path) {
+    end_without_threads(folder, |keys| {
+        keys.blocking().shutdown().expect("it shuts down");
+        let again = keys.blocking().shutdown().expect_err("it has shut down");
+        assert_eq!(again.code(), "shut_down");
+    });
+}
+
+pub fn drop_without_threads(folder: &Path) {
+    end_without_threads(folder, drop);
+}
+
+fn end_without_threads(folder: &Path, end: impl FnOnce(KeysManagement)) {
+    become_a_user(folder);
+    let start = || builder().data_folder(folder.join("data")).start_blocking();
+    let before = tasks();
+    let keys = start().expect("no limit is set");
+    keys.blocking()
+        .define_key(documents())
+        .expect("it is defined");
+    keys.blocking().get_key("documents").expect("a key");
+    allow_threads(1);
+    end(keys);
+    // RocksDB's two pools and its timer stay.
+    wait_until_gone("threads", before + 3, tasks);
+    say("gone");
+    allow_any_threads();
+    let begun = Instant::now();
+    while let Err(error) = start() {
+        assert_eq!(error.code(), "already_open", "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{error}");
+    }
+    say("free");
+}
