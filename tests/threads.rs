@@ -149,7 +149,16 @@ async fn stores_wait() {
     assert_eq!(refused.code(), "store_failed");
     let said = refused.to_string();
     assert!(said.contains("no thread: the system refuses"), "{said}");
+    let patient = SecretKeyDefinition::one_way("patient", async || "value_1");
+    define(&manager, patient).await;
+    let waits = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.get_key("patient").await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!waits.is_finished(), "it waits for a thread");
     refuse_threads(false);
+    within(waits).await.unwrap().unwrap();
     within(manager.get_key("late")).await.unwrap();
     within(manager.shutdown()).await.unwrap();
 }

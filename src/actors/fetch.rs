@@ -208,12 +208,23 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
                 Fetching::Blocking(fetch) => Begun::Blocks(Foreign::new(fetch)),
             })
         };
-        let (fetcher, left) = (Arc::clone(&self.fetcher), self.left());
-        let blocks = fetcher.tells_that_it_blocks();
-        let then = move |run| self.go_on(run, false);
-        fetcher
-            .plugins
-            .run_async(Role::Store, begin, left, blocks, then);
+        self.run_async(begin, |fetch, run| fetch.go_on(run, false));
+    }
+
+    fn run_async<T, R>(
+        self,
+        make: impl FnOnce() -> R + Send + 'static,
+        then: impl FnOnce(Self, Ended<T>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        R: Future<Output = T> + Send + 'static,
+    {
+        self.when_async_is_there(|fetch, (), left| {
+            let plugins = Arc::clone(&fetch.fetcher.plugins);
+            let blocks = fetch.fetcher.tells_that_it_blocks();
+            let then = |run| then(fetch, run);
+            plugins.run_async(Role::Store, make, left, blocks, then);
+        });
     }
 
     fn go_on(self, begun: Ended<Result<Begun, Fault>>, on_thread: bool) {
@@ -235,20 +246,15 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
 
     /// Goes on among async plug-ins.
     fn join_async(self, fetching: Foreign<FetchFuture>) {
-        let (fetcher, left) = (Arc::clone(&self.fetcher), self.left());
-        let blocks = fetcher.tells_that_it_blocks();
         let go_on = async move || match fetching.take() {
             Some(fetching) => Ok(fetching.await),
             None => Err(Fault::Gone),
         };
-        let then = move |run: Ended<Result<Fetched, Fault>>| {
+        self.run_async(go_on, |fetch, run: Ended<Result<Fetched, Fault>>| {
             let Ended { answer, returned } = run;
             let answer = answer.and_then(|fetched| fetched);
-            self.ended(Ended { answer, returned }, false);
-        };
-        fetcher
-            .plugins
-            .run_async(Role::Store, go_on, left, blocks, then);
+            fetch.ended(Ended { answer, returned }, false);
+        });
     }
 
     /// Goes on where it may block, when a thread is there.
@@ -272,27 +278,57 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
         threads: fn(&Plugins) -> &ThreadPool,
         go_on: impl FnOnce(Self, Slot, Duration) + Send + 'static,
     ) {
-        let (plugins, left) = (Arc::clone(&self.fetcher.plugins), self.left());
-        match threads(&plugins).try_reserve() {
-            Ok(slot) => return go_on(self, slot, left),
-            Err(Fault::Gone) => return self.failed(Fault::Gone),
-            Err(_) => {}
+        let plugins = Arc::clone(&self.fetcher.plugins);
+        let pool = threads(&plugins);
+        match pool.try_reserve() {
+            Ok(slot) => {
+                let left = self.left();
+                go_on(self, slot, left);
+            }
+            Err(Fault::NoThread { .. } | Fault::ThreadRefused { .. }) => {
+                let reserved = pool.reserve_within(self.left());
+                self.wait_for(reserved, go_on);
+            }
+            Err(fault) => self.failed(fault),
         }
+    }
+
+    /// Goes on among async plug-ins, as soon as the system gives them a thread.
+    fn when_async_is_there(self, go_on: impl FnOnce(Self, (), Duration) + Send + 'static) {
+        let plugins = Arc::clone(&self.fetcher.plugins);
+        match plugins.has_async_thread() {
+            Err(Fault::ThreadRefused { .. }) => {
+                let there = plugins.async_thread_within(self.left());
+                self.wait_for(there, go_on);
+            }
+            // Where all are blocked it waits among the async plug-ins.
+            Ok(()) | Err(_) => {
+                let left = self.left();
+                go_on(self, (), left);
+            }
+        }
+    }
+
+    fn wait_for<T: Send + 'static>(
+        self,
+        there: impl Future<Output = Result<T, Fault>> + Send + 'static,
+        go_on: impl FnOnce(Self, T, Duration) + Send + 'static,
+    ) {
         let (end, is_given_up) = oneshot::channel::<()>();
         if let Waits::GivenUp = self.fetcher.waits(Waits::Until { _end: end }) {
             return self.failed(Fault::Gone);
         }
-        let reserved = threads(&plugins).reserve_within(left);
+        let plugins = Arc::clone(&self.fetcher.plugins);
         plugins.run_own(async move {
-            let reserved = tokio::select! {
+            let there = tokio::select! {
                 biased;
                 _ = is_given_up => Err(Fault::Gone),
-                reserved = reserved => reserved,
+                there = there => there,
             };
-            match reserved {
-                Ok(slot) => {
+            match there {
+                Ok(there) => {
                     let left = self.left();
-                    go_on(self, slot, left);
+                    go_on(self, there, left);
                 }
                 Err(fault) => self.failed(fault),
             }

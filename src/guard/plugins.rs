@@ -3,7 +3,8 @@
 
 use std::future::Future;
 use std::io;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -156,6 +157,31 @@ impl Plugins {
             match self.has_async_thread() {
                 Err(Fault::NoThread { .. } | Fault::ThreadRefused { .. }) => sleep(ASK_AGAIN).await,
                 there => return there,
+            }
+        }
+    }
+
+    /// Waits until the system gives async plug-ins a thread, at most for this time. It needs tokio's
+    /// clock.
+    ///
+    /// # Errors
+    /// [`Fault::ThreadRefused`] when the time has passed; [`Fault::Gone`] after a shutdown.
+    pub fn async_thread_within(
+        self: &Arc<Self>,
+        limit: Duration,
+    ) -> impl Future<Output = Result<(), Fault>> + Send + 'static + use<> {
+        let plugins = Arc::clone(self);
+        async move {
+            let begun = Instant::now();
+            loop {
+                let left = limit.saturating_sub(begun.elapsed());
+                match plugins.has_async_thread() {
+                    Err(Fault::ThreadRefused { .. }) if left > ASK_AGAIN => {
+                        sleep(ASK_AGAIN).await;
+                    }
+                    Err(Fault::NoThread { .. }) => return Ok(()),
+                    there => return there,
+                }
             }
         }
     }

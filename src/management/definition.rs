@@ -97,7 +97,7 @@ impl SecretKeyDefinition {
         self
     }
 
-    /// How long one fetch from the store may take. Default: 10 s.
+    /// How long one fetch from the store may take, its wait for a thread included. Default: 10 s.
     pub fn store_time_limit(mut self, limit: Duration) -> Self {
         self.behaviour.store_time_limit = limit;
         self
