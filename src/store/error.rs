@@ -58,6 +58,16 @@ pub enum StoreError {
         /// What the system said.
         source: Arc<io::Error>,
     },
+    /// Key files changed whenever they were looked at. The fault of what writes them: it must put a
+    /// new key in place in one step.
+    #[error(
+        "the key file {files} changes while it is read, again and again; put a new key in place by \
+         renaming a finished file over it, and a pair by swapping a link to the folder of both"
+    )]
+    Unsettled {
+        /// The file as it was named, or both files of a pair.
+        files: String,
+    },
     /// A command cannot be started: mostly a program that does not exist or may not be executed. It
     /// needs a tokio runtime, too.
     #[error("cannot run {program}: {source}")]
@@ -132,6 +142,7 @@ impl StoreError {
             | Self::NotAFile { .. }
             | Self::SharedFile { .. }
             | Self::Io { .. }
+            | Self::Unsettled { .. }
             | Self::Start { .. }
             | Self::Refused { .. }
             | Self::ChildrenIgnored
@@ -155,6 +166,7 @@ impl StoreError {
             | Self::NotAFile { .. }
             | Self::SharedFile { .. }
             | Self::Io { .. }
+            | Self::Unsettled { .. }
             | Self::Start { .. }
             | Self::Refused { .. }
             | Self::ChildrenIgnored

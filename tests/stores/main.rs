@@ -2,9 +2,11 @@
 
 mod burst;
 mod commands;
+mod credentials;
 mod environment;
 mod files;
 mod folders;
+mod replaced;
 mod system;
 
 use std::process::Command;

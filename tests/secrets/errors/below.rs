@@ -57,7 +57,7 @@ pub(super) async fn all(seen: &mut Seen) {
     refused(seen, "Nothing", || None::<&str>).await;
     let none = CommandStore::new(folder.path().join("program"));
     refused(seen, "Start", none).await;
-    not_the_program(seen);
+    not_made_here(seen);
     let fails = command("cat $1; cat $1 >&2; exit 1", &file);
     refused(seen, "Command", fails).await;
     let hangs = command("cat $1; cat $1 >&2; sleep 1000", &file);
@@ -67,9 +67,11 @@ pub(super) async fn all(seen: &mut Seen) {
     faults(seen).await;
 }
 
-/// What keeps every command from being run, which a test brings about in a process of its own.
-fn not_the_program(seen: &mut Seen) {
-    let reason = "it is made before the program runs, or of its name";
+/// What races, and tests in processes of their own, bring about.
+fn not_made_here(seen: &mut Seen) {
+    let reason = "it is made of names, and of what the system says";
+    let files = "/keys/forward and /keys/back".to_owned();
+    seen.constructed("Unsettled", StoreError::Unsettled { files }, reason);
     let source = std::io::Error::from_raw_os_error(11).into();
     let what = "another process";
     seen.constructed("Refused", StoreError::Refused { what, source }, reason);

@@ -1,0 +1,181 @@
+//! Looking at one key file, or at the two of a pair, until what was read is whole.
+//!
+//! What is guaranteed stands at [`FileStore`](crate::store::file::FileStore). A program that rewrites
+//! a file in place has no way to say when it is done; all that can be seen is that nothing changes any
+//! more.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue};
+use crate::store::error::StoreError;
+use crate::store::file::Reading;
+use crate::store::file::key_file::{Folder, KeyFile, failure};
+use crate::store::file::way::{BrokenOff, Links, Moment, Place};
+use crate::store::keys_store::Fetched;
+
+/// How long nothing may have changed before a file is taken as whole. It is more than the system's
+/// clocks of files are coarse (10 ms at most), so that what is written later is seen by its time.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// The same for what no key can be: most likely an empty file, which somebody has cut to write it
+/// anew. Nothing is lost by waiting, for there is no key to give.
+const QUIET_WITHOUT_KEY: Duration = Duration::from_millis(500);
+
+/// After that long no further look is begun.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Reads the key, or the pair, that these one or two files have.
+pub(super) fn read_settled(paths: &[PathBuf], reading: Reading) -> Fetched {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look(paths, reading)? {
+            return found;
+        }
+        if begun.elapsed() >= PATIENCE {
+            let names = paths.iter().map(|path| path.display().to_string());
+            let files = names.collect::<Vec<_>>().join(" and ");
+            return Err(StoreError::Unsettled { files });
+        }
+        thread::yield_now();
+    }
+}
+
+/// One look: the keys, or that there are none. Nothing if something changed under it.
+fn look(paths: &[PathBuf], reading: Reading) -> Result<Option<Fetched>, StoreError> {
+    let mut links = Links::default();
+    let files = match open_all(&mut links, paths) {
+        Ok(files) => files,
+        Err(_) if lead_elsewhere(&links, paths) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    for file in &files {
+        file.check(reading)?;
+    }
+    // What /proc leads to may have no other path; what a path leads to has been replaced.
+    if files.iter().any(KeyFile::is_removed) && !are_still_named(paths, &files) {
+        return Ok(None);
+    }
+    let waited = wait_for_quiet(last_change(&files), QUIET);
+    let values = read_all(&files, reading)?;
+    if !are_as_they_were(&files)? {
+        return Ok(None);
+    }
+    let keys = match values.as_slice() {
+        [Ok(value)] => value.clone().into(),
+        [Ok(forward), Ok(back)] => {
+            // One file was the key when it was opened, and is whole. Two may have been replaced one
+            // after the other.
+            if (waited || !are_put_together(&files)) && !are_still_named(paths, &files) {
+                return Ok(None);
+            }
+            SecretKeyPair::new(forward.clone(), back.clone()).into()
+        }
+        _ => return settled_without_key(paths, &files, values),
+    };
+    Ok(Some(Ok(keys)))
+}
+
+fn settled_without_key(
+    paths: &[PathBuf],
+    files: &[KeyFile],
+    values: Vec<Result<SecretKeyValue, InvalidKey>>,
+) -> Result<Option<Fetched>, StoreError> {
+    let last = files.iter().map(KeyFile::changed).max();
+    wait_for_quiet(last, QUIET_WITHOUT_KEY);
+    let why = values.into_iter().find_map(Result::err);
+    let settled = are_as_they_were(files)? && are_still_named(paths, files);
+    Ok(why.filter(|_| settled).map(|why| Err(why.into())))
+}
+
+/// Opens them all, those of one folder from this folder opened once.
+fn open_all(links: &mut Links, paths: &[PathBuf]) -> Result<Vec<KeyFile>, StoreError> {
+    let mut folder: Option<Folder> = None;
+    let mut files = Vec::new();
+    for (path, place) in paths.iter().zip(places(links, paths)?) {
+        let found = place.path();
+        let failed = |why| failure(path, BrokenOff { at: found, why });
+        let opened = match folder.take().filter(|folder| folder.is_of(&place)) {
+            Some(folder) => Ok(folder),
+            None => Folder::of(&place),
+        };
+        let opened = opened.and_then(|opened| folder.insert(opened).open(path, place));
+        files.push(opened.map_err(failed)?);
+    }
+    Ok(files)
+}
+
+fn places(links: &mut Links, paths: &[PathBuf]) -> Result<Vec<Place>, StoreError> {
+    let place = |path: &PathBuf| links.follow(path).map_err(|why| failure(path, why));
+    paths.iter().map(place).collect()
+}
+
+/// Whether another way is gone now than the one on which these links are.
+fn lead_elsewhere(links: &Links, paths: &[PathBuf]) -> bool {
+    let mut now = Links::default();
+    drop(places(&mut now, paths));
+    now != *links
+}
+
+/// When something of what was opened last changed, if it may not be finished: where a link on the way
+/// is newer than all that is behind it, it was put there when that was finished.
+fn last_change(files: &[KeyFile]) -> Option<Moment> {
+    let changed = files.iter().map(KeyFile::changed).max();
+    let placed = |file: &KeyFile| file.place().newest.map(|link| link.placed);
+    let placed = files.iter().map(placed);
+    match are_put_together(files) {
+        true => changed.filter(|_| placed.min().flatten() < changed),
+        false => changed.max(placed.max().flatten()),
+    }
+}
+
+/// Whether nothing but one link or one folder decides which files these are.
+fn are_put_together(files: &[KeyFile]) -> bool {
+    let mut places = files.iter().map(KeyFile::place);
+    let Some(first) = places.next() else {
+        return true;
+    };
+    places.all(|place| {
+        let by_one_link = place.newest.is_some() && place.newest == first.newest;
+        by_one_link || place.folder == first.folder
+    })
+}
+
+/// Waits until a change is that long ago, and says whether it did. One that lies in the future, by a
+/// clock that was set back or is another machine's, is waited for as if it were now.
+fn wait_for_quiet(last: Option<Moment>, quiet: Duration) -> bool {
+    let Some(last) = last else { return false };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_nanos().cast_signed();
+    let since = u64::try_from(now.saturating_sub(last)).unwrap_or(0);
+    let left = quiet.saturating_sub(Duration::from_nanos(since));
+    thread::sleep(left);
+    !left.is_zero()
+}
+
+fn read_all(
+    files: &[KeyFile],
+    reading: Reading,
+) -> Result<Vec<Result<SecretKeyValue, InvalidKey>>, StoreError> {
+    let read = |file: &KeyFile| file.read(reading.line_end);
+    files.iter().map(read).collect()
+}
+
+fn are_as_they_were(files: &[KeyFile]) -> Result<bool, StoreError> {
+    for file in files {
+        if !file.is_as_it_was()? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the paths lead to these files still.
+fn are_still_named(paths: &[PathBuf], files: &[KeyFile]) -> bool {
+    let named = |(place, file): (&Place, &KeyFile)| {
+        fs::metadata(place.path()).is_ok_and(|facts| file.is(&facts))
+    };
+    places(&mut Links::default(), paths).is_ok_and(|places| places.iter().zip(files).all(named))
+}
