@@ -41,6 +41,13 @@ thread_local! {
 )]
 pub struct Forked;
 
+impl Forked {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        "forked"
+    }
+}
+
 /// Whether this process is the child of one that used keyward before it forked: an atomic read.
 pub fn is_child() -> bool {
     CHILD.load(Ordering::Relaxed)

@@ -52,7 +52,7 @@ impl BackupError {
             Self::Thread(_) => "no_thread",
             Self::Plugin(fault) => fault.code(),
             Self::ShutDown => "shut_down",
-            Self::Forked(_) => "forked",
+            Self::Forked(error) => error.code(),
             Self::MustNotBlock => "must_not_block",
         }
     }

@@ -92,7 +92,7 @@ impl StartError {
             Self::Descriptor(_) => "no_descriptor",
             Self::Plugin(fault) => fault.code(),
             Self::Roster(error) => error.code(),
-            Self::Forked(_) => "forked",
+            Self::Forked(error) => error.code(),
             Self::ZeroBound { .. } => "zero_bound",
             Self::MustNotBlock => "must_not_block",
         }

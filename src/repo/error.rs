@@ -222,7 +222,7 @@ impl RepoError {
             Self::PreconditionFailed { .. } => "precondition_failed",
             Self::AlreadyOpen { .. } => "already_open",
             Self::FolderLost { .. } => "folder_lost",
-            Self::Forked(_) => "forked",
+            Self::Forked(error) => error.code(),
             Self::LooseFolder { .. } => "loose_folder",
             Self::ForeignOwner { .. } => "foreign_owner",
             Self::NotAFolder { .. } => "not_a_folder",

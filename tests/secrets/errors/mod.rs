@@ -5,6 +5,7 @@
 //! adds it here.
 
 mod below;
+mod folders;
 mod journals;
 mod keys;
 pub mod repo;
@@ -18,13 +19,14 @@ use std::fmt::Debug;
 
 use keyward::crypto::error::CryptoError;
 use keyward::guard::fault::Fault;
+use keyward::guard::fork::Forked;
 use keyward::guard::place::MustNotBlock;
 use keyward::journal::error::JournalError;
 use keyward::key::name::InvalidName;
 use keyward::repo::conformance::ConformanceFailure;
 use keyward::repo::error::RepoError;
 use keyward::secret::value::InvalidKey;
-use keyward::{KeyError, RotationError, StartError, StoreError};
+use keyward::{BackupError, KeyError, RotationError, StartError, StoreError};
 
 use crate::heard::{Said, log};
 use crate::sources;
@@ -51,9 +53,11 @@ macro_rules! coded {
 }
 
 coded!(
+    BackupError,
     ConformanceFailure,
     CryptoError,
     Fault,
+    Forked,
     InvalidKey,
     InvalidName,
     JournalError,
@@ -125,6 +129,7 @@ async fn no_error_of_any_code_shows_a_key() {
     let mut seen = Seen::default();
     keys::all(&mut seen).await;
     rotations::all(&mut seen).await;
+    folders::all(&mut seen).await;
     start::all(&mut seen).await;
     supervision::all(&mut seen).await;
     journals::all(&mut seen);
