@@ -371,7 +371,9 @@ impl Drop for RocksDbRepo {
     fn drop(&mut self) {
         let _quiet = NoSignal::begin();
         let used = Use::begin();
-        let state = mem::replace(&mut *self.changing(), State::Closed);
+        // Without locks, which nobody frees in a child of `fork()`.
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let state = mem::replace(state, State::Closed);
         if used.is_ok() {
             drop(state);
         } else {
@@ -379,7 +381,8 @@ impl Drop for RocksDbRepo {
             // any more when the program ends. Nobody else may have the folder before the process is
             // gone.
             mem::forget(state);
-            mem::forget(self.lock().take());
+            let lock = self.lock.get_mut().unwrap_or_else(PoisonError::into_inner);
+            mem::forget(lock.take());
         }
     }
 }
