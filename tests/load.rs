@@ -13,10 +13,14 @@
 mod callbacks;
 #[path = "load/clients.rs"]
 mod clients;
+#[path = "load/definitions.rs"]
+mod definitions;
 #[path = "load/gets.rs"]
 mod gets;
 #[path = "load/gone.rs"]
 mod gone;
+#[path = "load/history.rs"]
+mod history;
 #[path = "load/memory.rs"]
 mod memory;
 #[path = "load/roster.rs"]

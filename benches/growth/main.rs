@@ -38,7 +38,7 @@ type Work = (
     fn(&Bench, u32) -> Outcome<Measure<'static>>,
 );
 
-const WORKS: [Work; 6] = [
+const WORKS: [Work; 8] = [
     (
         "held get, µs, by keys",
         [64, 256, 1_024, 4_096],
@@ -48,6 +48,16 @@ const WORKS: [Work; 6] = [
         "define a key, µs, by keys",
         [64, 256, 1_024, 4_096],
         works::define,
+    ),
+    (
+        "declare, wait, resume and abort a change, µs, by keys",
+        [1_000, 4_000, 16_000, 64_000],
+        works::change_by_keys,
+    ),
+    (
+        "list no rotations, µs, by keys",
+        [1_000, 4_000, 16_000, 64_000],
+        works::listing_by_keys,
     ),
     (
         "a step, µs, by workers of the plan",

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use keyward::{KeysManagement, SecretKeyDefinition, Worker};
+use keyward::{Change, KeyChange, KeysManagement, SecretKeyDefinition, Worker};
 
 use crate::cores::Cores;
 use crate::manager;
@@ -13,6 +13,7 @@ use crate::{Measure, Outcome};
 
 const GETS: u32 = 2_000;
 const DEFINED: u32 = 64;
+const CHANGES: u32 = 50;
 /// Of rotations in a history: as many keys as share it.
 const KEYS: u32 = 100;
 const STEPS: u32 = 10;
@@ -63,6 +64,40 @@ pub fn define(bench: &Bench, keys: u32) -> Outcome<Measure<'static>> {
                 manager.define_key(definition(fresh.value())).await?;
             }
             Ok(micros_each(start.elapsed(), DEFINED))
+        })
+    }))
+}
+
+/// A change that is declared, stops, is taken up again, stops and is given up, among so many keys.
+pub fn change_by_keys(bench: &Bench, keys: u32) -> Outcome<Measure<'static>> {
+    let (manager, asker) = (with_keys(bench, "changed", keys)?, bench.asker());
+    let fails = async |_: KeyChange| Err::<(), _>("it fails");
+    asker.block_on(manager.register_on_change("key-0", "fails", fails))?;
+    Ok(Box::new(move || {
+        asker.block_on(async {
+            let start = Instant::now();
+            for _ in 0..CHANGES {
+                let id = manager.declare(Change::of("key-0").old("old")).await?;
+                manager.wait(id).await?;
+                manager.resume(id).await?;
+                black_box(manager.wait(id).await?);
+                manager.abort(id, &["main"]).await?;
+            }
+            Ok(micros_each(start.elapsed(), CHANGES))
+        })
+    }))
+}
+
+/// A listing of the rotations that have not ended, where there are none, among so many keys.
+pub fn listing_by_keys(bench: &Bench, keys: u32) -> Outcome<Measure<'static>> {
+    let (manager, asker) = (with_keys(bench, "listed", keys)?, bench.asker());
+    Ok(Box::new(move || {
+        asker.block_on(async {
+            let start = Instant::now();
+            for _ in 0..CHANGES {
+                black_box(manager.rotations().await?);
+            }
+            Ok(micros_each(start.elapsed(), CHANGES))
         })
     }))
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use actix::{ArbiterHandle, Context};
 use tokio::sync::oneshot;
 
+use crate::actors::askers::{Asked, Deferred, Sweep};
 use crate::actors::clock::Clock;
 use crate::actors::closing::Closing;
-use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::{DoubtfulBatch, JournalThread};
@@ -58,16 +59,6 @@ pub(super) struct Calling {
     pub(super) name: WorkerName,
 }
 
-/// A request that has arrived.
-struct Asked {
-    make: Box<dyn FnOnce(Ask) -> Event + Send>,
-    with: Box<With>,
-    reply: oneshot::Sender<Result<Reply, RotationError>>,
-}
-
-/// After so many requests the coordinator lets go of those who do not wait any more.
-const FORGET_EVERY: Ask = 1_024;
-
 /// The life of the coordinator's actor.
 pub(super) type Ctx = Context<Life<CoordinatorPart>>;
 
@@ -93,13 +84,15 @@ pub struct CoordinatorPart {
     doubtful: Option<DoubtfulBatch>,
     /// Whether a successor still reads the journal; who asks meanwhile is deferred.
     catching_up: bool,
-    deferred: Vec<Asked>,
+    deferred: Deferred,
+    /// When to look for those who do not wait for their answer any more.
+    pub(super) sweep: Sweep,
     /// What is still to be performed, also by a successor.
     actions: VecDeque<Action>,
     /// The event that is being stepped; still here if that panicked.
     stepping: Option<(Event, Notice)>,
     lives: u64,
-    next_ask: Ask,
+    pub(super) next_ask: Ask,
     timer: Option<Time>,
     pub(super) closing: Closing,
 }
@@ -118,27 +111,22 @@ impl Part for CoordinatorPart {
     fn handle(&mut self, message: CoordinatorMessage, ctx: &mut Ctx) -> Then {
         match message {
             CoordinatorMessage::Ask {
-                make,
-                with,
+                request,
                 reply,
                 mail,
             } => {
                 drop(mail);
-                let asked = Asked { make, with, reply };
-                if asked.reply.is_closed() {
-                    // Nobody waits for it any more.
-                } else if self.catching_up {
-                    self.deferred.push(asked);
+                let asked = Asked { request, reply };
+                if self.catching_up {
+                    self.deferred.add(asked);
                 } else {
                     self.asked(asked, ctx);
                 }
             }
-            CoordinatorMessage::Happened(event) => {
-                if matches!(*event, Event::Searched { .. }) {
-                    self.searches = self.searches.saturating_sub(1);
-                }
-                self.step(*event, ctx);
-            }
+            CoordinatorMessage::Happened(event) => match *event {
+                searched @ Event::Searched { .. } => self.searched(searched, ctx),
+                event => self.step(event, ctx),
+            },
             CoordinatorMessage::Snapped { rotation, snapshot } => {
                 if let Some(secrets) = self.secrets.get_mut(&rotation) {
                     secrets.snapshot = Some(snapshot);
@@ -157,10 +145,7 @@ impl Part for CoordinatorPart {
                 self.act(actions, ctx);
             }
             CoordinatorMessage::Reread(found) => self.reread(found, ctx),
-            CoordinatorMessage::Overview(reply, place) => {
-                drop(reply.send(self.overview()));
-                drop(place);
-            }
+            CoordinatorMessage::List(listing) => self.list(listing),
             CoordinatorMessage::Recover { id, reply, place } => {
                 drop(reply.send(self.secrets.get(&id).cloned()));
                 drop(place);
@@ -172,7 +157,7 @@ impl Part for CoordinatorPart {
 
     fn fail(&mut self, _why: &str) {
         self.replies.clear();
-        self.deferred.clear();
+        self.deferred.take();
         self.closing = Closing::No;
     }
 }
@@ -206,7 +191,8 @@ impl CoordinatorPart {
             searches: 0,
             doubtful: None,
             catching_up: false,
-            deferred: Vec::new(),
+            deferred: Deferred::default(),
+            sweep: Sweep::default(),
             actions: VecDeque::new(),
             stepping: None,
             lives: 0,
@@ -216,36 +202,13 @@ impl CoordinatorPart {
         }
     }
 
-    fn asked(&mut self, asked: Asked, ctx: &mut Ctx) {
-        let Asked { make, with, reply } = asked;
-        self.next_ask += 1;
-        let ask = self.next_ask;
-        if ask.is_multiple_of(FORGET_EVERY) {
-            self.forget_the_gone(ctx);
-        }
-        self.replies.insert(ask, reply);
-        let event = make(ask);
-        let notice = self.notice(ask, *with, &event);
-        self.step_noticing(event, notice, ctx);
-    }
-
-    /// Lets go of those who asked and do not wait any more.
-    fn forget_the_gone(&mut self, ctx: &mut Ctx) {
-        let gone = self.replies.extract_if(|_, reply| reply.is_closed());
-        let asks: Vec<Ask> = gone.map(|(ask, _)| ask).collect();
-        for ask in asks {
-            self.offered.remove(&ask);
-            self.step(Event::Gone { ask }, ctx);
-        }
-    }
-
     /// Steps the engine.
     pub(super) fn step(&mut self, event: Event, ctx: &mut Ctx) {
         let notice = Notice::of(&event);
         self.step_noticing(event, notice, ctx);
     }
 
-    fn step_noticing(&mut self, event: Event, notice: Notice, ctx: &mut Ctx) {
+    pub(super) fn step_noticing(&mut self, event: Event, notice: Notice, ctx: &mut Ctx) {
         let before = self.known(&notice);
         self.stepping = Some((event.clone(), Notice::of(&event)));
         let actions = self.engine.step(event, self.means.clock.moment());
@@ -319,8 +282,12 @@ impl CoordinatorPart {
                 tracing::error!(%why, unknown, "a write to the journal failed; rotations pause");
             });
         }
+        let failed = result.as_ref().err().map(|failure| failure.why.clone());
         let actions = self.engine.written(result, self.means.clock.moment());
         self.act(actions, ctx);
+        if let Some(why) = failed {
+            self.let_nobody_wait(&why);
+        }
     }
 
     fn reread(&mut self, found: Result<(bool, Box<LoadedJournal>), String>, ctx: &mut Ctx) {
@@ -349,7 +316,7 @@ impl CoordinatorPart {
         let actions = self.engine.reopened(found, self.means.clock.moment());
         self.act(actions, ctx);
         self.catching_up = false;
-        for asked in std::mem::take(&mut self.deferred) {
+        for asked in self.deferred.take() {
             self.asked(asked, ctx);
         }
     }

@@ -1,14 +1,14 @@
 //! What the coordinator is told.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::actors::admission::Place;
-use crate::actors::directory::KeyEntry;
+use crate::actors::directory::NewKey;
 use crate::actors::key_message::Proposed;
-use crate::actors::overview::Overview;
+use crate::actors::overview::Listing;
 use crate::actors::supervision::inbox::Letter;
 use crate::actors::worker::WorkerMessage;
 use crate::journal::load::{LoadedJournal, RotationSecrets};
@@ -28,7 +28,7 @@ pub enum With {
     /// The keys of a declared change.
     Secrets(RotationSecrets),
     /// A key that is being defined.
-    Key(Arc<KeyEntry>),
+    Key(Box<NewKey>),
     /// A worker that joins.
     Worker(WorkerName),
     /// A callback that is being registered.
@@ -44,14 +44,37 @@ pub enum With {
     },
 }
 
+/// What is asked for.
+pub struct Request {
+    /// Makes the event.
+    pub make: Box<dyn FnOnce(Ask) -> Event + Send>,
+    /// What comes with it.
+    pub with: With,
+}
+
+/// A request on its way. Whoever asked takes it back when they do not wait any more, so that nothing of
+/// it is kept for nobody, wherever it lies.
+#[derive(Clone)]
+pub struct Parcel(Arc<Mutex<Option<Request>>>);
+
+impl Parcel {
+    /// A request that sets out.
+    pub fn new(request: Request) -> Self {
+        Self(Arc::new(Mutex::new(Some(request))))
+    }
+
+    /// Takes the request out, if it is still there.
+    pub fn take(&self) -> Option<Request> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// What the coordinator is told.
 pub enum CoordinatorMessage {
     /// Somebody asks.
     Ask {
-        /// Makes the event.
-        make: Box<dyn FnOnce(Ask) -> Event + Send>,
-        /// What comes with it.
-        with: Box<With>,
+        /// For what.
+        request: Parcel,
         /// Whom to answer.
         reply: oneshot::Sender<Result<Reply, RotationError>>,
         /// Its place in the inbox.
@@ -90,7 +113,7 @@ pub enum CoordinatorMessage {
     /// unknown.
     Reread(Result<(bool, Box<LoadedJournal>), String>),
     /// What may an operator know?
-    Overview(oneshot::Sender<Overview>, Place),
+    List(Box<Listing>),
     /// An operator takes the keys of a rotation that still holds them.
     Recover {
         /// Which.
@@ -112,9 +135,7 @@ pub enum CoordinatorMessage {
 impl Letter for CoordinatorMessage {
     fn is_request(&self) -> bool {
         match self {
-            Self::Ask { .. } | Self::Overview(..) | Self::Recover { .. } | Self::Close { .. } => {
-                true
-            }
+            Self::Ask { .. } | Self::List(_) | Self::Recover { .. } | Self::Close { .. } => true,
             Self::Happened(_)
             | Self::Snapped { .. }
             | Self::Proposed { .. }

@@ -8,7 +8,7 @@ use uuid::{Builder, Uuid};
 use crate::actors::admission::{Place, Places};
 use crate::actors::clock::Clock;
 use crate::actors::coordinator::CoordinatorPart;
-use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::coordinator_message::{CoordinatorMessage, Parcel, Request, With};
 use crate::actors::directory::{Directory, KeyEntry};
 use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::seat::Seat;
@@ -148,17 +148,21 @@ impl CoordinatorDoor {
             With::Worker(worker) => Some(worker.clone()),
             With::Nothing | With::Secrets(_) | With::Key(_) | With::Callback { .. } => None,
         };
-        self.seat.post(CoordinatorMessage::Ask {
+        let request = Parcel::new(Request {
             make: Box::new(make),
-            with: Box::new(with),
-            reply,
-            mail,
+            with,
         });
         let mut asking = Asking {
             seat: &self.seat,
+            request: request.clone(),
             answer,
             joining,
         };
+        self.seat.post(CoordinatorMessage::Ask {
+            request,
+            reply,
+            mail,
+        });
         let answered = (&mut asking.answer).await;
         asking.joining = None;
         answered.unwrap_or_else(|_| Err(self.gone()))
@@ -171,15 +175,18 @@ fn take(places: &Arc<Places>) -> Result<Place, RotationError> {
     places.take().ok_or(RotationError::Busy { bound })
 }
 
-/// Sees to it that a worker that joined for nobody dies, so that its name is free.
+/// Sees to it that nothing is left of what nobody waits for: neither what was asked for, nor a worker
+/// that joined, whose name is free then.
 struct Asking<'a> {
     seat: &'a Seat<CoordinatorPart>,
+    request: Parcel,
     answer: oneshot::Receiver<Result<Reply, RotationError>>,
     joining: Option<WorkerName>,
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
+        drop(self.request.take());
         let Some(worker) = self.joining.take() else {
             return;
         };

@@ -4,20 +4,25 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use actix::ArbiterHandle;
 use tokio::sync::oneshot;
 
 use crate::actors::admission::{Place, Places};
 use crate::actors::clock::Clock;
-use crate::actors::key::KeyPart;
+use crate::actors::key::{KeyMeans, KeyPart};
 use crate::actors::key_message::KeyMessage;
+use crate::actors::seen::SeenFacts;
 use crate::actors::supervision::inbox::Full;
-use crate::actors::supervision::seat::Seat;
+use crate::actors::supervision::name::ActorName;
+use crate::actors::supervision::seat::{Seat, Upbringing};
+use crate::actors::supervision::supervisor::Supervision;
 use crate::guard::fork;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::{Ask, Asker, Event, Request, Ticket};
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
+use crate::key::machine::KeyFacts;
 use crate::key::name::KeyName;
 
 /// How many messages more than requests may lie in a key's inbox: those of askers that are gone.
@@ -31,6 +36,7 @@ pub struct KeyEntry {
     name: KeyName,
     behaviour: Arc<KeyBehaviour>,
     seat: Arc<Seat<KeyPart>>,
+    seen: Arc<SeenFacts>,
     places: Arc<Places>,
     for_store: Arc<Places>,
     of_handles: Arc<Places>,
@@ -50,14 +56,14 @@ impl KeyEntry {
         &self.behaviour
     }
 
+    /// What an operator may know of it.
+    pub fn facts(&self) -> KeyFacts {
+        self.seen.get()
+    }
+
     /// Tells the key's actor something.
     pub fn post(&self, message: KeyMessage) {
         self.seat.post(message);
-    }
-
-    /// The seat of the key's actor.
-    pub fn seat(&self) -> &Arc<Seat<KeyPart>> {
-        &self.seat
     }
 
     /// A ticket that nobody has had.
@@ -149,6 +155,15 @@ impl KeyEntry {
     }
 }
 
+/// A key that is to be defined. Nothing of it lives before it is, so that a definition that is
+/// refused, or that nobody waits for any more, leaves nothing.
+pub struct NewKey {
+    /// What its actor works with.
+    pub means: KeyMeans,
+    /// Where its actor is to run.
+    pub arbiter: ArbiterHandle,
+}
+
 /// Tells the key when an asker does not wait any more.
 struct Asking<'a> {
     seat: &'a Seat<KeyPart>,
@@ -171,31 +186,32 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// The entry of a key whose actor runs; `add` makes it known.
-    pub fn entry(
-        &self,
-        name: KeyName,
-        behaviour: KeyBehaviour,
-        seat: Arc<Seat<KeyPart>>,
-        clock: Clock,
-    ) -> Arc<KeyEntry> {
-        Arc::new(KeyEntry {
-            name,
+    /// Gives a key that is defined now its actor, and makes it known.
+    pub fn add(&self, key: NewKey, supervision: Supervision) -> Arc<KeyEntry> {
+        let NewKey { means, arbiter } = key;
+        let (name, behaviour, clock) = (means.name.clone(), means.behaviour.clone(), means.clock);
+        let (actor, kind) = (ActorName::Key(name.clone()), Upbringing::Permanent);
+        let seen = Arc::<SeenFacts>::default();
+        let of_actor = Arc::clone(&seen);
+        let seat = Seat::take(actor, kind, arbiter, supervision, |seat| {
+            KeyPart::new(means, of_actor, Arc::clone(seat))
+        });
+        seat.make_known();
+        let entry = Arc::new(KeyEntry {
+            name: name.clone(),
             places: Places::new(behaviour.max_requests),
             for_store: Places::new(behaviour.max_waiting_for_store()),
             of_handles: Places::new(MAX_OF_HANDLES),
             behaviour: Arc::new(behaviour),
             seat,
+            seen,
             tickets: AtomicU64::new(1),
             clock,
             closed: Arc::clone(&self.closed),
-        })
-    }
-
-    /// Makes a key known.
-    pub fn add(&self, entry: Arc<KeyEntry>) {
+        });
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        entries.insert(entry.name.clone(), entry);
+        entries.insert(name, Arc::clone(&entry));
+        entry
     }
 
     /// A key.

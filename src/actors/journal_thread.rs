@@ -1,17 +1,19 @@
 //! The thread of the journal: all reads and writes of the repo happen on it, one after the other,
 //! in the order in which they were asked for.
 
+use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::ops::ControlFlow;
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::oneshot;
 
-use crate::actors::admission::Places;
+use crate::actors::asked::{Asked, Length};
 use crate::actors::group::{Written, write_together};
 use crate::guard::events::Events;
-use crate::guard::fault;
+use crate::guard::fault::{self, Fault};
 use crate::journal::error::JournalError;
 use crate::journal::fact::JournalFact;
 use crate::journal::group::{GroupSize, JournalWrite};
@@ -21,12 +23,14 @@ use crate::key::event::WriteFailure;
 use crate::key::name::KeyName;
 use crate::key::state::RecordChange;
 
-/// How many jobs may be asked for at once by those who wait for them.
-const MAX_ASKED: usize = 1_024;
+/// After so many jobs in a row those have a turn who wait for a piece of reading.
+const TURN: usize = 64;
 
 enum Job {
     Write(Written),
     Other(OtherJob),
+    /// Look at what is asked for.
+    Look,
 }
 
 type OtherJob = Box<dyn FnOnce(&mut Option<Journal>) + Send>;
@@ -49,11 +53,17 @@ pub enum Refused {
 }
 
 /// A handle on the thread; a clone is the same thread.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct JournalThread {
     jobs: Sender<Job>,
-    asked: Arc<Places>,
+    asked: Arc<Asked>,
     events: Events,
+}
+
+impl fmt::Debug for JournalThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JournalThread")
+    }
 }
 
 impl JournalThread {
@@ -64,30 +74,13 @@ impl JournalThread {
     pub fn start(journal: Journal, events: Events) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
         let (give, given) = mpsc::sync_channel(1);
-        let of_thread = events.clone();
+        let asked = Asked::new();
+        let (of_thread, told) = (Arc::clone(&asked), events.clone());
         let started = std::thread::Builder::new()
             .name("keyward-journal".to_owned())
             .spawn(move || {
                 let mut journal: Option<Journal> = given.recv().ok();
-                let mut next = queue.recv().ok();
-                while let Some(job) = next.take() {
-                    next = match job {
-                        Job::Write(first) => {
-                            let (group, after) = gather(first, &queue);
-                            write_together(&mut journal, group);
-                            after
-                        }
-                        Job::Other(job) => {
-                            if let Err(fault) = fault::catch(|| job(&mut journal)) {
-                                of_thread.tell(move || {
-                                    tracing::error!(%fault, "a state repo or crypto tool panicked");
-                                });
-                            }
-                            None
-                        }
-                    };
-                    next = next.or_else(|| queue.recv().ok());
-                }
+                work(&mut journal, &queue, &of_thread, &told);
                 // The drop of a state repo or crypto tool is foreign code.
                 drop(fault::catch(|| drop(journal)));
             });
@@ -96,7 +89,6 @@ impl JournalThread {
             return Err(refused);
         }
         drop(give.send(journal));
-        let asked = Places::new(MAX_ASKED);
         Ok(Self {
             jobs,
             asked,
@@ -121,7 +113,8 @@ impl JournalThread {
         drop(self.jobs.send(Job::Other(job)));
     }
 
-    /// Does a job and answers what came of it.
+    /// Does a job after all others and answers what came of it; it is not done where nobody waits for
+    /// it any more.
     ///
     /// # Errors
     /// [`Refused`].
@@ -129,15 +122,39 @@ impl JournalThread {
         &self,
         job: impl FnOnce(&mut Journal) -> T + Send + 'static,
     ) -> Result<T, Refused> {
-        // It goes with the job: a job is done whether its asker is there or not.
+        let mut job = Some(job);
+        let piece = move |journal: &mut Journal| match job.take() {
+            Some(job) => ControlFlow::Break(Some(job(journal))),
+            None => ControlFlow::Break(None),
+        };
+        let done = self.wait(Length::Short, piece).await?;
+        done.ok_or(Refused::Closed)
+    }
+
+    /// Reads in pieces until one breaks with the answer. All other jobs go before each piece, and
+    /// those who read go one after the other.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn read<T: Send + 'static>(
+        &self,
+        piece: impl FnMut(&mut Journal) -> ControlFlow<T> + Send + 'static,
+    ) -> Result<T, Refused> {
+        self.wait(Length::Long, piece).await
+    }
+
+    async fn wait<T: Send + 'static>(
+        &self,
+        length: Length,
+        piece: impl FnMut(&mut Journal) -> ControlFlow<T> + Send + 'static,
+    ) -> Result<T, Refused> {
         let bound = self.asked.bound();
-        let place = self.asked.take().ok_or(Refused::Busy { bound })?;
-        let (told, answer) = oneshot::channel();
-        let job = move |journal: &mut Journal| (job(journal), place);
-        let told = |done: Result<(T, _), _>| drop(told.send(done.map(|(done, _place)| done)));
-        self.submit(job, told);
-        let done = answer.await.unwrap_or(Err(JournalClosed));
-        done.map_err(|JournalClosed| Refused::Closed)
+        let waiting = self.asked.line_up(length, piece);
+        let waiting = waiting.ok_or(Refused::Busy { bound })?;
+        if self.asked.is_news() {
+            drop(self.jobs.send(Job::Look));
+        }
+        waiting.answer().await.ok_or(Refused::Closed)
     }
 
     /// Writes facts, together with what else waits to be written. `then` learns the number of the
@@ -207,8 +224,71 @@ impl JournalThread {
     }
 }
 
+/// Does what there is to be done, until nobody can ask for more.
+fn work(journal: &mut Option<Journal>, queue: &Receiver<Job>, asked: &Asked, events: &Events) {
+    let mut after = None;
+    let mut in_a_row = 0;
+    loop {
+        let next = after.take().map_or_else(|| queue.try_recv(), Ok);
+        let job = match next {
+            Ok(job) => {
+                in_a_row += 1;
+                if in_a_row > TURN {
+                    in_a_row = 0;
+                    asked.do_a_piece(journal, events);
+                }
+                job
+            }
+            Err(TryRecvError::Disconnected) => return,
+            Err(TryRecvError::Empty) => {
+                in_a_row = 0;
+                if asked.do_a_piece(journal, events) {
+                    continue;
+                }
+                match queue.recv() {
+                    Ok(job) => job,
+                    Err(_) => return,
+                }
+            }
+        };
+        after = perform(job, journal, queue, asked, events);
+    }
+}
+
+/// Does a job; answers the one that was found behind it, if it had to look for that.
+fn perform(
+    job: Job,
+    journal: &mut Option<Journal>,
+    queue: &Receiver<Job>,
+    asked: &Asked,
+    events: &Events,
+) -> Option<Job> {
+    match job {
+        Job::Write(first) => {
+            let (group, after) = gather(first, queue, asked);
+            write_together(journal, group);
+            after
+        }
+        Job::Other(job) => {
+            if let Err(fault) = fault::catch(|| job(journal)) {
+                panicked(events, fault);
+            }
+            None
+        }
+        Job::Look => {
+            asked.looked();
+            None
+        }
+    }
+}
+
+/// Says that foreign code panicked.
+pub(super) fn panicked(events: &Events, fault: Fault) {
+    events.tell(move || tracing::error!(%fault, "a state repo or crypto tool panicked"));
+}
+
 /// The writes that wait behind this one, until something else does; and what that is.
-fn gather(first: Written, queue: &Receiver<Job>) -> (Vec<Written>, Option<Job>) {
+fn gather(first: Written, queue: &Receiver<Job>, asked: &Asked) -> (Vec<Written>, Option<Job>) {
     let mut size = GroupSize::default();
     size.add(first.write());
     let mut group = vec![first];
@@ -218,6 +298,7 @@ fn gather(first: Written, queue: &Receiver<Job>) -> (Vec<Written>, Option<Job>) 
                 size.add(next.write());
                 group.push(next);
             }
+            Ok(Job::Look) => asked.looked(),
             Ok(other @ Job::Other(_)) => return (group, Some(other)),
             Err(_) => break,
         }

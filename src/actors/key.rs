@@ -15,6 +15,7 @@ use crate::actors::journal_thread::JournalThread;
 use crate::actors::key_message::{KeyMessage, Proposed};
 use crate::actors::key_step::Step;
 use crate::actors::replies::Replies;
+use crate::actors::seen::{SeenFacts, Shown};
 use crate::actors::supervision::life::{Life, Part, Then, later};
 use crate::actors::supervision::seat::Seat;
 use crate::guard::run::Returned;
@@ -59,6 +60,7 @@ pub(super) type Ctx = Context<Life<KeyPart>>;
 /// What a key's actor knows.
 pub struct KeyPart {
     pub(super) machine: KeyMachine,
+    pub(super) shown: Shown,
     pub(super) means: KeyMeans,
     pub(super) seat: Arc<Seat<KeyPart>>,
     pub(super) replies: Replies,
@@ -128,13 +130,15 @@ impl Part for KeyPart {
                 self.proposals.insert(ticket, reply);
                 self.step(Event::Propose { ticket, change }, ctx);
             }
-            KeyMessage::LookLater { ticket } => self.post_later(KeyMessage::LookAgain { ticket }),
+            KeyMessage::LookLater { ticket, why } => {
+                self.post_later(KeyMessage::LookAgain { ticket });
+                self.step(Event::InDoubt { ticket, why }, ctx);
+            }
             KeyMessage::LookAgain { ticket } => self.look(ticket),
             KeyMessage::Held(reply) => {
                 let held = self.machine.held().map(|held| held.pair.clone());
                 drop(reply.send(held));
             }
-            KeyMessage::Inspect(reply) => drop(reply.send(self.machine.facts())),
             KeyMessage::Knows { rotation, pairs } => drop(self.known.insert(rotation, pairs)),
             KeyMessage::Forgets { rotation } => drop(self.known.remove(&rotation)),
             KeyMessage::Stop => return Then::End,
@@ -159,12 +163,13 @@ impl Part for KeyPart {
 
 impl KeyPart {
     /// A key in a new lifetime.
-    pub fn new(means: KeyMeans, seat: Arc<Seat<KeyPart>>) -> Self {
+    pub fn new(means: KeyMeans, seen: Arc<SeenFacts>, seat: Arc<Seat<KeyPart>>) -> Self {
         let mut machine = KeyMachine::new(means.name.clone(), means.behaviour.clone());
         let old = means.declared_old;
         machine.step(Event::Declared { old }, means.clock.now());
         Self {
             machine,
+            shown: Shown::new(seen),
             means,
             seat,
             replies: Replies::default(),
@@ -273,8 +278,12 @@ impl KeyPart {
             move |journal| journal.load_state(&key),
             move |found| {
                 seat.post(match found {
-                    Ok(Loaded::Unavailable { .. }) | Err(_) => KeyMessage::LookLater { ticket },
+                    Ok(Loaded::Unavailable { why }) => KeyMessage::LookLater { ticket, why },
                     Ok(found) => KeyMessage::Happened(Event::Looked { ticket, found }),
+                    Err(closed) => {
+                        let why = closed.to_string();
+                        KeyMessage::LookLater { ticket, why }
+                    }
                 });
             },
         );

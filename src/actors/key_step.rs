@@ -90,6 +90,7 @@ impl KeyPart {
     /// Performs what the machine wants done, in order; what a panic interrupts is performed by the next
     /// life.
     pub(super) fn perform_all(&mut self) {
+        self.shown.show(self.machine.facts());
         while !self.effects.is_empty() {
             self.seat.fault_points().pass();
             match self.effects.pop_front() {
@@ -111,6 +112,7 @@ impl KeyPart {
     /// Whoever waits is told by the end of the channel, and asks again.
     pub(super) fn forget_requests(&mut self) {
         self.machine.forget_requests();
+        self.shown.show(self.machine.facts());
         self.replies.clear();
     }
 }

@@ -5,6 +5,8 @@
 //! steps its machine and starts what the effects ask for; it never waits.
 
 pub mod admission;
+mod asked;
+mod askers;
 mod batch;
 pub mod clock;
 pub mod closing;
@@ -27,6 +29,7 @@ pub mod overview;
 mod perform;
 mod ready;
 mod replies;
+pub mod seen;
 pub mod supervision;
 mod told;
 pub mod worker;

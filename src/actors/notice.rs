@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::With;
-use crate::actors::directory::KeyEntry;
+use crate::actors::directory::NewKey;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::seat::Seat;
@@ -20,7 +20,7 @@ pub enum Notice {
     /// Nothing that the shell has to know.
     Nothing,
     /// A key becomes defined.
-    Defines(Arc<KeyEntry>),
+    Defines(Box<NewKey>),
     /// A callback becomes registered.
     Registers {
         /// Whose.
@@ -111,7 +111,7 @@ impl CoordinatorPart {
                 self.offered.insert(ask, secrets);
                 Notice::of(event)
             }
-            With::Key(entry) => Notice::Defines(entry),
+            With::Key(key) => Notice::Defines(key),
             With::Worker(worker) => {
                 self.joining.insert(ask, worker);
                 Notice::Nothing
@@ -136,7 +136,7 @@ impl CoordinatorPart {
         let roster = machine.roster();
         match notice {
             Notice::Nothing => false,
-            Notice::Defines(entry) => machine.is_defined(entry.name()),
+            Notice::Defines(key) => machine.is_defined(&key.means.name),
             Notice::Registers {
                 worker, key, name, ..
             } => roster
@@ -155,16 +155,15 @@ impl CoordinatorPart {
         let now = self.known(&notice);
         let (begun, ended) = (!before && now, before && !now);
         match notice {
-            Notice::Defines(entry) if begun => {
-                entry.seat().make_known();
+            Notice::Defines(new) if begun => {
+                let supervision = self.means.supervision.clone();
+                let entry = self.declarer.directory.add(*new, supervision);
                 let key = entry.name().clone();
-                self.keys.insert(key.clone(), Arc::clone(&entry));
-                self.declarer.directory.add(entry);
+                self.keys.insert(key.clone(), entry);
                 for id in self.engine.machine().live_of(&key) {
                     self.let_key_know(id, &key);
                 }
             }
-            Notice::Defines(refused) => refused.post(KeyMessage::Stop),
             Notice::Registers {
                 worker,
                 key,
@@ -202,6 +201,7 @@ impl CoordinatorPart {
                 self.departing.insert(ask, callback);
             }
             Notice::Nothing
+            | Notice::Defines(_)
             | Notice::Registers { .. }
             | Notice::Accepts(..)
             | Notice::Leaves(..)

@@ -1,7 +1,15 @@
 //! What the coordinator tells an operator.
 
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::actors::admission::Place;
 use crate::actors::coordinator::CoordinatorPart;
+use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::id::RotationId;
+use crate::rotation::listing::{self, RotationView};
 use crate::rotation::report::{RotationReport, UnreadableRotation};
 use crate::rotation::roster::WorkerEntry;
 
@@ -18,33 +26,57 @@ pub struct WorkerStatus {
 }
 
 /// What the coordinator tells an operator.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 pub struct Overview {
     /// The roster, in the order of joining.
-    pub workers: Vec<WorkerStatus>,
-    /// Every rotation that has not ended, in the order of the declarations.
-    pub rotations: Vec<RotationReport>,
+    workers: Vec<(WorkerName, Arc<WorkerEntry>)>,
+    /// Every rotation that has not ended, each as it was at some moment of the listing.
+    rotations: Vec<RotationView>,
     /// Those that had not ended and cannot be read.
     pub unreadable: Vec<UnreadableRotation>,
     /// Why rotations are paused, if they are.
     pub paused: Option<String>,
 }
 
+/// A listing that is being made, a piece at a time, so that others go before the next one.
+pub struct Listing {
+    /// Whom to answer.
+    pub reply: oneshot::Sender<Overview>,
+    /// Its place.
+    pub place: Place,
+    overview: Overview,
+    behind: Option<RotationId>,
+}
+
+impl Listing {
+    /// A listing of which nothing is known yet.
+    pub fn new(reply: oneshot::Sender<Overview>, place: Place) -> Box<Self> {
+        Box::new(Self {
+            reply,
+            place,
+            overview: Overview::default(),
+            behind: None,
+        })
+    }
+}
+
 impl Overview {
     /// What is known while the coordinator has failed.
     pub fn of_failed(why: &str) -> Self {
         Self {
-            workers: Vec::new(),
-            rotations: Vec::new(),
-            unreadable: Vec::new(),
             paused: Some(format!("the coordinator has failed: {why}; restart it")),
+            ..Self::default()
         }
     }
-}
 
-impl CoordinatorPart {
-    pub(super) fn overview(&self) -> Overview {
-        let worker = |(name, entry): (&WorkerName, &WorkerEntry)| {
+    /// Every rotation that has not ended, in the order of the declarations.
+    pub fn reports(&mut self) -> Vec<RotationReport> {
+        listing::reports(std::mem::take(&mut self.rotations))
+    }
+
+    /// The roster, in the order of joining.
+    pub fn workers(&self) -> Vec<WorkerStatus> {
+        let worker = |(name, entry): &(WorkerName, Arc<WorkerEntry>)| {
             let here = |(key, callback): (&KeyName, &CallbackName)| {
                 let here = entry.has_attached(key, callback);
                 (key.clone(), callback.clone(), here)
@@ -55,12 +87,37 @@ impl CoordinatorPart {
                 callbacks: entry.callbacks().map(here).collect(),
             }
         };
-        let machine = self.engine.machine();
-        Overview {
-            workers: machine.roster().in_order().map(worker).collect(),
-            rotations: machine.reports(),
-            unreadable: machine.unreadable(),
-            paused: machine.paused().map(str::to_owned),
+        self.workers.iter().map(worker).collect()
+    }
+}
+
+impl CoordinatorPart {
+    /// Makes the next piece of a listing.
+    pub(super) fn list(&self, mut listing: Box<Listing>) {
+        if listing.reply.is_closed() {
+            return;
         }
+        let machine = self.engine.machine();
+        let views = machine.views_behind(listing.behind);
+        if let Some(last) = views.last() {
+            listing.behind = Some(last.id());
+            listing.overview.rotations.extend(views);
+            self.seat.post(CoordinatorMessage::List(listing));
+            return;
+        }
+        let Listing {
+            reply,
+            place,
+            mut overview,
+            ..
+        } = *listing;
+        let workers = machine.roster().in_order();
+        let shared =
+            |(name, entry): (&WorkerName, &Arc<WorkerEntry>)| (name.clone(), Arc::clone(entry));
+        overview.workers = workers.map(shared).collect();
+        overview.unreadable = machine.unreadable();
+        overview.paused = machine.paused().map(str::to_owned);
+        drop(place);
+        drop(reply.send(overview));
     }
 }

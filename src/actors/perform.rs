@@ -219,6 +219,15 @@ impl CoordinatorPart {
         }
     }
 
+    /// A write failed: of what is still proposed it is unknown whether it was made, and until the
+    /// journal was read nobody should wait for that.
+    pub(super) fn let_nobody_wait(&self, why: &str) {
+        for (ticket, key, _) in self.proposals.values() {
+            let (ticket, why) = (*ticket, why.to_owned());
+            self.tell_key(key, KeyEvent::InDoubt { ticket, why });
+        }
+    }
+
     pub(super) fn release(&mut self, step: StepRef) {
         if let Some(calling) = self.calls.remove(&step) {
             calling.worker.post(WorkerOrder::Release { step });

@@ -50,7 +50,8 @@ struct Idle {
 impl ThreadPool {
     /// Threads for one kind of code; no more than `bound`, none of them started yet.
     pub(super) fn new(kind: Kind, bound: usize, clock: Clock) -> io::Result<Self> {
-        if bound == 0 || bound > Semaphore::MAX_PERMITS {
+        let bound = bound.min(Semaphore::MAX_PERMITS);
+        if bound == 0 {
             let text = format!("{bound} threads for blocking plug-ins; allow at least 1");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }

@@ -164,6 +164,14 @@ pub enum Event {
         /// Which proposal.
         ticket: Ticket,
     },
+    /// The repo does not answer what has to be known of the proposed change: whether it was made, or
+    /// what record it builds on.
+    InDoubt {
+        /// Which proposal.
+        ticket: Ticket,
+        /// Why.
+        why: String,
+    },
     /// A rotation ran to its end and no callback re-encrypted.
     Supersede(Supersede),
     /// A rotation stopped or ended with failures: it may be resumed.
@@ -190,6 +198,7 @@ impl Event {
             | Self::Looked { .. }
             | Self::Adopt { .. }
             | Self::Withdraw { .. }
+            | Self::InDoubt { .. }
             | Self::Supersede(_)
             | Self::Stopped { .. }
             | Self::Ended { .. } => true,

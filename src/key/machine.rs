@@ -164,6 +164,7 @@ impl KeyMachine {
             Event::Propose { ticket, change } => self.propose(ticket, change, effects),
             Event::Adopt { ticket } => self.adopt(ticket, effects),
             Event::Withdraw { ticket } => self.withdraw(ticket, effects),
+            Event::InDoubt { ticket, why } => self.in_doubt(ticket, why, effects),
             Event::Supersede(which) => self.supersede(&which),
             Event::Stopped { rotation } => {
                 let answers = self.forward_answers;
@@ -241,6 +242,10 @@ impl KeyMachine {
                 Ok(answer)
             }
             Attempt::Fail(error) => Err(error),
+            Attempt::Write(_) | Attempt::Load if let Some(why) = self.proposals.doubt() => {
+                let (key, why) = (self.name.clone(), why.to_owned());
+                Err(KeyError::RepoUnavailable { key, why })
+            }
             Attempt::Write(_) | Attempt::Load if self.proposals.is_one_out() => {
                 waiter.waits = For::Proposal;
                 self.waiting.add(waiter);

@@ -22,6 +22,8 @@ struct Proposal {
     /// The state before the first forward get that was answered while this was out, if that must
     /// come after it.
     before_forward: Option<KeyState>,
+    /// Why it may stay out for long, if it may: the repo does not answer.
+    doubt: Option<String>,
 }
 
 /// What a look at the record is for.
@@ -44,6 +46,11 @@ impl Proposals {
     /// Whether a proposal is out: until it ends, the record is neither loaded nor written.
     pub fn is_one_out(&self) -> bool {
         self.out.is_some()
+    }
+
+    /// Why nobody should wait for the end of the one that is out.
+    pub fn doubt(&self) -> Option<&str> {
+        self.out.as_ref()?.doubt.as_deref()
     }
 }
 
@@ -72,8 +79,11 @@ impl KeyMachine {
             Some(Look::Snapshot) => effects.push_back(self.snapped_with(ticket, found)),
             Some(Look::Proposal) => {
                 let out = self.proposals.out.as_mut().filter(|p| p.ticket == ticket);
-                if let (Some(proposal), Loaded::Record(record)) = (out, found) {
-                    proposal.base = Some(record);
+                if let Some(proposal) = out {
+                    proposal.doubt = None;
+                    if let Loaded::Record(record) = found {
+                        proposal.base = Some(record);
+                    }
                 }
                 self.answer_proposal(effects);
             }
@@ -125,6 +135,7 @@ impl KeyMachine {
             base: None,
             record: None,
             before_forward: None,
+            doubt: None,
         });
         if looks {
             self.proposals.looking.insert(ticket, Look::Proposal);
@@ -195,6 +206,22 @@ impl KeyMachine {
         self.proposals.looking.remove(&ticket);
         if self.proposals.out.take_if(|p| p.ticket == ticket).is_some() {
             self.go_on_after_proposal(effects);
+        }
+    }
+
+    /// The end of the proposal may be long in coming: who would wait for it is told why.
+    pub(crate) fn in_doubt(
+        &mut self,
+        ticket: Ticket,
+        why: String,
+        effects: &mut VecDeque<KeyEffect>,
+    ) {
+        let out = self.proposals.out.as_mut().filter(|p| p.ticket == ticket);
+        if let Some(proposal) = out {
+            proposal.doubt = Some(why);
+            for waiter in self.waiting.take_all(For::Proposal) {
+                self.serve(waiter, None, effects);
+            }
         }
     }
 

@@ -39,6 +39,18 @@ impl Blocking {
         wait(self.manager.history(limit))
     }
 
+    /// As [`KeysManagement::history_before`].
+    ///
+    /// # Errors
+    /// As there, and `must_not_block`.
+    pub fn history_before(
+        &self,
+        sequence: u64,
+        limit: usize,
+    ) -> Result<HistoryListing, RotationError> {
+        wait(self.manager.history_before(sequence, limit))
+    }
+
     /// As `KeysManagement::resume`.
     ///
     /// # Errors

@@ -77,7 +77,7 @@ impl KeysManagementBuilder {
     }
 
     /// How long after one attempt to reopen the repo, or to read the journal anew, that failed the
-    /// next one is made. Default: 5 s.
+    /// next one is made; 1 ms at least. Default: 5 s.
     pub fn reopen_every(mut self, interval: Duration) -> Self {
         self.settings.rotation.reopen_every = interval;
         self
@@ -152,21 +152,10 @@ impl KeysManagementBuilder {
     pub async fn start(self) -> Result<KeysManagement, StartError> {
         fork::refuse_child()?;
         fork::watch()?;
-        let bounds = [
-            ("max_crashes", self.settings.rotation.max_crashes == 0),
-            ("max_callbacks", self.settings.rotation.max_callbacks == 0),
-            (
-                "max_worker_requests",
-                self.settings.max_worker_requests == 0,
-            ),
-            ("store_threads", self.settings.threads.stores == 0),
-            ("commands_at_once", self.settings.threads.commands == 0),
-            ("async_threads", self.settings.threads.asyncs == 0),
-            ("callback_threads", self.settings.threads.callbacks == 0),
-        ];
-        if let Some((what, _)) = bounds.into_iter().find(|(_, zero)| *zero) {
+        if let Some(what) = self.settings.zero_bound() {
             return Err(StartError::ZeroBound { what });
         }
+        self.settings.keep_to_bounds();
         if self.crypto.is_none() && self.master_key.is_none() {
             return Err(StartError::NoMasterKey);
         }

@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt};
+
 use crate::actors::admission::Place;
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::directory::{KeyEntry, NewKey};
 use crate::actors::fetch::Fetcher;
 use crate::actors::journal_thread::Refused;
-use crate::actors::key::{KeyMeans, KeyPart};
-use crate::actors::supervision::name::ActorName;
-use crate::actors::supervision::seat::{Seat, Upbringing};
+use crate::actors::key::KeyMeans;
 use crate::guard::foreign::Foreign;
 use crate::guard::fork;
 use crate::journal::error::JournalError;
@@ -33,6 +34,9 @@ use crate::rotation::report::RotationReport;
 use crate::store::keys_store::StoreRequest;
 use crate::worker::callback::IntoCallback;
 use crate::worker::change::Change;
+
+/// How many keys [`KeysManagement::save_states`] saves at a time: as many as one write takes.
+const MAX_SAVES: usize = 1_024;
 
 /// The manager: defines keys, hands them out, and takes declared changes through every worker's
 /// callbacks.
@@ -132,16 +136,7 @@ impl KeysManagement {
             in_doubt: self.in_doubt(),
             clock: self.inner.clock,
         };
-        let seat = Seat::take(
-            ActorName::Key(name.clone()),
-            Upbringing::Permanent,
-            arbiter,
-            self.inner.supervision.clone(),
-            |seat| KeyPart::new(means, Arc::clone(seat)),
-        );
-        let directory = &self.inner.declarer.directory;
-        let entry = directory.entry(name.clone(), behaviour.clone(), seat, self.inner.clock);
-        let with = With::Key(Arc::clone(&entry));
+        let with = With::Key(Box::new(NewKey { means, arbiter }));
         let define = move |ask| Event::Define {
             ask,
             key: name,
@@ -215,19 +210,21 @@ impl KeysManagement {
         self.main.save_state(key).await
     }
 
-    /// Writes the state of every stated key. All are tried; the first error is answered.
+    /// Writes the state of every stated key. All are tried, many at a time, so that few writes take
+    /// them all; the first error is answered.
     ///
     /// # Errors
     /// As [`save_state`](Self::save_state).
     pub async fn save_states(&self) -> Result<(), KeyError> {
-        let mut first = Ok(());
         fork::refuse_child()?;
-        for entry in self.inner.declarer.directory.all() {
-            if entry.behaviour().has_record() {
-                first = first.and(self.main.save(&entry).await);
-            }
-        }
-        first
+        let mut stated = self.inner.declarer.directory.all();
+        stated.retain(|entry| entry.behaviour().has_record());
+        let save = async |entry: Arc<KeyEntry>| self.main.save(&entry).await;
+        let saves = stream::iter(stated).map(save);
+        let saves = saves.buffer_unordered(MAX_SAVES);
+        saves
+            .fold(Ok(()), async |first, saved| first.and(saved))
+            .await
     }
 
     /// Declares a change and waits for the end of its rotation: [`declare`](Self::declare) and

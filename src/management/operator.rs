@@ -1,15 +1,19 @@
 //! The operator's calls: listing, resume, abort, dismissal, recovery of keys, and removal.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::Refused;
-use crate::actors::key_message::KeyMessage;
-use crate::actors::overview::Overview;
+use crate::actors::overview::{Listing, Overview};
 use crate::actors::supervision::name::ActorName;
 use crate::guard::fork;
+use crate::journal::history::HistoryReading;
+use crate::journal::opened::Journal;
 use crate::key::definition::KeyBehaviour;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::management::answer::about;
@@ -21,6 +25,9 @@ use crate::rotation::event::{Ask, Event};
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
 use crate::secret::value::SecretKeyPair;
+
+/// How many rotations a page of the history has at most.
+const MAX_PAGE: usize = 1_000;
 
 /// The keys of a rotation that still holds them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,37 +41,23 @@ pub struct RecoveredKeys {
 
 impl KeysManagement {
     /// Everything an operator may know: keys, workers, and every rotation that has not ended with
-    /// its steps and for whom it waits.
+    /// its steps and for whom it waits. Each rotation is shown as it was at some moment of the call.
     ///
     /// # Errors
     /// `busy` while 64 others are being answered; `shut_down`, `unavailable`.
     pub async fn status(&self) -> Result<Status, RotationError> {
-        let (reply, overview) = oneshot::channel();
-        let coordinator = &self.inner.declarer.coordinator;
-        let place = coordinator.listing()?;
-        coordinator.post(CoordinatorMessage::Overview(reply, place));
-        let overview = match (overview.await, coordinator.gone()) {
-            (Ok(overview), _) => overview,
-            // An operator has to see this, above all.
-            (Err(_), RotationError::CoordinatorFailed { why }) => Overview::of_failed(&why),
-            (Err(_), gone) => return Err(gone),
+        let mut overview = self.overview().await?;
+        let mut keys = self.inner.declarer.directory.all();
+        keys.sort_by(|a, b| a.name().cmp(b.name()));
+        let key = |entry: &Arc<KeyEntry>| KeyStatus {
+            name: entry.name().clone(),
+            behaviour: KeyBehaviour::clone(entry.behaviour()),
+            facts: entry.facts(),
         };
-        let mut keys = Vec::new();
-        for entry in self.inner.declarer.directory.all() {
-            let (reply, facts) = oneshot::channel();
-            entry.post(KeyMessage::Inspect(reply));
-            keys.push(KeyStatus {
-                name: entry.name().clone(),
-                behaviour: KeyBehaviour::clone(entry.behaviour()),
-                // An actor that died answers nothing: the list of actors says so.
-                facts: facts.await.unwrap_or_default(),
-            });
-        }
-        keys.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Status {
-            keys,
-            workers: overview.workers,
-            rotations: overview.rotations,
+            keys: keys.iter().map(key).collect(),
+            workers: overview.workers(),
+            rotations: overview.reports(),
             unreadable_rotations: overview.unreadable,
             unreadable_records: self.inner.unreadable.all(),
             paused: overview.paused,
@@ -73,29 +66,71 @@ impl KeysManagement {
         })
     }
 
-    /// Every rotation that has not ended, in the order of the declarations.
+    /// Every rotation that has not ended, in the order of the declarations, each as it was at some
+    /// moment of the call.
     ///
     /// # Errors
-    /// `shut_down`.
+    /// As [`status`](Self::status).
     pub async fn rotations(&self) -> Result<Vec<RotationReport>, RotationError> {
-        self.status().await.map(|status| status.rotations)
+        Ok(self.overview().await?.reports())
     }
 
-    /// The last `limit` rotations that have ended, the latest declaration first.
+    async fn overview(&self) -> Result<Overview, RotationError> {
+        let (reply, overview) = oneshot::channel();
+        let coordinator = &self.inner.declarer.coordinator;
+        let listing = Listing::new(reply, coordinator.listing()?);
+        coordinator.post(CoordinatorMessage::List(listing));
+        match (overview.await, coordinator.gone()) {
+            (Ok(overview), _) => Ok(overview),
+            // An operator has to see this, above all.
+            (Err(_), RotationError::CoordinatorFailed { why }) => Ok(Overview::of_failed(&why)),
+            (Err(_), gone) => Err(gone),
+        }
+    }
+
+    /// The last `limit` rotations that have ended, the latest declaration first: one page, of 1,000
+    /// rotations at most, and of fewer where they have very many steps. `next` of the listing begins
+    /// the next page.
+    ///
+    /// It is read in pieces, which everything else that needs the journal goes before, and no more
+    /// where nobody waits for it.
     ///
     /// # Errors
-    /// `repo_unavailable`, `shut_down`.
+    /// `busy`, `repo_unavailable`, `shut_down`.
     pub async fn history(&self, limit: usize) -> Result<HistoryListing, RotationError> {
+        self.history_page(None, limit).await
+    }
+
+    /// As [`history`](Self::history), of the rotations whose sequence number is below `sequence`:
+    /// `next` of the page before this one.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn history_before(
+        &self,
+        sequence: u64,
+        limit: usize,
+    ) -> Result<HistoryListing, RotationError> {
+        self.history_page(Some(sequence), limit).await
+    }
+
+    async fn history_page(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<HistoryListing, RotationError> {
         fork::refuse_child()?;
-        let history = self
-            .inner
-            .journal
-            .ask(move |journal| journal.history(limit, None))
-            .await;
-        match history {
+        let mut reading = HistoryReading::new(limit.min(MAX_PAGE), before);
+        let piece = move |journal: &mut Journal| match journal.read_history(&mut reading) {
+            Ok(None) => ControlFlow::Continue(()),
+            Ok(Some(history)) => ControlFlow::Break(Ok(history)),
+            Err(error) => ControlFlow::Break(Err(error)),
+        };
+        match self.inner.journal.read(piece).await {
             Ok(Ok(history)) => Ok(HistoryListing {
                 rotations: history.rotations,
                 unreadable: history.unreadable,
+                next: history.next,
             }),
             Ok(Err(error)) => Err(RotationError::RepoUnavailable {
                 why: error.to_string(),

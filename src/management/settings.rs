@@ -41,6 +41,9 @@ pub const DEFAULT_HISTORY_AGE: Duration = Duration::from_secs(2_557 * 24 * 60 * 
 /// How many rotations that have ended are remembered by default.
 pub const DEFAULT_HISTORY_COUNT: u64 = 10_000_000;
 
+/// However short the time between two attempts to reopen the repo is set.
+const SHORTEST_REOPEN_EVERY: Duration = Duration::from_millis(1);
+
 /// What can be set apart from the plug-ins.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -52,6 +55,42 @@ pub(crate) struct Settings {
     pub(crate) max_worker_requests: usize,
     #[cfg(feature = "testing")]
     pub(crate) panics: PluginPanics,
+}
+
+impl Settings {
+    /// A bound or time that is zero and must not be: with it nothing could be done, or the same
+    /// thing were done without end.
+    pub(crate) fn zero_bound(&self) -> Option<&'static str> {
+        let RotationConfig {
+            worker_wait,
+            max_crashes,
+            max_callbacks,
+            reopen_every,
+        } = &self.rotation;
+        let bounds = [
+            ("max_crashes", *max_crashes == 0),
+            ("max_callbacks", *max_callbacks == 0),
+            ("max_worker_requests", self.max_worker_requests == 0),
+            ("store_threads", self.threads.stores == 0),
+            ("commands_at_once", self.threads.commands == 0),
+            ("async_threads", self.threads.asyncs == 0),
+            ("callback_threads", self.threads.callbacks == 0),
+            ("reopen_every", reopen_every.is_zero()),
+            ("worker_wait", *worker_wait == Some(Duration::ZERO)),
+            (
+                "the time of restart_intensity",
+                self.restarts.are_unbounded(),
+            ),
+        ];
+        let zero = bounds.into_iter().find(|(_, is_zero)| *is_zero);
+        zero.map(|(what, _)| what)
+    }
+
+    /// Keeps to bounds that are not told, because nobody notices them.
+    pub(crate) fn keep_to_bounds(&mut self) {
+        let reopen_every = &mut self.rotation.reopen_every;
+        *reopen_every = SHORTEST_REOPEN_EVERY.max(*reopen_every);
+    }
 }
 
 impl Default for Settings {

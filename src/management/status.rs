@@ -53,7 +53,7 @@ impl Status {
     }
 }
 
-/// The rotations that have ended.
+/// A page of the rotations that have ended.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct HistoryListing {
@@ -61,4 +61,6 @@ pub struct HistoryListing {
     pub rotations: Vec<RotationReport>,
     /// Those that cannot be read.
     pub unreadable: Vec<UnreadableRotation>,
+    /// Where the next page begins: give it to `history_before`. None on the last page.
+    pub next: Option<u64>,
 }

@@ -150,6 +150,17 @@ impl StateRepo for Panicking<dyn StateRepo> {
         self.of.scan(space, prefix, visit)
     }
 
+    fn scan_after(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        visit: Visitor<'_>,
+    ) -> Result<(), RepoError> {
+        self.panics.pass(Plugin::Repo);
+        self.of.scan_after(space, prefix, after, visit)
+    }
+
     fn scan_back(
         &self,
         space: Space,

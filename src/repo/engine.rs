@@ -73,13 +73,9 @@ pub(super) fn verify(folder: &Path, reached: Reached) -> Result<(), RepoError> {
     let db = DB::open_cf_with_opts_for_read_only(&options, folder, spaces, false)
         .map_err(|error| failure("opening the database", folder, error))?;
     for space in Space::ALL.into_iter().filter(|s| *s != Space::History) {
-        scan(
-            &db,
-            space,
-            b"",
-            false,
-            &mut |_, _| ControlFlow::Continue(()),
-        )?;
+        scan(&db, space, b"", None, false, &mut |_, _| {
+            ControlFlow::Continue(())
+        })?;
     }
     let (found, wanted) = (db.latest_sequence_number(), reached.history);
     if found < wanted {
@@ -118,16 +114,21 @@ pub(super) fn shut_down(db: DB) -> Result<Reached, RepoError> {
     reached(&db)
 }
 
-/// Shows every key with this prefix, in order. The cache is not filled by a scan of everything.
+/// Shows every key with this prefix that is above `after`, in order. The cache is not filled by a scan
+/// of everything.
 pub(super) fn scan(
     db: &DB,
     space: Space,
     prefix: &[u8],
+    after: Option<&[u8]>,
     fill_cache: bool,
     visit: Visitor<'_>,
 ) -> Result<(), RepoError> {
     let mut found = iterator(db, space, fill_cache)?;
-    found.seek(prefix);
+    found.seek(after.map_or(prefix, |after| after.max(prefix)));
+    if after.is_some() && found.key() == after {
+        found.next();
+    }
     while let Some((key, value)) = found.item() {
         if !key.starts_with(prefix) || visit(key, value).is_break() {
             break;

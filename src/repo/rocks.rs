@@ -235,7 +235,20 @@ impl StateRepo for RocksDbRepo {
     fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
         let _use = Use::begin()?;
         let state = self.reading();
-        let scanned = engine::scan(state.db()?, space, prefix, true, visit);
+        let scanned = engine::scan(state.db()?, space, prefix, None, true, visit);
+        scanned.map_err(|error| self.paths.named(error))
+    }
+
+    fn scan_after(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        visit: Visitor<'_>,
+    ) -> Result<(), RepoError> {
+        fork::refuse_child()?;
+        let state = self.reading();
+        let scanned = engine::scan(state.db()?, space, prefix, after, true, visit);
         scanned.map_err(|error| self.paths.named(error))
     }
 

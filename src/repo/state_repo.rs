@@ -32,6 +32,26 @@ pub trait StateRepo: Send + Sync + 'static {
     /// After an error something may be missing from what was shown.
     fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError>;
 
+    /// As [`scan`](Self::scan), of the keys that are above `after`, if it is given.
+    ///
+    /// Without an implementation of its own it reads all that comes before as well, which a long
+    /// history makes slow.
+    ///
+    /// # Errors
+    /// After an error something may be missing from what was shown.
+    fn scan_after(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        visit: Visitor<'_>,
+    ) -> Result<(), RepoError> {
+        self.scan(space, prefix, &mut |key, value| match after {
+            Some(after) if key <= after => ControlFlow::Continue(()),
+            Some(_) | None => visit(key, value),
+        })
+    }
+
     /// Shows `visit` every key that starts with `prefix`, and, if it is given, is below `before`; and
     /// its value, in descending order of bytes, until it breaks or there are no more. All of it is of
     /// one moment. `visit` must not call the repo.

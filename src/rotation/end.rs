@@ -165,7 +165,7 @@ impl RotationMachine {
         let only_old = live.header.resumes > 0;
         let header = live.header.clone();
         let (key, rotation) = (header.key.clone(), id);
-        let waiters = std::mem::take(&mut live.waiters);
+        let waiters = self.rotations.take_waiters(id);
         let report = self.report(id);
         self.rotations.queue_mut(&key).turn = None;
         if event == RotationEvent::Complete {
@@ -227,7 +227,7 @@ impl RotationMachine {
             live.header.ended_ms = Some(now.wall_ms);
             live.snapping = false;
             let header = live.header.clone();
-            let waiters = std::mem::take(&mut live.waiters);
+            let waiters = self.rotations.take_waiters(id);
             self.rotations.queue_mut(key).waiting.remove(&header.place);
             self.facts.push(Fact::Rotation(header));
             let report = self.report(id);

@@ -1,14 +1,21 @@
 //! What the coordinator's machine tells of itself: reports, and for whom each rotation waits.
 
+use std::collections::BTreeSet;
+
 use crate::key::name::KeyName;
 use crate::rotation::event::{Lacks, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
+use crate::rotation::plan::{Header, Step};
 use crate::rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
 use crate::rotation::roster::Roster;
-use crate::rotation::rotations::{Active, KeyQueue, Live};
+use crate::rotation::rotations::{Active, Live};
+use crate::rotation::shared::SharedList;
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
+
+/// How much is looked at at once for a listing: rotations, and parts of their steps.
+const VIEWED_AT_ONCE: usize = 1_024;
 
 impl RotationMachine {
     /// Whether a callback runs, or its end is being taken into account.
@@ -56,27 +63,31 @@ impl RotationMachine {
 
     /// The reports of every rotation that has not ended, in the order of their declarations.
     pub fn reports(&self) -> Vec<RotationReport> {
-        let mut reports: Vec<RotationReport> = self
-            .rotations
-            .iter()
-            .map(|live| self.report_of(live))
-            .collect();
-        reports.sort_by_key(|report| report.sequence);
-        reports
+        let views = self.rotations.iter().map(|live| self.view_of(live));
+        reports(views)
+    }
+
+    /// The next rotations that have not ended, behind this one by id: as many as can be looked at
+    /// in a short time. None at the end.
+    pub fn views_behind(&self, id: Option<RotationId>) -> Vec<RotationView> {
+        let mut cost = 0;
+        let mut views = Vec::new();
+        for live in self.rotations.behind(id) {
+            let view = self.view_of(live);
+            cost += 1 + view.steps.parts();
+            views.push(view);
+            if cost >= VIEWED_AT_ONCE {
+                break;
+            }
+        }
+        views
     }
 
     /// The rotations that had not ended and cannot be read.
     pub fn unreadable(&self) -> Vec<UnreadableRotation> {
-        let of_queue = |(key, queue): (&KeyName, &KeyQueue)| {
-            let unreadable = |(id, why): (&RotationId, &String)| UnreadableRotation {
-                id: *id,
-                key: key.clone(),
-                unfinished: true,
-                why: why.clone(),
-            };
-            queue.unreadable.iter().map(unreadable).collect::<Vec<_>>()
-        };
-        self.rotations.queues().flat_map(of_queue).collect()
+        let mut unreadable: Vec<_> = self.rotations.unreadable().collect();
+        unreadable.sort_by(|a, b| (&a.key, a.id).cmp(&(&b.key, b.id)));
+        unreadable
     }
 
     /// The report of a rotation that has not ended.
@@ -85,9 +96,15 @@ impl RotationMachine {
     }
 
     fn report_of(&self, live: &Live) -> RotationReport {
-        let mut report = RotationReport::new(&live.header, live.steps.iter().cloned().collect());
-        report.waits_for = self.waits_for(live);
-        report
+        self.view_of(live).into_report()
+    }
+
+    fn view_of(&self, live: &Live) -> RotationView {
+        RotationView {
+            header: live.header.clone(),
+            steps: live.steps.copy(),
+            waits_for: self.waits_for(live),
+        }
     }
 
     fn waits_for(&self, live: &Live) -> Vec<WaitsFor> {
@@ -122,21 +139,53 @@ impl RotationMachine {
         } else {
             live.candidates(at_once)
         };
-        let mut waits = Vec::new();
-        for step in live.steps.iter() {
+        let looked_after = live.active.iter();
+        let looked_after = looked_after.filter(|(_, a)| !matches!(a, Active::Ahead { .. }));
+        let mut numbers: BTreeSet<u32> = looked_after.map(|(no, _)| *no).collect();
+        numbers.extend(due);
+        let steps = numbers.into_iter().filter_map(|no| live.steps.get(no));
+        let waits = steps.map(|step| {
             let (worker, callback) = (step.worker.clone(), step.callback.clone());
             if step.status == CallbackStatus::InProgress {
-                waits.push(WaitsFor::Callback { worker, callback });
-                continue;
+                return WaitsFor::Callback { worker, callback };
             }
-            waits.extend(match live.preparing(step.no) {
-                Some(Some(Lacks::Thread)) => Some(WaitsFor::Thread { worker, callback }),
-                Some(Some(Lacks::Turn)) => Some(WaitsFor::EarlierCall { worker, callback }),
-                Some(None) => Some(WaitsFor::Worker { worker, callback }),
-                None if due.contains(&step.no) => Some(WaitsFor::Worker { worker, callback }),
-                None => None,
-            });
-        }
-        waits
+            match live.preparing(step.no) {
+                Some(Some(Lacks::Thread)) => WaitsFor::Thread { worker, callback },
+                Some(Some(Lacks::Turn)) => WaitsFor::EarlierCall { worker, callback },
+                Some(None) | None => WaitsFor::Worker { worker, callback },
+            }
+        });
+        waits.collect()
+    }
+}
+
+/// The reports of these rotations, in the order of their declarations.
+pub fn reports(views: impl IntoIterator<Item = RotationView>) -> Vec<RotationReport> {
+    let reports = views.into_iter().map(RotationView::into_report);
+    let mut reports: Vec<RotationReport> = reports.collect();
+    reports.sort_by_key(|report| report.sequence);
+    reports
+}
+
+/// A rotation that has not ended, as it was at one moment: it costs little to make, and a report is
+/// made of it elsewhere.
+#[derive(Debug, Clone)]
+pub struct RotationView {
+    header: Header,
+    steps: SharedList<Step>,
+    waits_for: Vec<WaitsFor>,
+}
+
+impl RotationView {
+    /// Its id.
+    pub fn id(&self) -> RotationId {
+        self.header.id
+    }
+
+    /// The report of it.
+    pub fn into_report(self) -> RotationReport {
+        let mut report = RotationReport::new(&self.header, self.steps.iter().cloned().collect());
+        report.waits_for = self.waits_for;
+        report
     }
 }

@@ -27,6 +27,7 @@ pub mod retention;
 pub mod roster;
 pub mod rotations;
 pub mod run;
+pub mod shared;
 pub mod state;
 pub mod status;
 pub mod steps;

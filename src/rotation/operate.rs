@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::key::name::{KeyName, WorkerName};
+use crate::key::name::WorkerName;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Moment, StepRef};
@@ -21,7 +21,7 @@ impl RotationMachine {
             return;
         }
         let closed = self.closed;
-        let Some(live) = self.rotations.get_mut(id) else {
+        let Some(live) = self.rotations.get(id) else {
             // While paused it may be that only its end is not durable, and then it has not ended.
             let reply = match self.paused.clone() {
                 Some(why) => Err(RotationError::RepoUnavailable { why }),
@@ -35,7 +35,7 @@ impl RotationMachine {
                 let id = Some(id);
                 self.reply(ask, Err(RotationError::ShutDown { id }));
             } else {
-                live.waiters.insert(ask);
+                self.rotations.add_waiter(ask, id);
             }
             return;
         }
@@ -47,9 +47,8 @@ impl RotationMachine {
     }
 
     pub(crate) fn gone(&mut self, ask: Ask) {
-        for live in self.rotations.iter_mut() {
-            live.waiters.remove(&ask);
-        }
+        self.rotations.remove_waiter(ask);
+        self.searching.remove(&ask);
     }
 
     pub(crate) fn resume(&mut self, ask: Ask, id: RotationId, now: Moment) {
@@ -148,6 +147,7 @@ impl RotationMachine {
     }
 
     fn give_up(&mut self, id: RotationId, now: Moment) {
+        let waiters = self.rotations.take_waiters(id);
         let Some(mut live) = self.rotations.remove(id) else {
             return;
         };
@@ -170,7 +170,7 @@ impl RotationMachine {
         self.facts
             .push(Fact::Ended(live.header.clone(), steps.clone()));
         let report = RotationReport::new(&live.header, steps);
-        self.settled(Some(report), live.waiters);
+        self.settled(Some(report), waiters);
         self.advance_key(&key, now);
     }
 
@@ -191,15 +191,15 @@ impl RotationMachine {
     }
 
     pub(crate) fn unreadable_why(&self, id: RotationId) -> Option<String> {
-        let mut queues = self.rotations.queues();
-        queues.find_map(|(_, queue)| queue.unreadable.get(&id).cloned())
+        self.rotations.unreadable_why(id).map(str::to_owned)
     }
 
     pub(crate) fn dismiss(&mut self, ask: Ask, id: RotationId, now: Moment) {
         if !self.admits(ask) {
             return;
         }
-        let Some(key) = self.key_of_unreadable(id) else {
+        let keys = self.rotations.remove_unreadable(id);
+        if keys.is_empty() {
             let reply = match self.rotations.get(id).map(|live| live.header.state) {
                 None => Ok(Reply::NotLive { id }),
                 Some(state) => {
@@ -209,29 +209,19 @@ impl RotationMachine {
             };
             self.reply(ask, reply);
             return;
-        };
-        self.rotations.queue_mut(&key).unreadable.remove(&id);
+        }
         self.facts.push(Fact::Dismissed(id));
         self.reply(ask, Ok(Reply::Done));
-        self.advance_key(&key, now);
-    }
-
-    fn key_of_unreadable(&self, id: RotationId) -> Option<KeyName> {
-        let mut queues = self.rotations.queues();
-        queues.find_map(|(key, q)| q.unreadable.contains_key(&id).then(|| key.clone()))
+        for key in keys {
+            self.advance_key(&key, now);
+        }
     }
 
     /// Every step that was running is to be called again in the next life; whoever waits learns
     /// that this one is over.
     pub(crate) fn interrupt(&mut self) {
-        let mut waiters = Vec::new();
         for live in self.rotations.iter_mut() {
             let (id, key) = (live.header.id, live.header.key.clone());
-            waiters.extend(
-                std::mem::take(&mut live.waiters)
-                    .into_iter()
-                    .map(|ask| (ask, id)),
-            );
             for (no, _) in std::mem::take(&mut live.active) {
                 let step = live.steps.happen(no, StatusEvent::Interrupt, |_| {});
                 if let Some(step) = step.filter(|_| self.paused.is_none()) {
@@ -239,7 +229,7 @@ impl RotationMachine {
                 }
             }
         }
-        for (ask, id) in waiters {
+        for (ask, id) in self.rotations.take_all_waiters() {
             self.reply(ask, Err(RotationError::ShutDown { id: Some(id) }));
         }
     }

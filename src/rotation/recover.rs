@@ -125,8 +125,8 @@ impl RotationMachine {
     }
 
     fn wait_again(&mut self, ask: Ask, id: RotationId) {
-        match self.rotations.get_mut(id) {
-            Some(live) if live.header.state.goes_on() => drop(live.waiters.insert(ask)),
+        match self.rotations.get(id) {
+            Some(live) if live.header.state.goes_on() => self.rotations.add_waiter(ask, id),
             Some(_) => {
                 if let Some(report) = self.report(id) {
                     self.reply(ask, Ok(Reply::Report(Box::new(report))));

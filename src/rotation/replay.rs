@@ -50,8 +50,8 @@ impl RotationMachine {
             machine.roster.add_callback(callback);
         }
         for unreadable in facts.unreadable {
-            let queue = machine.rotations.queue_mut(&unreadable.key);
-            queue.unreadable.insert(unreadable.id, unreadable.why);
+            let UnreadableRotation { id, key, why, .. } = unreadable;
+            machine.rotations.add_unreadable(id, key, why);
         }
         for (header, mut steps) in facts.rotations {
             let queue = machine.rotations.queue_mut(&header.key);

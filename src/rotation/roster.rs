@@ -1,6 +1,7 @@
 //! The roster: who has joined and not left, with which callbacks, and who of them is here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
@@ -84,7 +85,8 @@ impl WorkerEntry {
 /// All members.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Roster {
-    workers: BTreeMap<WorkerName, WorkerEntry>,
+    /// Shared with those who are shown the roster, and copied where one changes meanwhile.
+    workers: BTreeMap<WorkerName, Arc<WorkerEntry>>,
     order: BTreeMap<u64, WorkerName>,
 }
 
@@ -93,12 +95,12 @@ impl Roster {
     pub fn add(&mut self, member: Member) {
         self.order.insert(member.joined, member.worker.clone());
         let entry = self.workers.entry(member.worker).or_default();
-        entry.joined = member.joined;
+        Arc::make_mut(entry).joined = member.joined;
     }
 
     /// Adds a member's callback.
     pub fn add_callback(&mut self, callback: MemberCallback) {
-        if let Some(entry) = self.workers.get_mut(&callback.worker) {
+        if let Some(entry) = self.get_mut(&callback.worker) {
             let named = (callback.key, callback.callback);
             entry.callbacks.insert(callback.registered, named);
         }
@@ -113,7 +115,7 @@ impl Roster {
 
     /// Takes a member's callback out.
     pub fn remove_callback(&mut self, worker: &WorkerName, key: &KeyName, callback: &CallbackName) {
-        if let Some(entry) = self.workers.get_mut(worker) {
+        if let Some(entry) = self.get_mut(worker) {
             entry.attached.remove(&(key.clone(), callback.clone()));
             entry
                 .callbacks
@@ -123,18 +125,22 @@ impl Roster {
 
     /// One member.
     pub fn get(&self, worker: &WorkerName) -> Option<&WorkerEntry> {
-        self.workers.get(worker)
+        self.workers.get(worker).map(Arc::as_ref)
+    }
+
+    fn get_mut(&mut self, worker: &WorkerName) -> Option<&mut WorkerEntry> {
+        self.workers.get_mut(worker).map(Arc::make_mut)
     }
 
     /// The members in the order in which they joined.
-    pub fn in_order(&self) -> impl Iterator<Item = (&WorkerName, &WorkerEntry)> {
+    pub fn in_order(&self) -> impl Iterator<Item = (&WorkerName, &Arc<WorkerEntry>)> {
         let entry = |name| self.workers.get(name).map(|entry| (name, entry));
         self.order.values().filter_map(entry)
     }
 
     /// A member comes to life.
     pub fn arrive(&mut self, worker: &WorkerName, incarnation: u64) {
-        if let Some(entry) = self.workers.get_mut(worker) {
+        if let Some(entry) = self.get_mut(worker) {
             entry.incarnation = Some(incarnation);
             entry.attached.clear();
         }
@@ -142,7 +148,7 @@ impl Roster {
 
     /// A member dies, if it is this incarnation that lives.
     pub fn die(&mut self, worker: &WorkerName, incarnation: u64, now: Time) -> bool {
-        let entry = self.workers.get_mut(worker);
+        let entry = self.get_mut(worker);
         entry.is_some_and(|entry| entry.die(incarnation, now))
     }
 
@@ -153,6 +159,7 @@ impl Roster {
             let Some(known) = other.workers.get(name) else {
                 continue;
             };
+            let entry = Arc::make_mut(entry);
             entry.incarnation = known.incarnation;
             entry.died = known.died;
             let has = |(key, callback): &&(KeyName, CallbackName)| entry.has(key, callback);
@@ -166,19 +173,19 @@ impl Roster {
             self.order.remove(&other.joined);
         }
         self.order.insert(entry.joined, worker.clone());
-        self.workers.insert(worker.clone(), entry);
+        self.workers.insert(worker.clone(), Arc::new(entry));
     }
 
     /// Whose incarnation this is.
     pub(crate) fn worker_of(&self, incarnation: u64) -> Option<WorkerName> {
         let this =
-            |(_, entry): &(&WorkerName, &WorkerEntry)| entry.incarnation == Some(incarnation);
+            |(_, entry): &(&WorkerName, &Arc<WorkerEntry>)| entry.incarnation == Some(incarnation);
         self.workers.iter().find(this).map(|(name, _)| name.clone())
     }
 
     /// A callback counts as not registered in this life.
     pub(crate) fn detach(&mut self, worker: &WorkerName, key: &KeyName, callback: &CallbackName) {
-        if let Some(entry) = self.workers.get_mut(worker) {
+        if let Some(entry) = self.get_mut(worker) {
             entry.attached.remove(&(key.clone(), callback.clone()));
         }
     }
@@ -186,7 +193,7 @@ impl Roster {
     /// A living member registers a callback; false if it had done so already.
     pub fn attach(&mut self, worker: &WorkerName, key: &KeyName, callback: &CallbackName) -> bool {
         let callback = (key.clone(), callback.clone());
-        let entry = self.workers.get_mut(worker);
+        let entry = self.get_mut(worker);
         entry.is_some_and(|entry| entry.attached.insert(callback))
     }
 

@@ -1,6 +1,7 @@
 //! The rotations that have not ended, and each key's queue of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use crate::key::definition::KeyBehaviour;
 use crate::key::name::KeyName;
@@ -9,6 +10,7 @@ use crate::key::time::Time;
 use crate::rotation::event::{Ask, Lacks};
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Header, Step};
+use crate::rotation::report::UnreadableRotation;
 use crate::rotation::steps::Steps;
 
 /// A step that something is being done about.
@@ -156,6 +158,10 @@ pub struct KeyQueue {
 pub struct Rotations {
     live: BTreeMap<RotationId, Live>,
     queues: BTreeMap<KeyName, KeyQueue>,
+    /// In which queues an unreadable rotation is: mostly one, unless somebody moved records.
+    unreadable: BTreeMap<RotationId, BTreeSet<KeyName>>,
+    /// Who waits for which rotation.
+    waits: BTreeMap<Ask, RotationId>,
 }
 
 impl Rotations {
@@ -172,6 +178,24 @@ impl Rotations {
     /// Every living rotation.
     pub fn iter(&self) -> impl Iterator<Item = &Live> {
         self.live.values()
+    }
+
+    /// Every living rotation behind this one by id.
+    pub fn behind(&self, id: Option<RotationId>) -> impl Iterator<Item = &Live> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.live
+            .range((from, Bound::Unbounded))
+            .map(|(_, live)| live)
+    }
+
+    /// Every rotation that cannot be read and had not ended.
+    pub fn unreadable(&self) -> impl Iterator<Item = UnreadableRotation> {
+        let all = self.unreadable.iter();
+        let all = all.flat_map(|(id, keys)| keys.iter().map(|key| (*id, key)));
+        all.filter_map(|(id, key)| {
+            let why = self.queues.get(key)?.unreadable.get(&id)?;
+            Some(UnreadableRotation::new(id, key.clone(), true, why.clone()))
+        })
     }
 
     /// Every living rotation, to be changed.
@@ -210,6 +234,63 @@ impl Rotations {
     /// Every key's queue.
     pub fn queues(&self) -> impl Iterator<Item = (&KeyName, &KeyQueue)> {
         self.queues.iter()
+    }
+
+    /// Adds one that cannot be read.
+    pub fn add_unreadable(&mut self, id: RotationId, key: KeyName, why: String) {
+        self.queue_mut(&key).unreadable.insert(id, why);
+        self.unreadable.entry(id).or_default().insert(key);
+    }
+
+    /// Why a rotation cannot be read, if it cannot.
+    pub fn unreadable_why(&self, id: RotationId) -> Option<&str> {
+        let key = self.unreadable.get(&id)?.first()?;
+        let why = self.queues.get(key)?.unreadable.get(&id)?;
+        Some(why)
+    }
+
+    /// Takes one out that cannot be read; answers in whose queues it was.
+    pub fn remove_unreadable(&mut self, id: RotationId) -> BTreeSet<KeyName> {
+        let keys = self.unreadable.remove(&id).unwrap_or_default();
+        for key in &keys {
+            self.queue_mut(key).unreadable.remove(&id);
+        }
+        keys
+    }
+
+    /// Somebody waits for a living rotation.
+    pub fn add_waiter(&mut self, ask: Ask, id: RotationId) {
+        if let Some(live) = self.live.get_mut(&id) {
+            live.waiters.insert(ask);
+            self.waits.insert(ask, id);
+        }
+    }
+
+    /// Somebody waits no more.
+    pub fn remove_waiter(&mut self, ask: Ask) {
+        let id = self.waits.remove(&ask);
+        if let Some(live) = id.and_then(|id| self.live.get_mut(&id)) {
+            live.waiters.remove(&ask);
+        }
+    }
+
+    /// Those who wait for a rotation, who wait no more.
+    pub fn take_waiters(&mut self, id: RotationId) -> BTreeSet<Ask> {
+        let live = self.live.get_mut(&id);
+        let waiters = live.map(|live| std::mem::take(&mut live.waiters));
+        let waiters = waiters.unwrap_or_default();
+        for ask in &waiters {
+            self.waits.remove(ask);
+        }
+        waiters
+    }
+
+    /// Everybody who waits, who waits no more.
+    pub fn take_all_waiters(&mut self) -> BTreeMap<Ask, RotationId> {
+        for live in self.live.values_mut() {
+            live.waiters.clear();
+        }
+        std::mem::take(&mut self.waits)
     }
 
     /// The living rotations of a key.

@@ -6,12 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 use crate::key::name::WorkerName;
 use crate::key::state::Effect;
 use crate::rotation::plan::Step;
+use crate::rotation::shared::SharedList;
 use crate::rotation::status::{CallbackStatus, StatusEvent};
 
 /// The steps of a plan, by number, which is the plan's order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Steps {
-    all: Vec<Step>,
+    all: SharedList<Step>,
     /// Of each step, its worker's lane.
     lane_of: Vec<usize>,
     lanes: Vec<Lane>,
@@ -38,6 +39,11 @@ impl Steps {
     /// All of them, in the plan's order.
     pub fn iter(&self) -> impl Iterator<Item = &Step> {
         self.all.iter()
+    }
+
+    /// All of them as they are now.
+    pub fn copy(&self) -> SharedList<Step> {
+        self.all.clone()
     }
 
     /// Whether one is not settled.
@@ -114,7 +120,7 @@ impl Steps {
         if self.all.get(usual).is_some_and(|step| step.no == no) {
             return Some(usual);
         }
-        self.all.binary_search_by_key(&no, |step| step.no).ok()
+        self.all.find_by(|step| step.no.cmp(&no))
     }
 
     fn is_open(&self, at: usize) -> bool {

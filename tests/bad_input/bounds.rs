@@ -1,5 +1,7 @@
 //! More of anything than its bound is refused at once, and what is admitted goes on.
 
+use std::time::Duration;
+
 use keyward::worker::callback::KeyChange;
 use keyward::{Change, MemoryRepo, RotationState, SecretKeyDefinition};
 
@@ -197,4 +199,52 @@ async fn more_requests_than_a_worker_may_have_are_busy_and_other_workers_go_on()
         .await
         .expect("no panic")
         .expect("what was admitted is answered");
+}
+
+#[tokio::test]
+async fn the_longest_times_and_the_largest_bounds_are_taken_and_everything_goes_on() {
+    let (longest, most) = (Duration::MAX, usize::MAX);
+    let started = builder()
+        .state_repo(MemoryRepo::new())
+        .worker_wait(Some(longest))
+        .reopen_every(longest)
+        .history_age(Some(longest))
+        .history_count(Some(u64::MAX))
+        .max_crashes(u32::MAX)
+        .max_callbacks(most)
+        .max_worker_requests(most)
+        .store_threads(most)
+        .callback_threads(most)
+        .restart_intensity(u32::MAX, longest)
+        .restart_backoff(longest)
+        .shutdown_grace(longest)
+        .start()
+        .await;
+    let manager = started.expect("it starts");
+    let key = documents()
+        .store_time_limit(longest)
+        .request_time_limit(longest)
+        .callback_time_limit(longest)
+        .workers_at_once(most)
+        .max_requests(most)
+        .max_waiting_rotations(most);
+    define(&manager, key).await;
+    for (name, blocks) in [("blocks", true), ("waits", false)] {
+        let registered = match blocks {
+            true => {
+                let call = |_: KeyChange| {};
+                manager.register_on_change("documents", name, call).await
+            }
+            false => {
+                let call = async |_: KeyChange| {};
+                manager.register_on_change("documents", name, call).await
+            }
+        };
+        registered.expect("it registers");
+    }
+    let answer = within(manager.get_forward_path_key("documents")).await;
+    assert_eq!(answer.expect("it answers").expose(), b"value_1");
+    let report = within(manager.key_changed(Change::of("documents").new_keys("value_2"))).await;
+    assert_eq!(report.expect("it ends").state, RotationState::Completed);
+    within(manager.shutdown()).await.expect("it shuts down");
 }

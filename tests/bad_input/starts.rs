@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use keyward::{Change, KeysManagement, MemoryRepo, StartError};
 use tempfile::tempdir;
@@ -275,6 +276,12 @@ async fn a_setting_of_zero_is_named() {
         ("max_callbacks", builder().max_callbacks(0)),
         ("store_threads", builder().store_threads(0)),
         ("callback_threads", builder().callback_threads(0)),
+        ("reopen_every", builder().reopen_every(Duration::ZERO)),
+        ("worker_wait", builder().worker_wait(Some(Duration::ZERO))),
+        (
+            "restart_intensity",
+            builder().restart_intensity(5, Duration::ZERO),
+        ),
     ];
     for (what, builder) in with {
         let started = builder.state_repo(MemoryRepo::new()).start().await;

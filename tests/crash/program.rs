@@ -176,9 +176,18 @@ async fn found(manager: &KeysManagement, keys: &[Rotating], folder: &Path) -> St
 }
 
 async fn history(manager: &KeysManagement) -> String {
-    let history = manager.history(usize::MAX).await.expect("a history");
-    assert!(history.unreadable.is_empty());
-    let lines = history.rotations.iter().rev();
+    let mut rotations = Vec::new();
+    let mut page = manager.history(usize::MAX).await.expect("a history");
+    loop {
+        assert!(page.unreadable.is_empty());
+        rotations.append(&mut page.rotations);
+        let Some(next) = page.next else {
+            break;
+        };
+        let older = manager.history_before(next, usize::MAX).await;
+        page = older.expect("a history");
+    }
+    let lines = rotations.iter().rev();
     lines
         .map(|r| line("history", r))
         .collect::<Vec<_>>()

@@ -143,3 +143,34 @@ async fn a_registration_whose_write_fails_is_an_error_and_can_be_made_in_the_nex
         within(manager.shutdown()).await.expect("it shuts down");
     }
 }
+
+#[tokio::test]
+async fn while_the_repo_is_closed_a_save_is_unavailable_at_once_also_where_an_effect_is_under_way()
+{
+    for (fault, _) in Fault::unknown() {
+        let ground = Ground::memory();
+        let repo = ground.repo();
+        let manager = with_record(&repo, "documents").await;
+        let callback = Callback::register(&manager, "documents", "call").await;
+        let declared = manager.declare(change("documents")).await;
+        declared.expect("it is accepted");
+        callback.gate.arrived(1).await;
+        repo.reopening_fails(u32::MAX);
+        // The effect, its step's end and the record are one write.
+        repo.next_write(Space::States, fault);
+        callback.gate.open();
+        until("rotations pause", async || is_paused(&manager).await).await;
+        for _ in 0..3 {
+            let asked = std::time::Instant::now();
+            let error = within(manager.save_state("documents")).await;
+            let error = error.expect_err("the repo is closed");
+            let text = error.to_string();
+            assert_says(error.code(), "repo_unavailable", &text, &["documents"]);
+            assert!(error.is_retriable());
+            // The time limit of a request is 15 s.
+            assert!(asked.elapsed() < std::time::Duration::from_secs(10));
+        }
+        assert_eq!(back(&manager, "documents").await, "value_1");
+        within(manager.shutdown()).await.expect("it shuts down");
+    }
+}

@@ -1,14 +1,15 @@
 //! How rotations change a key's state: proposals, what waits for them, and snapshots.
 
 use keyward::key::effect::KeyEffect;
+use keyward::key::error::KeyError;
 use keyward::key::event::Event;
 use keyward::key::state::{
     Effect, Loaded, RecordChange, Snapshot, Staged, StateChange, StateRecord,
 };
 
 use crate::script::{
-    BACK, FORWARD, Key, answer, both, change, fetch, found, is_saved, load, look, pair, proposed,
-    proposed_put, put, record, snapped, unreadable,
+    BACK, FORWARD, Key, answer, both, change, fetch, found, is_saved, load, look, name, pair,
+    proposed, proposed_put, put, record, snapped, unreadable,
 };
 
 fn reencrypted() -> StateChange {
@@ -377,4 +378,32 @@ fn a_snapshot_waits_for_the_proposal_of_the_rotation_before() {
     let previous = Some(both("e2", "d2"));
     let expected = [snapped(11, Some(FORWARD), previous)];
     assert_eq!(key.adopt(10), expected);
+}
+
+#[test]
+fn who_would_wait_for_a_proposal_of_which_the_repo_knows_no_end_is_told_so_at_once() {
+    let mut key = Key::stated().forwarded("e1", "d1");
+    key.propose(10, decrypted());
+    assert_eq!(key.save(1), []);
+    let (ticket, why) = (10, "a test".to_owned());
+    let other = Event::InDoubt {
+        ticket: 9,
+        why: why.clone(),
+    };
+    assert_eq!(key.step(other), []);
+    let unavailable = |ticket| KeyEffect::Answer {
+        ticket,
+        answer: Err(KeyError::RepoUnavailable {
+            key: name(),
+            why: why.clone(),
+        }),
+    };
+    let doubt = Event::InDoubt {
+        ticket,
+        why: why.clone(),
+    };
+    assert_eq!(key.step(doubt), [unavailable(1)]);
+    assert_eq!(key.save(2), [unavailable(2)]);
+    assert_eq!(key.adopt(10), []);
+    assert_eq!(key.save(3), [put(3, record(BACK, None))]);
 }

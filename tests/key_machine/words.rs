@@ -201,6 +201,10 @@ fn what_a_rotation_tells_comes_once_and_everything_else_can_be_asked_again() {
         },
         Event::Adopt { ticket },
         Event::Withdraw { ticket },
+        Event::InDoubt {
+            ticket,
+            why: String::new(),
+        },
         Event::Supersede(Supersede::Any),
         Event::Stopped { rotation },
         Event::Ended { rotation },

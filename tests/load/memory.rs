@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward::{Change, KeysManagement, MemoryRepo, RotationId, Uuid};
+use keyward::{ActorName, Change, KeysManagement, MemoryRepo, RotationId, Uuid};
 
 use crate::clients::{CLIENTS, Clients, ask_and_go, done, told, waiting};
 use crate::source::{SlowRepo, Source};
@@ -53,6 +53,7 @@ fn a_child_process_floods_if_it_is_told_to() {
             "gone from the status" => gone_from_the_status().await,
             "gone from the history" => gone_from_the_history().await,
             "gone from a search" => gone_from_a_search().await,
+            "gone from a journal that is read" => gone_from_a_journal_that_is_read().await,
             other => panic!("no such flood: {other}"),
         }
     });
@@ -131,6 +132,11 @@ fn those_who_wanted_the_history_of_a_repo_that_hangs_and_are_gone_pile_up_nowher
 #[test]
 fn declarations_of_ids_that_a_repo_that_hangs_is_searched_for_pile_up_nowhere() {
     stays_within_the_bound("gone from a search");
+}
+
+#[test]
+fn declarations_while_the_journal_is_read_anew_whose_askers_are_gone_pile_up_nowhere() {
+    stays_within_the_bound("gone from a journal that is read");
 }
 
 fn requests() -> usize {
@@ -368,4 +374,28 @@ async fn gone_from_a_search() {
     })
     .await;
     repo.go_on();
+}
+
+/// A coordinator that died, and whose successor reads a journal that hangs: large declarations are
+/// deferred, and given up.
+async fn gone_from_a_journal_that_is_read() {
+    let repo = SlowRepo::default();
+    let manager = on(repo.clone()).await;
+    define(&manager, Source::default().round_trip("flooded")).await;
+    repo.hang();
+    assert!(manager.kill_actor(&ActorName::Coordinator, 1));
+    repo.gate().arrived(1).await;
+    let new_keys: Arc<str> = "n".repeat(100_000).into();
+    let asked = manager.clone();
+    measured(move |_| {
+        let (manager, new_keys) = (asked.clone(), Arc::clone(&new_keys));
+        async move {
+            let change = Change::of("flooded").old("value_1").new_keys(&*new_keys);
+            gone(ask_and_go(manager.declare(change)).await)
+        }
+    })
+    .await;
+    repo.go_on();
+    let declared = within(manager.declare(Change::of("flooded"))).await;
+    declared.expect("it goes on");
 }

@@ -4,7 +4,7 @@ use keyward::{KeysManagement, StateRepo};
 
 use crate::clients::{CLIENTS, Clients, tally, told, waiting};
 use crate::source::{SlowRepo, Source};
-use crate::support::{define, on, within};
+use crate::support::{define, on, until, within};
 
 const REQUESTS: usize = 20;
 const PLACES: usize = 16;
@@ -58,4 +58,35 @@ async fn a_flood_of_saves_on_a_repo_that_hangs_is_busy_beyond_the_bound() {
     assert_eq!(waiting(&manager, "flooded").await, 0);
     assert_eq!(save(&manager, "flooded").await, "saved");
     assert_eq!(save(&manager, "other").await, "saved");
+}
+
+#[tokio::test]
+async fn saving_the_states_of_many_keys_takes_few_writes() {
+    const KEYS: usize = 2_500;
+    let repo = SlowRepo::default();
+    let manager = on(repo.clone()).await;
+    for no in 0..KEYS {
+        let key = format!("key {no}");
+        let stated = Source::default().round_trip(&key).stateless(false);
+        define(&manager, stated).await;
+        assert_eq!(forward(&manager, &key).await, "value_1");
+    }
+    repo.hang();
+    let before = repo.writes();
+    let saver = manager.clone();
+    let saved = tokio::spawn(async move { saver.save_states().await });
+    // While the first write hangs, as many as may wait behind it.
+    until("many wait", async || {
+        let status = manager.status().await.expect("it lives");
+        let waiting = status.keys.iter().map(|key| key.facts.waiting);
+        waiting.sum::<usize>() == 1_024
+    })
+    .await;
+    repo.go_on();
+    within(saved)
+        .await
+        .expect("no panic")
+        .expect("they are saved");
+    let writes = repo.writes() - before;
+    assert!(writes <= KEYS / 10, "{writes} writes for {KEYS} keys");
 }

@@ -97,6 +97,7 @@ pub struct SlowRepo {
     content: MemoryRepo,
     hangs: Arc<AtomicBool>,
     gate: Gate,
+    writes: Arc<AtomicUsize>,
 }
 
 impl SlowRepo {
@@ -113,6 +114,11 @@ impl SlowRepo {
     /// Where the calls hang.
     pub fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// How many writes were begun.
+    pub fn writes(&self) -> usize {
+        self.writes.load(Ordering::SeqCst)
     }
 
     fn pass(&self) {
@@ -134,6 +140,7 @@ impl StateRepo for SlowRepo {
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), RepoError> {
+        self.writes.fetch_add(1, Ordering::SeqCst);
         self.pass();
         self.content.apply(batch)
     }

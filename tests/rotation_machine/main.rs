@@ -13,6 +13,7 @@ mod crashes;
 mod declare;
 mod durable;
 mod lines;
+mod listing;
 mod missing;
 mod operate;
 mod random;

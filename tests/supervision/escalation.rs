@@ -71,6 +71,16 @@ async fn a_manager_whose_actors_have_failed_shuts_down() {
 }
 
 #[tokio::test]
+async fn the_status_shows_what_a_failed_key_knew_and_asks_it_nothing() {
+    let manager = with(Source::new("value_1").documents()).await;
+    assert_eq!(forward(&manager).await, "value_1");
+    wear_out(&manager, &key("documents")).await;
+    let status = within(manager.status()).await.unwrap();
+    let facts = status.keys[0].facts;
+    assert!(facts.holds && facts.store_calls == 1, "{facts:?}");
+}
+
+#[tokio::test]
 async fn the_intensity_of_restarts_can_be_set() {
     let started = builder()
         .state_repo(keyward::MemoryRepo::new())

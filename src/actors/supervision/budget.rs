@@ -20,6 +20,13 @@ pub struct RestartLimits {
     pub backoff: Duration,
 }
 
+impl RestartLimits {
+    /// Whether they bound nothing: of restarts within no time there is always none.
+    pub fn are_unbounded(&self) -> bool {
+        self.most > 0 && self.within.is_zero()
+    }
+}
+
 /// The restarts of one actor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Budget {

@@ -121,6 +121,13 @@ pub(in crate::journal) fn order_bytes(sequence: u64, id: RotationId, key: &KeyNa
     bytes
 }
 
+/// Behind this place in the order of the history are the rotations of which the sequence numbers are
+/// below this one; none where there can be none.
+pub(in crate::journal) fn order_before(sequence: u64) -> Option<Vec<u8>> {
+    let newest = sequence.checked_sub(1)?;
+    Some([ORDER_PREFIX, &(!newest).to_be_bytes()].concat())
+}
+
 /// What a place in the order of the history tells.
 pub(in crate::journal) fn parse_order(bytes: &[u8]) -> Option<(u64, RotationId, KeyName)> {
     let bytes = bytes.strip_prefix(ORDER_PREFIX)?;

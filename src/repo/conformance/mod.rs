@@ -114,6 +114,10 @@ pub const CHECKS: &[Check] = &[
         run: content::scan_prefix,
     },
     Check {
+        name: "a scan shows what is above the place from which it is told to go on",
+        run: back::scan_after,
+    },
+    Check {
         name: "a scan back shows the same in descending order, from where it is told",
         run: back::scan_back,
     },

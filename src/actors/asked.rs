@@ -1,0 +1,175 @@
+//! What the journal is asked for by those who wait for it: read after all other jobs of the journal, in
+//! pieces where it is long, and given up at once when nobody waits for it any more.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::actors::admission::{Place, Places};
+use crate::actors::journal_thread::panicked;
+use crate::guard::events::Events;
+use crate::guard::fault;
+use crate::journal::opened::Journal;
+
+/// How many may wait at once.
+const MAX_ASKED: usize = 1_024;
+
+/// Does a piece; answers whether that was the last one.
+type Piece = Box<dyn FnMut(&mut Option<Journal>) -> ControlFlow<()> + Send>;
+
+/// What is asked for, in two lines: what takes one piece goes before what takes several.
+#[derive(Default)]
+struct Lines {
+    next: u64,
+    short: VecDeque<(u64, Piece)>,
+    long: VecDeque<(u64, Piece)>,
+}
+
+/// Whether something takes one piece or several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Length {
+    Short,
+    Long,
+}
+
+/// What the journal is asked for, and the places of those who wait.
+pub(super) struct Asked {
+    lines: Mutex<Lines>,
+    places: Arc<Places>,
+    /// Whether the journal's thread was told that there is something, and has not looked yet.
+    told: AtomicBool,
+}
+
+impl Asked {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            lines: Mutex::default(),
+            places: Places::new(MAX_ASKED),
+            told: AtomicBool::new(false),
+        })
+    }
+
+    /// Lines up `piece`, which is done until it breaks with the answer. None where no place is free;
+    /// then the bound is [`bound`](Self::bound).
+    pub(super) fn line_up<T: Send + 'static>(
+        self: &Arc<Self>,
+        length: Length,
+        mut piece: impl FnMut(&mut Journal) -> ControlFlow<T> + Send + 'static,
+    ) -> Option<Waiting<T>> {
+        let place = self.places.take()?;
+        let (told, answer) = oneshot::channel();
+        let mut told = Some(told);
+        let piece: Piece = Box::new(move |journal| {
+            // Without a journal, or an asker, nothing more is done; the asker is told by the end of
+            // the channel.
+            let asker = told.take().filter(|told| !told.is_closed());
+            let (Some(asker), Some(journal)) = (asker, journal) else {
+                return ControlFlow::Break(());
+            };
+            match piece(journal) {
+                ControlFlow::Continue(()) => {
+                    told = Some(asker);
+                    ControlFlow::Continue(())
+                }
+                ControlFlow::Break(done) => {
+                    drop(asker.send(done));
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        let mut lines = self.lock();
+        lines.next += 1;
+        let number = lines.next;
+        lines.of(length).push_back((number, piece));
+        drop(lines);
+        Some(Waiting {
+            answer,
+            asked: Arc::clone(self),
+            length,
+            number,
+            _place: place,
+        })
+    }
+
+    /// How many may wait.
+    pub(super) fn bound(&self) -> usize {
+        self.places.bound()
+    }
+
+    /// Whether the journal's thread has to be told that there is something.
+    pub(super) fn is_news(&self) -> bool {
+        !self.told.swap(true, Ordering::SeqCst)
+    }
+
+    /// The journal's thread was told, and is about to look.
+    pub(super) fn looked(&self) {
+        self.told.store(false, Ordering::SeqCst);
+    }
+
+    /// Does the next piece, if there is one.
+    pub(super) fn do_a_piece(&self, journal: &mut Option<Journal>, events: &Events) -> bool {
+        let next = {
+            let mut lines = self.lock();
+            let short = lines.short.pop_front().map(|next| (Length::Short, next));
+            short.or_else(|| lines.long.pop_front().map(|next| (Length::Long, next)))
+        };
+        let Some((length, (number, mut piece))) = next else {
+            return false;
+        };
+        match fault::catch(|| piece(journal)) {
+            Ok(ControlFlow::Continue(())) => self.lock().of(length).push_front((number, piece)),
+            Ok(ControlFlow::Break(())) => {}
+            Err(fault) => panicked(events, fault),
+        }
+        true
+    }
+
+    fn give_up(&self, length: Length, number: u64) {
+        let mut lines = self.lock();
+        let line = lines.of(length);
+        let at = line.binary_search_by_key(&number, |(number, _)| *number);
+        let given_up = at.ok().and_then(|at| line.remove(at));
+        drop(lines);
+        drop(given_up);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        // Nothing foreign runs under this lock.
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    fn of(&mut self, length: Length) -> &mut VecDeque<(u64, Piece)> {
+        match length {
+            Length::Short => &mut self.short,
+            Length::Long => &mut self.long,
+        }
+    }
+}
+
+/// Somebody who waits. When it is dropped, its place is free and nothing more is done for it.
+pub(super) struct Waiting<T> {
+    answer: oneshot::Receiver<T>,
+    asked: Arc<Asked>,
+    length: Length,
+    number: u64,
+    _place: Place,
+}
+
+impl<T> Waiting<T> {
+    /// The answer; none where the journal is closed, or panicked.
+    pub(super) async fn answer(mut self) -> Option<T> {
+        (&mut self.answer).await.ok()
+    }
+}
+
+impl<T> Drop for Waiting<T> {
+    fn drop(&mut self) {
+        self.answer.close();
+        self.asked.give_up(self.length, self.number);
+    }
+}
