@@ -56,9 +56,22 @@ impl KeyEntry {
         &self.behaviour
     }
 
-    /// What an operator may know of it.
-    pub fn facts(&self) -> KeyFacts {
-        self.seen.get()
+    /// What an operator may know of it, after all that it was told so far. An actor that has dealt with
+    /// everything is not asked, and one that has failed or dies answers what it knew.
+    pub fn facts(self: &Arc<Self>) -> impl Future<Output = KeyFacts> + use<> {
+        let asked = (!self.seat.is_at_rest()).then(|| {
+            let (reply, facts) = oneshot::channel();
+            self.post(KeyMessage::Inspect(reply));
+            facts
+        });
+        let seen = Arc::clone(&self.seen);
+        async move {
+            let told = match asked {
+                Some(asked) => asked.await.ok(),
+                None => None,
+            };
+            told.unwrap_or_else(|| seen.get())
+        }
     }
 
     /// Tells the key's actor something.

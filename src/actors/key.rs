@@ -141,6 +141,7 @@ impl Part for KeyPart {
             }
             KeyMessage::Knows { rotation, pairs } => drop(self.known.insert(rotation, pairs)),
             KeyMessage::Forgets { rotation } => drop(self.known.remove(&rotation)),
+            KeyMessage::Inspect(reply) => drop(reply.send(self.machine.facts())),
             KeyMessage::Stop => return Then::End,
         }
         Then::GoOn

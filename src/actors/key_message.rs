@@ -7,6 +7,7 @@ use crate::guard::run::Returned;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::{Ask, Event, FetchFailure, Fetched, Ticket};
+use crate::key::machine::KeyFacts;
 use crate::key::state::{RecordChange, Snapshot, StateChange};
 use crate::rotation::id::RotationId;
 use crate::secret::value::SecretKeyPair;
@@ -85,6 +86,8 @@ pub enum KeyMessage {
     },
     /// What does the key hold?
     Held(oneshot::Sender<Option<SecretKeyPair>>),
+    /// What may an operator know?
+    Inspect(oneshot::Sender<KeyFacts>),
     /// The manager shuts down: whoever waits is told so by the end of the channel.
     Stop,
 }
@@ -92,7 +95,7 @@ pub enum KeyMessage {
 impl Letter for KeyMessage {
     fn is_request(&self) -> bool {
         match self {
-            Self::Ask { .. } | Self::Held(_) => true,
+            Self::Ask { .. } | Self::Held(_) | Self::Inspect(_) => true,
             Self::Happened(_)
             | Self::Fetched { .. }
             | Self::Snapshot { .. }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
@@ -15,6 +16,7 @@ use crate::guard::fork;
 use crate::journal::history::HistoryReading;
 use crate::journal::opened::Journal;
 use crate::key::definition::KeyBehaviour;
+use crate::key::machine::KeyFacts;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::management::answer::about;
 use crate::management::keys_management::KeysManagement;
@@ -49,13 +51,16 @@ impl KeysManagement {
         let mut overview = self.overview().await?;
         let mut keys = self.inner.declarer.directory.all();
         keys.sort_by(|a, b| a.name().cmp(b.name()));
-        let key = |entry: &Arc<KeyEntry>| KeyStatus {
+        // All that are asked are so before the first answer is awaited.
+        let facts: Vec<_> = keys.iter().map(KeyEntry::facts).collect();
+        let facts = join_all(facts).await;
+        let key = |(entry, facts): (&Arc<KeyEntry>, KeyFacts)| KeyStatus {
             name: entry.name().clone(),
             behaviour: KeyBehaviour::clone(entry.behaviour()),
-            facts: entry.facts(),
+            facts,
         };
         Ok(Status {
-            keys: keys.iter().map(key).collect(),
+            keys: keys.iter().zip(facts).map(key).collect(),
             workers: overview.workers(),
             rotations: overview.reports(),
             unreadable_rotations: overview.unreadable,

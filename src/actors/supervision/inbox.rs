@@ -113,6 +113,12 @@ impl<M: Letter> Inbox<M> {
         Some(first)
     }
 
+    /// Whether everything that was posted so far has been read and dealt with.
+    pub fn is_at_rest(&self) -> bool {
+        let queue = self.lock();
+        queue.waiting.is_empty() && queue.sleeper.is_some()
+    }
+
     /// Puts back, in front of everything, what a reader has taken and not read.
     pub fn put_back(&self, taken: &mut VecDeque<M>) {
         let mut queue = self.lock();
@@ -301,8 +307,11 @@ mod tests {
         let reader = Waker::from(Arc::clone(&woken));
         let mut behind = VecDeque::new();
         for round in 1..4 {
+            assert!(!inbox.is_at_rest(), "the reader is awake");
             assert_eq!(inbox.take(&mut behind, 3, &reader), None);
+            assert!(inbox.is_at_rest());
             assert_eq!(inbox.offer(1), None);
+            assert!(!inbox.is_at_rest());
             assert_eq!(inbox.ask(3, 9), Ok(()));
             assert_eq!(woken.0.load(Ordering::SeqCst), round);
             assert_eq!(inbox.take(&mut behind, 3, &reader), Some(1));

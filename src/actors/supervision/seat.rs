@@ -109,6 +109,11 @@ impl<P: Part> Seat<P> {
         self.inbox.ask(request, bound)
     }
 
+    /// Whether the actor has dealt with everything that was posted so far.
+    pub fn is_at_rest(&self) -> bool {
+        self.inbox.is_at_rest()
+    }
+
     /// Why nobody answers here, if the actor has failed.
     pub fn failure(&self) -> Option<String> {
         if !self.failed.load(Ordering::SeqCst) {
