@@ -8,8 +8,8 @@ use std::time::Duration;
 use keyward::management::builder::KeysManagementBuilder;
 use keyward::{Change, KeysManagement, MemoryRepo, RotationId, RotationState};
 
-use crate::support::{builder, define, until, within};
-use crate::world::{Source, declare, end, fails_until, forward};
+use crate::support::{Gate, builder, define, until, within};
+use crate::world::{Source, declare, end, fails_until, forward, waits_at};
 
 async fn started(builder: KeysManagementBuilder) -> KeysManagement {
     let manager = builder.start().await.expect("it starts");
@@ -70,9 +70,14 @@ async fn the_history_is_pruned_by_age_and_a_forgotten_id_is_a_new_one() {
         remembered(&manager).await.is_empty()
     })
     .await;
+    // It is waited for before it ends, for then it may be forgotten again.
+    let gate = Gate::default();
+    let registered = manager.register_on_change("documents", "waits", waits_at(&gate));
+    registered.await.unwrap();
     let again = Change::of("documents").id(id).new_keys("b");
     assert_eq!(within(manager.declare(again)).await.unwrap(), id);
-    let report = within(manager.wait(id)).await.unwrap();
+    let (report, ()) = tokio::join!(within(manager.wait(id)), async { gate.open() });
+    let report = report.unwrap();
     assert_eq!(report.state, RotationState::Completed);
 }
 
