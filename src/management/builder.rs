@@ -149,7 +149,7 @@ impl KeysManagementBuilder {
     /// # Errors
     /// [`StartError`]; then nothing that was there was changed, and the data folder is free. A folder
     /// that was missing may have been made.
-    pub async fn start(self) -> Result<KeysManagement, StartError> {
+    pub async fn start(mut self) -> Result<KeysManagement, StartError> {
         fork::refuse_child()?;
         fork::watch()?;
         if let Some(what) = self.settings.zero_bound() {
