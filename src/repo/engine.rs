@@ -11,7 +11,7 @@ use rocksdb::{
 };
 
 use crate::guard::fork;
-use crate::repo::batch::{Batch, Operation};
+use crate::repo::batch::{Batch, Operation, Precondition};
 use crate::repo::error::RepoError;
 use crate::repo::failure::failure;
 use crate::repo::files;
@@ -112,6 +112,22 @@ pub(super) fn shut_down(db: DB) -> Result<Reached, RepoError> {
     db.cancel_all_background_work(true);
     flushed.map_err(|error| failure("flushing the database", db.path(), error))?;
     reached(&db)
+}
+
+/// The value under a key.
+pub(super) fn read(db: &DB, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
+    db.get_cf(family(db, space)?, key)
+        .map_err(|error| failure("reading the database", db.path(), error))
+}
+
+/// Whether a precondition holds; the error where it does not.
+pub(super) fn check(db: &DB, wanted: &Precondition) -> Result<(), RepoError> {
+    if read(db, wanted.space, &wanted.key)? == wanted.expected {
+        return Ok(());
+    }
+    Err(RepoError::PreconditionFailed {
+        space: wanted.space,
+    })
 }
 
 /// Shows every key with this prefix that is above `after`, in order. The cache is not filled by a scan

@@ -10,7 +10,7 @@ use rocksdb::{DB, WriteOptions};
 
 use crate::guard::fork;
 use crate::repo::backup::{self, Unfinished};
-use crate::repo::batch::{Batch, Precondition};
+use crate::repo::batch::Batch;
 use crate::repo::engine;
 use crate::repo::error::RepoError;
 use crate::repo::failure::failure;
@@ -229,14 +229,11 @@ impl StateRepo for RocksDbRepo {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
         let _use = Use::begin()?;
         let state = self.reading();
-        read(state.db()?, space, key).map_err(|error| self.paths.named(error))
+        engine::read(state.db()?, space, key).map_err(|error| self.paths.named(error))
     }
 
     fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
-        let _use = Use::begin()?;
-        let state = self.reading();
-        let scanned = engine::scan(state.db()?, space, prefix, None, true, visit);
-        scanned.map_err(|error| self.paths.named(error))
+        self.scan_after(space, prefix, None, visit)
     }
 
     fn scan_after(
@@ -246,7 +243,7 @@ impl StateRepo for RocksDbRepo {
         after: Option<&[u8]>,
         visit: Visitor<'_>,
     ) -> Result<(), RepoError> {
-        fork::refuse_child()?;
+        let _use = Use::begin()?;
         let state = self.reading();
         let scanned = engine::scan(state.db()?, space, prefix, after, true, visit);
         scanned.map_err(|error| self.paths.named(error))
@@ -277,7 +274,7 @@ impl StateRepo for RocksDbRepo {
         let db = state.db()?;
         let named = |error| self.paths.named(error);
         if let Some(wanted) = batch.precondition() {
-            check(db, wanted).map_err(named)?;
+            engine::check(db, wanted).map_err(named)?;
         }
         if batch.is_empty() {
             return Ok(());
@@ -364,20 +361,6 @@ impl StateRepo for RocksDbRepo {
         drop(self.lock().take());
         folder.and(ended.map_err(|error| self.paths.named(error)))
     }
-}
-
-fn read(db: &DB, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
-    db.get_cf(engine::family(db, space)?, key)
-        .map_err(|error| failure("reading the database", db.path(), error))
-}
-
-fn check(db: &DB, wanted: &Precondition) -> Result<(), RepoError> {
-    if read(db, wanted.space, &wanted.key)? == wanted.expected {
-        return Ok(());
-    }
-    Err(RepoError::PreconditionFailed {
-        space: wanted.space,
-    })
 }
 
 impl Drop for RocksDbRepo {
