@@ -93,7 +93,8 @@ impl KeysManagement {
             .name("keyward-backup".to_owned())
             .spawn(move || {
                 let made = fault::catch(|| repo.backup(&folder));
-                drop(repo);
+                // After a shutdown it may be the last one that has the repo.
+                drop(fault::catch(|| drop(repo)));
                 drop(place);
                 drop(told.send(made));
             })?;

@@ -11,6 +11,7 @@ pub mod builder;
 pub mod definition;
 pub mod error;
 mod inner;
+mod kept;
 pub mod keys_management;
 mod opening;
 pub mod operator;

@@ -19,6 +19,7 @@ use crate::journal::opened::Journal;
 use crate::key::event::FetchFailure;
 use crate::management::builder::KeysManagementBuilder;
 use crate::management::error::StartError;
+use crate::management::kept::Kept;
 use crate::management::settings::Settings;
 use crate::repo::folder::FolderOptions;
 use crate::repo::rocks::RocksDbRepo;
@@ -42,18 +43,19 @@ pub(super) fn open(
     builder: KeysManagementBuilder,
     master: Option<SecretKeyValue>,
 ) -> Result<Opened, StartError> {
-    let repo = match (builder.repo.and_then(Foreign::take), builder.folder) {
-        (Some(repo), _) => repo,
+    let repo = match (builder.repo, builder.folder) {
+        (Some(repo), _) => Arc::new(Kept(repo)) as Arc<dyn StateRepo>,
         (None, Some(folder)) => {
             let options =
                 FolderOptions::new(folder).allow_shared_folder(builder.allow_shared_folder);
-            Arc::new(RocksDbRepo::open(&options)?) as Arc<dyn StateRepo>
+            Arc::new(RocksDbRepo::open(&options)?)
         }
         (None, None) => return Err(StartError::NoDataFolder),
     };
     #[cfg(feature = "testing")]
     let repo = builder.settings.panics.repo(repo);
-    let crypto = builder.crypto.and_then(Foreign::take);
+    let kept = |tool| Arc::new(Kept(tool)) as Arc<dyn CryptoTool>;
+    let crypto = builder.crypto.map(kept);
     let opened = unlock(Arc::clone(&repo), crypto, master, &builder.settings);
     if opened.is_err() {
         drop(repo.close());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use keyward::repo::space::Space;
+use keyward::rotation::report::WaitsFor;
 use keyward::{
     Change, CommandStore, Effect, KeyChange, SecretKeyDefinition, SecretKeyFlow, SecretKeys,
 };
@@ -367,6 +368,47 @@ async fn in_progress_is_written_only_when_the_callbacks_thread_is_there() {
         let report = within(manager.wait(id)).await.unwrap();
         assert_eq!(report.steps[0].attempt, 1);
     }
+}
+
+#[tokio::test]
+async fn in_progress_of_an_async_callback_is_written_only_when_not_all_their_threads_are_blocked() {
+    let few = builder().async_threads(1).state_repo(Disk::default());
+    let manager = few.start().await.unwrap();
+    let (gate, passed) = (Gate::default(), Gate::default());
+    let blocks = gate.clone();
+    let store = move || {
+        blocks.pass_blocking();
+        std::future::ready("value_1")
+    };
+    let hangs = SecretKeyDefinition::one_way("hangs", store).store_time_limit(SHORT);
+    define(&manager, hangs).await;
+    define(&manager, Source::new("v").documents()).await;
+    let counted = passed.clone();
+    let call = move |_: KeyChange| {
+        let counted = counted.clone();
+        async move { counted.pass().await }
+    };
+    let registered = manager.register_on_change("documents", "callback", call);
+    registered.await.unwrap();
+    let late = manager.get_key("hangs").await.unwrap_err();
+    assert_eq!(late.code(), "store_failed");
+    // From soon after its limit on it is known to block the only thread.
+    tokio::time::sleep(SHORT).await;
+    let change = Change::of("documents").new_keys("n");
+    let id = manager.declare(change).await.unwrap();
+    until("it waits for a thread", async || {
+        let rotations = manager.rotations().await.unwrap();
+        let waits = &rotations[0].waits_for[..];
+        matches!(waits, [WaitsFor::Thread { callback, .. }] if callback.as_str() == "callback")
+    })
+    .await;
+    let rotations = manager.rotations().await.unwrap();
+    assert_eq!(rotations[0].steps[0].attempt, 0);
+    gate.open();
+    passed.arrived(1).await;
+    passed.open();
+    let report = within(manager.wait(id)).await.unwrap();
+    assert_eq!(report.steps[0].attempt, 1);
 }
 
 /// Each fetch answers a greater number than the last. A forward get must answer a number that was

@@ -1,10 +1,15 @@
 //! Panics inside every call of every plug-in.
 
+use keyward::crypto::error::CryptoError;
 use keyward::management::testing::{Plugin, PluginPanics};
+use keyward::repo::batch::Batch;
+use keyward::repo::error::RepoError;
+use keyward::repo::space::Space;
+use keyward::repo::state_repo::Visitor;
 use keyward::store::closure::IntoStore;
 use keyward::{
-    Change, CommandStore, Effect, EnvStore, FileStore, KeyChange, MemoryRepo, RotationState,
-    SecretKeyDefinition,
+    AeadCryptoTool, Change, CommandStore, CryptoTool, Effect, EnvStore, FileStore, KeyChange,
+    MemoryRepo, RotationState, SecretKeyDefinition, StateRepo,
 };
 
 use crate::log;
@@ -366,4 +371,77 @@ async fn a_refused_store_whose_drop_takes_long_keeps_no_other_key_waiting() {
         within(manager.get_key(name)).await.unwrap();
     }
     gate.open();
+}
+
+/// A repo, or a crypto tool, that tells where it is dropped, and panics then.
+struct Telling<T> {
+    of: T,
+    _tells: TellsItsDrop,
+}
+
+impl StateRepo for Telling<MemoryRepo> {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
+        self.of.get(space, key)
+    }
+
+    fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
+        self.of.scan(space, prefix, visit)
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<(), RepoError> {
+        self.of.apply(batch)
+    }
+
+    fn reopen(&self) -> Result<(), RepoError> {
+        self.of.reopen()
+    }
+
+    fn close(&self) -> Result<(), RepoError> {
+        self.of.close()
+    }
+}
+
+impl CryptoTool for Telling<AeadCryptoTool> {
+    fn seal(&self, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        self.of.seal(plain, associated)
+    }
+
+    fn open(
+        &self,
+        sealed: &[u8],
+        associated: &[u8],
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, CryptoError> {
+        self.of.open(sealed, associated)
+    }
+}
+
+#[tokio::test]
+async fn no_thread_of_an_actor_drops_a_repo_or_a_crypto_tool_and_a_panic_in_that_is_caught() {
+    let (told, dropped) = std::sync::mpsc::channel();
+    let repo = || Telling {
+        of: MemoryRepo::new(),
+        _tells: TellsItsDrop(told.clone()),
+    };
+    let tool = || Telling {
+        of: AeadCryptoTool::derive(&crate::support::MASTER_KEY.into(), b"a test").unwrap(),
+        _tells: TellsItsDrop(told.clone()),
+    };
+    let given = || builder().state_repo(repo()).crypto_tool(tool());
+    let refused = given().store_threads(0).start().await;
+    assert_eq!(refused.unwrap_err().code(), "zero_bound");
+    let manager = given().start().await.unwrap();
+    define(&manager, Source::new("v").documents().stateless(false)).await;
+    assert_eq!(forward(&manager).await, "v");
+    manager.save_state("documents").await.unwrap();
+    within(manager.shutdown()).await.unwrap();
+    drop(manager);
+    for _ in 0..4 {
+        let thread = dropped.recv_timeout(std::time::Duration::from_secs(20));
+        let thread = thread.expect("it is dropped in the end");
+        let is_actors = thread.contains("arbiter") || thread == "keyward-actors";
+        assert!(
+            !is_actors && thread != "keyward-clock",
+            "dropped on {thread}"
+        );
+    }
 }
