@@ -21,8 +21,9 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("store", &["secret"]),
     ("crypto", &["secret"]),
     ("guard", &["secret"]),
-    // A child of fork() has no part in the lock of a data folder, and one place knows of forks.
-    ("repo", &["guard"]),
+    // A child of fork() has no part in the lock of a data folder, and one place knows of forks; and
+    // one place knows how errors and foreign texts are shown.
+    ("repo", &["secret", "guard"]),
     ("journal", &["secret", "key", "rotation", "crypto", "repo"]),
     ("worker", &["secret", "key", "rotation", "guard"]),
     (

@@ -2,11 +2,14 @@
 
 use std::error::Error;
 
+use crate::secret::text::told;
+use crate::secret::visible::debug_with_code;
+
 /// The fewest bytes that a master key has.
 pub const MASTER_KEY_BYTES: usize = 32;
 
 /// Why a crypto tool refused. No variant holds key bytes or plain bytes.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CryptoError {
     /// The master key is empty or shorter than [`MASTER_KEY_BYTES`]. Its owner's fault: make one
@@ -38,7 +41,7 @@ pub enum CryptoError {
         bytes: usize,
     },
     /// The operating system gave no random bytes. Nobody can seal until it does.
-    #[error("the operating system gave no random bytes")]
+    #[error("the operating system gave no random bytes: {}", told(source.as_ref()))]
     NoRandomness {
         /// What the operating system said.
         #[source]
@@ -46,13 +49,15 @@ pub enum CryptoError {
     },
     /// For tools of a program's own (a hardware module, a remote service): it failed for a reason
     /// of its own. The source must not quote keys or plain bytes.
-    #[error("the crypto tool failed")]
+    #[error("the crypto tool failed: {}", told(source.as_ref()))]
     Failed {
         /// What the tool said.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
 }
+
+debug_with_code!(CryptoError);
 
 impl CryptoError {
     /// The stable code of this error.

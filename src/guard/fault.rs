@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use crate::secret::scrub::Scrubber;
 use crate::secret::text::ForeignText;
+use crate::secret::visible::debug_with_code;
 
 /// Why a call of foreign code has no answer of its own.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
     /// The foreign code was too slow. Async code is dropped at its next await; blocking code goes
@@ -45,6 +46,8 @@ pub enum Fault {
     #[error("what runs it has been shut down")]
     Gone,
 }
+
+debug_with_code!(Fault);
 
 impl Fault {
     /// The stable code of this error.

@@ -11,6 +11,8 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
+use crate::secret::visible::debug_with_code;
+
 /// Whether this process was forked from one that uses keyward.
 static CHILD: AtomicBool = AtomicBool::new(false);
 
@@ -34,12 +36,14 @@ thread_local! {
 ///
 /// It is the fault of the program: it has to start keyward in the child and not before, or to run the
 /// child's program by exec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this process was forked from one that uses keyward, whose threads are not in it; start keyward \
      after the fork and not before, or exec"
 )]
 pub struct Forked;
+
+debug_with_code!(Forked);
 
 impl Forked {
     /// The stable code of this error.

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use crate::secret::visible::debug_with_code;
+
 /// For whom foreign code runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -25,12 +27,14 @@ pub enum Role {
 /// A blocking call where none may be, code `must_not_block`.
 ///
 /// It is the fault of the caller, who has an async form of every blocking call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a blocking call on an actor's thread or in an async store or callback; use the async form, or \
      a blocking store or callback"
 )]
 pub struct MustNotBlock;
+
+debug_with_code!(MustNotBlock);
 
 impl MustNotBlock {
     /// The stable code of this error.

@@ -3,9 +3,10 @@
 use crate::crypto::error::CryptoError;
 use crate::repo::error::RepoError;
 use crate::repo::space::Space;
+use crate::secret::visible::debug_with_code;
 
 /// Why the journal refused. No variant holds key bytes.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
     /// The check record does not open. The operator's fault: give the master key that the database
@@ -77,6 +78,8 @@ pub enum JournalError {
         what: String,
     },
 }
+
+debug_with_code!(JournalError);
 
 impl JournalError {
     /// Whether a file of the repo is damaged; the error names it.

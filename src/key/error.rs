@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::name::{InvalidName, KeyName, WorkerName};
 use crate::secret::value::InvalidKey;
+use crate::secret::visible::debug_with_code;
 
 /// Why a request to a key got no answer. A failed request has changed nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// No key of that name is defined. The caller's fault: define it first.
@@ -156,6 +157,8 @@ pub enum KeyError {
         key: KeyName,
     },
 }
+
+debug_with_code!(KeyError);
 
 impl KeyError {
     /// The stable code of this error.

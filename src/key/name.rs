@@ -6,11 +6,13 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::secret::visible::{Visible, debug_with_code};
+
 /// The longest name, in bytes.
 pub const MAX_NAME_BYTES: usize = 255;
 
 /// Why a name was refused, code `invalid_name`. The fault is the caller's: choose another name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidName {
     /// The name has no bytes.
@@ -36,6 +38,8 @@ pub enum InvalidName {
         at: usize,
     },
 }
+
+debug_with_code!(InvalidName);
 
 impl InvalidName {
     /// The stable code of this error.
@@ -130,7 +134,7 @@ macro_rules! name {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
+                Visible(self.as_str()).fmt(f)
             }
         }
 

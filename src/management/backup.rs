@@ -13,9 +13,10 @@ use crate::guard::place;
 use crate::management::blocking::Blocking;
 use crate::management::keys_management::KeysManagement;
 use crate::repo::error::RepoError;
+use crate::secret::visible::debug_with_code;
 
 /// Why no backup was made. Nothing of it lies under the name that was given.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BackupError {
     /// The state repo refused: it makes no backups, the folder cannot be taken, or there is no room.
@@ -42,6 +43,8 @@ pub enum BackupError {
     #[error("a blocking call on a thread of an actor or an async plug-in; use the async call")]
     MustNotBlock,
 }
+
+debug_with_code!(BackupError);
 
 impl BackupError {
     /// The stable code of this error.

@@ -12,10 +12,11 @@ use crate::key::event::FetchFailure;
 use crate::repo::error::RepoError;
 use crate::rotation::error::RotationError;
 use crate::secret::value::InvalidKey;
+use crate::secret::visible::debug_with_code;
 
 /// Why a manager could not be started. Nothing that was there was changed, and the data folder is
 /// free; one that was missing may have been made.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// Neither a data folder nor a state repo was named. There is no default folder.
@@ -76,6 +77,8 @@ pub enum StartError {
     #[error("a blocking start on a thread of an actor or an async plug-in; use start().await")]
     MustNotBlock,
 }
+
+debug_with_code!(StartError);
 
 impl StartError {
     /// The stable code of this error.

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use crate::guard::fork::Forked;
 use crate::repo::space::Space;
+use crate::secret::text::told;
+use crate::secret::visible::{Visible, debug_with_code};
 
 /// Who holds a data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +51,7 @@ pub(super) fn program_name(path: Option<PathBuf>) -> String {
         .as_deref()
         .and_then(|path| path.file_name())
         .map_or("unknown program".into(), |name| name.to_string_lossy());
-    name.chars().filter(|c| !c.is_control()).collect()
+    Visible(name).to_string()
 }
 
 impl fmt::Display for Holder {
@@ -59,7 +61,7 @@ impl fmt::Display for Holder {
 }
 
 /// Why a repo refused. No variant holds a value.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RepoError {
     /// The repo was closed. The caller's fault: open it anew.
@@ -83,7 +85,7 @@ pub enum RepoError {
     },
     /// Another repo has the folder open, in another process or in this one. Stop that one, or take
     /// another folder.
-    #[error("the data folder {} is already open, {}", .folder.display(), held_by(.holder))]
+    #[error("the data folder {} is already open, {}", Visible(.folder.display()), held_by(.holder))]
     AlreadyOpen {
         /// The data folder.
         folder: PathBuf,
@@ -93,7 +95,7 @@ pub enum RepoError {
     /// The folder at the data folder's path, or the lock file in it, is not the one that was opened:
     /// it was moved or removed, or another one was put in its place. Nothing more is written, for
     /// good. Put the folder back, or restore a backup, and start anew.
-    #[error("the data folder {} is not the one that was opened any more: {what}; nothing more is written; put the folder back or restore a backup, then start this program anew", .folder.display())]
+    #[error("the data folder {} is not the one that was opened any more: {what}; nothing more is written; put the folder back or restore a backup, then start this program anew", Visible(.folder.display()))]
     FolderLost {
         /// The path of the data folder.
         folder: PathBuf,
@@ -105,7 +107,7 @@ pub enum RepoError {
     Forked(#[from] Forked),
     /// Others than the owner may enter the folder. Whoever set it up has to `chmod 700` it, or to
     /// allow it by the option `allow_shared_folder`.
-    #[error("the data folder {} has mode {mode:03o}, so others can get into it; run `chmod 700` on it or set the option allow_shared_folder", .folder.display())]
+    #[error("the data folder {} has mode {mode:03o}, so others can get into it; run `chmod 700` on it or set the option allow_shared_folder", Visible(.folder.display()))]
     LooseFolder {
         /// The data folder.
         folder: PathBuf,
@@ -114,7 +116,7 @@ pub enum RepoError {
     },
     /// The folder belongs to another user. Run as that one, `chown` it, or allow it by the option
     /// `allow_shared_folder`.
-    #[error("the data folder {} belongs to user {owner}, and this is user {user}; run as its owner, change the owner, or set the option allow_shared_folder", .folder.display())]
+    #[error("the data folder {} belongs to user {owner}, and this is user {user}; run as its owner, change the owner, or set the option allow_shared_folder", Visible(.folder.display()))]
     ForeignOwner {
         /// The data folder.
         folder: PathBuf,
@@ -124,14 +126,14 @@ pub enum RepoError {
         user: u32,
     },
     /// There is something, and it is no folder. Name another path.
-    #[error("{} is not a folder; name a folder for the data, it is created if it is missing", .path.display())]
+    #[error("{} is not a folder; name a folder for the data, it is created if it is missing", Visible(.path.display()))]
     NotAFolder {
         /// The path.
         path: PathBuf,
     },
     /// The folder holds something else than keyward's data; nothing in it was touched. Name an
     /// empty or a missing folder.
-    #[error("the folder {} holds no keyward database but other things ({entry}); nothing was changed, name an empty or a missing folder", .folder.display())]
+    #[error("the folder {} holds no keyward database but other things ({entry}); nothing was changed, name an empty or a missing folder", Visible(.folder.display()))]
     ForeignContent {
         /// The data folder.
         folder: PathBuf,
@@ -140,7 +142,7 @@ pub enum RepoError {
     },
     /// The folder was written by another version of keyward, whose layout this one does not know;
     /// nothing in it was touched. Use that version.
-    #[error("the data folder {} has schema version {found}, and this keyward knows version {known}; use the keyward that wrote it", .folder.display())]
+    #[error("the data folder {} has schema version {found}, and this keyward knows version {known}; use the keyward that wrote it", Visible(.folder.display()))]
     OtherSchema {
         /// The data folder.
         folder: PathBuf,
@@ -150,7 +152,7 @@ pub enum RepoError {
         known: u32,
     },
     /// The process may not write there. Change the permissions or the user, or name another folder.
-    #[error("{} is not writable; change its permissions or the user that runs this, or name another folder", .path.display())]
+    #[error("{} is not writable: {}; change its permissions or the user that runs this, or name another folder", Visible(.path.display()), told(source.as_ref()))]
     NotWritable {
         /// The folder or file.
         path: PathBuf,
@@ -159,7 +161,7 @@ pub enum RepoError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The disk, the quota or the allowed file size is used up. Make room, then reopen.
-    #[error("no room left on the disk for {}; make room (nothing that was written before is lost)", .path.display())]
+    #[error("no room left on the disk for {}: {}; make room (nothing that was written before is lost)", Visible(.path.display()), told(source.as_ref()))]
     Full {
         /// The folder or file that had to grow.
         path: PathBuf,
@@ -176,7 +178,7 @@ pub enum RepoError {
         source: io::Error,
     },
     /// The process, or the whole system, has as many files open as it may. Raise what limits them.
-    #[error("no file descriptor is left for {}: {source}; raise the limit of open files (`ulimit -n`, LimitNOFILE of systemd)", .path.display())]
+    #[error("no file descriptor is left for {}: {}; raise the limit of open files (`ulimit -n`, LimitNOFILE of systemd)", Visible(.path.display()), told(source.as_ref()))]
     NoDescriptor {
         /// The folder or file that was to be opened.
         path: PathBuf,
@@ -184,7 +186,7 @@ pub enum RepoError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// A file was changed, cut or removed from outside, or the disk is failing.
-    #[error("the file {} is damaged: {what}; restore the whole data folder from a backup, nothing was changed", .file.display())]
+    #[error("the file {} is damaged: {}; restore the whole data folder from a backup, nothing was changed", Visible(.file.display()), Visible(.what))]
     Damaged {
         /// The file, or the data folder where it cannot be told.
         file: PathBuf,
@@ -192,7 +194,7 @@ pub enum RepoError {
         what: String,
     },
     /// A backup cannot be put there; nothing of one is there. Name a folder that is missing or empty.
-    #[error("no backup can be put in {}: {why}", .target.display())]
+    #[error("no backup can be put in {}: {why}", Visible(.target.display()))]
     BackupTarget {
         /// The folder that was named.
         target: PathBuf,
@@ -203,7 +205,7 @@ pub enum RepoError {
     #[error("this state repo makes no backups; copy it by its own means, or use a data folder")]
     NoBackup,
     /// Anything else; also for adapters of a program's own.
-    #[error("the repo failed: {action}")]
+    #[error("the repo failed: {}: {}", Visible(.action), told(source.as_ref()))]
     Failed {
         /// What was being done, and where.
         action: String,
@@ -212,6 +214,8 @@ pub enum RepoError {
         source: Box<dyn Error + Send + Sync>,
     },
 }
+
+debug_with_code!(RepoError);
 
 impl RepoError {
     /// The stable code of this error.
@@ -250,5 +254,42 @@ fn held_by(holder: &Option<Holder>) -> String {
         None => {
             "and its holder could not be read; stop that program or use another folder".to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_what_the_system_said_and_for_which_file_once() {
+        let failed = |number| {
+            let action = "writing at /data/000004.log".to_owned();
+            let source = Box::new(std::io::Error::from_raw_os_error(number));
+            RepoError::Failed { action, source }.to_string()
+        };
+        for (number, said) in [(5, "Input/output error"), (24, "Too many open files")] {
+            let text = failed(number);
+            assert_eq!(text.matches(said).count(), 1, "{text}");
+            assert!(text.contains("/data/000004.log"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_an_adapter_says_is_visible_short_and_whole_with_its_causes() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the link is down\nINFO all is well")]
+        struct Adapter(#[source] std::io::Error);
+        let cause = std::io::Error::other("no route ".repeat(1_000));
+        let error = RepoError::Failed {
+            action: "asking".to_owned(),
+            source: Box::new(Adapter(cause)),
+        };
+        let text = error.to_string();
+        assert!(
+            text.contains("down\\nINFO all is well: no route no route"),
+            "{text}"
+        );
+        assert!(text.len() < 1_200, "{text}");
     }
 }

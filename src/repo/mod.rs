@@ -9,7 +9,7 @@
 //! `log_check` and `table_check` (the damage that RocksDB does not see, or does not name).
 //!
 //! Never in here: what the bytes mean, and anything of the rest of the crate but of `guard`, which
-//! knows of `fork()`. RocksDB is used nowhere else.
+//! knows of `fork()`, and of `secret`, which knows how foreign texts are shown. RocksDB is used nowhere else.
 
 mod backup;
 pub mod batch;

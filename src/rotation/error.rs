@@ -6,9 +6,10 @@ use crate::rotation::plan::Step;
 use crate::rotation::report::RotationReport;
 use crate::rotation::state::RotationState;
 use crate::secret::value::InvalidKey;
+use crate::secret::visible::debug_with_code;
 
 /// Why a call about rotations, workers or callbacks was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Hash)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error, Hash)]
 #[non_exhaustive]
 pub enum RotationError {
     /// The key is not defined. The caller's fault: define it first.
@@ -232,6 +233,8 @@ pub enum RotationError {
     HandleExpired,
 }
 
+debug_with_code!(RotationError);
+
 impl RotationError {
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
@@ -285,7 +288,7 @@ impl RotationError {
 }
 
 fn names(workers: &[WorkerName]) -> String {
-    let names: Vec<&str> = workers.iter().map(WorkerName::as_str).collect();
+    let names: Vec<String> = workers.iter().map(WorkerName::to_string).collect();
     names.join(", ")
 }
 

@@ -54,8 +54,15 @@ impl ForeignText {
     /// What an error says of itself, and what its causes say, each unless it was said already. They are
     /// known of an error in a box, whatever its type; of another one, what it says has to be enough.
     pub fn of_error(error: &(impl fmt::Display + 'static)) -> Self {
+        match boxed(error) {
+            Some(error) => Self::of_causes(error),
+            None => Self::of(error),
+        }
+    }
+
+    fn of_causes(error: &(dyn Error + 'static)) -> Self {
         let mut text = Self::of(error);
-        let mut cause = boxed(error).and_then(Error::source);
+        let mut cause = error.source();
         for _ in 0..MAX_CAUSES {
             let Some(next) = cause else {
                 break;
@@ -110,6 +117,12 @@ impl ForeignText {
         self.cut |= taken.len() < more.len();
         !self.cut
     }
+}
+
+/// What an error of the system, of a library or of an adapter says, with its causes: visible, and
+/// shortened as every foreign text. It must not quote keys.
+pub fn told(error: &(dyn Error + 'static)) -> String {
+    ForeignText::of_causes(error).scrubbed(&Scrubber::default())
 }
 
 fn boxed(error: &dyn Any) -> Option<&(dyn Error + 'static)> {

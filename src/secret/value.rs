@@ -6,6 +6,8 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::secret::visible::debug_with_code;
+
 /// The largest value that keyward takes, in bytes: 1 MiB.
 pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
 
@@ -15,7 +17,7 @@ pub const CENSORED: &str = "***";
 /// Why keys were refused, code `invalid_key`. The keys themselves are never quoted.
 ///
 /// It is the fault of whoever gave the keys: the store, or the caller that declared them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKey {
     /// A value of no bytes.
@@ -31,6 +33,8 @@ pub enum InvalidKey {
     #[error("a pair was given for a one-way key; give one value")]
     PairForOneWay,
 }
+
+debug_with_code!(InvalidKey);
 
 impl InvalidKey {
     /// The stable code of this error.

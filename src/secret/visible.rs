@@ -1,5 +1,6 @@
-//! Texts of others made visible: characters that are not seen, or that change how others are shown, are
-//! escaped, so that a text can neither begin a line of its own in a log nor look like another.
+//! How texts are shown. Characters that are not seen, or that change how others are shown, are escaped,
+//! so that a text can neither begin a line of its own in a log nor look like another; and `Debug` of
+//! an error is its code and its text.
 
 use std::fmt::{self, Write};
 
@@ -33,6 +34,22 @@ impl Visible<&str> {
         whole
     }
 }
+
+/// Has `Debug` show the code and the whole text of errors, because a `main` that answers one prints it
+/// so.
+macro_rules! debug_with_code {
+    ($($error:ty),+ $(,)?) => {
+        $(
+            impl std::fmt::Debug for $error {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    write!(f, "{}: {self}", self.code())
+                }
+            }
+        )+
+    };
+}
+
+pub(crate) use debug_with_code;
 
 struct Length(usize);
 

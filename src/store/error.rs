@@ -9,16 +9,20 @@ use std::time::Duration;
 use crate::secret::scrub::Scrubber;
 use crate::secret::text::ForeignText;
 use crate::secret::value::InvalidKey;
+use crate::secret::visible::{Visible, debug_with_code};
 
 /// Why a store gave no keys. It can be cloned, because one fetch may answer many askers.
 ///
 /// Neither `Debug` nor `Display` shows what foreign code said, since that may quote keys;
 /// [`described`](Self::described) does, unless it quotes a key that is known.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// A variable or a file is not there. The operator's fault: set it, or name another one.
-    #[error("{what} is missing; set it, or name another source for this key")]
+    #[error(
+        "{} is missing; set it, or name another source for this key",
+        Visible(what)
+    )]
     Missing {
         /// What is missing, by kind and name.
         what: String,
@@ -33,7 +37,7 @@ pub enum StoreError {
     #[error("the store answered nothing; it must answer a value or a pair")]
     Nothing,
     /// A key file is a folder, pipe, socket or device. The operator's fault: name a regular file.
-    #[error("{} is not a regular file; a key file must be one", path.display())]
+    #[error("{} is not a regular file; a key file must be one", Visible(path.display()))]
     NotAFile {
         /// The file as it was named.
         path: PathBuf,
@@ -42,7 +46,7 @@ pub enum StoreError {
     /// say `allow_shared_file` on the store where that is meant.
     #[error(
         "{} is open to others (mode {mode:03o}); make it 600, or allow it by name with \
-         allow_shared_file", path.display()
+         allow_shared_file", Visible(path.display())
     )]
     SharedFile {
         /// The file as it was named; a symlink's target is what was looked at.
@@ -51,7 +55,7 @@ pub enum StoreError {
         mode: u32,
     },
     /// A key file cannot be opened or read. The operator's or the system's fault, see the source.
-    #[error("cannot read the key file {}: {source}", path.display())]
+    #[error("cannot read the key file {}: {source}", Visible(path.display()))]
     Io {
         /// The file as it was named.
         path: PathBuf,
@@ -61,8 +65,9 @@ pub enum StoreError {
     /// Key files changed whenever they were looked at. The fault of what writes them: it must put a
     /// new key in place in one step.
     #[error(
-        "the key file {files} changes while it is read, again and again; put a new key in place by \
-         renaming a finished file over it, and a pair by swapping a link to the folder of both"
+        "the key file {} changes while it is read, again and again; put a new key in place by \
+         renaming a finished file over it, and a pair by swapping a link to the folder of both",
+        Visible(files)
     )]
     Unsettled {
         /// The file as it was named, or both files of a pair.
@@ -70,7 +75,7 @@ pub enum StoreError {
     },
     /// A command cannot be started: mostly a program that does not exist or may not be executed. It
     /// needs a tokio runtime, too.
-    #[error("cannot run {program}: {source}")]
+    #[error("cannot run {}: {source}", Visible(program))]
     Start {
         /// The program, its whole path if it was named by one, and where it was looked for.
         program: String,
@@ -96,8 +101,9 @@ pub enum StoreError {
     /// Other code of this process reaped the command, as `waitpid(-1)` does with whatever ends, and
     /// has its exit status. The fault of that code: it must wait only for what it started.
     #[error(
-        "{program} ran, but other code of this process reaped it (waitpid(-1), or wait) and has its \
-         exit status; that code must wait only for the children that it started"
+        "{} ran, but other code of this process reaped it (waitpid(-1), or wait) and has its \
+         exit status; that code must wait only for the children that it started",
+        Visible(program)
     )]
     Reaped {
         /// The program that was run.
@@ -105,7 +111,7 @@ pub enum StoreError {
     },
     /// A command ended, but not with success. Its author's or the operator's fault; what it printed
     /// on its standard error says more.
-    #[error("{program} failed ({status})")]
+    #[error("{} failed ({status})", Visible(program))]
     Command {
         /// The program as it was named.
         program: String,
@@ -116,7 +122,7 @@ pub enum StoreError {
         stderr: ForeignText,
     },
     /// A command did not end in time, and was killed. Raise its limit, or see what it waits for.
-    #[error("{program} did not end within {limit:?}, and was killed")]
+    #[error("{} did not end within {limit:?}, and was killed", Visible(program))]
     TimedOut {
         /// The program as it was named.
         program: String,
@@ -130,6 +136,8 @@ pub enum StoreError {
     #[error(transparent)]
     Invalid(#[from] InvalidKey),
 }
+
+debug_with_code!(StoreError);
 
 impl StoreError {
     /// The stable code: `invalid_key` for what is no key, `store_failed` for everything else.

@@ -109,3 +109,49 @@ async fn another_master_key_than_the_one_that_made_the_database_is_one_error_at_
     assert!(error.to_string().contains("master key"), "{error}");
     end(disk.life().await).await;
 }
+
+#[tokio::test]
+async fn debug_of_an_error_is_its_code_and_its_whole_text_with_its_cause_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    end(builder().data_folder(&data).start().await.unwrap()).await;
+    // What the system says to a lock file that is a folder.
+    let lock = data.join("keyward.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let error = builder().data_folder(&data).start().await.unwrap_err();
+    let text = error.to_string();
+    assert_says(
+        error.code(),
+        "repo_failed",
+        &text,
+        &[lock.to_str().unwrap()],
+    );
+    assert_eq!(
+        text.matches("Is a directory (os error 21)").count(),
+        1,
+        "{text}"
+    );
+    assert_eq!(format!("{error:?}"), format!("repo_failed: {text}"));
+    let error: Box<dyn std::error::Error> = Box::new(error);
+    assert_eq!(format!("{error:?}"), format!("repo_failed: {text}"));
+
+    let manager = in_memory().await;
+    let unknown = manager.get_key("unknown").await.unwrap_err();
+    let shown = format!("key_not_defined: {unknown}");
+    assert_eq!(
+        format!("{unknown:?} {unknown:#?}"),
+        format!("{shown} {shown}")
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_turns_a_text_around_is_shown_escaped() {
+    let manager = in_memory().await;
+    let unknown = manager.get_key("a\u{202e}b").await.unwrap_err();
+    let text = unknown.to_string();
+    assert!(text.contains("a\\u{202e}b"), "{text}");
+    manager.join("a\u{200b}b").await.unwrap();
+    let taken = manager.join("a\u{200b}b").await;
+    assert!(taken.is_err() || !format!("{taken:?}").contains('\u{200b}'));
+}

@@ -174,3 +174,21 @@ async fn while_the_repo_is_closed_a_save_is_unavailable_at_once_also_where_an_ef
         within(manager.shutdown()).await.expect("it shuts down");
     }
 }
+
+#[tokio::test]
+async fn the_status_says_why_rotations_are_paused_with_what_the_repo_said() {
+    for ground in Ground::both() {
+        let repo = ground.repo();
+        let manager = with_record(&repo, "documents").await;
+        repo.reopening_fails(u32::MAX);
+        repo.next_write(Space::Rotations, Fault::Fails);
+        let error = within(manager.declare(change("documents"))).await;
+        let error = error.expect_err("its write fails").to_string();
+        let paused = manager.status().await.expect("a status").paused;
+        let paused = paused.expect("rotations are paused");
+        for text in [error, paused] {
+            assert!(text.contains("it was told to fail"), "{text}");
+        }
+        within(manager.shutdown()).await.expect("it shuts down");
+    }
+}

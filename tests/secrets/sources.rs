@@ -10,6 +10,8 @@ pub struct ErrorType {
     pub name: String,
     /// Its variants; a struct is its own.
     pub variants: Vec<String>,
+    /// What the text of each has, in this order, between what it is filled in with.
+    pub texts: BTreeMap<String, Vec<String>>,
     /// The codes in its `code()`.
     pub codes: BTreeSet<String>,
     /// Whether it is the binary's.
@@ -83,6 +85,7 @@ pub fn errors() -> Vec<ErrorType> {
             let codes = block(&text[at..]).split('"').skip(1).step_by(2);
             errors.push(ErrorType {
                 name: name.to_owned(),
+                texts: texts(&text, name),
                 variants: variants(&text, name),
                 codes: codes.map(str::to_owned).collect(),
                 of_the_binary: path.starts_with(root().join("bin")),
@@ -101,6 +104,43 @@ fn variants(text: &str, name: &str) -> Vec<String> {
     let variant = lines.filter_map(|line| line.strip_prefix("    "));
     let variant = variant.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
     variant.map(|line| word(line).to_owned()).collect()
+}
+
+/// What `#[error("…")]` says of each variant, or of the struct.
+fn texts(text: &str, name: &str) -> BTreeMap<String, Vec<String>> {
+    let declared = text.find(&format!("pub enum {name} {{"));
+    let variants = variants(text, name).into_iter().filter_map(|variant| {
+        let (from, at) = match declared {
+            Some(from) => (from, from + text[from..].find(&format!("\n    {variant}"))?),
+            None => (0, text.find(&format!("pub struct {name}"))?),
+        };
+        let attribute = &text[from + text[from..at].rfind("#[error(")? + "#[error(".len()..at];
+        let pieces = match attribute.trim_start().strip_prefix('"') {
+            Some(literal) => pieces(literal),
+            None => Vec::new(),
+        };
+        Some((variant, pieces))
+    });
+    variants.collect()
+}
+
+/// What stands between the braces of a literal, whose first quote is gone.
+fn pieces(literal: &str) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    let mut rest = literal.chars().peekable();
+    while let Some(character) = rest.next() {
+        match (character, rest.peek()) {
+            ('"', _) => break,
+            ('\\', Some('\n')) => while rest.next_if(|c| c.is_whitespace()).is_some() {},
+            ('\\', Some(_)) => pieces.last_mut().expect("one").extend(rest.next()),
+            ('{', _) => {
+                rest.by_ref().find(|c| *c == '}');
+                pieces.push(String::new());
+            }
+            (character, _) => pieces.last_mut().expect("one").push(character),
+        }
+    }
+    pieces
 }
 
 /// A type that a program can name.
@@ -225,6 +265,12 @@ fn the_sources_are_read_as_they_are_written() {
         ["TimedOut", "Panicked", "NoThread", "ThreadRefused", "Gone"]
     );
     assert_eq!(of("MustNotBlock").variants, ["MustNotBlock"]);
+    let text = &of("Fault").texts["TimedOut"];
+    assert_eq!(*text, ["it did not answer within its time limit of ", ""]);
+    let text = &of("MustNotBlock").texts["MustNotBlock"];
+    assert!(text[0].ends_with("use the async form, or a blocking store or callback"));
+    let without = |error: &&ErrorType| error.texts.len() < error.variants.len();
+    assert!(errors.iter().find(without).is_none());
     assert!(of("KeyError").codes.contains("state_unreadable"));
     assert!(of("DemoError").of_the_binary);
     assert!(errors.len() >= 13, "{}", errors.len());

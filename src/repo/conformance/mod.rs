@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use crate::repo::conformance::seen::Seen;
 use crate::repo::error::RepoError;
 use crate::repo::state_repo::StateRepo;
+use crate::secret::visible::debug_with_code;
 
 /// A place where one repo lies, which outlives the repo being closed.
 ///
@@ -54,7 +55,7 @@ impl<F: Fn() -> Result<Box<dyn StateRepo>, RepoError>> RepoPlace for F {
 }
 
 /// What a repo does other than the trait says. The author of the adapter has to mend it.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 #[error("the repo does not conform: {check}: {what}")]
 pub struct ConformanceFailure {
@@ -63,6 +64,8 @@ pub struct ConformanceFailure {
     /// What was seen, and what should have been.
     pub what: String,
 }
+
+debug_with_code!(ConformanceFailure);
 
 impl ConformanceFailure {
     /// The stable code of this error.

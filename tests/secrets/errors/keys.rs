@@ -40,11 +40,14 @@ pub(super) async fn all(seen: &mut Seen) {
 
 async fn refusals(seen: &mut Seen, manager: &KeysManagement) {
     seen.refused("NotDefined", manager.get_key("missing").await);
-    for name in ["", "a\nb", &"n".repeat(300)] {
+    for (variant, name) in [
+        ("Empty", ""),
+        ("ControlCharacter", "a\nb"),
+        ("TooLong", &"n".repeat(300)),
+    ] {
         let error = manager.get_key(name).await.expect_err("no name");
         if let KeyError::InvalidName(name) = &error {
-            let variant = format!("{name:?}");
-            seen.real(variant.split(' ').next().unwrap_or_default(), name.clone());
+            seen.real(variant, name.clone());
         }
         seen.real("InvalidName", error);
     }

@@ -13,7 +13,7 @@ mod rotations;
 mod start;
 mod supervision;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Debug;
 
@@ -73,6 +73,8 @@ coded!(
 #[derive(Default)]
 struct Seen {
     said: Said,
+    /// What the text of each variant of each type has, as the sources say.
+    texts: BTreeMap<(String, String), Vec<String>>,
     /// Type and variant.
     variants: BTreeSet<(String, String)>,
     codes: BTreeSet<String>,
@@ -84,8 +86,16 @@ impl Seen {
     /// An error that keyward answered, of this variant.
     #[track_caller]
     fn real<E: Coded>(&mut self, variant: &str, error: E) {
-        let shown = format!("{error:?}");
-        assert!(shown.starts_with(variant), "{variant} was wanted: {shown}");
+        let text = error.to_string();
+        let shown = format!("{}: {text}", error.coded());
+        assert_eq!(format!("{error:?}"), shown);
+        assert_eq!(format!("{error:#?}"), shown);
+        let mut rest = text.as_str();
+        for piece in &self.texts[&(E::NAME.into(), variant.into())] {
+            let at = rest.find(piece);
+            let at = at.unwrap_or_else(|| panic!("{variant} was wanted: {shown}"));
+            rest = &rest[at + piece.len()..];
+        }
         self.variants.insert((E::NAME.into(), variant.into()));
         self.take(&error);
     }
@@ -127,6 +137,12 @@ const ELSEWHERE: [(&str, &str); 1] = [(
 async fn no_error_of_any_code_shows_a_key() {
     let log = log();
     let mut seen = Seen::default();
+    for error in sources::errors() {
+        let of = |variant| (error.name.clone(), variant);
+        let texts = error.texts.into_iter();
+        seen.texts
+            .extend(texts.map(|(variant, text)| (of(variant), text)));
+    }
     keys::all(&mut seen).await;
     rotations::all(&mut seen).await;
     folders::all(&mut seen).await;

@@ -64,9 +64,11 @@ pub(super) fn all(shown: &mut Shown) {
         guard::threads::ThreadPool,
         handle::Staging,
         run::CallMeans,
+        keyward::secret::visible::Visible<()>,
         KeysManagementBuilder,
     );
     without!(shown, "one of a few words":
+        guard::events::Events,
         callback::Async,
         callback::Blocking,
         callback::Made,
