@@ -27,15 +27,32 @@ const LOG_BYTES: u64 = 16 * 1024 * 1024;
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 const MANIFEST_BYTES: usize = 1024 * 1024;
 const OPEN_FILES: i32 = 256;
+/// More than an opening takes of the process's address space, most of which it gives back.
+const OPENING_BYTES: usize = 128 * 1024 * 1024;
 
 /// Has RocksDB make its global objects, before the first use; the program's end waits before it comes to
 /// their destructors, and a child of `fork()` never comes to them.
-pub(super) fn before_the_first_use() {
+pub(super) fn before_the_first_use(folder: &Path) -> Result<(), RepoError> {
     static MOMENT: Once = Once::new();
     static OF_PARENT: Once = Once::new();
+    find_memory(folder)?;
     drop(Options::default());
     program_end::wait_here(&OF_PARENT);
     fork::end_children_here(&MOMENT);
+    Ok(())
+}
+
+/// RocksDB ends the process where an opening finds no memory, so it is looked for before.
+fn find_memory(folder: &Path) -> Result<(), RepoError> {
+    let found = Vec::<u8>::new().try_reserve_exact(OPENING_BYTES);
+    found.map_err(|source| RepoError::Failed {
+        action: format!(
+            "finding {} MiB of memory to open the database in {}; raise what limits it (`ulimit -v`)",
+            OPENING_BYTES / 1024 / 1024,
+            folder.display()
+        ),
+        source: Box::new(source),
+    })
 }
 
 /// The same for the global objects that the first opening makes.
@@ -232,6 +249,7 @@ pub(super) fn family(db: &DB, space: Space) -> Result<&ColumnFamily, RepoError> 
 
 /// The options of the database, and each space with its own.
 fn layout(folder: &Path) -> Result<Layout, RepoError> {
+    find_memory(folder)?;
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let spaces = Space::ALL.map(|space| (space.name(), options(&cache, Options::default())));
     // After a flush that failed RocksDB would start a thread to repair itself, which the system may

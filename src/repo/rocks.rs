@@ -103,7 +103,7 @@ impl RocksDbRepo {
         fork::refuse_child()?;
         let _quiet = NoSignal::begin();
         threads::start()?;
-        engine::before_the_first_use();
+        engine::before_the_first_use(options.path())?;
         let _use = Use::begin()?;
         let folder = folder::prepare(options)?;
         folder::refuse_foreign(&folder)?;

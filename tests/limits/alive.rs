@@ -1,5 +1,6 @@
 //! A manager that is alive when the system stops giving threads.
 
+use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -7,10 +8,13 @@ use keyward::repo::batch::Batch;
 use keyward::repo::folder::FolderOptions;
 use keyward::repo::rocks::RocksDbRepo;
 use keyward::repo::space::Space;
-use keyward::{KeysManagement, StateRepo};
+use keyward::{Change, KeysManagement, StateRepo};
+use rustix::process::Resource;
 
 use crate::child::{run, say};
-use crate::rlimit::{allow_any_threads, allow_threads, become_a_user, tasks, wait_until_gone};
+use crate::rlimit::{
+    allow_any_threads, allow_threads, become_a_user, limit, tasks, wait_until_gone,
+};
 use crate::support::{builder, documents};
 
 #[test]
@@ -106,4 +110,75 @@ fn end_without_threads(folder: &Path, end: impl FnOnce(KeysManagement)) {
         assert!(begun.elapsed() < Duration::from_secs(20), "{error}");
     }
     say("free");
+}
+
+#[test]
+fn where_no_descriptor_is_left_writes_are_unknown_keys_are_handed_out_and_it_goes_on_afterwards() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = run("no-descriptor-while-alive", folder.path(), 0).cleanly("descriptors");
+    assert_eq!(said, ["unknown", "keys are handed out", "goes on", "ended"]);
+}
+
+pub fn without_descriptors(folder: &Path) {
+    let start = || {
+        let builder = builder().data_folder(folder.join("data"));
+        builder
+            .reopen_every(Duration::from_millis(50))
+            .start_blocking()
+    };
+    let keys = start().expect("no limit is set");
+    keys.blocking()
+        .define_key(documents())
+        .expect("it is defined");
+    keys.blocking()
+        .get_forward_path_key("documents")
+        .expect("a key");
+    let mut taken = take_all_descriptors();
+    // The next log and the next table are files that cannot be opened.
+    let old = vec![b'o'; 900_000];
+    let declare = |number: u32| {
+        let change = Change::of("documents").old(old.clone());
+        let declared = keys
+            .blocking()
+            .declare(change.new_keys(format!("new {number}")));
+        declared.map(|id| keys.blocking().wait(id).expect("a report"))
+    };
+    let error = (0..200).find_map(|number| declare(number).err());
+    let error = error.expect("more than the open files hold");
+    assert!(
+        ["write_unknown", "repo_unavailable"].contains(&error.code()),
+        "{error}"
+    );
+    let paused = keys.blocking().status().expect("a status").paused;
+    let text = format!("{error} {}", paused.unwrap_or_default());
+    assert!(text.contains("Too many open files"), "{text}");
+    say("unknown");
+    let key = keys
+        .blocking()
+        .get_back_path_key("documents")
+        .expect("it is held");
+    assert_eq!(key.expose(), b"value_1");
+    say("keys are handed out");
+    taken.clear();
+    let begun = Instant::now();
+    while let Err(error) = declare(1_000) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{error}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    say("goes on");
+    let taken = take_all_descriptors();
+    keys.blocking().shutdown().expect("it shuts down");
+    drop(taken);
+    let keys = start().expect("the folder is free and whole");
+    keys.blocking().shutdown().expect("it shuts down");
+    say("ended");
+}
+
+fn take_all_descriptors() -> Vec<File> {
+    limit(Resource::Nofile, Some(256));
+    let mut taken = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        taken.push(file);
+    }
+    taken
 }

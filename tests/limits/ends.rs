@@ -11,7 +11,8 @@ use keyward::repo::batch::Batch;
 use keyward::repo::folder::FolderOptions;
 use keyward::repo::rocks::RocksDbRepo;
 use keyward::repo::space::Space;
-use keyward::{KeysManagement, StateRepo};
+use keyward::worker::callback::KeyChange;
+use keyward::{Change, KeysManagement, StateRepo};
 
 use crate::child::{run, say};
 use crate::support::{builder, documents};
@@ -99,4 +100,69 @@ pub fn exit_inside_a_use(folder: &Path) {
         exit(0)
     });
     panic!("it went on: {found:?}");
+}
+
+#[test]
+fn a_program_that_ends_while_tables_are_written_in_the_background_ends_cleanly() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for round in 0..40 {
+        let said = run("exit-while-flushing", folder.path(), round).cleanly(&format!("{round}"));
+        assert_eq!(said, ["ends"]);
+    }
+    RocksDbRepo::open(&FolderOptions::new(folder.path().join("data"))).expect("it is whole");
+}
+
+pub fn exit_while_flushing(folder: &Path, round: u64) {
+    let options = FolderOptions::new(folder.join("data"));
+    let repo = Arc::new(RocksDbRepo::open(&options).expect("it opens"));
+    let of_thread = Arc::clone(&repo);
+    spawn(move || {
+        for number in 0_u32.. {
+            let key = (number % 20).to_be_bytes();
+            let batch = Batch::new().put(Space::Rotations, key, vec![7; 1_000_000]);
+            if of_thread.apply(&batch).is_err() {
+                return;
+            }
+        }
+    });
+    sleep(Duration::from_millis(10 + round * 3));
+    say("ends");
+    exit(0);
+}
+
+#[test]
+fn a_program_that_a_callback_ends_ends_cleanly() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for round in 0..10 {
+        let said = run("exit-in-a-callback", folder.path(), round).cleanly(&format!("{round}"));
+        assert_eq!(said, ["ends"]);
+    }
+}
+
+/// A blocking callback and an async one in turn. Its step stays InProgress, as after a crash.
+pub fn exit_in_a_callback(folder: &Path, round: u64) {
+    let started = builder()
+        .data_folder(folder.join("data"))
+        .max_crashes(1_000)
+        .start_blocking();
+    let keys = started.expect("it starts");
+    keys.blocking()
+        .define_key(documents())
+        .expect("it is defined");
+    let registered = if round.is_multiple_of(2) {
+        let call = |_: KeyChange| -> () { end() };
+        keys.blocking().register_on_change("documents", "end", call)
+    } else {
+        let call = async |_: KeyChange| -> () { end() };
+        keys.blocking().register_on_change("documents", "end", call)
+    };
+    registered.expect("it registers");
+    let change = Change::of("documents").old("value_1").new_keys("value_2");
+    let changed = keys.blocking().key_changed(change);
+    panic!("it went on: {changed:?}");
+}
+
+fn end() -> ! {
+    say("ends");
+    exit(0)
 }

@@ -139,3 +139,45 @@ fn afterwards(folder: &Path, threads: u64, opened: u64) {
     life(folder).expect("no limit is set");
     say("it opens");
 }
+
+#[test]
+fn a_start_under_any_limit_of_memory_works_or_says_what_there_is_too_little_of() {
+    let mut worked = 0;
+    for steps in (1..=151).step_by(3) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let what = format!("{steps} steps of memory");
+        let said = run("start-with-memory", folder.path(), steps).cleanly(&what);
+        // Each thread needs memory too.
+        let names = [
+            "works",
+            "no_thread: ",
+            "repo_failed: the repo failed: finding 128 MiB",
+        ];
+        let first = said.first().map_or("nothing", String::as_str);
+        assert!(
+            names.iter().any(|name| first.starts_with(name)),
+            "{what}: {first}"
+        );
+        assert_eq!(said.get(1).map(String::as_str), Some("it opens"), "{what}");
+        worked += usize::from(first == "works");
+    }
+    assert!(worked > 0, "the most of it is enough");
+}
+
+/// In steps of 8 MiB beyond what the test has when it begins.
+const MEMORY_STEP: u64 = 8 * 1024 * 1024;
+
+pub fn start_with_memory(folder: &Path, steps: u64) {
+    let has = std::fs::read_to_string("/proc/self/statm").expect("what it has");
+    let pages: u64 = has
+        .split(' ')
+        .next()
+        .expect("a number")
+        .parse()
+        .expect("one");
+    limit(Resource::As, Some(pages * 4_096 + steps * MEMORY_STEP));
+    start_under_the_limit(folder);
+    limit(Resource::As, None);
+    life(folder).expect("no limit is set");
+    say("it opens");
+}

@@ -26,8 +26,10 @@ pub const CALLBACK: &str = "reencrypt";
 
 /// Runs the server until it is told to stop.
 pub fn run(options: &ServerOptions) -> ExitCode {
-    let served = bind_to_parent(options.parent)
-        .and_then(|()| runtime()?.block_on(serve(options, read_commands())));
+    let served = bind_to_parent(options.parent).and_then(|()| {
+        let commands = read_commands().map_err(DemoError::process("starting a thread"))?;
+        runtime()?.block_on(serve(options, commands))
+    });
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -52,9 +54,9 @@ fn bind_to_parent(parent: i32) -> Result<(), DemoError> {
 
 /// The commands from standard input, read on a thread of their own. Its end ends the process, as
 /// the end of the demo would, whatever it is doing.
-fn read_commands() -> mpsc::UnboundedReceiver<ServerCommand> {
+fn read_commands() -> io::Result<mpsc::UnboundedReceiver<ServerCommand>> {
     let (read, commands) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             match line.parse() {
                 Ok(command) => drop(read.send(command)),
@@ -64,8 +66,8 @@ fn read_commands() -> mpsc::UnboundedReceiver<ServerCommand> {
         if kill_process(getpid(), Signal::KILL).is_err() {
             std::process::abort();
         }
-    });
-    commands
+    })?;
+    Ok(commands)
 }
 
 async fn serve(

@@ -59,7 +59,10 @@ impl ServerProcess {
             drop(child.kill());
             return Err(server("has no standard input or output"));
         };
-        let lines = read_lines(out);
+        let lines = read_lines(out).map_err(|refused| {
+            drop(child.kill());
+            DemoError::process("starting a thread")(refused)
+        })?;
         Ok(Self {
             child,
             commands,
@@ -144,16 +147,16 @@ impl Drop for ServerProcess {
     }
 }
 
-fn read_lines(out: ChildStdout) -> mpsc::UnboundedReceiver<String> {
+fn read_lines(out: ChildStdout) -> std::io::Result<mpsc::UnboundedReceiver<String>> {
     let (read, lines) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         for line in BufReader::new(out).lines().map_while(Result::ok) {
             if read.send(line).is_err() {
                 break;
             }
         }
-    });
-    lines
+    })?;
+    Ok(lines)
 }
 
 fn server(what: &str) -> DemoError {
