@@ -1,5 +1,7 @@
 //! Taking rotations through their plans: whose turn it is, and which step is next.
 
+use std::time::Duration;
+
 use crate::key::name::{KeyName, WorkerName};
 use crate::key::time::Time;
 use crate::rotation::effect::{Fact, RotationEffect};
@@ -347,17 +349,15 @@ impl RotationMachine {
                 continue;
             }
             let wait = self.config.worker_wait.unwrap_or_default();
-            let active = self
-                .rotations
-                .get(step.rotation)
-                .map(|live| live.active.get(&step.step));
-            if let Some(Some(Active::Preparing { since, .. })) = active
+            let live = self.rotations.get(step.rotation);
+            if let Some(live) = live
+                && let Some(Active::Preparing { since, lacks }) = live.active.get(&step.step)
+                && let Some(due) = live.steps.get(step.step)
                 && since.after(wait) <= now.time
             {
+                let error = kept_waiting(due, *lacks, wait);
                 self.effects.push(RotationEffect::Release { step });
-                let error = "still running: an earlier call of this worker's callbacks for \
-                                 the key has not returned, or no thread was free";
-                self.fail(step, error.to_owned(), now);
+                self.fail(step, error, now);
             }
             self.advance(step.rotation, now);
         }
@@ -367,4 +367,25 @@ impl RotationMachine {
     pub fn next_deadline(&self) -> Option<Time> {
         self.timers.first().map(|(at, _)| *at)
     }
+}
+
+/// Why a step has Failed that waited too long for its turn or its thread.
+fn kept_waiting(due: &Step, lacks: Option<Lacks>, wait: Duration) -> String {
+    let (worker, callback) = (&due.worker, &due.callback);
+    let why = match lacks {
+        Some(Lacks::Thread) => {
+            "no thread was free; see which callbacks hang and what the system allows"
+        }
+        Some(Lacks::Turn) => {
+            "an earlier call of the worker's callbacks for the key has not returned"
+        }
+        None => {
+            "an earlier call of the worker's callbacks for the key has not returned, or no thread \
+             was free"
+        }
+    };
+    format!(
+        "still running: callback {callback} of worker {worker} could not be called for {wait:?}: {why}; \
+         resume when it can"
+    )
 }

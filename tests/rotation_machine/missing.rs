@@ -1,10 +1,14 @@
 //! Steps whose worker, callback or thread is not there: how long they wait, and what then.
 
 use keyward::key::state::Effect;
+use keyward::rotation::event::{Event, Lacks};
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
 use keyward::rotation::replay::DurableFacts;
+use keyward::rotation::report::WaitsFor;
 
-use crate::script::{Coordinator, Strategy, WAIT, behaviour, config, done};
+use crate::script::{
+    Coordinator, Strategy, WAIT, at, behaviour, callback, config, done, rid, worker,
+};
 
 const ONE: &[(&str, &[&str])] = &[("w0", &["a"])];
 
@@ -133,6 +137,35 @@ fn a_step_that_cannot_be_prepared_has_failed_after_the_same_time() {
     ];
     assert_eq!(c.tick(WAIT), expected);
     assert_eq!(c.prepared(1, 0), ["release r1/0"]);
+}
+
+#[test]
+fn what_a_due_step_lacks_is_listed_and_in_its_error() {
+    for (lacks, said) in [
+        (Lacks::Thread, "no thread was free"),
+        (Lacks::Turn, "has not returned"),
+    ] {
+        let mut c = Coordinator::begun(Strategy::Halt, ONE);
+        let step = at(1, 0);
+        assert_eq!(c.step(Event::Lacks { step, lacks }), [""; 0]);
+        let (worker, callback) = (worker("w0"), callback("a"));
+        let expected = match lacks {
+            Lacks::Thread => WaitsFor::Thread { worker, callback },
+            Lacks::Turn => WaitsFor::EarlierCall { worker, callback },
+        };
+        let report = c.machine.report(rid(1)).expect("it lives");
+        assert_eq!(report.waits_for, [expected]);
+        c.tick(WAIT);
+        let report = c.machine.report(rid(1)).expect("it is stopped");
+        let error = report.steps[0].error.as_deref().expect("it has Failed");
+        for word in ["still running", "w0", "callback a", said, "resume"] {
+            assert!(error.contains(word), "{error}");
+        }
+        // Whoever tells it too late changes nothing.
+        c.step(Event::Lacks { step, lacks });
+        let report = c.machine.report(rid(1)).expect("it is stopped");
+        assert!(report.waits_for.is_empty());
+    }
 }
 
 #[test]
