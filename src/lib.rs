@@ -35,6 +35,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
     clippy::todo,
     clippy::unimplemented,
     clippy::unreachable

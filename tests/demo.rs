@@ -100,6 +100,22 @@ fn a_parent_that_ignores_the_ends_of_its_children_does_no_harm() {
 }
 
 #[test]
+fn the_demo_goes_well_where_its_standard_error_is_full_closed_or_read_by_nobody() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let (_reader, mut blocked) = std::io::pipe().unwrap();
+    blocked.write_all(&[b'.'; 65_536]).unwrap();
+    for errors in [Stdio::from(full), closed.into(), blocked.into()] {
+        let place = place();
+        let mut demo = demo(place.path(), &["--workers", "2", "--documents", "4"]);
+        let ran = demo.env("KEYWARD_LOG", "trace").stderr(errors).output();
+        let ran = ran.unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stdout));
+    }
+}
+
+#[test]
 fn the_journal_is_printed_as_the_kill_left_it() {
     let place = place();
     let ran = run(place.path(), &["--workers", "3", "--documents", "6"]);

@@ -113,11 +113,11 @@ fn text_of(payload: Box<dyn Any + Send>) -> ForeignText {
         Err(payload) => payload,
     };
     let text = match payload.downcast_ref::<&'static str>() {
-        Some(text) => (*text).to_owned(),
-        None => "(the panic said nothing)".to_owned(),
+        Some(text) => ForeignText::from(*text),
+        None => ForeignText::from("(the panic said nothing)"),
     };
     discard(payload);
-    ForeignText::from(text)
+    text
 }
 
 /// Drops what a panic carried. What a panic in that drop carries is leaked: it could go on for ever.

@@ -69,7 +69,7 @@ pub enum RepoError {
     Closed,
     /// A write failed, and what became of it is unknown until the repo is opened again; or the last
     /// attempt to do so failed. Retriable after `reopen`.
-    #[error("the repo is unavailable until it is reopened: {reason}")]
+    #[error("the repo is unavailable until it is reopened: {}", Visible(.reason))]
     Unavailable {
         /// What happened before.
         reason: String,
@@ -133,7 +133,7 @@ pub enum RepoError {
     },
     /// The folder holds something else than keyward's data; nothing in it was touched. Name an
     /// empty or a missing folder.
-    #[error("the folder {} holds no keyward database but other things ({entry}); nothing was changed, name an empty or a missing folder", Visible(.folder.display()))]
+    #[error("the folder {} holds no keyward database but other things ({}); nothing was changed, name an empty or a missing folder", Visible(.folder.display()), Visible(.entry))]
     ForeignContent {
         /// The data folder.
         folder: PathBuf,

@@ -1,7 +1,8 @@
 //! What a process that holds keys does first: files for its user only, no core dumps, no panic
 //! texts, signals as they are meant, and a log that goes to standard error.
 
-use std::io::{self, IsTerminal};
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 
 use rustix::fs::Mode;
 use rustix::process::{
@@ -13,9 +14,15 @@ use tracing_subscriber::filter::{LevelFilter, ParseError};
 /// Makes a panic say where it happened and nothing else: its payload may quote a key.
 pub fn forbid_payloads_in_panics() {
     std::panic::set_hook(Box::new(|panic| match panic.location() {
-        Some(place) => eprintln!("keyward: a panic at {}:{}", place.file(), place.line()),
-        None => eprintln!("keyward: a panic at an unknown place"),
+        Some(place) => complain(format_args!("a panic at {}:{}", place.file(), place.line())),
+        None => complain(format_args!("a panic at an unknown place")),
     }));
+}
+
+/// Says something on standard error. Where that is full or closed there is nobody to be told: the
+/// standard macros panic then, and in a panic's hook that ends the process.
+pub fn complain(what: fmt::Arguments<'_>) {
+    drop(writeln!(io::stderr(), "keyward: {what}"));
 }
 
 /// Keeps what this process writes, and its memory, from others, and has it told how its children

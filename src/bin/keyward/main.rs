@@ -5,6 +5,8 @@
 //!
 //! Exit status: 0 if all went well, 1 if something failed, 2 if the command line is wrong.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -36,11 +38,13 @@ fn main() -> ExitCode {
     hardening::forbid_payloads_in_panics();
     let arguments = Arguments::parse();
     if let Err(error) = hardening::harden() {
-        eprintln!("keyward: this process could not be protected: {error}");
+        hardening::complain(format_args!("this process could not be protected: {error}"));
         return ExitCode::FAILURE;
     }
     if let Err(error) = hardening::start_log() {
-        eprintln!("keyward: KEYWARD_LOG is no filter: {error}; try KEYWARD_LOG=debug");
+        hardening::complain(format_args!(
+            "KEYWARD_LOG is no filter: {error}; try KEYWARD_LOG=debug"
+        ));
         return ExitCode::from(2);
     }
     match arguments.command {

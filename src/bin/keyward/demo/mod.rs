@@ -20,6 +20,7 @@ use crate::demo::page::Page;
 use crate::demo::runtime::runtime;
 use crate::demo::story::Story;
 use crate::demo::summary::Evidence;
+use crate::hardening::complain;
 
 mod calls;
 mod chance;
@@ -45,7 +46,7 @@ pub fn run(options: &DemoOptions) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("keyward demo: {error} ({})", error.code());
+            complain(format_args!("demo: {error} ({})", error.code()));
             ExitCode::FAILURE
         }
     }

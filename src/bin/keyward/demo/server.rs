@@ -20,6 +20,7 @@ use crate::demo::options::ServerOptions;
 use crate::demo::protocol::{ServerCommand, ServerEvent, tell};
 use crate::demo::reencryption::Reencryption;
 use crate::demo::runtime::runtime;
+use crate::hardening::complain;
 
 /// The name of every worker's callback.
 pub const CALLBACK: &str = "reencrypt";
@@ -33,7 +34,7 @@ pub fn run(options: &ServerOptions) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("keyward demo, server: {} ({})", error, error.code());
+            complain(format_args!("demo, server: {error} ({})", error.code()));
             ExitCode::FAILURE
         }
     }
@@ -60,7 +61,7 @@ fn read_commands() -> io::Result<mpsc::UnboundedReceiver<ServerCommand>> {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             match line.parse() {
                 Ok(command) => drop(read.send(command)),
-                Err(error) => eprintln!("keyward demo, server: {error}"),
+                Err(error) => complain(format_args!("demo, server: {error}")),
             }
         }
         if kill_process(getpid(), Signal::KILL).is_err() {
