@@ -21,7 +21,7 @@
 //! | [`rotation`] | what a change means: statuses, plans, roster, the machine of all rotations |
 //! | [`store`] | where keys come from: closures, environment, files, commands |
 //! | [`crypto`] | sealing records, and the AEAD that does it by default |
-//! | [`guard`] | how foreign code is run: time limits, panics, threads |
+//! | [`guard`] | how foreign code is run: time limits, panics, threads; what a child of `fork()` may not do |
 //! | [`repo`] | ordered bytes that survive: RocksDB, memory, and the suite for both |
 //! | [`journal`] | typed, sealed records in their place; one effect is one batch |
 //! | [`worker`] | callbacks, what they are given, and running one |

@@ -10,6 +10,8 @@
 
 #[path = "folder/backup.rs"]
 mod backup;
+#[path = "folder/calls.rs"]
+mod calls;
 #[path = "folder/forked.rs"]
 mod forked;
 #[path = "folder/moved.rs"]

@@ -1,26 +1,21 @@
 //! `fork()` in a program that uses keyward: what the child may and may not do, and that it harms
 //! nobody. Each test runs in a process of its own, because it forks with threads alive.
 
-use std::future::Future;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::pin::pin;
 use std::process::{Child, Command, Stdio};
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use keyward::{Change, KeyChange, KeysManagement};
+use keyward::{Change, KeysManagement};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::tempdir;
 
+use crate::calls::{Handles, all_forked};
 use crate::support::{MASTER_KEY, documents};
 
 const FOLDER: &str = "KEYWARD_TEST_FOLDER";
 /// A child that is not done by then hangs.
 const LIMIT: Duration = Duration::from_secs(20);
-/// "At once", on a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(2);
-
 /// This test program again, running one ignored test in a process of its own.
 fn program(test: &str, folder: &std::path::Path) -> Command {
     let mut program = Command::new(std::env::current_exe().unwrap());
@@ -31,7 +26,7 @@ fn program(test: &str, folder: &std::path::Path) -> Command {
     program
 }
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     PathBuf::from(std::env::var_os(FOLDER).expect("run by its parent test only"))
 }
 
@@ -83,116 +78,6 @@ fn forked(in_child: impl FnOnce() -> i32) -> i32 {
     }
 }
 
-/// What a call answers at its first poll.
-fn at_once<T>(call: impl Future<Output = T>) -> T {
-    let mut context = Context::from_waker(Waker::noop());
-    match pin!(call).poll(&mut context) {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => panic!("it waits"),
-    }
-}
-
-/// What every call answers in a child, or what is wrong.
-fn all_forked(manager: &KeysManagement) -> Result<(), String> {
-    let said = codes_of_all(manager);
-    if let Err(wrong) = &said {
-        eprintln!("in the child: {wrong}");
-    }
-    said
-}
-
-fn codes_of_all(manager: &KeysManagement) -> Result<(), String> {
-    let begun = Instant::now();
-    let calls = manager.blocking();
-    let single = manager.get_single_management("documents");
-    let id = keyward::RotationId::new(keyward::Uuid::now_v7());
-    let change = || Change::of("documents").old("value_1").new_keys("value_2");
-    let never = |_: KeyChange| Err::<(), _>("never called");
-    let codes = [
-        (
-            "get",
-            calls.get_key("documents").map(drop).map_err(|e| e.code()),
-        ),
-        (
-            "get unknown",
-            calls.get_key("none").map(drop).map_err(|e| e.code()),
-        ),
-        ("single", single.map(drop).map_err(|e| e.code())),
-        ("save", calls.save_state("documents").map_err(|e| e.code())),
-        ("save all", calls.save_states().map_err(|e| e.code())),
-        (
-            "change",
-            calls.key_changed(change()).map(drop).map_err(|e| e.code()),
-        ),
-        (
-            "declare",
-            calls.declare(change()).map(drop).map_err(|e| e.code()),
-        ),
-        ("wait", calls.wait(id).map(drop).map_err(|e| e.code())),
-        (
-            "define",
-            calls.define_key(documents()).map_err(|e| e.code()),
-        ),
-        ("join", calls.join("late").map(drop).map_err(|e| e.code())),
-        (
-            "register",
-            calls
-                .register_on_change("documents", "late", never)
-                .map_err(|e| e.code()),
-        ),
-        ("status", calls.status().map(drop).map_err(|e| e.code())),
-        ("history", calls.history(1).map(drop).map_err(|e| e.code())),
-        ("resume", calls.resume(id).map_err(|e| e.code())),
-        (
-            "recover",
-            calls.recover_keys(id).map(drop).map_err(|e| e.code()),
-        ),
-        (
-            "restart",
-            at_once(manager.restart(&keyward::ActorName::Coordinator)).map_err(|e| e.code()),
-        ),
-        (
-            "backup",
-            calls.backup(folder().join("backup")).map_err(|e| e.code()),
-        ),
-        (
-            "async get",
-            at_once(manager.get_key("documents"))
-                .map(drop)
-                .map_err(|e| e.code()),
-        ),
-        (
-            "async declare",
-            at_once(manager.declare(change()))
-                .map(drop)
-                .map_err(|e| e.code()),
-        ),
-        (
-            "async shutdown",
-            at_once(manager.shutdown()).map_err(|e| e.code()),
-        ),
-        ("shutdown", calls.shutdown().map_err(|e| e.code())),
-        (
-            "start",
-            KeysManagement::builder()
-                .data_folder(folder().join("another"))
-                .master_key(|| MASTER_KEY)
-                .start_blocking()
-                .map(drop)
-                .map_err(|e| e.code()),
-        ),
-    ];
-    for (call, code) in codes {
-        if code != Err("forked") {
-            return Err(format!("{call}: {code:?}"));
-        }
-    }
-    match begun.elapsed() {
-        took if took < AT_ONCE => Ok(()),
-        took => Err(format!("it took {took:?}")),
-    }
-}
-
 #[test]
 fn in_a_child_of_fork_every_call_is_an_error_at_once_and_its_end_harms_nobody() {
     let base = tempdir().unwrap();
@@ -208,6 +93,7 @@ fn a_parent_whose_children_ask_and_end() {
     let calls = manager.blocking();
     calls.define_key(documents()).unwrap();
     let worker = calls.join("worker").unwrap();
+    let single = manager.get_single_management("documents").unwrap();
     // Others ask all the time, so that a fork comes in the middle of anything.
     let busy: Vec<_> = (0..3)
         .map(|_| {
@@ -223,13 +109,14 @@ fn a_parent_whose_children_ask_and_end() {
     for round in 0..40 {
         // Each handle is dropped in the child, and then it exits.
         let (manager, of_child) = (manager.clone(), manager.clone());
-        let worker = &worker;
+        let (worker, single) = (&worker, single.clone());
         let status = forked(move || {
-            let said = all_forked(&of_child);
-            if worker.blocking().get_key("documents").is_ok() {
-                return 3;
-            }
-            drop((manager, of_child));
+            let said = all_forked(&Handles {
+                manager: &of_child,
+                worker,
+                single: &single,
+            });
+            drop((manager, of_child, single));
             if said.is_ok() { 7 } else { 1 }
         });
         assert_eq!(status, 7, "round {round}");
@@ -243,13 +130,17 @@ fn a_parent_whose_children_ask_and_end() {
             .start_blocking();
         assert_eq!(second.unwrap_err().code(), "already_open");
     }
-    drop(worker);
     calls.shutdown().unwrap();
     for thread in busy {
         thread.join().unwrap();
     }
     // The child of a program whose manager has ended.
-    let status = forked(|| i32::from(all_forked(&manager).is_err()));
+    let handles = Handles {
+        manager: &manager,
+        worker: &worker,
+        single: &single,
+    };
+    let status = forked(|| i32::from(all_forked(&handles).is_err()));
     assert_eq!(status, 0);
     let next = start();
     assert_eq!(next.blocking().history(100).unwrap().rotations.len(), 40);
