@@ -4,23 +4,31 @@ use std::sync::Arc;
 
 use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::actors::end::End;
 use crate::actors::key_message::KeyMessage;
 use crate::journal::fact::{Attached, JournalFact};
 use crate::journal::load::RotationSecrets;
-use crate::key::event::Event;
+use crate::key::event::{Event, WriteFailure};
 use crate::rotation::effect::Fact;
 use crate::rotation::state::RotationState;
 
 impl CoordinatorPart {
     pub(super) fn write(&mut self, facts: Vec<Fact>) {
+        let seat = Arc::clone(&self.seat);
+        let lost = WriteFailure {
+            why: "a panic came before the write".to_owned(),
+            unknown: false,
+        };
+        let end = End::new((0, Err(lost)), move |(number, result)| {
+            seat.post(CoordinatorMessage::Written { number, result });
+        });
+        self.seat.fault_points().pass();
         let facts: Vec<JournalFact> = facts
             .into_iter()
             .map(|fact| self.with_secrets(fact))
             .collect();
-        let seat = Arc::clone(&self.seat);
-        self.means.journal.write(facts, move |number, result| {
-            seat.post(CoordinatorMessage::Written { number, result });
-        });
+        let journal = &self.means.journal;
+        journal.write(facts, move |number, result| end.tell((number, result)));
     }
 
     /// Has the journal read anew.

@@ -19,8 +19,10 @@ use crate::actors::notice::{Departing, Notice};
 use crate::actors::supervision::life::{Life, Part, Then, later};
 use crate::actors::supervision::seat::Seat;
 use crate::actors::supervision::supervisor::Supervision;
+use crate::actors::take_up::Half;
 use crate::actors::worker::WorkerPart;
 use crate::guard::events::Events;
+use crate::guard::fault::keeping;
 use crate::guard::plugins::Plugins;
 use crate::journal::load::{LoadedJournal, RotationSecrets};
 use crate::key::event::{Ticket, WriteFailure};
@@ -83,14 +85,16 @@ pub struct CoordinatorPart {
     pub(super) searches: usize,
     doubtful: Option<DoubtfulBatch>,
     /// Whether a successor still reads the journal; who asks meanwhile is deferred.
-    catching_up: bool,
+    pub(super) catching_up: bool,
     deferred: Deferred,
     /// When to look for those who do not wait for their answer any more.
     pub(super) sweep: Sweep,
     /// What is still to be performed, also by a successor.
     actions: VecDeque<Action>,
-    /// The event that is being stepped; still here if that panicked.
-    stepping: Option<(Event, Notice)>,
+    /// What is being taken in; still here if that panicked.
+    pub(super) half: Option<Half>,
+    /// An event of which the step was lost: it is taken in once more.
+    pub(super) again: Option<(Event, Notice)>,
     lives: u64,
     pub(super) next_ask: Ask,
     timer: Option<Time>,
@@ -194,7 +198,8 @@ impl CoordinatorPart {
             deferred: Deferred::default(),
             sweep: Sweep::default(),
             actions: VecDeque::new(),
-            stepping: None,
+            half: None,
+            again: None,
             lives: 0,
             next_ask: 0,
             timer: None,
@@ -209,28 +214,44 @@ impl CoordinatorPart {
     }
 
     pub(super) fn step_noticing(&mut self, event: Event, notice: Notice, ctx: &mut Ctx) {
-        let before = self.known(&notice);
-        self.stepping = Some((event.clone(), Notice::of(&event)));
+        let known = self.known(&notice);
+        let before = self.engine.before(&event);
+        let step = (event.clone(), Notice::of(&event), before);
+        self.half = Some(Half::Step(Box::new(step)));
+        self.seat.fault_points().pass();
         let actions = self.engine.step(event, self.means.clock.moment());
-        self.stepping = None;
-        self.take_notice(notice, before);
+        self.seat.fault_points().pass();
+        self.take_notice(notice, known);
         self.act(actions, ctx);
     }
 
-    /// Performs what the engine wants done.
-    fn act(&mut self, actions: Vec<Action>, ctx: &mut Ctx) {
+    /// Performs what the engine wants done. It is kept until it is performed, by a successor if it must
+    /// be.
+    pub(super) fn act(&mut self, actions: Vec<Action>, ctx: &mut Ctx) {
         self.actions.extend(actions);
+        self.half = None;
         while !self.actions.is_empty() {
             self.seat.fault_points().pass();
             match self.actions.pop_front() {
                 Some(Action::Write(batch)) => self.write(batch),
-                Some(Action::Reopen) => self.reopen(),
-                Some(Action::Perform(effect)) => self.perform(effect),
+                Some(action) => {
+                    let put_back = |part: &mut Self, action| part.actions.push_front(action);
+                    keeping(self, action, Self::do_it, put_back);
+                }
                 None => {}
             }
         }
         self.set_timer(ctx);
         self.close_if_drained(ctx);
+    }
+
+    fn do_it(&mut self, action: &Action) {
+        self.seat.fault_points().pass();
+        match action {
+            Action::Write(_) => {}
+            Action::Reopen => self.reopen(),
+            Action::Perform(effect) => self.perform(effect),
+        }
     }
 
     fn set_timer(&mut self, ctx: &mut Ctx) {
@@ -248,34 +269,7 @@ impl CoordinatorPart {
         });
     }
 
-    /// A successor takes up what its predecessor left: what was still to be performed, and then
-    /// the journal, because what the engine knew may be half of a step.
-    fn recover(&mut self, ctx: &mut Ctx) {
-        if let Closing::Draining(_, until) = &self.closing {
-            let left = self.means.clock.now().until(*until);
-            later(ctx, left, |part: &mut Self, ctx| part.interrupt(ctx));
-        }
-        self.act(Vec::new(), ctx);
-        let half = self.stepping.take();
-        self.catching_up = self.engine.machine().paused().is_none();
-        let why = "the coordinator died, and its successor reads the journal".to_owned();
-        let now = self.means.clock.moment();
-        let actions = self.engine.restarted(why, now);
-        self.act(actions, ctx);
-        if let Some((event, notice)) = half {
-            match event.ask() {
-                // Whoever asked is told by the end of the channel.
-                Some(ask) => {
-                    self.offered.remove(&ask);
-                    self.joining.remove(&ask);
-                    drop(self.replies.remove(&ask));
-                }
-                None => self.step_noticing(event, notice, ctx),
-            }
-        }
-    }
-
-    fn written(&mut self, number: u64, result: Result<(), WriteFailure>, ctx: &mut Ctx) {
+    pub(super) fn written(&mut self, number: u64, result: Result<(), WriteFailure>, ctx: &mut Ctx) {
         if let Err(WriteFailure { why, unknown }) = result.clone() {
             self.doubtful = unknown.then(|| DoubtfulBatch::new(number));
             self.means.events.tell(move || {
@@ -283,6 +277,8 @@ impl CoordinatorPart {
             });
         }
         let failed = result.as_ref().err().map(|failure| failure.why.clone());
+        self.half = Some(Half::Written(number, result.clone()));
+        self.seat.fault_points().pass();
         let actions = self.engine.written(result, self.means.clock.moment());
         self.act(actions, ctx);
         if let Some(why) = failed {
@@ -291,9 +287,10 @@ impl CoordinatorPart {
     }
 
     fn reread(&mut self, found: Result<(bool, Box<LoadedJournal>), String>, ctx: &mut Ctx) {
+        self.half = Some(Half::Reread);
+        self.seat.fault_points().pass();
         let found = match found {
             Ok((batch_was_made, loaded)) => {
-                self.doubtful = None;
                 let LoadedJournal { facts, secrets, .. } = *loaded;
                 self.secrets = secrets;
                 self.let_keys_forget();
@@ -313,7 +310,11 @@ impl CoordinatorPart {
                 Err(why)
             }
         };
+        let is_known = found.is_ok();
         let actions = self.engine.reopened(found, self.means.clock.moment());
+        if is_known {
+            self.doubtful = None;
+        }
         self.act(actions, ctx);
         self.catching_up = false;
         for asked in self.deferred.take() {

@@ -31,5 +31,6 @@ mod ready;
 mod replies;
 pub mod seen;
 pub mod supervision;
+mod take_up;
 mod told;
 pub mod worker;

@@ -30,14 +30,14 @@ use crate::worker::running::CallLane;
 const MAX_SEARCHES: usize = 1_024;
 
 impl CoordinatorPart {
-    pub(super) fn perform(&mut self, effect: RotationEffect) {
+    pub(super) fn perform(&mut self, effect: &RotationEffect) {
         match effect {
             RotationEffect::Write { .. } => {}
-            RotationEffect::Reply { ask, reply, .. } => self.reply(ask, reply),
+            RotationEffect::Reply { ask, reply, .. } => self.reply(*ask, reply),
             RotationEffect::Search {
                 ask, declaration, ..
-            } => self.search(ask, declaration),
-            RotationEffect::Snapshot { rotation, key } => self.snapshot(rotation, &key),
+            } => self.search(*ask, declaration.clone()),
+            RotationEffect::Snapshot { rotation, key } => self.snapshot(*rotation, key),
             RotationEffect::Prepare {
                 step,
                 key,
@@ -46,24 +46,25 @@ impl CoordinatorPart {
                 ahead,
                 ..
             } => {
-                self.prepare(step, key, (worker, callback), ahead);
+                let named = (worker.clone(), callback.clone());
+                self.prepare(*step, key.clone(), named, *ahead);
             }
-            RotationEffect::Release { step } => self.release(step),
+            RotationEffect::Release { step } => self.release(*step),
             RotationEffect::Call {
                 step, attempt, key, ..
-            } => self.call(step, attempt, &key),
+            } => self.call(*step, *attempt, key),
             RotationEffect::Propose {
                 step,
                 key,
                 overtaken,
                 resumed,
             } => {
-                self.propose(step, &key, overtaken, resumed);
+                self.propose(*step, key, *overtaken, *resumed);
             }
-            RotationEffect::Withdraw { step } => self.withdraw(step),
+            RotationEffect::Withdraw { step } => self.withdraw(*step),
             RotationEffect::Adopt { step, .. } => {
-                self.done.remove(&step);
-                if let Some((ticket, key, _)) = self.proposals.remove(&step) {
+                self.done.remove(step);
+                if let Some((ticket, key, _)) = self.proposals.remove(step) {
                     self.tell_key(&key, KeyEvent::Adopt { ticket });
                 }
             }
@@ -75,33 +76,33 @@ impl CoordinatorPart {
             } => {
                 let old = self
                     .secrets
-                    .get(&rotation)
+                    .get(rotation)
                     .and_then(|secrets| secrets.old.clone());
-                let which = if only_old {
+                let which = if *only_old {
                     Supersede::Only(old)
                 } else {
                     Supersede::Any
                 };
-                self.tell_key(&key, KeyEvent::Supersede(which));
+                self.tell_key(key, KeyEvent::Supersede(which));
             }
             RotationEffect::Stopped { rotation, key, .. } => {
                 let rotation = rotation.as_uuid().as_u128();
-                self.tell_key(&key, KeyEvent::Stopped { rotation });
+                self.tell_key(key, KeyEvent::Stopped { rotation });
             }
-            RotationEffect::Settled { report, .. } => self.settled(&report),
+            RotationEffect::Settled { report, .. } => self.settled(report),
         }
     }
 
-    fn reply(&mut self, ask: Ask, reply: Result<Reply, RotationError>) {
+    fn reply(&mut self, ask: Ask, reply: &Result<Reply, RotationError>) {
         self.offered.remove(&ask);
         self.depart(ask, reply.is_ok());
         let joining = self.joining.remove(&ask);
-        if let (Some(worker), Ok(Reply::Joined { incarnation })) = (&joining, &reply) {
+        if let (Some(worker), Ok(Reply::Joined { incarnation })) = (&joining, reply) {
             self.start_worker(worker.clone(), *incarnation);
         }
         let told = match self.replies.remove(&ask) {
-            Some(asker) => asker.send(reply),
-            None => Err(reply),
+            Some(asker) => asker.send(reply.clone()),
+            None => Err(reply.clone()),
         };
         if let (Some(worker), Err(Ok(Reply::Joined { incarnation }))) = (joining, told) {
             let died = Event::Died {

@@ -46,7 +46,7 @@ pub struct Reread {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RotationEngine {
     pub(crate) machine: RotationMachine,
-    outbox: Outbox,
+    pub(crate) outbox: Outbox,
     pub(crate) phase: Phase,
     /// Why rotations paused at first.
     first_cause: String,
@@ -163,6 +163,15 @@ impl RotationEngine {
         self.interrupted(why, now)
     }
 
+    /// What was found when the journal was read anew was lost: it is read once more.
+    pub fn reading_was_lost(&mut self, now: Moment) -> Vec<Action> {
+        self.machine.forget_half_a_step();
+        match self.phase {
+            Phase::Reading => vec![self.read(now.time)],
+            Phase::Going | Phase::Draining | Phase::Waiting(_) => Vec::new(),
+        }
+    }
+
     /// The journal was read anew, or could not be.
     pub fn reopened(&mut self, found: Result<Reread, String>, now: Moment) -> Vec<Action> {
         if self.phase != Phase::Reading {
@@ -177,6 +186,13 @@ impl RotationEngine {
                 return self.take_in(effects);
             }
         };
+        let recovery = Recovery {
+            facts: reread.facts,
+            running: self.running.clone(),
+            results: self.results.clone(),
+        };
+        // If this panics, all is as it was, and the journal is read once more.
+        let effects = self.machine.step(Event::Recovered(Box::new(recovery)), now);
         self.phase = Phase::Going;
         let mut actions = Vec::new();
         for effect in std::mem::take(&mut self.held) {
@@ -187,12 +203,6 @@ impl RotationEngine {
             }
         }
         self.outbox.reset();
-        let recovery = Recovery {
-            facts: reread.facts,
-            running: self.running.clone(),
-            results: self.results.clone(),
-        };
-        let effects = self.machine.step(Event::Recovered(Box::new(recovery)), now);
         actions.extend(self.take_in(effects));
         for ask in std::mem::take(&mut self.wait_again) {
             if let Some(id) = self.waits.get(&ask).copied() {

@@ -11,6 +11,7 @@ pub mod end;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod half;
 pub mod id;
 pub mod leave;
 pub mod listing;

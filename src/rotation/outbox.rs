@@ -63,6 +63,16 @@ impl Outbox {
         self.writing.is_some()
     }
 
+    /// The batch that was handed out last was lost on its way: it was not made.
+    pub fn lose_batch(&mut self) {
+        self.writing = None;
+    }
+
+    /// What waits for a write.
+    pub fn gated(&self) -> impl Iterator<Item = &RotationEffect> {
+        self.gated.iter()
+    }
+
     /// Nothing is written any more until [`reset`](Self::reset): what has not been handed out as a
     /// batch never will be. Answers what waited for that.
     pub fn halt(&mut self) -> Vec<RotationEffect> {

@@ -138,6 +138,77 @@ async fn a_coordinator_that_dies_at_any_point_of_a_change_takes_it_to_its_end() 
     assert!(points >= 25, "only {points} points");
 }
 
+/// Asks until the answer is none to ask again after.
+async fn again<T, F>(mut ask: impl FnMut() -> F) -> Result<T, keyward::RotationError>
+where
+    F: Future<Output = Result<T, keyward::RotationError>>,
+{
+    within(async {
+        loop {
+            match ask().await {
+                Err(error) if error.is_retriable() => {}
+                answer => return answer,
+            }
+        }
+    })
+    .await
+}
+
+/// Everything else that a coordinator is asked for, at whose points it is killed: who is told to ask again
+/// finds things as they were, or as it wanted them.
+async fn everything_asked(fault_point: u64) -> bool {
+    let manager = with(Source::new("value_1").documents()).await;
+    let mended = crate::world::fails_until(&manager, "callback").await;
+    assert!(manager.kill_actor(&COORDINATOR, fault_point));
+    loop {
+        match within(manager.define_key(Source::new("v").one_way("other"))).await {
+            Ok(()) => break,
+            Err(error) => assert!(error.is_retriable(), "{error}"),
+        }
+    }
+    let anna = again(|| manager.join("anna")).await.unwrap();
+    let leaves = again(|| manager.join("leaves")).await.unwrap();
+    let call = |_: KeyChange| Effect::Nothing;
+    for worker in [&anna, &leaves] {
+        let registered = again(|| worker.register_on_change("documents", "late", call)).await;
+        // A registration may be durable though the word of it was lost.
+        if let Err(error) = registered {
+            assert_eq!(error.code(), "callback_taken");
+        }
+    }
+    let change = || Change::of("documents").id(uuid::Uuid::from_u128(9));
+    let id = again(|| manager.declare(change())).await.unwrap();
+    let report = again(|| manager.wait(id)).await.unwrap();
+    assert_eq!(report.state, RotationState::Stopped, "{report:?}");
+    let left = again(|| leaves.leave()).await;
+    if let Err(error) = left {
+        assert_eq!(error.code(), "unknown_worker");
+    }
+    mended.store(true, Ordering::SeqCst);
+    if let Err(error) = again(|| manager.resume(id)).await {
+        assert_eq!(error.code(), "wrong_state");
+    }
+    let report = again(|| manager.wait(id)).await.unwrap();
+    assert_eq!(report.state, RotationState::Completed, "{report:?}");
+    if let Err(error) = again(|| anna.register_on_change("documents", "last", call)).await {
+        assert_eq!(error.code(), "callback_taken");
+    }
+    let report = again(|| manager.key_changed(Change::of("documents"))).await;
+    assert_eq!(report.unwrap().state, RotationState::Completed);
+    let died = actor(&manager, &COORDINATOR).await.restarts == 1;
+    within(manager.shutdown()).await.unwrap();
+    died
+}
+
+#[tokio::test]
+async fn a_coordinator_that_dies_at_any_point_leaves_nothing_half_done_and_nobody_waiting() {
+    let mut points = 0;
+    while everything_asked(points + 1).await {
+        points += 1;
+    }
+    assert!(points >= 120, "only {points} points");
+}
+
 #[tokio::test]
 async fn a_coordinator_that_dies_during_a_shutdown_still_ends_it() {
     for point in 1..8 {

@@ -1,0 +1,109 @@
+//! A step in which its actor died: what it wanted done was lost, nobody was told of it, and nothing of it
+//! may stay.
+
+use std::collections::BTreeSet;
+
+use crate::rotation::effect::RotationEffect;
+use crate::rotation::engine::RotationEngine;
+use crate::rotation::event::{Ask, Event, Moment, StepRef};
+use crate::rotation::machine::RotationMachine;
+use crate::rotation::rotations::Active;
+
+/// What has to be known of the moment before a step to take it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Before {
+    /// Whether the key was defined, the worker here, or the callback registered that it is about.
+    here: bool,
+    writing: bool,
+}
+
+impl RotationMachine {
+    /// Whether a step is to be called or called, as far as this life knows.
+    pub fn runs(&self, step: StepRef) -> bool {
+        let live = self.rotations.get(step.rotation);
+        let active = live.and_then(|live| live.active.get(&step.step));
+        matches!(active, Some(Active::Running { .. }))
+    }
+}
+
+impl RotationEngine {
+    /// To be asked before a step.
+    pub fn before(&self, event: &Event) -> Before {
+        let machine = &self.machine;
+        let entry = |worker| machine.roster().get(worker);
+        let here = if let Event::Define { key, .. } = event {
+            machine.is_defined(key)
+        } else if let Event::Join { worker, .. } = event {
+            entry(worker).is_some_and(|entry| entry.incarnation().is_some())
+        } else if let Event::Register {
+            worker,
+            key,
+            callback,
+            ..
+        } = event
+        {
+            entry(worker).is_some_and(|entry| entry.has_attached(key, callback))
+        } else {
+            true
+        };
+        let writing = self.outbox.is_writing();
+        Before { here, writing }
+    }
+
+    /// Takes back a step of which every action was lost, in whole or in part. Whoever asked for it is told
+    /// to ask again, and finds things as they were; [`restarted`](Self::restarted) comes next.
+    pub fn take_back_step(&mut self, event: &Event, before: Before, now: Moment) {
+        if !before.writing {
+            self.outbox.lose_batch();
+        }
+        if !before.here {
+            self.take_back_presence(event, now);
+        }
+        if let Some(ask) = event.ask() {
+            self.waits.remove(&ask);
+            self.registering.remove(&ask);
+            if let Some((worker, entry)) = self.leaving.remove(&ask) {
+                self.machine.roster.put_back(&worker, entry);
+            }
+            if let Some((life, worker, key, callback)) = self.removing.remove(&ask)
+                && self.machine.roster.worker_of(life).as_ref() == Some(&worker)
+            {
+                self.machine.roster.attach(&worker, &key, &callback);
+            }
+        }
+        self.wait_for_lost_answers();
+    }
+
+    fn take_back_presence(&mut self, event: &Event, now: Moment) {
+        let roster = &mut self.machine.roster;
+        if let Event::Define { key, .. } = event {
+            self.machine.rotations.queue_mut(key).defined = None;
+        } else if let Event::Join { worker, .. } = event {
+            if let Some(life) = roster.get(worker).and_then(|entry| entry.incarnation()) {
+                roster.die(worker, life, now.time);
+            }
+        } else if let Event::Register {
+            worker,
+            key,
+            callback,
+            ..
+        } = event
+        {
+            roster.detach(worker, key, callback);
+        }
+    }
+
+    /// Whoever waits for a rotation and is neither known to the machine any more, nor has an answer on
+    /// the way, waits again when the journal was read.
+    fn wait_for_lost_answers(&mut self) {
+        let live = self.machine.rotations.iter();
+        let mut known: BTreeSet<Ask> = live.flat_map(|live| live.waiters.iter().copied()).collect();
+        known.extend(self.outbox.gated().filter_map(|effect| match effect {
+            RotationEffect::Reply { ask, .. } => Some(*ask),
+            _ => None,
+        }));
+        known.extend(self.wait_again.iter().copied());
+        let lost = self.waits.keys().filter(|ask| !known.contains(ask));
+        self.wait_again.extend(lost.copied().collect::<Vec<_>>());
+    }
+}
