@@ -127,3 +127,79 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::pending;
+    use std::sync::mpsc::channel;
+
+    fn threads(executor: &Executor) -> usize {
+        executor.shared.queue().threads
+    }
+
+    #[test]
+    fn as_many_threads_start_as_are_needed_at_once_and_no_more_than_the_bound() {
+        let executor = Executor::start(3).expect("it starts");
+        assert_eq!(threads(&executor), 1);
+        for _ in 0..100 {
+            let (told, done) = channel();
+            executor
+                .spawn(async move { told.send(()).expect("heard") })
+                .detach();
+            done.recv().expect("it runs");
+        }
+        let (go, gone) = channel::<()>();
+        let gone = Arc::new(Mutex::new(gone));
+        let (told, begun) = channel();
+        for _ in 0..5 {
+            let (told, gone) = (told.clone(), Arc::clone(&gone));
+            let blocks = async move {
+                told.send(()).expect("heard");
+                let gone = gone.lock().unwrap_or_else(PoisonError::into_inner);
+                assert!(gone.recv().is_err());
+            };
+            executor.spawn(blocks).detach();
+        }
+        for _ in 0..3 {
+            begun.recv().expect("it begins");
+        }
+        assert!(begun.try_recv().is_err(), "more run than may");
+        assert_eq!(threads(&executor), 3);
+        drop(go);
+        for _ in 0..2 {
+            begun.recv().expect("it begins");
+        }
+    }
+
+    #[test]
+    fn after_its_end_what_is_given_up_is_still_dropped_on_its_threads_which_end_then() {
+        struct TellsItsDrop(std::sync::mpsc::Sender<Option<String>>);
+        impl Drop for TellsItsDrop {
+            fn drop(&mut self) {
+                let here = thread::current().name().map(str::to_owned);
+                self.0.send(here).expect("heard");
+            }
+        }
+        let executor = Executor::start(2).expect("it starts");
+        let (told, dropped) = channel();
+        let (polled, was_polled) = channel();
+        let task = executor.spawn(async move {
+            let _tells = TellsItsDrop(told);
+            polled.send(()).expect("heard");
+            pending::<()>().await;
+        });
+        was_polled.recv().expect("it is polled");
+        executor.close();
+        let shared = Arc::downgrade(&executor.shared);
+        while threads(&executor) > 0 {
+            thread::yield_now();
+        }
+        drop(executor);
+        drop(task);
+        assert_eq!(dropped.recv(), Ok(Some("keyward-plugin".to_owned())));
+        while shared.strong_count() > 0 {
+            thread::yield_now();
+        }
+    }
+}
