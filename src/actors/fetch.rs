@@ -26,7 +26,7 @@ use crate::store::origin::{AskedByKeyward, StoreOrigin};
 pub struct FetchEnd {
     /// The keys, or why there are none.
     pub answer: Result<SecretKeys, FetchFailure>,
-    /// When the thread comes back that still runs, if the limit passed under a blocking store.
+    /// When the store comes back that its limit could not stop: it blocks its thread.
     pub still_running: Option<Returned>,
     /// What the system said, if it refused the thread that the fetch needs.
     pub refused: Option<String>,
@@ -172,7 +172,7 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
                 self.when_there(Plugins::command_threads, |fetch, slot, left| {
                     let plugins = Arc::clone(&fetch.fetcher.plugins);
                     plugins.run_command(slot, fetching, left, move |run| {
-                        fetch.ended(run, true);
+                        fetch.ended(run);
                     });
                 });
             }
@@ -197,7 +197,7 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
             })
         };
         let left = self.left();
-        slot.run(begin, left, move |run| self.go_on(run, true));
+        slot.run(begin, left, move |run| self.go_on(run));
     }
 
     fn begin_among_async(self) {
@@ -208,7 +208,7 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
                 Fetching::Blocking(fetch) => Begun::Blocks(Foreign::new(fetch)),
             })
         };
-        self.run_async(begin, |fetch, run| fetch.go_on(run, false));
+        self.run_async(begin, |fetch, run| fetch.go_on(run));
     }
 
     fn run_async<T, R>(
@@ -227,9 +227,13 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
         });
     }
 
-    fn go_on(self, begun: Ended<Result<Begun, Fault>>, on_thread: bool) {
-        let Ended { answer, returned } = begun;
-        let answer = match answer.and_then(|begun| begun) {
+    fn go_on(self, begun: Ended<Result<Begun, Fault>>) {
+        let Ended {
+            answer,
+            returned,
+            still_runs,
+        } = begun.flat();
+        let answer = match answer {
             Ok(Begun::Blocks(function)) => {
                 self.fetcher.blocks.store(true, Ordering::Relaxed);
                 return self.block(Plugins::store_threads, function);
@@ -241,7 +245,11 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
             Ok(Begun::Ended(fetched)) => Ok(fetched),
             Err(fault) => Err(fault),
         };
-        self.ended(Ended { answer, returned }, on_thread);
+        self.ended(Ended {
+            answer,
+            returned,
+            still_runs,
+        });
     }
 
     /// Goes on among async plug-ins.
@@ -251,9 +259,7 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
             None => Err(Fault::Gone),
         };
         self.run_async(go_on, |fetch, run: Ended<Result<Fetched, Fault>>| {
-            let Ended { answer, returned } = run;
-            let answer = answer.and_then(|fetched| fetched);
-            fetch.ended(Ended { answer, returned }, false);
+            fetch.ended(run.flat());
         });
     }
 
@@ -264,11 +270,7 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
                 Some(function) => Ok(function()),
                 None => Err(Fault::Gone),
             };
-            slot.run(run, left, move |run| {
-                let Ended { answer, returned } = run;
-                let answer = answer.and_then(|fetched| fetched);
-                fetch.ended(Ended { answer, returned }, true);
-            });
+            slot.run(run, left, move |run| fetch.ended(run.flat()));
         });
     }
 
@@ -340,9 +342,8 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
         self.fetcher.limit.saturating_sub(self.begun.elapsed())
     }
 
-    fn ended(self, run: Ended<Fetched>, on_thread: bool) {
-        let hangs = on_thread && matches!(run.answer, Err(Fault::TimedOut { .. }));
-        self.end(run.answer, hangs.then_some(run.returned));
+    fn ended(self, run: Ended<Fetched>) {
+        self.end(run.answer, run.still_runs.then_some(run.returned));
     }
 
     fn failed(self, fault: Fault) {

@@ -215,6 +215,11 @@ impl Watch {
         change(&mut self.polling.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether it is being polled now.
+    pub(super) fn is_inside(&self) -> bool {
+        self.inside().is_some()
+    }
+
     /// The number of the poll that it is in.
     fn inside(&self) -> Option<u64> {
         self.polling(|polling| polling.is_inside.then_some(polling.number))

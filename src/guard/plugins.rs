@@ -134,8 +134,10 @@ impl Plugins {
         let (task, watch) = threads.spawn(role, make, answer, over);
         let clock = self.clock.clone();
         time.begin(&self.clock, limit, move || {
+            let blocks_now = watch.is_inside();
             blocks_beyond(&clock, watch, blocks);
             drop(task);
+            blocks_now
         });
     }
 
@@ -229,9 +231,7 @@ impl Plugins {
             })
         };
         slot.run(run, limit.saturating_add(KILLED_WITHIN), move |run| {
-            let Ended { answer, returned } = run;
-            let answer = answer.and_then(|answer| answer);
-            then(Ended { answer, returned });
+            then(run.flat());
         });
     }
 

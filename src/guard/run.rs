@@ -18,6 +18,19 @@ pub struct Ended<T> {
     pub answer: Result<T, Fault>,
     /// When the code has really come back: it runs no more, and nothing of it is left.
     pub returned: Returned,
+    /// Whether its limit has passed and it goes on: it blocks, or blocked just then, a thread.
+    pub still_runs: bool,
+}
+
+impl<T> Ended<Result<T, Fault>> {
+    /// The end of code that could answer a fault itself.
+    pub fn flat(self) -> Ended<T> {
+        Ended {
+            answer: self.answer.and_then(|answer| answer),
+            returned: self.returned,
+            still_runs: self.still_runs,
+        }
+    }
 }
 
 /// Ends when foreign code has really come back, which may be never. It needs no runtime.
@@ -75,7 +88,7 @@ impl<T> Call<T> {
 }
 
 impl<T> Open<T> {
-    fn tell(self, answer: Result<T, Fault>) {
+    fn tell(self, answer: Result<T, Fault>, still_runs: bool) {
         let Self {
             then,
             returned,
@@ -83,7 +96,12 @@ impl<T> Open<T> {
         } = self;
         drop(limit);
         // A panic in it would end the clock, or a thread of plug-ins; nobody is left to be told.
-        drop(catch(|| then(Ended { answer, returned })));
+        let ended = Ended {
+            answer,
+            returned,
+            still_runs,
+        };
+        drop(catch(|| then(ended)));
     }
 }
 
@@ -102,7 +120,7 @@ impl<T> Answer<T> {
     /// Tells what foreign code answered; if nobody wants it, its drop is foreign code too.
     pub(super) fn give(self, answer: Result<T, Fault>) {
         match self.call.take() {
-            Some(open) => open.tell(answer),
+            Some(open) => open.tell(answer, false),
             None => dispose(answer),
         }
     }
@@ -111,7 +129,7 @@ impl<T> Answer<T> {
 impl<T> Drop for Answer<T> {
     fn drop(&mut self) {
         if let Some(open) = self.call.take() {
-            open.tell(Err(Fault::Gone));
+            open.tell(Err(Fault::Gone), false);
         }
     }
 }
@@ -123,21 +141,21 @@ pub(super) struct Time<T> {
 
 impl<T: Send + 'static> Time<T> {
     /// Begins the time. When it passes before the call is answered, or all is shut down before, the
-    /// call is given up by `give_up` and answered.
+    /// call is given up by `give_up`, which answers whether it runs on, and answered.
     pub(super) fn begin(
         self,
         clock: &Clock,
         limit: Duration,
-        give_up: impl FnOnce() + Send + 'static,
+        give_up: impl FnOnce() -> bool + Send + 'static,
     ) {
         let call = Arc::clone(&self.call);
         let begun = clock.limit(limit, move |passed| {
             if let Some(open) = call.take() {
-                give_up();
-                open.tell(Err(match passed {
-                    true => Fault::TimedOut { limit },
-                    false => Fault::Gone,
-                }));
+                let runs_on = give_up();
+                match passed {
+                    true => open.tell(Err(Fault::TimedOut { limit }), runs_on),
+                    false => open.tell(Err(Fault::Gone), false),
+                }
             }
         });
         self.call.keep(begun);

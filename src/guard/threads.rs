@@ -241,7 +241,10 @@ impl Slot {
     ) {
         let (answer, over, time) = call(then);
         let (lateness, shared) = (Arc::clone(&self.lateness), Arc::clone(&self.shared));
-        time.begin(&self.shared.clock, limit, move || shared.is_late(&lateness));
+        time.begin(&self.shared.clock, limit, move || {
+            shared.is_late(&lateness);
+            true
+        });
         let inside = Inside::Blocking(self.shared.kind.role());
         let mut fenced = Fenced::new(inside, foreign, over);
         let desk = self.thread.as_ref().map(Thread::desk);

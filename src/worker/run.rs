@@ -58,10 +58,10 @@ pub fn call(
 ) {
     let previous = change.key.previous_keys().ok().flatten();
     let pairs = [change.old_keys.clone(), change.new_keys.clone(), previous];
-    let ended = move |result, blocking| {
+    let ended = move |result, still_runs| {
         let staged = staging.close();
         let scrubber = Scrubber::new(values(pairs.iter().flatten(), &staged));
-        told(end(result, staged, blocking, &scrubber));
+        told(end(result, staged, still_runs, &scrubber));
     };
     let CallMeans {
         turn,
@@ -77,7 +77,7 @@ pub fn call(
                 result
             };
             plugins.run_async(Role::Callback, run, limit, blocks, |run| {
-                ended(run.answer, false);
+                ended(run.answer, run.still_runs);
             });
         }
         (Kind::Blocking(call), Some(slot)) => {
@@ -86,9 +86,9 @@ pub fn call(
                 drop(turn);
                 result
             };
-            slot.run(run, limit, |run| ended(run.answer, true));
+            slot.run(run, limit, |run| ended(run.answer, run.still_runs));
         }
-        (Kind::Blocking(_), None) => ended(Err(Fault::NoThread { threads: 0 }), true),
+        (Kind::Blocking(_), None) => ended(Err(Fault::NoThread { threads: 0 }), false),
     }
 }
 
@@ -112,7 +112,7 @@ fn values<'a>(
 fn end(
     result: Result<CallbackResult, Fault>,
     staged: Vec<Staged>,
-    blocking: bool,
+    still_runs: bool,
     scrubber: &Scrubber,
 ) -> CallEnd {
     let error = match result {
@@ -124,7 +124,7 @@ fn end(
             return CallEnd { outcome, staged };
         }
         Ok(Err(text)) => text.scrubbed(scrubber),
-        Err(Fault::TimedOut { limit }) if blocking => {
+        Err(Fault::TimedOut { limit }) if still_runs => {
             format!("time limit of {limit:?} passed; still running")
         }
         Err(Fault::TimedOut { limit }) => format!("time limit of {limit:?} passed; it was dropped"),
