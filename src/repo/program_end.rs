@@ -3,11 +3,12 @@
 //! `exit` runs the destructors of RocksDB's global objects while other threads go on; whoever is
 //! inside RocksDB then, or comes later, meets what is destroyed and ends the process by an abort.
 //! So every use of RocksDB is counted here, and a handler that `exit` runs before those destructors
-//! waits for the uses under way and refuses every further one. What was not closed by then is left
+//! waits for the uses under way and lets no further one begin. What was not closed by then is left
 //! as a crash leaves it: nothing is lost.
 
 use std::cell::Cell;
 use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use crate::guard::fork;
@@ -16,6 +17,10 @@ use crate::repo::error::RepoError;
 /// How long the end of the program waits for a use that is under way, for a write to a slow disk for
 /// example. One that hangs for longer is left behind.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long who comes later is kept waiting: as long as a program may take to end, so that nobody sees
+/// an error only because it ends. What runs at its very end, and waits for keyward, goes on after that.
+const LONGEST_END: Duration = Duration::from_secs(10);
 
 static USES: Mutex<Uses> = Mutex::new(Uses {
     ended: false,
@@ -27,6 +32,8 @@ thread_local! {
     /// How many of the uses under way are those of this thread, which may be the one that ends the
     /// program: foreign code that is called inside a use may call `exit`.
     static OF_THIS_THREAD: Cell<usize> = const { Cell::new(0) };
+    /// Whether it is this thread that ends the program.
+    static ENDS_HERE: Cell<bool> = const { Cell::new(false) };
 }
 
 struct Uses {
@@ -50,6 +57,10 @@ impl Use {
         fork::refuse_child()?;
         let mut uses = uses();
         if uses.ended {
+            drop(uses);
+            if !ENDS_HERE.get() {
+                thread::sleep(LONGEST_END);
+            }
             let reason = "the program ends".to_owned();
             return Err(RepoError::Unavailable { reason });
         }
@@ -89,6 +100,7 @@ extern "C" fn at_exit() {
     if fork::is_child() {
         return;
     }
+    ENDS_HERE.set(true);
     let own = OF_THIS_THREAD.get();
     let mut uses = uses();
     uses.ended = true;

@@ -34,6 +34,7 @@ fn a_child_process_does_one_thing_if_it_is_told_to() {
         "start-with-memory" => crate::walks::start_with_memory(&folder, number),
         "exit-while-flushing" => crate::ends::exit_while_flushing(&folder, number),
         "exit-in-a-callback" => crate::ends::exit_in_a_callback(&folder, number),
+        "shut-down-at-exit" => crate::ends::shut_down_at_exit(&folder),
         "exit-after-drop" => crate::ends::exit_after_drop(&folder, number),
         "exit-while-reopening" => crate::ends::exit_while_reopening(&folder, number),
         "exit-inside-a-use" => crate::ends::exit_inside_a_use(&folder),

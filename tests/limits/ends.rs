@@ -2,8 +2,8 @@
 
 use std::path::Path;
 use std::process::exit;
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, OnceLock};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
@@ -165,4 +165,27 @@ pub fn exit_in_a_callback(folder: &Path, round: u64) {
 fn end() -> ! {
     say("ends");
     exit(0)
+}
+
+#[test]
+fn what_runs_at_the_very_end_of_the_program_and_uses_the_database_is_refused_and_does_not_hang() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = run("shut-down-at-exit", folder.path(), 0).cleanly("at exit");
+    assert_eq!(said, ["ends", "shut down at the end"]);
+}
+
+static KEYS: OnceLock<KeysManagement> = OnceLock::new();
+
+/// What was registered before keyward's handler runs after it.
+pub fn shut_down_at_exit(folder: &Path) {
+    extern "C" fn shut_down() {
+        let keys = KEYS.get().expect("it has started");
+        keys.blocking().shutdown().expect("it shuts down");
+        say("shut down at the end");
+    }
+    // SAFETY: the function lives as long as the program and does not unwind.
+    assert_eq!(unsafe { libc::atexit(shut_down) }, 0);
+    let started = builder().data_folder(folder.join("data")).start_blocking();
+    assert!(KEYS.set(started.expect("it starts")).is_ok());
+    end()
 }
