@@ -25,7 +25,8 @@ const ROOMS: [(&str, &[&str]); 11] = [
     // one place knows how errors and foreign texts are shown.
     ("repo", &["secret", "guard"]),
     ("journal", &["secret", "key", "rotation", "crypto", "repo"]),
-    ("worker", &["secret", "key", "rotation", "guard"]),
+    // A change may name a store that gives its new keys.
+    ("worker", &["secret", "key", "rotation", "store", "guard"]),
     (
         "actors",
         &[

@@ -10,7 +10,7 @@ use keyward::key::state::Effect;
 use keyward::key::time::Time;
 use keyward::rotation::effect::RotationEffect;
 use keyward::rotation::engine::{Action, RotationEngine};
-use keyward::rotation::event::{Declaration, Event, Moment, StepOutcome, StepRef};
+use keyward::rotation::event::{Declaration, Event, Moment, OldKeys, StepOutcome, StepRef};
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
 use keyward::rotation::plan::Declared;
 
@@ -73,6 +73,8 @@ fn declare(engine: &mut RotationEngine) -> Vec<Action> {
             old: None,
             new: Some([[1; 32], [2; 32]]),
         },
+        old: OldKeys::Given,
+        new_unasked: false,
         old_keys: None,
         new_keys: Some(7),
     };

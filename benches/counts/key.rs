@@ -4,10 +4,10 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use keyward::key::definition::KeyBehaviour;
-use keyward::key::event::{Ask, Asker, Event, Fetched, Request, Ticket};
+use keyward::key::event::{Ask, Event, Fetched, Request, Ticket};
 use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use keyward::key::machine::KeyMachine;
-use keyward::key::name::{KeyName, WorkerName};
+use keyward::key::name::KeyName;
 use keyward::key::time::Time;
 use keyward::{OnKeyChangedCallbackErrorStrategy, SecretKeyPair, SecretKeys};
 
@@ -34,13 +34,8 @@ fn machine() -> KeyMachine {
 }
 
 fn get(ticket: Ticket, flow: SecretKeyFlow) -> Event {
-    let asker = Asker {
-        worker: WorkerName::main(),
-        incarnation: 1,
-    };
     Event::Asked(Ask {
         ticket,
-        asker,
         request: Request::Get { flow: Some(flow) },
         deadline: NOW.after(Duration::from_secs(15)),
     })

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::end::End;
-use crate::actors::key_message::KeyMessage;
 use crate::journal::fact::{Attached, JournalFact};
 use crate::journal::load::RotationSecrets;
-use crate::key::event::{Event, WriteFailure};
+use crate::key::event::WriteFailure;
 use crate::rotation::effect::Fact;
-use crate::rotation::state::RotationState;
 
 impl CoordinatorPart {
     pub(super) fn write(&mut self, facts: Vec<Fact>) {
@@ -40,8 +38,7 @@ impl CoordinatorPart {
         });
     }
 
-    /// A fact with the secrets that go into its records. What it says of a key that
-    /// lives in this process is told to the key.
+    /// A fact with the secrets that go into its records.
     fn with_secrets(&mut self, fact: Fact) -> JournalFact {
         let attached = match &fact {
             Fact::Keys(id) => {
@@ -61,12 +58,7 @@ impl CoordinatorPart {
                 })
             }
             Fact::Rotation(header) => {
-                let is_new = header.state == RotationState::Waiting && header.resumes == 0;
-                if let Some(entry) = self.keys.get(&header.key).filter(|_| is_new) {
-                    entry.post(KeyMessage::Happened(Event::Declared {
-                        old: header.declared.old,
-                    }));
-                }
+                self.note_declared(header);
                 Attached::Nothing
             }
             Fact::MemberGone(_)

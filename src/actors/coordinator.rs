@@ -34,6 +34,7 @@ use crate::rotation::engine::{Action, Reread, RotationEngine};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Event, StepRef};
 use crate::rotation::id::RotationId;
+use crate::rotation::plan::{Declared, Header};
 
 /// What the coordinator works with.
 pub struct CoordinatorMeans {
@@ -83,6 +84,8 @@ pub struct CoordinatorPart {
     pub(super) done: HashMap<StepRef, (Effect, Vec<Staged>)>,
     pub(super) proposals: HashMap<StepRef, (Ticket, KeyName, Option<RecordChange>)>,
     pub(super) searches: usize,
+    /// What the batch under way declares.
+    pub(super) declaring: Vec<(Header, Declared)>,
     doubtful: Option<DoubtfulBatch>,
     /// Whether a successor still reads the journal; who asks meanwhile is deferred.
     pub(super) catching_up: bool,
@@ -131,6 +134,11 @@ impl Part for CoordinatorPart {
                 searched @ Event::Searched { .. } => self.searched(searched, ctx),
                 event => self.step(event, ctx),
             },
+            CoordinatorMessage::OldFound {
+                ask,
+                declaration,
+                found,
+            } => self.old_found(ask, *declaration, found, ctx),
             CoordinatorMessage::Snapped { rotation, snapshot } => {
                 if let Some(secrets) = self.secrets.get_mut(&rotation) {
                     secrets.snapshot = Some(snapshot);
@@ -193,6 +201,7 @@ impl CoordinatorPart {
             done: HashMap::new(),
             proposals: HashMap::new(),
             searches: 0,
+            declaring: Vec::new(),
             doubtful: None,
             catching_up: false,
             deferred: Deferred::default(),
@@ -277,6 +286,9 @@ impl CoordinatorPart {
             });
         }
         let failed = result.as_ref().err().map(|failure| failure.why.clone());
+        if self.doubtful.is_none() {
+            self.tell_declared(result.is_ok());
+        }
         self.half = Some(Half::Written(number, result.clone()));
         self.seat.fault_points().pass();
         let actions = self.engine.written(result, self.means.clock.moment());
@@ -291,6 +303,7 @@ impl CoordinatorPart {
         self.seat.fault_points().pass();
         let found = match found {
             Ok((batch_was_made, loaded)) => {
+                self.tell_declared(batch_was_made);
                 let LoadedJournal { facts, secrets, .. } = *loaded;
                 self.secrets = secrets;
                 self.let_keys_forget();

@@ -17,8 +17,9 @@ use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Snapshot;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Event, StepRef};
+use crate::rotation::event::{Ask, Declaration, Event, StepRef};
 use crate::rotation::id::RotationId;
+use crate::secret::value::SecretKeyPair;
 use crate::worker::callback::Callback;
 
 /// What comes with a request, apart from what its event says.
@@ -82,6 +83,15 @@ pub enum CoordinatorMessage {
     },
     /// Something happened that nobody waits for.
     Happened(Box<Event>),
+    /// The old keys of a declaration were looked for.
+    OldFound {
+        /// Whom to answer.
+        ask: Ask,
+        /// The declaration.
+        declaration: Box<Declaration>,
+        /// The keys, if there are any.
+        found: Result<Option<SecretKeyPair>, RotationError>,
+    },
     /// A key told what it has.
     Snapped {
         /// For which rotation.
@@ -137,6 +147,7 @@ impl Letter for CoordinatorMessage {
         match self {
             Self::Ask { .. } | Self::List(_) | Self::Recover { .. } | Self::Close { .. } => true,
             Self::Happened(_)
+            | Self::OldFound { .. }
             | Self::Snapped { .. }
             | Self::Proposed { .. }
             | Self::Worker(_)

@@ -10,20 +10,27 @@ use crate::actors::clock::Clock;
 use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::{CoordinatorMessage, Parcel, Request, With};
 use crate::actors::directory::{Directory, KeyEntry};
+use crate::actors::fetch::Fetcher;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::seat::Seat;
+use crate::guard::events::Events;
+use crate::guard::foreign::Foreign;
 use crate::guard::fork;
+use crate::guard::plugins::Plugins;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::load::RotationSecrets;
+use crate::key::effect::Answer;
 use crate::key::error::KeyError;
+use crate::key::event::{FetchFailure, Request as KeyRequest};
 use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::WorkerName;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Declaration, Event};
+use crate::rotation::event::{Ask, Declaration, Event, OldKeys};
 use crate::rotation::id::RotationId;
 use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeys};
-use crate::worker::change::Change;
+use crate::store::keys_store::{KeysStore, StoreRequest};
+use crate::worker::change::{Change, New, Old};
 
 /// How many requests the coordinator admits at once.
 pub const MAX_COORDINATOR_REQUESTS: usize = 16_384;
@@ -95,29 +102,16 @@ impl CoordinatorDoor {
         with: With,
         make: impl FnOnce(Ask) -> Event + Send + 'static,
     ) -> Result<Reply, RotationError> {
-        let place = self.place()?;
-        self.ask_in(place, with, make).await
+        let _place = self.place()?;
+        self.send(with, make).await
     }
 
     /// A place of somebody who wants something done.
     ///
     /// # Errors
     /// `busy`.
-    pub fn place(&self) -> Result<Place, RotationError> {
+    fn place(&self) -> Result<Place, RotationError> {
         take(&self.places)
-    }
-
-    /// As [`ask`](Self::ask), in a place that is taken already.
-    ///
-    /// # Errors
-    /// As there, but `busy`.
-    pub async fn ask_in(
-        &self,
-        _place: Place,
-        with: With,
-        make: impl FnOnce(Ask) -> Event + Send + 'static,
-    ) -> Result<Reply, RotationError> {
-        self.send(with, make).await
     }
 
     /// A place of somebody who waits.
@@ -212,55 +206,127 @@ pub struct Declarer {
     pub fingerprints: KeyFingerprints,
     /// The clock, for new ids.
     pub clock: Clock,
+    /// Where the stores of new keys run.
+    pub plugins: Arc<Plugins>,
+    /// The program's log.
+    pub events: Events,
 }
 
 impl Declarer {
     /// Declares a change; answers its rotation's id when it is durable.
     ///
     /// # Errors
-    /// `key_not_defined`, `invalid_key`, `same_keys`, `other_declaration`, `busy`,
-    /// `repo_unavailable`, `write_unknown`, `shut_down`.
+    /// `key_not_defined`, `invalid_key`, `same_keys`, `other_declaration`, `rotation_unfinished`, `busy`,
+    /// `repo_unavailable`, `write_unknown`, `shut_down`; where a store is to be asked, `store_failed`
+    /// and what asking the key answers.
     pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
         fork::refuse_child()?;
         if self.directory.is_closed() {
             return Err(RotationError::ShutDown { id: None });
         }
         let entry = self.directory.find(&change.key).map_err(refused)?;
-        // Before the key is asked what it holds, so that this is bounded as well.
-        let place = self.coordinator.place()?;
-        let old = checked(&entry, "old", change.old.as_ref())?;
-        let new = checked(&entry, "new", change.new.as_ref())?;
+        let _place = self.coordinator.place()?;
+        let (mut source, mut old) = match change.old {
+            Old::Undeclared => (OldKeys::Undeclared, None),
+            Old::Given(keys) => (OldKeys::Given, Some(checked(&entry, "old", &keys)?)),
+            Old::OfStore => (OldKeys::OfStore, None),
+        };
+        let (mut store, mut new) = match change.new {
+            New::Undeclared => (None, None),
+            New::Given(keys) => (None, Some(checked(&entry, "new", &keys)?)),
+            New::From(store) => (Some(Foreign::new(store)), None),
+        };
         if old.is_some() && old == new {
             let key = entry.name().clone();
             return Err(RotationError::SameKeys { key });
         }
-        let declared = self
-            .fingerprints
-            .declared(entry.name(), old.as_ref(), new.as_ref());
-        let old = match old {
-            Some(old) => Some(old),
-            None => held(&entry).await?,
-        };
         let id = RotationId::new(change.id.unwrap_or_else(|| new_id(self.clock)));
-        let random = |keys: &Option<SecretKeyPair>| keys.as_ref().map(|_| Uuid::new_v4().as_u128());
-        let declaration = Declaration {
-            id,
-            chosen: change.id.is_some(),
-            key: entry.name().clone(),
-            declared,
-            old_keys: random(&old),
-            new_keys: random(&new),
-        };
-        let secrets = RotationSecrets {
-            old,
-            new,
-            snapshot: None,
-        };
-        let make = move |ask| Event::Declare { ask, declaration };
-        self.coordinator
-            .ask_in(place, With::Secrets(secrets), make)
-            .await
-            .map(|_accepted| id)
+        loop {
+            let random =
+                |keys: &Option<SecretKeyPair>| keys.as_ref().map(|_| Uuid::new_v4().as_u128());
+            let name = entry.name();
+            let declaration = Declaration {
+                id,
+                chosen: change.id.is_some(),
+                key: name.clone(),
+                declared: self.fingerprints.declared(name, old.as_ref(), new.as_ref()),
+                old: source,
+                new_unasked: store.is_some(),
+                old_keys: random(&old),
+                new_keys: random(&new),
+            };
+            let secrets = RotationSecrets {
+                old: old.clone(),
+                new: new.clone(),
+                snapshot: None,
+            };
+            let make = move |ask| Event::Declare { ask, declaration };
+            match self.coordinator.send(With::Secrets(secrets), make).await? {
+                Reply::AskStores { old: of_key } => {
+                    if of_key {
+                        old = Some(self.ask_own_store(&entry).await?);
+                        source = OldKeys::Asked;
+                    }
+                    if let Some(store) = store.take() {
+                        new = Some(self.ask_store(&entry, store, old.as_ref()).await?);
+                    }
+                }
+                Reply::Accepted { .. }
+                | Reply::Done
+                | Reply::Joined { .. }
+                | Reply::Report(_)
+                | Reply::NotLive { .. } => return Ok(id),
+            }
+        }
+    }
+
+    /// What the key's own store answers now.
+    async fn ask_own_store(&self, entry: &KeyEntry) -> Result<SecretKeyPair, RotationError> {
+        let which = "old";
+        match entry.ask(KeyRequest::AskStore).await {
+            Ok(Answer::OfStore(fetched)) => Ok(fetched.keys.to_pair()),
+            Ok(
+                Answer::Key { .. } | Answer::Candidates(_) | Answer::Saved | Answer::Staged { .. },
+            ) => Err(RotationError::Unavailable { id: None }),
+            Err(KeyError::StoreFailed { key, why }) => {
+                Err(RotationError::StoreFailed { key, which, why })
+            }
+            Err(KeyError::InvalidKey { key, why }) => {
+                Err(RotationError::InvalidKey { key, which, why })
+            }
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    /// What the store of the new keys answers, which is read as the key's own is.
+    async fn ask_store(
+        &self,
+        entry: &KeyEntry,
+        store: Foreign<Arc<dyn KeysStore>>,
+        old: Option<&SecretKeyPair>,
+    ) -> Result<SecretKeyPair, RotationError> {
+        let request = StoreRequest::new(entry.name().as_str());
+        let limit = entry.behaviour().store_time_limit;
+        let (plugins, events) = (Arc::clone(&self.plugins), self.events.clone());
+        let fetcher = Fetcher::new(plugins, store, request, limit, events);
+        let halves = old.into_iter();
+        let halves = halves.flat_map(|pair| [pair.forward().clone(), pair.back().clone()]);
+        let (reply, scrubber) = oneshot::channel();
+        entry.post(KeyMessage::Scrubber(halves.collect(), reply));
+        let scrubber = scrubber.await.map_err(|_| refused(entry.gone()))?;
+        let (told, ended) = oneshot::channel();
+        fetcher.fetch(scrubber, move |end| drop(told.send(end.answer)));
+        let (which, key) = ("new", entry.name().clone());
+        match ended.await {
+            Ok(Ok(keys)) => checked(entry, which, &keys),
+            Ok(Err(FetchFailure::Invalid(why))) => {
+                Err(RotationError::InvalidKey { key, which, why })
+            }
+            Ok(Err(FetchFailure::Failed { why })) => {
+                Err(RotationError::StoreFailed { key, which, why })
+            }
+            Err(_) => Err(RotationError::ShutDown { id: None }),
+        }
     }
 }
 
@@ -273,21 +339,11 @@ fn new_id(clock: Clock) -> Uuid {
     Builder::from_unix_timestamp_millis(clock.moment().wall_ms, &random).into_uuid()
 }
 
-/// What the key holds. One that does not answer is not taken for one that holds nothing.
-async fn held(entry: &KeyEntry) -> Result<Option<SecretKeyPair>, RotationError> {
-    let (reply, held) = oneshot::channel();
-    entry.post(KeyMessage::Held(reply));
-    held.await.map_err(|_| refused(entry.gone()))
-}
-
 fn checked(
     entry: &KeyEntry,
     which: &'static str,
-    keys: Option<&SecretKeys>,
-) -> Result<Option<SecretKeyPair>, RotationError> {
-    let Some(keys) = keys else {
-        return Ok(None);
-    };
+    keys: &SecretKeys,
+) -> Result<SecretKeyPair, RotationError> {
     let one_way = entry.behaviour().use_case == SecretKeyUseCase::OneWayTrip;
     let fits = match keys.check() {
         Ok(()) if one_way && keys.is_pair() => Err(InvalidKey::PairForOneWay),
@@ -295,7 +351,7 @@ fn checked(
     };
     let key = entry.name().clone();
     fits.map_err(|why| RotationError::InvalidKey { key, which, why })?;
-    Ok(Some(keys.to_pair()))
+    Ok(keys.to_pair())
 }
 
 /// A key that cannot be found, as the coordinator says it.
@@ -308,8 +364,7 @@ pub fn refused(error: KeyError) -> RotationError {
         KeyError::ShutDown { .. } => RotationError::ShutDown { id: None },
         KeyError::Unavailable { .. } => RotationError::Unavailable { id: None },
         KeyError::Failed { key, why } => RotationError::KeyFailed { key, why },
-        other => RotationError::RepoUnavailable {
-            why: other.to_string(),
-        },
+        KeyError::RepoUnavailable { why, .. } => RotationError::RepoUnavailable { why },
+        other => RotationError::OfKey(other),
     }
 }

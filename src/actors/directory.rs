@@ -20,7 +20,7 @@ use crate::guard::fork;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Asker, Event, Request, Ticket};
+use crate::key::event::{Ask, Event, Request, Ticket};
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::machine::KeyFacts;
 use crate::key::name::KeyName;
@@ -88,7 +88,7 @@ impl KeyEntry {
     ///
     /// # Errors
     /// `busy`, `shut_down`, `unavailable`, `key_failed`, and what the key answers.
-    pub async fn ask(&self, request: Request, asker: Asker) -> Result<Answer, KeyError> {
+    pub async fn ask(&self, request: Request) -> Result<Answer, KeyError> {
         fork::refuse_child()?;
         if self.closed.load(Ordering::SeqCst) {
             return Err(self.gone());
@@ -98,14 +98,15 @@ impl KeyEntry {
             false => None,
         };
         let _place = self.lend(&self.places)?;
-        self.send(request, asker).await
+        self.send(request).await
     }
 
     fn needs_store(&self, request: &Request) -> bool {
         let one_way = self.behaviour.use_case == SecretKeyUseCase::OneWayTrip;
         match request {
             Request::Get { flow } => one_way || *flow == Some(SecretKeyFlow::ForwardPath),
-            Request::Save | Request::StageSave { .. } => false,
+            Request::AskStore => true,
+            Request::Candidates | Request::Save | Request::StageSave { .. } => false,
         }
     }
 
@@ -123,23 +124,18 @@ impl KeyEntry {
     ///
     /// # Errors
     /// `shut_down`, `unavailable`, `key_failed`, and what the key answers.
-    pub async fn ask_without_place(
-        &self,
-        request: Request,
-        asker: Asker,
-    ) -> Result<Answer, KeyError> {
+    pub async fn ask_without_place(&self, request: Request) -> Result<Answer, KeyError> {
         fork::refuse_child()?;
         let _place = self.lend(&self.of_handles)?;
-        self.send(request, asker).await
+        self.send(request).await
     }
 
-    async fn send(&self, request: Request, asker: Asker) -> Result<Answer, KeyError> {
+    async fn send(&self, request: Request) -> Result<Answer, KeyError> {
         let (reply, answer) = oneshot::channel();
         let ticket = self.ticket();
         let deadline = self.clock.now().after(self.behaviour.request_time_limit);
         let ask = Ask {
             ticket,
-            asker,
             request,
             deadline,
         };

@@ -18,18 +18,20 @@ use crate::actors::replies::Replies;
 use crate::actors::seen::{SeenFacts, Shown};
 use crate::actors::supervision::life::{Life, Part, Then, later};
 use crate::actors::supervision::seat::Seat;
+use crate::guard::events::Events;
 use crate::guard::run::Returned;
 use crate::journal::fingerprints::KeyFingerprints;
+use crate::key::declared::Declared;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::KeyEffect;
-use crate::key::event::{Event, FetchFailure, Fetched, HalfPrints, Ticket};
+use crate::key::event::{Event, FetchFailure, Fetched, Ticket};
 use crate::key::machine::KeyMachine;
 use crate::key::name::KeyName;
 use crate::key::state::{Loaded, RecordChange, Snapshot};
 use crate::key::time::Time;
 use crate::rotation::id::RotationId;
 use crate::secret::scrub::Scrubber;
-use crate::secret::value::SecretKeyPair;
+use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 
 /// After how long a look at a record, or a write of one, is tried again that the repo refused.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -44,12 +46,14 @@ pub struct KeyMeans {
     pub fetcher: Arc<Fetcher>,
     /// Where its records are.
     pub journal: JournalThread,
-    /// What tells whether its store answers the declared old keys.
+    /// What tells whether its store answers what was declared.
     pub fingerprints: KeyFingerprints,
-    /// The fingerprints of the old keys of the change that was declared last.
-    pub declared_old: Option<HalfPrints>,
+    /// The keys of the change that was declared last.
+    pub declared: Declared,
     /// Told when it is unknown whether a write was made.
     pub in_doubt: Arc<dyn Fn(String) + Send + Sync>,
+    /// The program's log.
+    pub events: Events,
     /// The clock.
     pub clock: Clock,
 }
@@ -139,6 +143,7 @@ impl Part for KeyPart {
                 let held = self.machine.held().map(|held| held.pair.clone());
                 drop(reply.send(held));
             }
+            KeyMessage::Scrubber(also, reply) => drop(reply.send(self.scrubber_of(also))),
             KeyMessage::Knows { rotation, pairs } => drop(self.known.insert(rotation, pairs)),
             KeyMessage::Forgets { rotation } => drop(self.known.remove(&rotation)),
             KeyMessage::Inspect(reply) => drop(reply.send(self.machine.facts())),
@@ -156,9 +161,7 @@ impl Part for KeyPart {
     }
 
     fn scrubber(&self) -> Scrubber {
-        let held = self.machine.held().map(|held| &held.pair);
-        let pairs = held.into_iter().chain(self.known.values().flatten());
-        Scrubber::new(pairs.flat_map(|p| [p.forward().clone(), p.back().clone()]))
+        self.scrubber_of(Vec::new())
     }
 }
 
@@ -166,8 +169,7 @@ impl KeyPart {
     /// A key in a new lifetime.
     pub fn new(means: KeyMeans, seen: Arc<SeenFacts>, seat: Arc<Seat<KeyPart>>) -> Self {
         let mut machine = KeyMachine::new(means.name.clone(), means.behaviour.clone());
-        let old = means.declared_old;
-        machine.step(Event::Declared { old }, means.clock.now());
+        machine.step(Event::Declared(means.declared), means.clock.now());
         Self {
             machine,
             shown: Shown::new(seen),
@@ -220,6 +222,7 @@ impl KeyPart {
             KeyEffect::Look { ticket } => self.look(*ticket),
             KeyEffect::Write { ticket, change } => self.write(*ticket, change.clone()),
             KeyEffect::WriteLater => self.post_later(KeyMessage::Happened(Event::WriteAgain)),
+            KeyEffect::WarnOfStore { has_old } => self.warn_of_store(*has_old),
             KeyEffect::Answer { .. } => {}
             KeyEffect::Snapped { ticket, snapshot } => {
                 if let Some(reply) = self.snapshots.remove(ticket) {
@@ -237,6 +240,28 @@ impl KeyPart {
                 }
             }
         }
+    }
+
+    /// What clears texts of the keys that this key knows, and of others.
+    fn scrubber_of(&self, also: Vec<SecretKeyValue>) -> Scrubber {
+        let held = self.machine.held().map(|held| &held.pair);
+        let pairs = held.into_iter().chain(self.known.values().flatten());
+        let halves = pairs.flat_map(|p| [p.forward().clone(), p.back().clone()]);
+        Scrubber::new(halves.chain(also))
+    }
+
+    fn warn_of_store(&self, has_old: bool) {
+        let what = if has_old {
+            "neither the old nor the new keys of the change that was declared last; compare them: \
+             is there a line end too many, or is it another value?"
+        } else {
+            "others than the new keys of the change that was declared last, which named no old keys; \
+             if the store has switched, compare them: is there a line end too many?"
+        };
+        let key = self.means.name.clone();
+        self.means
+            .events
+            .tell(move || tracing::warn!(%key, "the store answers {what}"));
     }
 
     fn fetch(&self, number: u64) {

@@ -10,7 +10,8 @@ use crate::key::event::{Ask, Event, FetchFailure, Fetched, Ticket};
 use crate::key::machine::KeyFacts;
 use crate::key::state::{RecordChange, Snapshot, StateChange};
 use crate::rotation::id::RotationId;
-use crate::secret::value::SecretKeyPair;
+use crate::secret::scrub::Scrubber;
+use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 
 /// Where the answer to a request goes.
 pub type Reply = oneshot::Sender<Result<Answer, KeyError>>;
@@ -86,6 +87,8 @@ pub enum KeyMessage {
     },
     /// What does the key hold?
     Held(oneshot::Sender<Option<SecretKeyPair>>),
+    /// What clears texts of the keys that the key knows, and of these values?
+    Scrubber(Vec<SecretKeyValue>, oneshot::Sender<Scrubber>),
     /// What may an operator know?
     Inspect(oneshot::Sender<KeyFacts>),
     /// The manager shuts down: whoever waits is told so by the end of the channel.
@@ -95,7 +98,7 @@ pub enum KeyMessage {
 impl Letter for KeyMessage {
     fn is_request(&self) -> bool {
         match self {
-            Self::Ask { .. } | Self::Held(_) | Self::Inspect(_) => true,
+            Self::Ask { .. } | Self::Held(_) | Self::Scrubber(..) | Self::Inspect(_) => true,
             Self::Happened(_)
             | Self::Fetched { .. }
             | Self::Snapshot { .. }

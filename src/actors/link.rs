@@ -6,7 +6,7 @@ use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
-use crate::key::event::{Asker, Request};
+use crate::key::event::Request;
 use crate::key::state::Staged;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
@@ -18,8 +18,6 @@ use crate::worker::handle::{KeyLink, LinkFuture};
 pub struct CallbackLink {
     /// The key.
     pub entry: Arc<KeyEntry>,
-    /// Whose callback asks.
-    pub asker: Asker,
     /// Declares changes.
     pub declarer: Declarer,
 }
@@ -29,12 +27,14 @@ impl KeyLink for CallbackLink {
         &self,
         staged: Vec<Staged>,
     ) -> LinkFuture<Result<Option<SecretKeyValue>, KeyError>> {
-        let (entry, asker) = (Arc::clone(&self.entry), self.asker.clone());
+        let entry = Arc::clone(&self.entry);
         Box::pin(async move {
             let request = Request::StageSave { staged };
-            match entry.ask_without_place(request, asker).await? {
+            match entry.ask_without_place(request).await? {
                 Answer::Staged { asked } => Ok(asked),
-                Answer::Key { .. } | Answer::Saved => Ok(None),
+                Answer::Key { .. } | Answer::Candidates(_) | Answer::OfStore(_) | Answer::Saved => {
+                    Ok(None)
+                }
             }
         })
     }

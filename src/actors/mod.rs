@@ -25,6 +25,7 @@ pub mod key_message;
 mod key_step;
 mod link;
 mod notice;
+mod old_keys;
 pub mod overview;
 mod perform;
 mod ready;

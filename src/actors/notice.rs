@@ -56,6 +56,9 @@ impl Notice {
             Event::Declare { ask, declaration }
             | Event::Searched {
                 ask, declaration, ..
+            }
+            | Event::OldFound {
+                ask, declaration, ..
             } => Self::Accepts(*ask, declaration.id),
             Event::Leave { ask, worker, .. } => Self::Leaves(*ask, worker.clone()),
             Event::RemoveCallback {

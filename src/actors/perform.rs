@@ -14,7 +14,7 @@ use crate::actors::ready::Call;
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::seat::{Seat, Upbringing};
 use crate::actors::worker::{Tell, WorkerMessage, WorkerOrder, WorkerPart};
-use crate::key::event::{Asker, Event as KeyEvent, Supersede};
+use crate::key::event::{Event as KeyEvent, Supersede};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, StateChange};
 use crate::rotation::effect::{Reply, RotationEffect};
@@ -37,6 +37,11 @@ impl CoordinatorPart {
             RotationEffect::Search {
                 ask, declaration, ..
             } => self.search(*ask, declaration.clone()),
+            RotationEffect::FindOld {
+                ask,
+                declaration,
+                of,
+            } => self.find_old(*ask, declaration.clone(), *of),
             RotationEffect::Snapshot { rotation, key } => self.snapshot(*rotation, key),
             RotationEffect::Prepare {
                 step,
@@ -247,13 +252,8 @@ impl CoordinatorPart {
             .cloned()
             .unwrap_or_default();
         let staging = Staging::open();
-        let asker = Asker {
-            worker: calling.name.clone(),
-            incarnation: 0,
-        };
         let link = CallbackLink {
             entry: Arc::clone(entry),
-            asker,
             declarer,
         };
         let place = CallPlace {
@@ -336,7 +336,7 @@ impl CoordinatorPart {
         });
     }
 
-    fn tell_key(&self, key: &KeyName, event: KeyEvent) {
+    pub(super) fn tell_key(&self, key: &KeyName, event: KeyEvent) {
         if let Some(entry) = self.keys.get(key) {
             entry.post(KeyMessage::Happened(event));
         }

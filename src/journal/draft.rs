@@ -9,6 +9,7 @@ use crate::journal::codec::{Plain, TooLarge, meta, roster, rotation};
 use crate::journal::error::JournalError;
 use crate::journal::fact::{Attached, JournalFact};
 use crate::journal::fence::Fence;
+use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::known::{Known, Learned};
 use crate::journal::place::{Part, Place, layout};
 use crate::journal::quarantine::Quarantine;
@@ -41,6 +42,7 @@ pub(super) struct Draft<'a> {
     repo: &'a dyn StateRepo,
     vault: &'a Vault,
     known: &'a Known,
+    fingerprints: &'a KeyFingerprints,
     quarantine: Quarantine,
     /// The living rotations that have no record that cannot be read.
     sound: BTreeSet<RotationId>,
@@ -59,11 +61,13 @@ impl<'a> Draft<'a> {
         vault: &'a Vault,
         fence: &Fence,
         known: &'a Known,
+        fingerprints: &'a KeyFingerprints,
     ) -> Self {
         Self {
             repo,
             vault,
             known,
+            fingerprints,
             sound: BTreeSet::new(),
             quarantine: Quarantine::new(fence.life(), fence.next()),
             changes: BTreeMap::new(),
@@ -115,9 +119,7 @@ impl<'a> Draft<'a> {
             Fact::Rotation(header) => self.rotation(header)?,
             Fact::Step(id, key, step) => self.step(*id, key, step)?,
             Fact::Ended(header, steps) => self.ended(header, steps)?,
-            Fact::Dismissed(id) => {
-                self.dismissed.insert(*id);
-            }
+            Fact::Dismissed(id) => drop(self.dismissed.insert(*id)),
             Fact::Keys(_) | Fact::Snapshot(_) | Fact::Record(_) => {
                 return Err(incomplete(format!(
                     "{} without its attachment",
@@ -170,13 +172,6 @@ impl<'a> Draft<'a> {
         };
         let before = None;
         self.headers.insert(header.id, Pending { record, before });
-        let old = header.declared.old;
-        let declared = DeclaredRecord {
-            sequence: header.seq,
-            old,
-        };
-        let plain = keys::encode_declared(&declared);
-        self.put(Place::Declared(header.key.clone()), plain);
         Ok(())
     }
 
@@ -195,6 +190,10 @@ impl<'a> Draft<'a> {
         new: &Option<SecretKeyPair>,
     ) -> Result<(), JournalError> {
         let header = self.known(id)?.header.clone();
+        let sequence = header.seq;
+        let keys = self.fingerprints.of_keys(&header, old.as_ref());
+        let plain = keys::encode_declared(&DeclaredRecord { sequence, keys });
+        self.put(Place::Declared(header.key.clone()), plain);
         for (random, pair) in [(header.old_keys, old), (header.new_keys, new)] {
             match (random, pair) {
                 (Some(random), Some(pair)) => {

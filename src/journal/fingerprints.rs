@@ -2,7 +2,7 @@
 
 use crate::crypto::fingerprint::Fingerprinter;
 use crate::key::name::KeyName;
-use crate::rotation::plan::{Declared, Fingerprint};
+use crate::rotation::plan::{Declared, Fingerprint, Header};
 use crate::secret::value::SecretKeyPair;
 
 const FORWARD: &str = "key/forward";
@@ -30,6 +30,14 @@ impl KeyFingerprints {
             half(FORWARD, pair.forward().expose()),
             half(BACK, pair.back().expose()),
         ]
+    }
+
+    /// The fingerprints of the keys that a rotation has: what was declared, and old keys that were
+    /// not, for these are what the store may answer until it switches.
+    pub fn of_keys(&self, header: &Header, old: Option<&SecretKeyPair>) -> Declared {
+        let Declared { old: declared, new } = header.declared;
+        let old = declared.or_else(|| old.map(|old| self.of(&header.key, old)));
+        Declared { old, new }
     }
 
     /// The fingerprints of a declaration as it was made.

@@ -79,7 +79,6 @@ impl Kind {
             | Self::Batch
             | Self::Sequence
             | Self::State
-            | Self::Declared
             | Self::Member
             | Self::Callback
             | Self::Header
@@ -88,6 +87,7 @@ impl Kind {
             | Self::Snapshot
             | Self::EndedHeader
             | Self::EndedStep => 1,
+            Self::Declared => 2,
         }
     }
 }

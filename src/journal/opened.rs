@@ -132,7 +132,8 @@ impl Journal {
         &mut self,
         add: impl FnOnce(&mut Draft<'_>) -> Result<(), JournalError>,
     ) -> Result<u64, JournalError> {
-        let mut draft = Draft::new(self.repo()?, &self.vault, &self.fence, &self.known);
+        let prints = &self.fingerprints;
+        let mut draft = Draft::new(self.repo()?, &self.vault, &self.fence, &self.known, prints);
         add(&mut draft)?;
         let (batch, learned) = draft.finish()?;
         self.commit(batch, learned)

@@ -4,9 +4,10 @@ use crate::journal::codec::keys;
 use crate::journal::error::JournalError;
 use crate::journal::opened::Journal;
 use crate::journal::place::Place;
+use crate::journal::vault::schema;
 use crate::key::name::KeyName;
 use crate::key::state::{Loaded, RecordChange};
-use crate::rotation::plan::Fingerprint;
+use crate::rotation::plan::Declared;
 
 impl Journal {
     /// Loads the record of a key. What is wrong is in the answer: a record that cannot be read is
@@ -53,19 +54,20 @@ impl Journal {
         made.map(drop)
     }
 
-    /// The fingerprints of the old keys in the declaration that was accepted last for a key; none
-    /// where it named none, or nothing was ever declared.
+    /// The fingerprints of the old and the new keys of the change that was accepted last for a key;
+    /// none where it had none, or nothing was ever declared.
     ///
     /// # Errors
     /// [`JournalError::Unreadable`] where that record cannot be read; errors of the repo and the
     /// crypto tool.
-    pub fn last_declared(&self, key: &KeyName) -> Result<Option<[Fingerprint; 2]>, JournalError> {
+    pub fn last_declared(&self, key: &KeyName) -> Result<Declared, JournalError> {
         let place = Place::Declared(key.clone());
         let Some(stored) = self.repo()?.get(place.space(), &place.bytes())? else {
-            return Ok(None);
+            return Ok(Declared::default());
         };
-        match self.vault().read(&place, &stored, keys::decode_declared) {
-            Ok(record) => Ok(record.old),
+        let decode = |plain: &[u8]| keys::decode_declared(schema(&stored), plain);
+        match self.vault().read(&place, &stored, decode) {
+            Ok(record) => Ok(record.keys),
             Err(unread) => Err(unread.needed(&place)),
         }
     }

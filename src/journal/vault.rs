@@ -64,6 +64,11 @@ impl Unread {
     }
 }
 
+/// The schema number of a stored record that has opened.
+pub(super) fn schema(stored: &[u8]) -> u8 {
+    stored.first().copied().unwrap_or_default()
+}
+
 /// The crypto tool and what it seals for: one database.
 pub(super) struct Vault {
     crypto: Arc<dyn CryptoTool>,
@@ -138,7 +143,7 @@ impl Vault {
             Place::Batch => meta::decode_batch(plain).map(drop),
             Place::Sequence => meta::decode_sequence(plain).map(drop),
             Place::State(_) => keys::decode_state(plain).map(drop),
-            Place::Declared(_) => keys::decode_declared(plain).map(drop),
+            Place::Declared(_) => keys::decode_declared(schema(stored), plain).map(drop),
             Place::Member(_) | Place::Callback(..) => roster::decode_number(plain).map(drop),
             Place::Living(id, key, part) | Place::Ended(id, key, part) => match part {
                 Part::Header => rotation::decode_header(*id, key, plain).map(drop),

@@ -45,6 +45,36 @@ pub enum Attempt {
 }
 
 impl KeyMachine {
+    /// Whether a request fits the key.
+    pub(crate) fn fits(&self, request: &Request) -> Result<(), KeyError> {
+        let back = SecretKeyFlow::BackPath;
+        match request {
+            Request::Get { flow: Some(flow) } if !flow.fits(self.behaviour().use_case) => {
+                Err(KeyError::InvalidFlow {
+                    key: self.name().clone(),
+                    flow: *flow,
+                    use_case: self.behaviour().use_case,
+                })
+            }
+            Request::Save | Request::StageSave { .. } if self.behaviour().stateless => {
+                let key = self.name().clone();
+                Err(KeyError::StatelessKey { key })
+            }
+            Request::Candidates if !back.fits(self.behaviour().use_case) => {
+                Err(KeyError::InvalidFlow {
+                    key: self.name().clone(),
+                    flow: back,
+                    use_case: self.behaviour().use_case,
+                })
+            }
+            Request::Get { .. }
+            | Request::Candidates
+            | Request::AskStore
+            | Request::Save
+            | Request::StageSave { .. } => Ok(()),
+        }
+    }
+
     pub(crate) fn attempt(&self, waiter: &Waiter, fetched: Option<&FetchAnswer>) -> Attempt {
         let loaded = waiter.loaded.as_ref();
         match (&waiter.ask.request, self.behaviour().use_case) {
@@ -52,6 +82,14 @@ impl KeyMachine {
             (Request::Get { flow }, SecretKeyUseCase::RoundTrip) => {
                 self.round_trip(*flow, loaded, fetched)
             }
+            (Request::Candidates, _) => self.candidates(loaded, fetched),
+            (Request::AskStore, _) => match self.store_answer(fetched) {
+                Err(attempt) => attempt,
+                Ok(fetched) => Attempt::Done {
+                    answer: Answer::OfStore(fetched.clone()),
+                    after: After::Same,
+                },
+            },
             (Request::Save, _) => self.save(fetched),
             (Request::StageSave { staged }, _) => self.stage_save(staged, fetched),
         }
@@ -192,6 +230,43 @@ impl KeyMachine {
                 Err(InvalidKey::PairForOneWay)
             }
             SecretKeyUseCase::OneWayTrip | SecretKeyUseCase::RoundTrip => Ok(()),
+        }
+    }
+
+    /// What a back-path get would answer now, and what is held. A record or a store that fails leaves
+    /// out what it would have told.
+    fn candidates(&self, loaded: Option<&Loaded>, fetched: Option<&FetchAnswer>) -> Attempt {
+        let get = self.round_trip(Some(SecretKeyFlow::BackPath), loaded, fetched);
+        let value = match get {
+            Attempt::Load | Attempt::Fetch | Attempt::Write(_) => return get,
+            Attempt::Done {
+                answer: Answer::Key { value, .. },
+                ..
+            } => Some(value),
+            Attempt::Done { .. } | Attempt::Fail(_) => None,
+        };
+        let held = self.state().held.as_ref();
+        let held = held.map(|held| held.pair.back().clone());
+        Attempt::Done {
+            answer: Answer::Candidates(value.into_iter().chain(held).collect()),
+            after: After::Same,
+        }
+    }
+
+    /// The answer to a request that cannot have what it still lacks: candidates are answered without
+    /// it, anything else fails.
+    pub(crate) fn without(&self, waiter: &Waiter, error: KeyError) -> Result<Answer, KeyError> {
+        if waiter.ask.request != Request::Candidates {
+            return Err(error);
+        }
+        let why = String::new();
+        let none = Err(FetchFailure::Failed { why: why.clone() });
+        let fetched = waiter.fetched.as_ref().unwrap_or(&none);
+        let unavailable = Loaded::Unavailable { why };
+        let loaded = waiter.loaded.as_ref().unwrap_or(&unavailable);
+        match self.candidates(Some(loaded), Some(fetched)) {
+            Attempt::Done { answer, .. } => Ok(answer),
+            Attempt::Load | Attempt::Fetch | Attempt::Write(_) | Attempt::Fail(_) => Err(error),
         }
     }
 

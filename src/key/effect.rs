@@ -1,7 +1,7 @@
 //! What the key's machine wants done.
 
 use crate::key::error::KeyError;
-use crate::key::event::Ticket;
+use crate::key::event::{Fetched, Ticket};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::state::{RecordChange, Snapshot};
 use crate::secret::value::SecretKeyValue;
@@ -16,6 +16,10 @@ pub enum Answer {
         /// The flow that it was answered on.
         flow: SecretKeyFlow,
     },
+    /// Every back half that data may be under, the likeliest first; one may be there twice.
+    Candidates(Vec<SecretKeyValue>),
+    /// What the store answered.
+    OfStore(Fetched),
     /// The record is durable, or there was nothing to write.
     Saved,
     /// What a staged save asked of the store, if it had to.
@@ -55,6 +59,12 @@ pub enum KeyEffect {
     },
     /// A record that nobody waits for could not be written: after a while, tell `WriteAgain`.
     WriteLater,
+    /// Tell the operator: the store answers neither the old nor the new keys of the change that was
+    /// declared last. Once for each declaration.
+    WarnOfStore {
+        /// Whether that change has old keys: if not, it may be these that the store answers.
+        has_old: bool,
+    },
     /// Answer an asker.
     Answer {
         /// Whom.

@@ -8,7 +8,7 @@ use crate::secret::value::InvalidKey;
 use crate::secret::visible::debug_with_code;
 
 /// Why a request to a key got no answer. A failed request has changed nothing.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// No key of that name is defined. The caller's fault: define it first.
@@ -149,13 +149,8 @@ pub enum KeyError {
     Forked,
     /// A blocking call was made on a thread that must not block. The caller's fault: use the async
     /// call there.
-    #[error(
-        "key {key}: a blocking call on a thread of an actor or an async plug-in; use the async call"
-    )]
-    MustNotBlock {
-        /// The key.
-        key: KeyName,
-    },
+    #[error("a blocking call on a thread of an actor or an async plug-in; use the async call")]
+    MustNotBlock,
 }
 
 debug_with_code!(KeyError);
@@ -181,7 +176,7 @@ impl KeyError {
             Self::ShutDown { .. } => "shut_down",
             Self::HandleExpired { .. } => "handle_expired",
             Self::Forked => "forked",
-            Self::MustNotBlock { .. } => "must_not_block",
+            Self::MustNotBlock => "must_not_block",
         }
     }
 
@@ -206,7 +201,7 @@ impl KeyError {
             | Self::Failed { .. }
             | Self::HandleExpired { .. }
             | Self::Forked
-            | Self::MustNotBlock { .. } => false,
+            | Self::MustNotBlock => false,
         }
     }
 }

@@ -1,26 +1,13 @@
 //! What can happen to a key.
 
+use crate::key::declared::{Declared, HalfPrints};
 use crate::key::flow::SecretKeyFlow;
-use crate::key::name::WorkerName;
 use crate::key::state::{Loaded, RecordChange, Staged, StateChange};
 use crate::key::time::Time;
 use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeys};
 
 /// Stands for an asker; the shell knows whom.
 pub type Ticket = u64;
-
-/// Keyed fingerprints of the forward and the back half of a pair: they tell equality and outlive
-/// the keys.
-pub type HalfPrints = [[u8; 32]; 2];
-
-/// Who asks: a worker, and which of its lives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asker {
-    /// The worker; `main` for the manager's own calls.
-    pub worker: WorkerName,
-    /// The worker's incarnation.
-    pub incarnation: u64,
-}
 
 /// What is asked of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +17,10 @@ pub enum Request {
         /// The flow, if the asker names one.
         flow: Option<SecretKeyFlow>,
     },
+    /// Every back half that data may be under, as far as the key knows. It changes nothing.
+    Candidates,
+    /// What its store answers now. It changes nothing.
+    AskStore,
     /// Write the state's record.
     Save,
     /// From a callback's handle: what a save would have to ask of the store, after these changes.
@@ -44,8 +35,6 @@ pub enum Request {
 pub struct Ask {
     /// Whom to answer.
     pub ticket: Ticket,
-    /// Who asks.
-    pub asker: Asker,
     /// What is asked.
     pub request: Request,
     /// When it must have been answered.
@@ -137,11 +126,8 @@ pub enum Event {
     },
     /// A record that is owed after a failed write may be written again.
     WriteAgain,
-    /// A change was declared, with these old keys if it named any.
-    Declared {
-        /// Their fingerprints.
-        old: Option<HalfPrints>,
-    },
+    /// A change was declared, durably: what its old and new keys are, if it has any.
+    Declared(Declared),
     /// A rotation begins to run and wants to know what the key has.
     Snapshot {
         /// Whom to answer.
@@ -192,7 +178,7 @@ impl Event {
     /// Whether it tells of a rotation: then it comes once, and nobody would ask again.
     pub fn is_of_rotation(&self) -> bool {
         match self {
-            Self::Declared { .. }
+            Self::Declared(_)
             | Self::Snapshot { .. }
             | Self::Propose { .. }
             | Self::Looked { .. }

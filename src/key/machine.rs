@@ -4,10 +4,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::key::attempt::{After, Attempt, FetchAnswer};
+use crate::key::declared::{Comparison, StoreAnswers};
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::{Answer, KeyEffect};
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Event, HalfPrints, Request, Ticket};
+use crate::key::event::{Ask, Event, Request, Ticket};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
 use crate::key::proposal::Proposals;
@@ -30,8 +31,8 @@ pub struct KeyFacts {
     pub store_calls: u64,
     /// How often the record was loaded.
     pub state_reads: u64,
-    /// Whether the store last answered the old keys of the change that was declared last.
-    pub store_answers_declared_old: bool,
+    /// How what the store answered last compares with the change that was declared last.
+    pub store_answers: StoreAnswers,
 }
 
 /// The state of one key and the rules of what each request gets.
@@ -54,8 +55,7 @@ pub struct KeyMachine {
     state_reads: u64,
     /// What the record should be, where writing that failed and nobody waits for it.
     pub(crate) owed: Option<RecordChange>,
-    last_answer: Option<HalfPrints>,
-    declared_old: Option<HalfPrints>,
+    comparison: Comparison,
 }
 
 impl KeyMachine {
@@ -77,8 +77,7 @@ impl KeyMachine {
             forward_answers_at_stop: HashMap::new(),
             state_reads: 0,
             owed: None,
-            last_answer: None,
-            declared_old: None,
+            comparison: Comparison::default(),
         }
     }
 
@@ -91,8 +90,7 @@ impl KeyMachine {
             waiting: self.waiting.len(),
             store_calls: self.fetches,
             state_reads: self.state_reads,
-            store_answers_declared_old: self.declared_old.is_some()
-                && self.declared_old == self.last_answer,
+            store_answers: self.comparison.result(),
         }
     }
 
@@ -159,7 +157,7 @@ impl KeyMachine {
                 result,
             } => self.saved(ticket, change, result, effects),
             Event::WriteAgain => self.write_again(effects),
-            Event::Declared { old } => self.declared_old = old,
+            Event::Declared(declared) => self.comparison.declare(declared),
             Event::Snapshot { ticket } => self.snapshot(ticket, effects),
             Event::Propose { ticket, change } => self.propose(ticket, change, effects),
             Event::Adopt { ticket } => self.adopt(ticket, effects),
@@ -192,23 +190,6 @@ impl KeyMachine {
             waits: For::NextFetch,
         };
         self.serve(waiter, None, effects);
-    }
-
-    fn fits(&self, request: &Request) -> Result<(), KeyError> {
-        match request {
-            Request::Get { flow: Some(flow) } if !flow.fits(self.behaviour.use_case) => {
-                Err(KeyError::InvalidFlow {
-                    key: self.name.clone(),
-                    flow: *flow,
-                    use_case: self.behaviour.use_case,
-                })
-            }
-            Request::Save | Request::StageSave { .. } if self.behaviour.stateless => {
-                let key = self.name.clone();
-                Err(KeyError::StatelessKey { key })
-            }
-            Request::Get { .. } | Request::Save | Request::StageSave { .. } => Ok(()),
-        }
     }
 
     /// Serves a request as far as it goes: answers it, or lets it wait for what it lacks.
@@ -260,7 +241,7 @@ impl KeyMachine {
             }
             Attempt::Write(_) | Attempt::Load if self.journal_jobs >= self.max_journal_jobs() => {
                 let (key, bound) = (self.name.clone(), self.max_journal_jobs());
-                Err(KeyError::Busy { key, bound })
+                self.without(&waiter, KeyError::Busy { key, bound })
             }
             Attempt::Write(record) => {
                 waiter.waits = For::Write;
@@ -279,7 +260,7 @@ impl KeyMachine {
                 return;
             }
             Attempt::Fetch => match self.may_wait_for_store(&waiter.ask.request) {
-                Err(error) => Err(error),
+                Err(error) => self.without(&waiter, error),
                 Ok(()) => {
                     waiter.waits = For::NextFetch;
                     self.waiting.add(waiter);
@@ -330,8 +311,11 @@ impl KeyMachine {
         }
         self.fetching = None;
         self.store_hangs = still_running;
-        if let Ok(fetched) = &answer {
-            self.last_answer = Some(fetched.prints);
+        if let Ok(fetched) = &answer
+            && self.comparison.answer(fetched.prints)
+        {
+            let has_old = self.comparison.has_old();
+            effects.push_back(KeyEffect::WarnOfStore { has_old });
         }
         for waiter in self.waiting.take_all(For::Fetch(fetch)) {
             self.serve(waiter, Some(&answer), effects);
@@ -378,12 +362,13 @@ impl KeyMachine {
         let mut is_gone = false;
         for waiter in self.waiting.take_late(now) {
             is_gone |= self.waits_for_fetch(&waiter);
+            let late = KeyError::TimedOut {
+                key: self.name.clone(),
+                limit: self.behaviour.request_time_limit,
+            };
             effects.push_back(KeyEffect::Answer {
                 ticket: waiter.ask.ticket,
-                answer: Err(KeyError::TimedOut {
-                    key: self.name.clone(),
-                    limit: self.behaviour.request_time_limit,
-                }),
+                answer: self.without(&waiter, late),
             });
         }
         self.give_up_fetch(is_gone, effects);

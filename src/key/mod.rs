@@ -4,6 +4,7 @@
 //! Never in here: a clock, a channel, async, serde, a store or a repo. It imports `secret` only.
 
 pub mod attempt;
+pub mod declared;
 pub mod definition;
 pub mod effect;
 pub mod error;

@@ -6,7 +6,7 @@ use crate::actors::declare::refused;
 use crate::actors::directory::KeyEntry;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
-use crate::key::event::{Asker, Request};
+use crate::key::event::Request;
 use crate::key::flow::SecretKeyFlow;
 use crate::management::inner::Inner;
 use crate::rotation::error::RotationError;
@@ -46,17 +46,18 @@ pub(crate) fn about(id: RotationId, error: RotationError) -> RotationError {
     }
 }
 
-/// Asks a key on behalf of somebody.
+/// Asks a key.
 pub(crate) async fn get(
     entry: &KeyEntry,
     flow: Option<SecretKeyFlow>,
-    asker: Asker,
 ) -> Result<KeyAnswer, KeyError> {
-    match entry.ask(Request::Get { flow }, asker).await? {
+    match entry.ask(Request::Get { flow }).await? {
         Answer::Key { value, flow } => Ok(KeyAnswer { value, flow }),
-        Answer::Saved | Answer::Staged { .. } => Err(KeyError::Unavailable {
-            key: entry.name().clone(),
-        }),
+        Answer::Candidates(_) | Answer::OfStore(_) | Answer::Saved | Answer::Staged { .. } => {
+            Err(KeyError::Unavailable {
+                key: entry.name().clone(),
+            })
+        }
     }
 }
 

@@ -4,10 +4,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::guard::place::{self, MustNotBlock};
+use crate::guard::place;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
-use crate::key::name::KeyName;
 use crate::management::answer::KeyAnswer;
 use crate::management::definition::SecretKeyDefinition;
 use crate::management::keys_management::KeysManagement;
@@ -33,14 +32,8 @@ pub(super) fn wait<T>(
     place::wait(call).unwrap_or(Err(RotationError::MustNotBlock))
 }
 
-pub(super) fn wait_key<T>(
-    key: &str,
-    call: impl Future<Output = Result<T, KeyError>>,
-) -> Result<T, KeyError> {
-    place::wait(call).unwrap_or_else(|MustNotBlock| {
-        let key = KeyName::new(key)?;
-        Err(KeyError::MustNotBlock { key })
-    })
+pub(super) fn wait_key<T>(call: impl Future<Output = Result<T, KeyError>>) -> Result<T, KeyError> {
+    place::wait(call).unwrap_or(Err(KeyError::MustNotBlock))
 }
 
 impl Blocking {
@@ -61,7 +54,7 @@ impl Blocking {
     /// # Errors
     /// As there, and `must_not_block`.
     pub fn get_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
-        wait_key(key, self.manager.get_key(key))
+        wait_key(self.manager.get_key(key))
     }
 
     /// As [`KeysManagement::get_key_on`].
@@ -69,7 +62,7 @@ impl Blocking {
     /// # Errors
     /// As there, and `must_not_block`.
     pub fn get_key_on(&self, key: &str, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
-        wait_key(key, self.manager.get_key_on(key, flow))
+        wait_key(self.manager.get_key_on(key, flow))
     }
 
     /// As [`KeysManagement::get_forward_path_key`].
@@ -109,7 +102,7 @@ impl Blocking {
     /// # Errors
     /// As there, and `must_not_block`.
     pub fn save_state(&self, key: &str) -> Result<(), KeyError> {
-        wait_key(key, self.manager.save_state(key))
+        wait_key(self.manager.save_state(key))
     }
 
     /// As [`KeysManagement::save_states`].
@@ -117,7 +110,7 @@ impl Blocking {
     /// # Errors
     /// As there, and `must_not_block`.
     pub fn save_states(&self) -> Result<(), KeyError> {
-        wait_key("every key", self.manager.save_states())
+        wait_key(self.manager.save_states())
     }
 
     /// As [`KeysManagement::key_changed`].
@@ -198,7 +191,7 @@ impl BlockingSingle {
     /// # Errors
     /// As there, and `must_not_block`.
     pub fn get_key(&self) -> Result<KeyAnswer, KeyError> {
-        wait_key(self.single.name(), self.single.get_key())
+        wait_key(self.single.get_key())
     }
 
     /// As [`SingleKeyManagement::get_forward_path_key`].
@@ -206,7 +199,7 @@ impl BlockingSingle {
     /// # Errors
     /// As there, and `must_not_block`.
     pub fn get_forward_path_key(&self) -> Result<KeyAnswer, KeyError> {
-        wait_key(self.single.name(), self.single.get_forward_path_key())
+        wait_key(self.single.get_forward_path_key())
     }
 
     /// As [`SingleKeyManagement::get_back_path_key`].
@@ -214,7 +207,7 @@ impl BlockingSingle {
     /// # Errors
     /// As there, and `must_not_block`.
     pub fn get_back_path_key(&self) -> Result<KeyAnswer, KeyError> {
-        wait_key(self.single.name(), self.single.get_back_path_key())
+        wait_key(self.single.get_back_path_key())
     }
 
     /// Another name of [`get_forward_path_key`](Self::get_forward_path_key).
@@ -238,6 +231,6 @@ impl BlockingSingle {
     /// # Errors
     /// As there, and `must_not_block`.
     pub fn save_state(&self) -> Result<(), KeyError> {
-        wait_key(self.single.name(), self.single.save_state())
+        wait_key(self.single.save_state())
     }
 }

@@ -126,7 +126,7 @@ impl<'a> BlockingWorker<'a> {
     /// # Errors
     /// As there, and `must_not_block`.
     pub fn get_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
-        wait_key(key, self.worker.get_key(key))
+        wait_key(self.worker.get_key(key))
     }
 
     /// As [`Worker::get_key_on`].
@@ -134,7 +134,7 @@ impl<'a> BlockingWorker<'a> {
     /// # Errors
     /// As there, and `must_not_block`.
     pub fn get_key_on(&self, key: &str, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
-        wait_key(key, self.worker.get_key_on(key, flow))
+        wait_key(self.worker.get_key_on(key, flow))
     }
 
     /// As [`Worker::get_forward_path_key`].
@@ -174,7 +174,7 @@ impl<'a> BlockingWorker<'a> {
     /// # Errors
     /// As there, and `must_not_block`.
     pub fn save_state(&self, key: &str) -> Result<(), KeyError> {
-        wait_key(key, self.worker.save_state(key))
+        wait_key(self.worker.save_state(key))
     }
 
     /// As [`Worker::register_on_change`].

@@ -15,6 +15,7 @@ use crate::actors::key::KeyMeans;
 use crate::guard::foreign::Foreign;
 use crate::guard::fork;
 use crate::journal::error::JournalError;
+use crate::key::declared::Declared;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
@@ -103,14 +104,14 @@ impl KeysManagement {
             .journal
             .ask(move |journal| journal.last_declared(&of_key))
             .await;
-        let declared_old = match declared {
+        let declared = match declared {
             Ok(Ok(declared)) => declared,
             Ok(Err(error)) => {
                 let key = name.clone();
                 self.inner.events.tell(move || {
                     tracing::warn!(%key, %error, "what was declared last cannot be read");
                 });
-                None
+                Declared::default()
             }
             Err(Refused::Busy { bound }) => return Err(RotationError::Busy { bound }),
             Err(Refused::Closed) => return Err(RotationError::ShutDown { id: None }),
@@ -132,8 +133,9 @@ impl KeysManagement {
             ),
             journal: self.inner.journal.clone(),
             fingerprints: self.inner.declarer.fingerprints.clone(),
-            declared_old,
+            declared,
             in_doubt: self.in_doubt(),
+            events: self.inner.events.clone(),
             clock: self.inner.clock,
         };
         let with = With::Key(Box::new(NewKey { means, arbiter }));
@@ -277,9 +279,11 @@ impl KeysManagement {
         let answer = self.inner.declarer.coordinator.wait(id);
         match answer.await.map_err(|error| about(id, error))? {
             Reply::Report(report) => Ok(*report),
-            Reply::NotLive { .. } | Reply::Done | Reply::Joined { .. } | Reply::Accepted { .. } => {
-                self.ended(id).await
-            }
+            Reply::NotLive { .. }
+            | Reply::Done
+            | Reply::AskStores { .. }
+            | Reply::Joined { .. }
+            | Reply::Accepted { .. } => self.ended(id).await,
         }
     }
 

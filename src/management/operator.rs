@@ -198,9 +198,11 @@ impl KeysManagement {
                 let why = "it has ended; there is nothing to do about it";
                 Err(RotationError::WrongState { id, state, why })
             }
-            Reply::Done | Reply::Accepted { .. } | Reply::Report(_) | Reply::Joined { .. } => {
-                Ok(())
-            }
+            Reply::Done
+            | Reply::AskStores { .. }
+            | Reply::Accepted { .. }
+            | Reply::Report(_)
+            | Reply::Joined { .. } => Ok(()),
         }
     }
 

@@ -190,6 +190,7 @@ impl Stands {
         let directory = Arc::new(Directory::default());
         let secrets = self.loaded.secrets;
         let (of_callbacks, prints) = (Arc::clone(&directory), self.fingerprints.clone());
+        let of_declarer = Arc::clone(&plugins);
         let coordinator = Seat::take(
             ActorName::Coordinator,
             Upbringing::Permanent,
@@ -202,6 +203,8 @@ impl Stands {
                     directory: of_callbacks,
                     fingerprints: prints,
                     clock,
+                    plugins: of_declarer,
+                    events: means.events.clone(),
                 };
                 CoordinatorPart::new(engine, secrets, means, declarer, Arc::clone(seat))
             },
@@ -218,6 +221,8 @@ impl Stands {
             directory,
             fingerprints: self.fingerprints,
             clock,
+            plugins: Arc::clone(&plugins),
+            events: self.events.clone(),
         };
         let ground = Ground {
             house,

@@ -3,6 +3,7 @@
 use crate::actors::overview::WorkerStatus;
 use crate::actors::supervision::name::ActorStatus;
 use crate::journal::error::UnreadableRecord;
+use crate::key::declared::StoreAnswers;
 use crate::key::definition::KeyBehaviour;
 use crate::key::machine::KeyFacts;
 use crate::key::name::KeyName;
@@ -48,8 +49,20 @@ impl Status {
     /// The keys whose store last answered the old keys of the change that was declared last:
     /// forward gets of these answer the old key still.
     pub fn keys_with_old_store(&self) -> impl Iterator<Item = &KeyName> {
-        let old = |key: &&KeyStatus| key.facts.store_answers_declared_old;
-        self.keys.iter().filter(old).map(|key| &key.name)
+        self.keys_whose_store_answers(StoreAnswers::Old)
+    }
+
+    /// The keys whose store last answered neither the old nor the new keys of the change that was
+    /// declared last: the store cuts a line end that the declaration has, for example, or has another
+    /// value. Data that callbacks re-encrypted is under the new keys as they were declared.
+    pub fn keys_with_other_store(&self) -> impl Iterator<Item = &KeyName> {
+        self.keys_whose_store_answers(StoreAnswers::Neither)
+    }
+
+    fn keys_whose_store_answers(&self, what: StoreAnswers) -> impl Iterator<Item = &KeyName> {
+        let keys = self.keys.iter();
+        keys.filter(move |key| key.facts.store_answers == what)
+            .map(|key| &key.name)
     }
 }
 

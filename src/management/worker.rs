@@ -8,7 +8,7 @@ use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::directory::KeyEntry;
 use crate::guard::fork;
 use crate::key::error::KeyError;
-use crate::key::event::{Asker, Request};
+use crate::key::event::Request;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::{CallbackName, WorkerName};
 use crate::management::answer::{KeyAnswer, find, get};
@@ -64,9 +64,11 @@ impl Worker {
                 name,
                 incarnation,
             }),
-            Reply::Done | Reply::Accepted { .. } | Reply::Report(_) | Reply::NotLive { .. } => {
-                Err(RotationError::UnknownWorker { worker: name })
-            }
+            Reply::Done
+            | Reply::AskStores { .. }
+            | Reply::Accepted { .. }
+            | Reply::Report(_)
+            | Reply::NotLive { .. } => Err(RotationError::UnknownWorker { worker: name }),
         }
     }
 
@@ -139,12 +141,12 @@ impl Worker {
         flow: Option<SecretKeyFlow>,
     ) -> Result<KeyAnswer, KeyError> {
         let _place = self.place()?;
-        get(entry, flow, self.asker()).await
+        get(entry, flow).await
     }
 
     pub(crate) async fn save(&self, entry: &KeyEntry) -> Result<(), KeyError> {
         let _place = self.place()?;
-        entry.ask(Request::Save, self.asker()).await.map(drop)
+        entry.ask(Request::Save).await.map(drop)
     }
 
     fn place(&self) -> Result<Option<Place<&Places>>, KeyError> {
@@ -156,13 +158,6 @@ impl Worker {
             bound: places.bound(),
         };
         places.lend().map(Some).ok_or_else(busy)
-    }
-
-    fn asker(&self) -> Asker {
-        Asker {
-            worker: self.name.clone(),
-            incarnation: self.incarnation,
-        }
     }
 
     /// Registers a callback under a name that is the same in every life of the program. It is on

@@ -1,22 +1,30 @@
-//! Declaring a change: a known id answers its rotation, a new one is accepted with its plan.
+//! Declaring a change: a known id answers its rotation, a new one is accepted with its plan, once its
+//! old keys are found that it did not give and the stores are asked that it named.
 
+use crate::key::declared::{Declared, HalfPrints};
+use crate::key::definition::KeyBehaviour;
 use crate::key::name::KeyName;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Declaration, EndedRotation, Moment};
+use crate::rotation::event::{Ask, Declaration, EndedRotation, Moment, OldKeys};
+use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
-use crate::rotation::plan::{Declared, Header, Step};
+use crate::rotation::plan::{Header, Step};
 use crate::rotation::rotations::Live;
 use crate::rotation::state::RotationState;
 
 impl RotationMachine {
     pub(crate) fn declare(&mut self, ask: Ask, declaration: Declaration, now: Moment) {
         if self.admits(ask) && !self.answer_known(ask, &declaration) {
-            if declaration.chosen {
-                self.search(ask, declaration);
-            } else {
-                self.accept(ask, declaration, now);
-            }
+            self.search_or_go_on(ask, declaration, now);
+        }
+    }
+
+    fn search_or_go_on(&mut self, ask: Ask, declaration: Declaration, now: Moment) {
+        if declaration.chosen {
+            self.search(ask, declaration);
+        } else {
+            self.go_on_with(ask, declaration, now);
         }
     }
 
@@ -44,7 +52,7 @@ impl RotationMachine {
         match found {
             Err(why) => self.reply(ask, Err(RotationError::RepoUnavailable { why })),
             Ok(Some(ended)) => self.answer_same(ask, &declaration, &ended.key, &ended.declared),
-            Ok(None) if nobody_has_it => self.accept(ask, declaration, now),
+            Ok(None) if nobody_has_it => self.go_on_with(ask, declaration, now),
             // A rotation of this id has ended since, or the journal was read anew.
             Ok(None) => self.search(ask, declaration),
         }
@@ -73,7 +81,18 @@ impl RotationMachine {
         declared: &Declared,
     ) {
         let id = declaration.id;
-        let same = *key == declaration.key && *declared == declaration.declared;
+        // What no store was asked for yet is compared only by being there.
+        let (old, new) = (declaration.old == OldKeys::OfStore, declaration.new_unasked);
+        let is_same = |unasked, of: Option<HalfPrints>, known: Option<HalfPrints>| {
+            if unasked {
+                known.is_some()
+            } else {
+                of == known
+            }
+        };
+        let same = *key == declaration.key
+            && is_same(old, declaration.declared.old, declared.old)
+            && is_same(new, declaration.declared.new, declared.new);
         let other = RotationError::OtherDeclaration { id };
         self.reply(
             ask,
@@ -85,18 +104,114 @@ impl RotationMachine {
         );
     }
 
-    fn accept(&mut self, ask: Ask, declaration: Declaration, now: Moment) {
-        let key = declaration.key.clone();
-        let queue = self.rotations.queue_mut(&key);
-        let Some((behaviour, _)) = queue.defined.clone() else {
-            self.reply(ask, Err(RotationError::KeyNotDefined { key }));
-            return;
+    /// Goes on with a declaration under an id that no rotation has: what it lacks is asked for.
+    fn go_on_with(&mut self, ask: Ask, declaration: Declaration, now: Moment) {
+        let from = match self.may_accept(&declaration.key) {
+            Ok(_) => self.old_keys_of(&declaration),
+            Err(error) => Err(error),
+        };
+        let of = match from {
+            Err(error) => return self.reply(ask, Err(error)),
+            Ok(OldFrom::Store) => return self.reply(ask, Ok(Reply::AskStores { old: true })),
+            Ok(_) if declaration.new_unasked => {
+                return self.reply(ask, Ok(Reply::AskStores { old: false }));
+            }
+            Ok(OldFrom::Declaration) => return self.accept(ask, declaration, now),
+            Ok(OldFrom::Rotation(id)) => Some(id),
+            Ok(OldFrom::Held) => None,
+        };
+        let sought = (declaration.key.clone(), declaration.id);
+        self.finding.insert(ask, sought);
+        self.effects.push(RotationEffect::FindOld {
+            ask,
+            declaration,
+            of,
+        });
+    }
+
+    fn may_accept(&self, key: &KeyName) -> Result<KeyBehaviour, RotationError> {
+        let key = key.clone();
+        let queue = self.rotations.queue(&key);
+        let defined = queue.and_then(|queue| Some((queue, queue.defined.as_ref()?)));
+        let Some((queue, (behaviour, _))) = defined else {
+            return Err(RotationError::KeyNotDefined { key });
         };
         let bound = behaviour.max_waiting_rotations;
         if queue.waiting.len() >= bound {
-            self.reply(ask, Err(RotationError::TooManyWaiting { key, bound }));
+            return Err(RotationError::TooManyWaiting { key, bound });
+        }
+        Ok(behaviour.clone())
+    }
+
+    /// Where the old keys are that a declaration has if it is accepted now.
+    fn old_keys_of(&self, declaration: &Declaration) -> Result<OldFrom, RotationError> {
+        let of_key = self.rotations.of_key(&declaration.key).into_iter();
+        let headers = of_key.filter_map(|id| Some(&self.rotations.get(id)?.header));
+        match declaration.old {
+            OldKeys::Given => Ok(OldFrom::Declaration),
+            OldKeys::Undeclared => Ok(match headers.max_by_key(|header| header.seq) {
+                Some(last) if last.state.goes_on() && last.new_keys.is_some() => {
+                    OldFrom::Rotation(last.id)
+                }
+                Some(_) | None => OldFrom::Held,
+            }),
+            OldKeys::OfStore | OldKeys::Asked => {
+                let unfinished = headers.filter(|header| header.state.goes_on());
+                match unfinished.max_by_key(|header| header.seq) {
+                    Some(last) if last.new_keys.is_some() => Ok(OldFrom::Rotation(last.id)),
+                    Some(last) => Err(RotationError::RotationUnfinished {
+                        key: last.key.clone(),
+                        id: last.id,
+                    }),
+                    None if declaration.old == OldKeys::Asked => Ok(OldFrom::Declaration),
+                    None => Ok(OldFrom::Store),
+                }
+            }
+        }
+    }
+
+    /// What was found of old keys that is under way for declarations of this key or under this id
+    /// will not be true any more.
+    pub(crate) fn old_keys_change(&mut self, key: &KeyName, id: RotationId) {
+        let other = |of: &KeyName, sought: RotationId| of != key && sought != id;
+        self.finding.retain(|_, (of, sought)| other(of, *sought));
+    }
+
+    pub(crate) fn old_found(
+        &mut self,
+        ask: Ask,
+        mut declaration: Declaration,
+        found: Result<Option<HalfPrints>, RotationError>,
+        now: Moment,
+    ) {
+        let is_true = self.finding.remove(&ask).is_some();
+        if !self.admits(ask) || self.answer_known(ask, &declaration) {
             return;
         }
+        match found {
+            Ok(_) if !is_true => self.search_or_go_on(ask, declaration, now),
+            Err(error) => self.reply(ask, Err(error)),
+            Ok(old) => {
+                if declaration.old != OldKeys::Undeclared {
+                    declaration.declared.old = old;
+                }
+                self.accept(ask, declaration, now);
+            }
+        }
+    }
+
+    /// Accepts a declaration that has its keys.
+    fn accept(&mut self, ask: Ask, declaration: Declaration, now: Moment) {
+        let key = declaration.key.clone();
+        let behaviour = match self.may_accept(&key) {
+            Ok(behaviour) => behaviour,
+            Err(error) => return self.reply(ask, Err(error)),
+        };
+        let Declared { old, new } = declaration.declared;
+        if old.is_some() && old == new {
+            return self.reply(ask, Err(RotationError::SameKeys { key }));
+        }
+        self.old_keys_change(&key, declaration.id);
         let id = declaration.id;
         let seq = self.number();
         let header = Header {
@@ -131,4 +246,16 @@ impl RotationMachine {
         self.reply(ask, Ok(Reply::Accepted { id }));
         self.advance_key(&key, now);
     }
+}
+
+/// Where the old keys of a declaration are.
+enum OldFrom {
+    /// It has them, or has none.
+    Declaration,
+    /// They are the new keys of this rotation.
+    Rotation(RotationId),
+    /// They are what the key holds.
+    Held,
+    /// The key's store is to be asked.
+    Store,
 }

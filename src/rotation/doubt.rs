@@ -31,7 +31,13 @@ impl RotationEngine {
                 let id = match &reply {
                     Ok(Reply::Accepted { id }) => Some(*id),
                     Ok(Reply::Report(report)) => Some(report.id),
-                    Ok(Reply::Done | Reply::Joined { .. } | Reply::NotLive { .. }) | Err(_) => None,
+                    Ok(
+                        Reply::Done
+                        | Reply::AskStores { .. }
+                        | Reply::Joined { .. }
+                        | Reply::NotLive { .. },
+                    )
+                    | Err(_) => None,
                 };
                 let told = match (reply, unknown) {
                     // A refusal may rest on what was never made, and itself did nothing.
@@ -128,6 +134,7 @@ impl RotationEngine {
             RotationEffect::Write { .. }
             | RotationEffect::Reply { .. }
             | RotationEffect::Search { .. }
+            | RotationEffect::FindOld { .. }
             | RotationEffect::Snapshot { .. }
             | RotationEffect::Prepare { .. }
             | RotationEffect::Release { .. }

@@ -79,6 +79,12 @@ pub enum Reply {
         /// Its id.
         id: RotationId,
     },
+    /// No rotation has the declaration's id: its stores are to be asked, and then it is to be
+    /// declared again.
+    AskStores {
+        /// Whether the key's own store is, for the old keys.
+        old: bool,
+    },
     /// The rotation has settled.
     Report(Box<RotationReport>),
     /// No living rotation has this id: the history may have it.
@@ -115,6 +121,16 @@ pub enum RotationEffect {
         ask: Ask,
         /// The declaration.
         declaration: Declaration,
+    },
+    /// Look for the old keys of a declaration that did not give them; the end comes back as
+    /// `OldFound`.
+    FindOld {
+        /// Whom to answer.
+        ask: Ask,
+        /// The declaration.
+        declaration: Declaration,
+        /// They are the new keys of this rotation; if none, what the key holds.
+        of: Option<RotationId>,
     },
     /// Ask the key what it has; the end comes back as `Snapped`.
     Snapshot {
@@ -221,6 +237,7 @@ impl RotationEffect {
             | Self::Stopped { after, .. }
             | Self::Settled { after, .. } => Some(*after),
             Self::Write { .. }
+            | Self::FindOld { .. }
             | Self::Snapshot { .. }
             | Self::Prepare { .. }
             | Self::Release { .. }

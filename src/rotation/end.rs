@@ -168,6 +168,7 @@ impl RotationMachine {
         let waiters = self.rotations.take_waiters(id);
         let report = self.report(id);
         self.rotations.queue_mut(&key).turn = None;
+        self.old_keys_change(&key, id);
         if event == RotationEvent::Complete {
             self.searching.retain(|_, sought| *sought != id);
             let steps = self

@@ -302,6 +302,7 @@ impl RotationEngine {
             | Event::Join { .. }
             | Event::Declare { .. }
             | Event::Searched { .. }
+            | Event::OldFound { .. }
             | Event::Resume { .. }
             | Event::Abort { .. }
             | Event::Dismiss { .. }
@@ -344,6 +345,7 @@ impl RotationEngine {
             }
             RotationEffect::Write { .. }
             | RotationEffect::Search { .. }
+            | RotationEffect::FindOld { .. }
             | RotationEffect::Snapshot { .. }
             | RotationEffect::Prepare { .. }
             | RotationEffect::Release { .. }

@@ -1,5 +1,6 @@
 //! Why the coordinator refused something.
 
+use crate::key::error::KeyError;
 use crate::key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::Step;
@@ -51,6 +52,32 @@ pub enum RotationError {
         /// The id.
         id: RotationId,
     },
+    /// The old keys are to be asked of the key's store while a rotation of the key waits or runs that
+    /// declared no new keys: nobody knows which keys it leads to.
+    #[error(
+        "key {key}: rotation {id} waits or runs and declared no new keys, so the old keys of the next \
+         change are unknown; wait for its end, or name them with Change::old"
+    )]
+    RotationUnfinished {
+        /// The key.
+        key: KeyName,
+        /// The rotation.
+        id: RotationId,
+    },
+    /// A store that was to give declared keys failed, hung, panicked or answered nothing. The store's
+    /// fault; nothing was journaled. Declare again later.
+    #[error("key {key}: the store of the {which} keys failed: {why}; declare again later")]
+    StoreFailed {
+        /// The key.
+        key: KeyName,
+        /// `old` or `new`.
+        which: &'static str,
+        /// What the store said, scrubbed.
+        why: String,
+    },
+    /// The key's actor did not give what the declaration needs of it; nothing was journaled.
+    #[error(transparent)]
+    OfKey(KeyError),
     /// As many rotations of the key wait as may. Ask again later.
     #[error("key {key}: busy, {bound} rotations wait already; declare again later")]
     TooManyWaiting {
@@ -245,6 +272,9 @@ impl RotationError {
             Self::InvalidKey { why, .. } => why.code(),
             Self::SameKeys { .. } => "same_keys",
             Self::OtherDeclaration { .. } => "other_declaration",
+            Self::RotationUnfinished { .. } => "rotation_unfinished",
+            Self::StoreFailed { .. } => "store_failed",
+            Self::OfKey(error) => error.code(),
             Self::TooManyWaiting { .. } | Self::Busy { .. } => "busy",
             Self::Unknown { .. } => "unknown_rotation",
             Self::WrongState { .. } => "wrong_state",
@@ -274,9 +304,14 @@ impl RotationError {
 
     /// Whether the same call may succeed later, without anything being mended first.
     pub fn is_retriable(&self) -> bool {
+        if let Self::OfKey(error) = self {
+            return error.is_retriable();
+        }
         matches!(
             self,
             Self::TooManyWaiting { .. }
+                | Self::RotationUnfinished { .. }
+                | Self::StoreFailed { .. }
                 | Self::Busy { .. }
                 | Self::CallbackRuns { .. }
                 | Self::RepoUnavailable { .. }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::key::declared::{Declared, HalfPrints};
 use crate::key::definition::KeyBehaviour;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Effect;
 use crate::key::time::Time;
+use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
-use crate::rotation::plan::Declared;
 use crate::rotation::replay::DurableFacts;
 
 /// Stands for an asker; the shell knows whom.
@@ -31,12 +32,32 @@ pub struct Declaration {
     pub chosen: bool,
     /// The key that changes.
     pub key: KeyName,
-    /// The fingerprints of what was declared.
+    /// The fingerprints of what was declared. What a store is still to be asked for is none.
     pub declared: Declared,
+    /// Where its old keys come from.
+    pub old: OldKeys,
+    /// Whether a store is still to be asked for its new keys.
+    pub new_unasked: bool,
     /// A random id for the record of the old keys, if there are any.
     pub old_keys: Option<u128>,
     /// A random id for the record of the new keys, if there are any.
     pub new_keys: Option<u128>,
+}
+
+/// Where the old keys of a declaration come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OldKeys {
+    /// The caller gave them.
+    #[default]
+    Given,
+    /// The caller said nothing: they are the new keys of the rotation of the key that was declared
+    /// last, if it waits or runs and has some, else what the key holds.
+    Undeclared,
+    /// Of the key's store, which has not been asked; while a rotation of the key waits or runs, they
+    /// are the new keys of that one.
+    OfStore,
+    /// Of the key's store, which has answered them.
+    Asked,
 }
 
 /// An ended rotation's identity, as the history has it.
@@ -169,6 +190,15 @@ pub enum Event {
         /// What has that id.
         found: Result<Option<EndedRotation>, String>,
     },
+    /// The old keys of a declaration that did not give them were looked for.
+    OldFound {
+        /// Whom to answer.
+        ask: Ask,
+        /// The declaration, with the id of their record if there are any.
+        declaration: Declaration,
+        /// Their fingerprints, if there are any.
+        found: Result<Option<HalfPrints>, RotationError>,
+    },
     /// Somebody waits for a rotation to settle.
     Wait {
         /// Whom to answer.
@@ -270,6 +300,7 @@ impl Event {
             | Self::Register { ask, .. }
             | Self::Declare { ask, .. }
             | Self::Searched { ask, .. }
+            | Self::OldFound { ask, .. }
             | Self::Wait { ask, .. }
             | Self::Resume { ask, .. }
             | Self::Abort { ask, .. }

@@ -48,6 +48,9 @@ pub struct RotationMachine {
     /// The searches of the history that are under way, with the id that each is for. One is taken
     /// out when what it finds will not be true any more.
     pub(crate) searching: BTreeMap<Ask, RotationId>,
+    /// The searches of old keys that are under way, with the key and the id that each is for. One is
+    /// taken out as `searching` is.
+    pub(crate) finding: BTreeMap<Ask, (KeyName, RotationId)>,
     pub(crate) closed: bool,
     pub(crate) paused: Option<String>,
     pub(crate) writes: u64,
@@ -69,6 +72,7 @@ impl RotationMachine {
             suspect: None,
             after_suspect: BTreeSet::new(),
             searching: BTreeMap::new(),
+            finding: BTreeMap::new(),
             closed: false,
             paused: None,
             writes: 0,
@@ -119,6 +123,9 @@ impl RotationMachine {
             Event::Declare { ask, declaration } => self.declare(ask, declaration, now),
             Event::Searched { ask, declaration, found } => {
                 self.searched(ask, declaration, found, now);
+            }
+            Event::OldFound { ask, declaration, found } => {
+                self.old_found(ask, declaration, found, now);
             }
             Event::Wait { ask, id } => self.wait(ask, id),
             Event::Gone { ask } => self.gone(ask),

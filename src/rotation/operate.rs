@@ -49,6 +49,7 @@ impl RotationMachine {
     pub(crate) fn gone(&mut self, ask: Ask) {
         self.rotations.remove_waiter(ask);
         self.searching.remove(&ask);
+        self.finding.remove(&ask);
     }
 
     pub(crate) fn resume(&mut self, ask: Ask, id: RotationId, now: Moment) {
@@ -86,6 +87,7 @@ impl RotationMachine {
         if let Some(bound) = bound.filter(|bound| queue.waiting.len() >= *bound) {
             return Err(RotationError::TooManyWaiting { key, bound });
         }
+        self.old_keys_change(&key, id);
         let place = self.number();
         self.rotations.queue_mut(&key).waiting.insert(place, id);
         let roster = &self.roster;
@@ -152,6 +154,7 @@ impl RotationMachine {
             return;
         };
         self.searching.retain(|_, sought| *sought != id);
+        self.old_keys_change(&live.header.key, id);
         if let Some(state) = live.header.state.after(RotationEvent::Abort) {
             live.header.state = state;
         }

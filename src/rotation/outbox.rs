@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use crate::key::name::KeyName;
     use crate::rotation::effect::Reply;
-    use crate::rotation::event::Declaration;
+    use crate::rotation::event::{Declaration, OldKeys};
     use crate::rotation::id::RotationId;
     use crate::rotation::plan::Declared;
 
@@ -158,6 +158,8 @@ mod tests {
             chosen: true,
             key: KeyName::new("k").unwrap(),
             declared: Declared::default(),
+            old: OldKeys::Given,
+            new_unasked: false,
             old_keys: None,
             new_keys: None,
         };

@@ -8,18 +8,10 @@ use crate::rotation::id::RotationId;
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
 
+pub use crate::key::declared::Declared;
+
 /// A keyed fingerprint of one half of a key: it tells equality and outlives the key.
 pub type Fingerprint = [u8; 32];
-
-/// The declaration as it was made: the fingerprints of both halves of the old and of the new
-/// keys, each or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Declared {
-    /// Of the old keys: forward half, back half.
-    pub old: Option<[Fingerprint; 2]>,
-    /// Of the new keys: forward half, back half.
-    pub new: Option<[Fingerprint; 2]>,
-}
 
 /// What is durable of a rotation, apart from its steps and its sealed keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,7 +30,7 @@ pub struct Header {
     pub strategy: OnKeyChangedCallbackErrorStrategy,
     /// How far it is.
     pub state: RotationState,
-    /// What was declared.
+    /// The declaration as it was made: what the caller said, or a store that it named.
     pub declared: Declared,
     /// Under which random id the old keys lie in the journal; none if there are no old keys.
     pub old_keys: Option<u128>,

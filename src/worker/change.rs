@@ -1,8 +1,16 @@
 //! A change as a program declares it.
 
+use std::fmt;
+#[cfg(feature = "embedded")]
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::secret::value::SecretKeys;
+#[cfg(feature = "embedded")]
+use crate::store::closure::IntoStore;
+#[cfg(feature = "embedded")]
+use crate::store::keys_store::KeysStore;
 
 /// A change of a key, to be declared before its store answers the new keys.
 ///
@@ -18,37 +26,95 @@ use crate::secret::value::SecretKeys;
 #[must_use = "a change that is not declared changes nothing"]
 pub struct Change {
     pub(crate) key: String,
-    pub(crate) old: Option<SecretKeys>,
-    pub(crate) new: Option<SecretKeys>,
+    pub(crate) old: Old,
+    pub(crate) new: New,
     pub(crate) id: Option<Uuid>,
 }
 
+/// Where the old keys of a change come from.
+#[derive(Debug, Clone)]
+#[cfg_attr(
+    not(feature = "embedded"),
+    expect(dead_code, reason = "only what declares a change reads it")
+)]
+pub(crate) enum Old {
+    Undeclared,
+    Given(SecretKeys),
+    OfStore,
+}
+
+/// Where the new keys of a change come from.
+#[derive(Clone)]
+pub(crate) enum New {
+    Undeclared,
+    Given(SecretKeys),
+    #[cfg(feature = "embedded")]
+    From(Arc<dyn KeysStore>),
+}
+
+impl fmt::Debug for New {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Undeclared => f.write_str("Undeclared"),
+            Self::Given(keys) => f.debug_tuple("Given").field(keys).finish(),
+            #[cfg(feature = "embedded")]
+            Self::From(_) => f.debug_tuple("From").finish_non_exhaustive(),
+        }
+    }
+}
+
 impl Change {
-    /// A change of this key. Without old keys, they are what the key holds when it is declared;
-    /// without new keys, its callbacks get none.
+    /// A change of this key. Without new keys, its callbacks get none. Without old keys, they are the
+    /// new keys of the change of this key that was declared last, while that one waits or runs and
+    /// has some; else what the key holds; else none, and a warning is traced.
     pub fn of(key: impl Into<String>) -> Self {
         Self {
             key: key.into(),
-            old: None,
-            new: None,
+            old: Old::Undeclared,
+            new: New::Undeclared,
             id: None,
         }
     }
 
     /// The keys that were in use until now.
     pub fn old(mut self, keys: impl Into<SecretKeys>) -> Self {
-        self.old = Some(keys.into());
+        self.old = Old::Given(keys.into());
         self
     }
 
-    /// The keys that the store will answer.
+    /// The keys that were in use until now are those that the key's store answers when the change is
+    /// declared, which is why it must not have switched yet. While another change of the key waits or
+    /// runs they are the new keys of that one; if it has none, the declaration is refused,
+    /// `rotation_unfinished`.
+    pub fn old_from_store(mut self) -> Self {
+        self.old = Old::OfStore;
+        self
+    }
+
+    /// The keys that the store will answer. If the key's store is a file or a command, mind that it
+    /// cuts one final line end, and the bytes given here do not: better give `new_from` the file.
     pub fn new_keys(mut self, keys: impl Into<SecretKeys>) -> Self {
-        self.new = Some(keys.into());
+        self.new = New::Given(keys.into());
+        self
+    }
+
+    /// The keys that the key's store will answer, from another store, which is read in the same way
+    /// and within the same limit when the change is declared: a file beside the present one, for
+    /// example.
+    ///
+    /// ```
+    /// use keyward::{Change, FileStore};
+    /// let next = FileStore::new("documents.key.next");
+    /// let change = Change::of("documents").old_from_store().new_from(next);
+    /// ```
+    #[cfg(feature = "embedded")]
+    pub fn new_from<M>(mut self, store: impl IntoStore<M>) -> Self {
+        self.new = New::From(store.into_store());
         self
     }
 
     /// An id of the caller's own, a UUID or the id of a rotation. Declaring the same change under the same id again starts
-    /// nothing: it answers the same rotation.
+    /// nothing: it answers the same rotation, and asks no store.
     pub fn id(mut self, id: impl Into<Uuid>) -> Self {
         self.id = Some(id.into());
         self

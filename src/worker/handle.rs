@@ -244,11 +244,7 @@ impl OnChangeKeyDefinition {
     /// # Errors
     /// As there, and `must_not_block` on a thread that must not block.
     pub fn save_state_blocking(&self) -> Result<(), KeyError> {
-        place::wait(self.save_state()).unwrap_or_else(|_| {
-            Err(KeyError::MustNotBlock {
-                key: self.name.clone(),
-            })
-        })
+        place::wait(self.save_state()).unwrap_or(Err(KeyError::MustNotBlock))
     }
 
     /// Declares a change, of this key or of another one, without waiting for it: it runs when its

@@ -14,6 +14,7 @@ mod section_2_key_state;
 mod section_3_callbacks;
 mod section_3_effects;
 mod section_3_history;
+mod section_3_old_keys;
 mod section_3_operator;
 mod section_3_rotation;
 mod section_3_workers;

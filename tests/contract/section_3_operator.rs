@@ -96,8 +96,10 @@ async fn every_attempt_and_resume_gets_the_keys_of_the_acceptance() {
 async fn the_keys_leave_the_journal_when_the_rotation_completes_or_is_aborted() {
     let manager = with(Source::new("v").documents()).await;
     let mended = fails_until(&manager, "fails").await;
-    let ids = [declare(&manager, "a").await, declare(&manager, "b").await];
-    for id in ids {
+    let mut ids = Vec::new();
+    for new in ["a", "b"] {
+        let id = declare(&manager, new).await;
+        ids.push(id);
         within(manager.wait(id)).await.unwrap();
         let keys = manager.recover_keys(id).await.unwrap();
         assert!(keys.old.is_none() && keys.new.is_some());

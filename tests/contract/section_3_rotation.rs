@@ -1,8 +1,5 @@
 //! Section 3: declaring, states and strategies, and order.
 
-use std::io;
-use std::sync::OnceLock;
-
 use keyward::repo::space::Space;
 use keyward::rotation::report::WaitsFor;
 use keyward::{
@@ -12,7 +9,9 @@ use keyward::{
 use uuid::Uuid;
 
 use crate::support::{Gate, Story, define, statuses, step, until, within};
-use crate::world::{Disk, Source, declare, end, facts, fails_until, forward, waits_at, with};
+use crate::world::{
+    Disk, Source, declare, end, facts, fails_until, forward, traced, waits_at, with,
+};
 
 fn change() -> Change {
     Change::of("documents").old("value_1").new_keys("value_2")
@@ -326,35 +325,6 @@ async fn the_status_names_the_keys_whose_store_still_answers_the_declared_old_ke
         facts(&manager).await.facts.waiting == 0
     })
     .await;
-}
-
-/// Everything that is traced in this process, from now on.
-fn traced() -> Story {
-    static TRACED: OnceLock<Story> = OnceLock::new();
-    let traced = TRACED.get_or_init(|| {
-        let story = Story::default();
-        let told = story.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || Lines(told.clone()))
-            .finish();
-        tracing::subscriber::set_global_default(subscriber).unwrap();
-        story
-    });
-    traced.clone()
-}
-
-struct Lines(Story);
-
-impl io::Write for Lines {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.tell(String::from_utf8_lossy(line));
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[tokio::test]

@@ -2,9 +2,10 @@
 //! break.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use keyward::repo::batch::Batch;
 use keyward::repo::error::RepoError;
@@ -15,7 +16,7 @@ use keyward::{
     RotationState, SecretKeyDefinition, SecretKeys, StateRepo,
 };
 
-use crate::support::{Gate, builder, define, within};
+use crate::support::{Gate, Story, builder, define, within};
 
 /// A source of keys that a test changes, and that counts its calls.
 #[derive(Clone)]
@@ -59,7 +60,7 @@ impl Source {
         SecretKeyDefinition::one_way(name, move || source.ask())
     }
 
-    fn ask(&self) -> Result<SecretKeys, &'static str> {
+    pub fn ask(&self) -> Result<SecretKeys, &'static str> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         self.keys.lock().unwrap().clone()
     }
@@ -226,5 +227,34 @@ pub async fn state(manager: &KeysManagement, id: RotationId) -> RotationState {
     match listed.into_iter().find(|report| report.id == id) {
         Some(report) => report.state,
         None => within(manager.wait(id)).await.unwrap().state,
+    }
+}
+
+/// Everything that is traced in this process, from now on.
+pub fn traced() -> Story {
+    static TRACED: OnceLock<Story> = OnceLock::new();
+    let traced = TRACED.get_or_init(|| {
+        let story = Story::default();
+        let told = story.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || Lines(told.clone()))
+            .finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        story
+    });
+    traced.clone()
+}
+
+struct Lines(Story);
+
+impl io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.tell(String::from_utf8_lossy(line));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -78,7 +78,10 @@ fn an_empty_journal_loads_nothing() {
     assert!(loaded.facts.rotations.is_empty() && loaded.unreadable.is_empty());
     assert_eq!(journal.history(10, None).unwrap(), History::default());
     assert_eq!(journal.find_ended(id(1)).unwrap(), None);
-    assert_eq!(journal.last_declared(&key("a")).unwrap(), None);
+    assert_eq!(
+        journal.last_declared(&key("a")).unwrap(),
+        Declared::default()
+    );
     assert_eq!(journal.load_state(&key("a")), Loaded::Absent);
 }
 
@@ -237,21 +240,18 @@ fn what_was_declared_last_is_remembered_and_not_changed_by_an_earlier_rotation()
     let mut second = header(2, "k");
     second.declared.old = Some([[8; 32], [9; 32]]);
     journal.write(&accepted(&first)).unwrap();
-    assert_eq!(
-        journal.last_declared(&key("k")).unwrap(),
-        first.declared.old
-    );
+    assert_eq!(journal.last_declared(&key("k")).unwrap(), first.declared);
     journal.write(&accepted(&second)).unwrap();
     let overtaken = Header {
         overtaken: true,
         ..first
     };
     journal.write(&[Fact::Rotation(overtaken).into()]).unwrap();
+    assert_eq!(journal.last_declared(&key("k")).unwrap(), second.declared);
     assert_eq!(
-        journal.last_declared(&key("k")).unwrap(),
-        second.declared.old
+        journal.last_declared(&key("l")).unwrap(),
+        Declared::default()
     );
-    assert_eq!(journal.last_declared(&key("l")).unwrap(), None);
 }
 
 #[test]

@@ -112,6 +112,7 @@ impl World {
                 }
                 KeyEffect::Look { .. } => self.journal.push(effect),
                 KeyEffect::GiveUpFetch => {}
+                KeyEffect::WarnOfStore { .. } => {}
                 KeyEffect::WriteLater => panic!("every write of this world is made"),
             }
         }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use keyward::key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 use keyward::key::effect::{Answer, KeyEffect};
 use keyward::key::error::KeyError;
-use keyward::key::event::{Ask, Asker, Event, FetchFailure, Fetched, Request, Supersede, Ticket};
+use keyward::key::event::{Ask, Event, FetchFailure, Fetched, Request, Supersede, Ticket};
 use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use keyward::key::machine::KeyMachine;
-use keyward::key::name::{KeyName, WorkerName};
+use keyward::key::name::KeyName;
 use keyward::key::state::{
     Effect, Loaded, RecordChange, Snapshot, Staged, StateChange, StateRecord,
 };
@@ -96,10 +96,6 @@ impl Key {
         let arrival = Time::at(Duration::from_secs(self.seconds));
         self.step(Event::Asked(Ask {
             ticket,
-            asker: Asker {
-                worker: WorkerName::main(),
-                incarnation: 1,
-            },
             request,
             deadline: arrival.after(LIMIT),
         }))

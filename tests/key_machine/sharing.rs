@@ -1,5 +1,6 @@
 //! Several askers: which of them share a fetch, what a slow or hanging store keeps waiting, limits.
 
+use keyward::key::declared::{Declared, StoreAnswers};
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::effect::KeyEffect;
 use keyward::key::error::KeyError;
@@ -185,19 +186,33 @@ fn an_asker_that_is_gone_is_not_answered_and_waits_for_nothing() {
 }
 
 #[test]
-fn the_facts_tell_whether_the_store_still_answers_the_declared_old_keys() {
+fn the_facts_tell_how_the_stores_answer_compares_with_what_was_declared() {
+    use StoreAnswers::{Neither, New, Old};
     let mut key = Key::stateless();
-    let (old, new) = ([[1; 32]; 2], [[2; 32]; 2]);
-    for (number, prints, declared_old) in [(1, old, true), (2, new, false)] {
-        key.step(Event::Declared { old: Some(old) });
+    let [old, new, other] = [1, 2, 3].map(|byte| [[byte; 32]; 2]);
+    key.step(Event::Declared(Declared {
+        old: Some(old),
+        new: Some(new),
+    }));
+    let table = [
+        (old, Old, 0),
+        (new, New, 0),
+        (other, Neither, 1),
+        (other, Neither, 0),
+        (new, New, 0),
+        (other, Neither, 0),
+    ];
+    for (number, (prints, compared, warned)) in (1..).zip(table) {
         key.get(number, FORWARD);
         let keys = pair("e", "d");
-        key.step(Event::Fetched {
+        let effects = key.step(Event::Fetched {
             fetch: number,
             answer: Ok(Fetched { keys, prints }),
             still_running: false,
         });
-        let facts = key.machine.facts();
-        assert_eq!(facts.store_answers_declared_old, declared_old);
+        assert_eq!(key.machine.facts().store_answers, compared);
+        let warning = KeyEffect::WarnOfStore { has_old: true };
+        let count = effects.iter().filter(|effect| **effect == warning).count();
+        assert_eq!(count, warned, "{number}");
     }
 }

@@ -1,9 +1,10 @@
 //! The small words of a key: stable codes, what may be asked again, how things are spelled, and
 //! which events come once only.
 
+use keyward::key::declared::Declared;
 use keyward::key::definition::OnKeyChangedCallbackErrorStrategy as Strategy;
 use keyward::key::error::KeyError;
-use keyward::key::event::{Ask, Asker, Event, Request, Supersede};
+use keyward::key::event::{Ask, Event, Request, Supersede};
 use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use keyward::key::name::{InvalidName, WorkerName};
 use keyward::key::state::{Effect, Loaded, RecordChange, StateRecord};
@@ -112,7 +113,7 @@ fn errors() -> [(KeyError, &'static str, bool); 18] {
             "handle_expired",
             false,
         ),
-        (KeyError::MustNotBlock { key: k() }, "must_not_block", false),
+        (KeyError::MustNotBlock, "must_not_block", false),
     ]
 }
 
@@ -192,7 +193,7 @@ fn what_a_rotation_tells_comes_once_and_everything_else_can_be_asked_again() {
     let found = || Loaded::Absent;
     let change = change(vec![], Effect::Nothing, None);
     let once = [
-        Event::Declared { old: None },
+        Event::Declared(Declared::default()),
         Event::Snapshot { ticket },
         Event::Propose { ticket, change },
         Event::Looked {
@@ -238,10 +239,6 @@ fn askers_wait_in_the_order_of_their_arrival_whenever_they_begin_to() {
     let waiter = |ticket| Waiter {
         ask: Ask {
             ticket,
-            asker: Asker {
-                worker: WorkerName::main(),
-                incarnation: 1,
-            },
             request: Request::Save,
             deadline: Time::at(LIMIT),
         },

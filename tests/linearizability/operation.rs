@@ -74,7 +74,9 @@ impl Told {
     pub fn of(answer: &Result<Answer, KeyError>) -> Self {
         match answer {
             Ok(Answer::Key { value, flow }) => Self::Key(text(value), *flow),
-            Ok(Answer::Saved | Answer::Staged { .. }) => Self::Saved,
+            Ok(
+                Answer::Saved | Answer::Staged { .. } | Answer::Candidates(_) | Answer::OfStore(_),
+            ) => Self::Saved,
             Err(error) => Self::Error(error.code()),
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! | operation | not before | not after |
 //! | --- | --- | --- |
-//! | the old keys are read, if they were not declared | the call | it is accepted |
+//! | the old keys are read, if they were not declared and are not a rotation's new ones | the call | it is accepted |
 //! | the flow and previous keys are read for the handles | the call, the effects of the rotations before | the first callback begins |
 //! | what a callback did takes effect | the callback ended | the next callback begins, `key_changed` answers |
 //! | what is held becomes superseded, or the key is told that it stopped | the last callback ended, all effects | the next rotation's first callback begins, `key_changed` answers |
@@ -20,7 +20,7 @@ use keyward::key::state::{Effect, Staged, StateChange};
 
 use crate::checker::{NEVER, Timed};
 use crate::history::{Asked, Call, Changed, History, Span};
-use crate::operation::{Operation, StoreAnswer, effect, pair};
+use crate::operation::{Halves, Operation, StoreAnswer, effect, pair};
 use crate::workload::Behaviour;
 
 /// The operations of a history.
@@ -207,8 +207,11 @@ impl Making<'_> {
         let (began, called) = (changed.span.began, first.span.began);
         if !changed.names_old {
             let ended = changed.accepted.map_or(called, |at| at.min(called));
-            let held = Operation::Held(first.old.clone());
-            self.add(Span { began, ended }, Vec::new(), held);
+            let span = Span { began, ended };
+            if !self.follows(changed, span, first.old.as_ref()) {
+                let held = Operation::Held(first.old.clone());
+                self.add(span, Vec::new(), held);
+            }
         }
         let span = Span {
             began,
@@ -216,6 +219,34 @@ impl Making<'_> {
         };
         let snapshot = Operation::Snapshot(first.flow, first.previous.clone());
         self.add(span, effects.to_vec(), snapshot);
+    }
+
+    /// Whether these old keys may be the new ones of a rotation that was declared before and waited or
+    /// ran at the acceptance, which was in this span. If the one before surely did, they must be.
+    fn follows(&self, changed: &Changed, accepted: Span, old: Option<&Halves>) -> bool {
+        let changes = self.history.changes.iter();
+        let earlier = changes.filter(|before| before.sequence < changed.sequence);
+        let earlier: Vec<&Changed> = earlier.collect();
+        let last = earlier.iter().map(|before| before.sequence).max();
+        let mut may = false;
+        for before in earlier {
+            let calls = self.history.calls.iter();
+            let calls: Vec<&Call> = calls.filter(|c| c.rotation == before.rotation).collect();
+            let new = calls.iter().find_map(|call| call.new.as_ref());
+            let goes_on = before.accepted.is_some_and(|at| at < accepted.began)
+                && calls.iter().any(|call| call.span.began > accepted.ended);
+            let is_resumed = self
+                .history
+                .changes
+                .iter()
+                .any(|other| other.rotation == before.rotation && other.resumed);
+            if Some(before.sequence) == last && new.is_some() && goes_on && !is_resumed {
+                assert_eq!(old, new, "not the keys that the change before leads to");
+            }
+            let overlaps = before.span.began < accepted.ended && before.span.ended > accepted.began;
+            may |= overlaps && new.is_some() && old == new;
+        }
+        may
     }
 
     fn staged_save(&mut self, number: usize, call: &Call) {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::effect::{Answer, KeyEffect};
 use keyward::key::error::KeyError;
-use keyward::key::event::{Ask, Asker, Event, FetchFailure, Fetched, Request, Supersede};
+use keyward::key::event::{Ask, Event, FetchFailure, Fetched, Request, Supersede};
 use keyward::key::flow::SecretKeyFlow;
 use keyward::key::machine::KeyMachine;
-use keyward::key::name::{KeyName, WorkerName};
+use keyward::key::name::KeyName;
 use keyward::key::state::{Loaded, Snapshot, Staged, StateChange, StateRecord};
 use keyward::key::time::Time;
 use keyward::secret::value::SecretKeyValue;
@@ -92,14 +92,9 @@ impl Key {
     }
 
     fn ask(&self, request: Request, fetched: &[StoreAnswer]) -> Vec<(Self, End)> {
-        let asker = Asker {
-            worker: WorkerName::main(),
-            incarnation: 1,
-        };
         self.then(
             Event::Asked(Ask {
                 ticket: TICKET,
-                asker,
                 request,
                 deadline: Time::at(Duration::from_secs(1)),
             }),
@@ -150,6 +145,7 @@ impl Key {
                         next.push(Event::Adopt { ticket });
                     }
                     KeyEffect::GiveUpFetch => {}
+                    KeyEffect::WarnOfStore { .. } => {}
                     KeyEffect::WriteLater => panic!("every write of this world is made"),
                     KeyEffect::Answer { answer, .. } => end = End::Answered(answer),
                     KeyEffect::Snapped { snapshot, .. } => end = End::Snapped(snapshot),

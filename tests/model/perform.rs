@@ -101,7 +101,9 @@ impl State {
             RotationEffect::Settled { report, .. } => {
                 self.expect(!report.state.goes_on(), Rule::Lost);
             }
-            RotationEffect::Write { .. } | RotationEffect::Search { .. } => {
+            RotationEffect::Write { .. }
+            | RotationEffect::Search { .. }
+            | RotationEffect::FindOld { .. } => {
                 self.expect(
                     false,
                     Rule::Shell("the engine writes and searches by itself"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyward::key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 use keyward::key::flow::SecretKeyUseCase;
 use keyward::key::state::Effect;
-use keyward::rotation::event::{Declaration, StepOutcome};
+use keyward::rotation::event::{Declaration, OldKeys, StepOutcome};
 use keyward::rotation::machine::RotationConfig;
 use keyward::rotation::plan::Declared;
 
@@ -152,6 +152,8 @@ impl Shape {
             chosen: false,
             key: KEYS[self.rotations[rotation]].clone(),
             declared: Declared::default(),
+            old: OldKeys::Given,
+            new_unasked: false,
             old_keys: None,
             new_keys: Some(id.as_uuid().as_u128()),
         }

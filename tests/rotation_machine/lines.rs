@@ -38,6 +38,14 @@ fn line(effect: &RotationEffect, this: Option<u64>) -> String {
         } => {
             format!("search {ask} {}", id(declaration.id))
         }
+        RotationEffect::FindOld {
+            ask,
+            declaration,
+            of,
+        } => {
+            let of = of.map_or("held".to_owned(), id);
+            format!("find {ask} {} {of}", id(declaration.id))
+        }
         RotationEffect::Snapshot { rotation, key } => format!("snapshot {} {key}", id(*rotation)),
         RotationEffect::Prepare {
             step,
@@ -159,6 +167,7 @@ pub fn report(report: &RotationReport) -> String {
 
 fn reply(reply: &Result<Reply, RotationError>) -> String {
     match reply {
+        Ok(Reply::AskStores { old }) => format!("ask stores, old {old}"),
         Ok(Reply::Done) => "done".to_owned(),
         Ok(Reply::Joined { incarnation }) => format!("joined {incarnation}"),
         Ok(Reply::Accepted { id: accepted }) => format!("accepted {}", id(*accepted)),

@@ -15,6 +15,7 @@ mod durable;
 mod lines;
 mod listing;
 mod missing;
+mod old_keys;
 mod operate;
 mod random;
 mod roster;

@@ -8,7 +8,7 @@ use keyward::key::name::{CallbackName, KeyName, WorkerName};
 use keyward::key::state::Effect;
 use keyward::key::time::Time;
 use keyward::rotation::effect::{Fact, RotationEffect};
-use keyward::rotation::event::{Declaration, Event, Moment, StepOutcome, StepRef};
+use keyward::rotation::event::{Declaration, Event, Moment, OldKeys, StepOutcome, StepRef};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
 use keyward::rotation::plan::Declared;
@@ -81,6 +81,8 @@ pub fn declaration(rotation: u128, of: &str) -> Declaration {
             old: None,
             new: Some([[1; 32], [2; 32]]),
         },
+        old: OldKeys::Given,
+        new_unasked: false,
         old_keys: None,
         new_keys: Some(rotation),
     }

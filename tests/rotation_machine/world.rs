@@ -170,6 +170,7 @@ impl World {
             RotationEffect::Write { .. }
             | RotationEffect::Reply { .. }
             | RotationEffect::Search { .. }
+            | RotationEffect::FindOld { .. }
             | RotationEffect::Adopt { .. }
             | RotationEffect::Supersede { .. }
             | RotationEffect::Stopped { .. }

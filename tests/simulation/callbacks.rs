@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use keyward::key::event::{Ask, Asker, Event as KeyEvent, Request};
+use keyward::key::event::{Ask, Event as KeyEvent, Request};
 use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
-use keyward::key::name::WorkerName;
 use keyward::key::state::{Effect, Staged};
 use keyward::rotation::event::{StepOutcome, StepRef};
 use keyward::rotation::plan::Step;
@@ -372,16 +371,11 @@ impl World {
         };
         let ticket = shell.ticket();
         shell.pending.insert(ticket, ask);
-        let asker = Asker {
-            worker: WorkerName::main(),
-            incarnation: 1,
-        };
         let deadline = now.after(limit);
         self.tell_key(
             key,
             KeyEvent::Asked(Ask {
                 ticket,
-                asker,
                 request,
                 deadline,
             }),

@@ -224,6 +224,7 @@ impl World {
             RotationEffect::Search {
                 ask, declaration, ..
             } => self.job(Job::Search(ask, declaration)),
+            RotationEffect::FindOld { .. } => panic!("each declaration here names its old keys"),
             RotationEffect::Snapshot { rotation, key } => {
                 let key = key_number(&key);
                 let ticket = self.key_ticket(key);
@@ -411,7 +412,7 @@ impl World {
                 }
                 Fact::Rotation(header) => {
                     if header.state == RotationState::Waiting && header.resumes == 0 {
-                        declared.push((key_number(&header.key), header.declared.old));
+                        declared.push((key_number(&header.key), header.declared));
                     }
                     Attached::Nothing
                 }
@@ -421,8 +422,8 @@ impl World {
         };
         let facts: Vec<JournalFact> = facts.into_iter().map(with_secrets).collect();
         life.writing = true;
-        for (key, old) in declared {
-            self.tell_key(key, KeyEvent::Declared { old });
+        for (key, keys) in declared {
+            self.tell_key(key, KeyEvent::Declared(keys));
         }
         self.job(Job::Write { facts, applied });
     }

@@ -164,6 +164,7 @@ impl World {
             KeyEffect::WriteLater => {
                 self.in_life(1_000, What::Key(key, Box::new(Event::WriteAgain)));
             }
+            KeyEffect::WarnOfStore { .. } => {}
             KeyEffect::Answer { ticket, answer } => self.key_answers(key, ticket, answer),
             KeyEffect::Snapped { ticket, snapshot } => {
                 let shell = self.life().keys[key].as_mut().expect("a defined key");
@@ -285,7 +286,9 @@ impl World {
                     );
                 }
             }
-            Ok(Answer::Saved | Answer::Staged { .. }) => self.figures.gets += 1,
+            Ok(
+                Answer::Saved | Answer::Staged { .. } | Answer::Candidates(_) | Answer::OfStore(_),
+            ) => self.figures.gets += 1,
             Err(_) => self.figures.refused_gets += 1,
         }
     }

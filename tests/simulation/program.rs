@@ -2,7 +2,7 @@
 
 use keyward::key::event::Request;
 use keyward::key::flow::SecretKeyFlow;
-use keyward::rotation::event::{Declaration, Event};
+use keyward::rotation::event::{Declaration, Event, OldKeys};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::plan::Declared;
 use uuid::Uuid;
@@ -147,6 +147,8 @@ impl World {
             chosen,
             key: key_name(key),
             declared,
+            old: OldKeys::Given,
+            new_unasked: false,
             old_keys,
             new_keys,
         };

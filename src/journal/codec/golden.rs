@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::journal::codec::keys::{self, DeclaredRecord};
 use crate::journal::codec::meta::{self, BatchRecord};
-use crate::journal::codec::{roster, rotation};
+use crate::journal::codec::{Malformed, roster, rotation};
 use crate::journal::kind::Kind;
 use crate::key::definition::OnKeyChangedCallbackErrorStrategy;
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
@@ -42,7 +42,10 @@ fn state() -> StateRecord {
 
 const DECLARED: DeclaredRecord = DeclaredRecord {
     sequence: 9,
-    old: Some([[1; 32], [2; 32]]),
+    keys: Declared {
+        old: Some([[1; 32], [2; 32]]),
+        new: Some([[3; 32], [4; 32]]),
+    },
 };
 
 fn header() -> Header {
@@ -134,7 +137,9 @@ const GOLDEN: [&str; 15] = [
     "0101046261636b",
     "0200",
     "09010101010101010101010101010101010101010101010101010101010101010101020202020202\
-     0202020202020202020202020202020202020202020202020202",
+     02020202020202020202020202020202020202020202020202020103030303030303030303030303\
+     03030303030303030303030303030303030303040404040404040404040404040404040404040404\
+     0404040404040404040404",
     "fa",
     "fbfb00",
     "09fc7011010001030400010101010101010101010101010101010101010101010101010101010101\
@@ -154,7 +159,8 @@ const GOLDEN: [&str; 15] = [
 fn no_record_has_changed_its_bytes() {
     for ((kind, plain), golden) in all().into_iter().zip(GOLDEN) {
         let hex = data_encoding::HEXLOWER.encode(&plain);
-        assert_eq!((kind.schema(), hex.as_str()), (1, golden), "{kind}");
+        let schema = if kind == Kind::Declared { 2 } else { 1 };
+        assert_eq!((kind.schema(), hex.as_str()), (schema, golden), "{kind}");
     }
 }
 
@@ -175,7 +181,7 @@ fn every_golden_record_is_read_back() {
     assert_eq!(meta::decode_batch(&bytes[1]), Ok(BATCH));
     assert_eq!(meta::decode_sequence(&bytes[2]), Ok(u64::MAX));
     assert_eq!(keys::decode_state(&bytes[3]), Ok(state()));
-    assert_eq!(keys::decode_declared(&bytes[5]), Ok(DECLARED));
+    assert_eq!(keys::decode_declared(2, &bytes[5]), Ok(DECLARED));
     assert_eq!(roster::decode_number(&bytes[6]), Ok(250));
     let read = rotation::decode_header(ID, &key(), &bytes[8]).unwrap();
     assert_eq!((read.header, read.steps), (header(), 4));
@@ -191,6 +197,18 @@ fn an_error_text_that_was_stored_as_it_came_is_read_visible() {
     let plain = rotation::encode_step(&Step { error, ..step() }).unwrap();
     let read = rotation::decode_step(6, &plain).unwrap().error;
     assert_eq!(read.as_deref(), Some("no\\nINFO all is \\u{202e}well"));
+}
+
+#[test]
+fn what_was_declared_last_is_read_as_the_first_schema_wrote_it() {
+    let plain = [&[9, 1][..], &[1; 32], &[2; 32]].concat();
+    let (old, new) = (DECLARED.keys.old, None);
+    let read = DeclaredRecord {
+        keys: Declared { old, new },
+        ..DECLARED
+    };
+    assert_eq!(keys::decode_declared(1, &plain), Ok(read));
+    assert_eq!(keys::decode_declared(2, &plain), Err(Malformed::Bytes));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::codec::{Bytes, Malformed, Plain, TooLarge, decode, encode};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::state::{Snapshot, StateRecord};
-use crate::rotation::plan::Fingerprint;
+use crate::rotation::plan::{Declared, Fingerprint};
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 
 #[derive(Serialize, Deserialize)]
@@ -27,6 +27,13 @@ struct StateV1<'a> {
 struct DeclaredV1 {
     sequence: u64,
     old: Option<[Fingerprint; 2]>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeclaredV2 {
+    sequence: u64,
+    old: Option<[Fingerprint; 2]>,
+    new: Option<[Fingerprint; 2]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,8 +61,8 @@ enum SnapshotV1<'a> {
 pub(in crate::journal) struct DeclaredRecord {
     /// The number of the declaration.
     pub(in crate::journal) sequence: u64,
-    /// The fingerprints of its old keys.
-    pub(in crate::journal) old: Option<[Fingerprint; 2]>,
+    /// The fingerprints of its old and new keys. Records of schema 1 name no new keys.
+    pub(in crate::journal) keys: Declared,
 }
 
 pub(in crate::journal) fn encode_state(record: &StateRecord) -> Result<Plain, TooLarge> {
@@ -74,13 +81,24 @@ pub(in crate::journal) fn decode_state(plain: &[u8]) -> Result<StateRecord, Malf
 }
 
 pub(in crate::journal) fn encode_declared(record: &DeclaredRecord) -> Result<Plain, TooLarge> {
-    let DeclaredRecord { sequence, old } = *record;
-    encode(&DeclaredV1 { sequence, old })
+    let DeclaredRecord { sequence, keys } = *record;
+    let Declared { old, new } = keys;
+    encode(&DeclaredV2 { sequence, old, new })
 }
 
-pub(in crate::journal) fn decode_declared(plain: &[u8]) -> Result<DeclaredRecord, Malformed> {
-    let DeclaredV1 { sequence, old } = decode(plain)?;
-    Ok(DeclaredRecord { sequence, old })
+pub(in crate::journal) fn decode_declared(
+    schema: u8,
+    plain: &[u8],
+) -> Result<DeclaredRecord, Malformed> {
+    let (sequence, old, new) = if schema < 2 {
+        let DeclaredV1 { sequence, old } = decode(plain)?;
+        (sequence, old, None)
+    } else {
+        let DeclaredV2 { sequence, old, new } = decode(plain)?;
+        (sequence, old, new)
+    };
+    let keys = Declared { old, new };
+    Ok(DeclaredRecord { sequence, keys })
 }
 
 pub(in crate::journal) fn encode_pair(pair: &SecretKeyPair) -> Result<Plain, TooLarge> {

@@ -132,7 +132,8 @@ mod tests {
         let _ = meta::decode_batch(plain);
         let _ = meta::decode_sequence(plain);
         let _ = keys::decode_state(plain);
-        let _ = keys::decode_declared(plain);
+        let _ = keys::decode_declared(1, plain);
+        let _ = keys::decode_declared(2, plain);
         let _ = keys::decode_pair(plain);
         let _ = keys::decode_snapshot(plain);
         let _ = roster::decode_number(plain);

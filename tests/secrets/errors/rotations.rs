@@ -4,13 +4,15 @@ use std::sync::{Arc, Mutex};
 
 use keyward::repo::space::Space;
 use keyward::secret::value::MAX_VALUE_BYTES;
-use keyward::{Change, KeyChange, KeysManagement, RotationError, RotationId, Uuid};
+use keyward::{
+    Change, KeyChange, KeysManagement, RotationError, RotationId, SecretKeyDefinition, Uuid,
+};
 
 use crate::canary::{self, DECLARED, NEW_FORWARD, TOKEN};
 use crate::errors::Seen;
 use crate::errors::repo::Disk;
 use crate::story::{builder, define, documents};
-use crate::support::{self, Gate, within};
+use crate::support::{self, Gate, SHORT, within};
 
 fn change() -> Change {
     Change::of("documents")
@@ -47,6 +49,14 @@ async fn declarations(seen: &mut Seen, manager: &KeysManagement) {
     seen.refused("InvalidKey", manager.declare(long).await);
     let same = Change::of("documents").old(DECLARED).new_keys(DECLARED);
     seen.refused("SameKeys", manager.declare(same).await);
+    let fails = Change::of("documents").old(DECLARED);
+    let fails = fails.new_from(|| Err::<&str, _>(format!("no {DECLARED}")));
+    seen.refused("StoreFailed", manager.declare(fails).await);
+    let never = || std::future::pending::<String>();
+    let late = SecretKeyDefinition::round_trip("late", never);
+    support::define(manager, late.request_time_limit(SHORT)).await;
+    let late = Change::of("late").old_from_store();
+    seen.refused("OfKey", manager.declare(late).await);
     let unknown = RotationId::new(Uuid::from_u128(7));
     seen.refused("Unknown", manager.wait(unknown).await);
     let id = Uuid::from_u128(8);
@@ -132,8 +142,11 @@ async fn running(seen: &mut Seen, manager: &KeysManagement) {
         .register_on_change("documents", "waits", waits)
         .await;
     registered.expect("it registers");
-    let running = manager.declare(change()).await.expect("it is accepted");
+    let without_new = Change::of("documents").old(DECLARED);
+    let running = manager.declare(without_new).await.expect("it is accepted");
     gate.arrived(1).await;
+    let of_store = Change::of("documents").old_from_store();
+    seen.refused("RotationUnfinished", manager.declare(of_store).await);
     let waiting = manager.declare(change()).await;
     waiting.expect("one may wait");
     seen.refused("TooManyWaiting", manager.declare(change()).await);

@@ -10,9 +10,9 @@ use keyward::journal::group::JournalWrite;
 use keyward::journal::load::RotationSecrets;
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::effect::{Answer, KeyEffect};
-use keyward::key::event::{Ask, Asker, Event, Fetched, Request, Supersede};
+use keyward::key::event::{Ask, Event, Fetched, Request, Supersede};
 use keyward::key::machine::KeyMachine;
-use keyward::key::name::{KeyName, WorkerName};
+use keyward::key::name::KeyName;
 use keyward::key::state::{
     Held, KeyState, Loaded, RecordChange, Snapshot, Staged, StateChange, StateRecord,
 };
@@ -92,10 +92,6 @@ fn snapshot() -> Snapshot {
 fn ask(request: Request) -> Ask {
     Ask {
         ticket: 1,
-        asker: Asker {
-            worker: WorkerName::main(),
-            incarnation: 1,
-        },
         request,
         deadline: Time::at(Duration::from_secs(60)),
     }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use keyward::guard;
 use keyward::journal::{group, tidy};
 use keyward::key::{
-    attempt, definition, event as key_event, flow, machine, name, state, time, waiting,
+    attempt, declared, definition, event as key_event, flow, machine, name, state, time, waiting,
 };
 use keyward::management::builder::KeysManagementBuilder;
 use keyward::management::testing;
@@ -74,7 +74,9 @@ pub(super) fn all(shown: &mut Shown) {
         callback::Made,
         testing::Plugin,
         ActorState,
+        declared::StoreAnswers,
         definition::OnKeyChangedCallbackErrorStrategy,
+        event::OldKeys,
         flow::SecretKeyFlow,
         flow::SecretKeyUseCase,
         guard::events::Events,
@@ -102,7 +104,6 @@ pub(super) fn all(shown: &mut Shown) {
         retention::HistoryLimits,
         retention::SteadyClock,
         tidy::Tidied,
-        key_event::Asker,
         machine::KeyFacts,
         name::CallbackName,
         name::KeyName,
@@ -124,6 +125,7 @@ pub(super) fn all(shown: &mut Shown) {
         WorkerStatus,
     );
     without!(shown, "fingerprints under a key of the database, and random ids of sealed records":
+        declared::Comparison,
         event::Declaration,
         event::EndedRotation,
         plan::Declared,

@@ -1,0 +1,112 @@
+//! The old keys of a declaration that did not give them: the new keys of the rotation before it, or
+//! what its key holds. And what a key is told of the change that was declared last.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::actors::coordinator::{CoordinatorPart, Ctx};
+use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::actors::declare::refused;
+use crate::actors::key_message::KeyMessage;
+use crate::key::event::Event as KeyEvent;
+use crate::rotation::error::RotationError;
+use crate::rotation::event::{Ask, Declaration, Event};
+use crate::rotation::id::RotationId;
+use crate::rotation::plan::Header;
+use crate::rotation::state::RotationState;
+use crate::secret::value::SecretKeyPair;
+
+impl CoordinatorPart {
+    /// Looks for the old keys: they are the new ones of this rotation, or what the key holds.
+    pub(super) fn find_old(&self, ask: Ask, declaration: Declaration, of: Option<RotationId>) {
+        let entry = self.keys.get(&declaration.key).cloned();
+        let seat = Arc::clone(&self.seat);
+        let tell = move |found| {
+            seat.post(CoordinatorMessage::OldFound {
+                ask,
+                declaration: Box::new(declaration),
+                found,
+            });
+        };
+        match (of, entry) {
+            (Some(id), _) => {
+                // One that has ended meanwhile has none; the machine knows that, and looks again.
+                let secrets = self.secrets.get(&id);
+                tell(Ok(secrets.and_then(|secrets| secrets.new.clone())));
+            }
+            (None, Some(entry)) => {
+                let (reply, held) = oneshot::channel();
+                entry.post(KeyMessage::Held(reply));
+                actix::spawn(async move {
+                    // A key that does not answer is not taken for one that holds nothing.
+                    tell(held.await.map_err(|_| refused(entry.gone())));
+                });
+            }
+            (None, None) => tell(Ok(None)),
+        }
+    }
+
+    /// The old keys were found, or there are none.
+    pub(super) fn old_found(
+        &mut self,
+        ask: Ask,
+        mut declaration: Declaration,
+        found: Result<Option<SecretKeyPair>, RotationError>,
+        ctx: &mut Ctx,
+    ) {
+        let prints = &self.declarer.fingerprints;
+        let found = found.map(|old| {
+            let print = old.as_ref().map(|pair| prints.of(&declaration.key, pair));
+            declaration.old_keys = old.as_ref().map(|_| Uuid::new_v4().as_u128());
+            if let Some(secrets) = self.offered.get_mut(&ask) {
+                secrets.old = old;
+            }
+            print
+        });
+        let event = Event::OldFound {
+            ask,
+            declaration,
+            found,
+        };
+        // A change is accepted for nobody who is gone: its keys are gone as well.
+        if self.replies.contains_key(&ask) {
+            self.step(event, ctx);
+        } else {
+            self.step(Event::Gone { ask }, ctx);
+        }
+    }
+
+    /// Notes what a batch declares: it is told when that is durable, and not before.
+    pub(super) fn note_declared(&mut self, header: &Header) {
+        if header.state == RotationState::Waiting && header.resumes == 0 && !header.begun {
+            let secrets = self.secrets.get(&header.id);
+            let old = secrets.and_then(|secrets| secrets.old.as_ref());
+            let keys = self.declarer.fingerprints.of_keys(header, old);
+            self.declaring.push((header.clone(), keys));
+        }
+    }
+
+    /// The batch was made, or was not.
+    pub(super) fn tell_declared(&mut self, was_made: bool) {
+        for (header, keys) in std::mem::take(&mut self.declaring) {
+            if !was_made {
+                continue;
+            }
+            self.tell_key(&header.key, KeyEvent::Declared(keys));
+            if header.old_keys.is_none() {
+                let (rotation, key) = (header.id, header.key);
+                self.means.events.tell(move || {
+                    tracing::warn!(
+                        %rotation,
+                        %key,
+                        "a change was declared without its old keys, and none are held: its \
+                         callbacks get none; name them with Change::old, or have the store asked \
+                         for them with Change::old_from_store"
+                    );
+                });
+            }
+        }
+    }
+}
