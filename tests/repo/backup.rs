@@ -122,6 +122,72 @@ fn backups_that_are_made_during_constant_writes_all_open() {
 }
 
 #[test]
+fn a_reopening_and_a_backup_do_not_disturb_each_other() {
+    let (folder, elsewhere) = (new_folder(), new_folder_in_memory());
+    let repo = open(folder.path());
+    for number in 1..=40 {
+        repo.apply(&numbered(number, 200_000)).unwrap();
+    }
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                repo.reopen().unwrap();
+                thread::sleep(std::time::Duration::from_millis(20));
+                repo.apply(&Batch::new().put(Space::Meta, "k", "v"))
+                    .unwrap();
+            }
+        });
+        for round in 0..5 {
+            let backup = elsewhere.path().join(format!("backup-{round}"));
+            match repo.backup(&backup) {
+                Ok(()) => assert_eq!(numbers(&open(&backup)).len(), 40),
+                // In the moment of a reopening there is no database to copy.
+                Err(error) => assert_eq!(error.code(), "repo_unavailable", "{error}"),
+            }
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+}
+
+#[test]
+fn closing_gives_up_a_backup_under_way_which_leaves_nothing() {
+    let (folder, elsewhere) = (new_folder(), new_folder_in_memory());
+    let mut given_up = 0;
+    for round in 0..12_u64 {
+        let repo = open(folder.path());
+        if round == 0 {
+            for number in 1..=40 {
+                repo.apply(&numbered(number, 400_000)).unwrap();
+            }
+        }
+        let backup = elsewhere.path().join(format!("backup-{round}"));
+        let made = thread::scope(|scope| {
+            let made = scope.spawn(|| repo.backup(&backup));
+            thread::sleep(std::time::Duration::from_millis(2 * round));
+            repo.close().unwrap();
+            made.join().unwrap()
+        });
+        match made {
+            Ok(()) => assert_eq!(numbers(&open(&backup)).len(), 40),
+            Err(error) => {
+                assert_eq!(error.code(), "repo_closed", "{error}");
+                assert!(!backup.exists());
+                given_up += 1;
+            }
+        }
+        let left = names(elsewhere.path()).into_iter();
+        assert_eq!(left.filter(|name| name.starts_with('.')).count(), 0);
+        assert!(
+            names(folder.path())
+                .iter()
+                .all(|name| !name.contains("backup"))
+        );
+    }
+    assert!(given_up > 0, "no close came in the middle");
+}
+
+#[test]
 fn a_bad_target_is_refused_and_left_as_it_is() {
     let base = new_folder();
     let data = base.path().join("data");
