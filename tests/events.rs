@@ -36,17 +36,18 @@ const MANY: usize = 3_000;
 /// Rotations stop and complete, the coordinator dies, fails and is restarted; everything is answered
 /// whatever becomes of what is logged.
 async fn life() {
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_max_level(tracing::Level::TRACE)
-        .init();
     let folder = tempfile::tempdir().unwrap();
     let started = builder()
         .data_folder(folder.path().join("data"))
         .restart_intensity(2, Duration::from_secs(600))
         .start();
     let manager = within(started).await.expect("it starts");
+    // A program may begin to log when its manager runs already.
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_max_level(tracing::Level::TRACE)
+        .init();
     define(&manager, documents()).await;
     let fails = |change: KeyChange| match change.new_keys {
         Some(new) if new.forward().expose() == b"bad" => Err("the callback fails"),

@@ -21,7 +21,7 @@ pub enum Fault {
         limit: Duration,
     },
     /// The foreign code panicked, which is a fault of its own.
-    #[error("it panicked")]
+    #[error("it panicked; what it said is withheld here, because it may quote a key")]
     Panicked {
         /// What the panic said. It may quote keys, so it shows itself only scrubbed.
         text: ForeignText,
@@ -63,7 +63,7 @@ impl Fault {
     /// The error in words, with a panic's text, which is withheld if it quotes a key that the caller knows.
     pub fn described(&self, scrubber: &Scrubber) -> String {
         match self {
-            Self::Panicked { text } => format!("{self}: {}", text.scrubbed(scrubber)),
+            Self::Panicked { text } => format!("it panicked: {}", text.scrubbed(scrubber)),
             Self::TimedOut { .. }
             | Self::NoThread { .. }
             | Self::ThreadRefused { .. }
