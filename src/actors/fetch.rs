@@ -20,6 +20,7 @@ use crate::secret::scrub::Scrubber;
 use crate::secret::value::SecretKeys;
 use crate::store::error::StoreError;
 use crate::store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
+use crate::store::mark::is_marked;
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
 /// How a fetch ended.
@@ -44,6 +45,8 @@ pub struct Fetcher {
     /// tell, which is asked where most likely it goes on, so that mostly no other thread is needed.
     blocks: AtomicBool,
     waits: Mutex<Waits>,
+    /// Whether the last keys had a byte order mark.
+    marked: AtomicBool,
 }
 
 /// Whether the fetch that is under way waits for a thread.
@@ -87,6 +90,7 @@ impl Fetcher {
             events,
             blocks: AtomicBool::new(false),
             waits: Mutex::new(Waits::No),
+            marked: AtomicBool::new(false),
         })
     }
 
@@ -138,6 +142,26 @@ impl Fetcher {
                 );
             });
         }
+    }
+
+    /// Tells when the keys begin to have a byte order mark. It stays part of the key, for no key is
+    /// changed unseen.
+    fn tells_of_a_mark(&self, keys: &SecretKeys) {
+        let marked = is_marked(keys);
+        let before = self.marked.swap(marked, Ordering::Relaxed);
+        if !marked || before {
+            return;
+        }
+        let key = self.request.key_name().to_owned();
+        let source = self.store.get().map(|store| store.source(AskedByKeyward));
+        self.events.tell(move || {
+            tracing::warn!(
+                %key,
+                source = source.unwrap_or_default(),
+                "the key begins with a byte order mark, which editors and shells add unseen; it is \
+                 part of the key: take it away at the source if it is not meant"
+            );
+        });
     }
 
     fn ask(&self, begun: Instant) -> Result<Fetching, Fault> {
@@ -356,7 +380,10 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
             _ => None,
         };
         let answer = match answer {
-            Ok(Ok(keys)) => Ok(keys),
+            Ok(Ok(keys)) => {
+                self.fetcher.tells_of_a_mark(&keys);
+                Ok(keys)
+            }
             Ok(Err(StoreError::Invalid(why))) => Err(FetchFailure::Invalid(why)),
             Ok(Err(error)) => {
                 let why = error.described(&self.scrubber);

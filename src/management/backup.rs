@@ -1,7 +1,7 @@
 //! A copy of the data folder while it is in use.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 use std::thread;
 
 use tokio::sync::oneshot;
@@ -85,6 +85,8 @@ impl KeysManagement {
     pub async fn backup(&self, folder: impl Into<PathBuf>) -> Result<(), BackupError> {
         fork::refuse_child()?;
         let folder = folder.into();
+        // What is made by many steps is made where it was meant, whatever folder this process is in.
+        let folder = path::absolute(&folder).unwrap_or(folder);
         let place = self.inner.backup.take().ok_or(BackupError::Busy)?;
         let repo = self.inner.journal.ask(|journal| journal.state_repo()).await;
         let repo = repo.map_err(|refused| match refused {

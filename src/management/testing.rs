@@ -137,6 +137,10 @@ impl KeysStore for Panicking<dyn KeysStore> {
     fn origin(&self, asked: AskedByKeyward) -> StoreOrigin {
         self.of.origin(asked)
     }
+
+    fn source(&self, asked: AskedByKeyward) -> String {
+        self.of.source(asked)
+    }
 }
 
 impl StateRepo for Panicking<dyn StateRepo> {

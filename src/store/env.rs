@@ -52,6 +52,15 @@ impl KeysStore for EnvStore {
     fn origin(&self, _: AskedByKeyward) -> StoreOrigin {
         StoreOrigin::Environment
     }
+
+    fn source(&self, _: AskedByKeyward) -> String {
+        match &self.variables {
+            Variables::One(name) => format!("the environment variable {name}"),
+            Variables::Two { forward, back } => {
+                format!("the environment variables {forward} and {back}")
+            }
+        }
+    }
 }
 
 fn read_all(variables: &Variables) -> Fetched {

@@ -65,8 +65,8 @@ pub enum StoreError {
     /// Key files changed whenever they were looked at. The fault of what writes them: it must put a
     /// new key in place in one step.
     #[error(
-        "the key file {} changes while it is read, again and again; put a new key in place by \
-         renaming a finished file over it, and a pair by swapping a link to the folder of both",
+        "{} changes while it is read, again and again; put a new key in place by renaming a finished \
+         file over it, and a pair by swapping a link to the folder of both",
         Visible(files)
     )]
     Unsettled {

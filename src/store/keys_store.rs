@@ -109,6 +109,12 @@ pub trait KeysStore: Send + Sync + 'static {
     fn origin(&self, _: AskedByKeyward) -> StoreOrigin {
         StoreOrigin::Foreign
     }
+
+    /// What events call the source of its keys: a path or a name, and never a key.
+    #[doc(hidden)]
+    fn source(&self, _: AskedByKeyward) -> String {
+        "a store of the program's own".to_owned()
+    }
 }
 
 impl<S: KeysStore + ?Sized> KeysStore for Arc<S> {
@@ -119,6 +125,10 @@ impl<S: KeysStore + ?Sized> KeysStore for Arc<S> {
     fn origin(&self, asked: AskedByKeyward) -> StoreOrigin {
         (**self).origin(asked)
     }
+
+    fn source(&self, asked: AskedByKeyward) -> String {
+        (**self).source(asked)
+    }
 }
 
 impl<S: KeysStore + ?Sized> KeysStore for Box<S> {
@@ -128,5 +138,9 @@ impl<S: KeysStore + ?Sized> KeysStore for Box<S> {
 
     fn origin(&self, asked: AskedByKeyward) -> StoreOrigin {
         (**self).origin(asked)
+    }
+
+    fn source(&self, asked: AskedByKeyward) -> String {
+        (**self).source(asked)
     }
 }

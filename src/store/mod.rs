@@ -13,5 +13,6 @@ pub mod env;
 pub mod error;
 pub mod file;
 pub mod keys_store;
+pub(crate) mod mark;
 #[doc(hidden)]
 pub(crate) mod origin;

@@ -114,8 +114,18 @@ fn a_data_folder_by_its_relative_path() {
         let keys = builder.start().await.unwrap();
         let definition = SecretKeyDefinition::one_way("token", || "value");
         keys.define_key(definition).await.unwrap();
+        // A backup is made where this process is now, and told by its whole path.
+        env::set_current_dir(&here).unwrap();
+        let taken = keys.backup("master").await.unwrap_err().to_string();
+        assert!(
+            taken.contains(here.join("master").to_str().unwrap()),
+            "{taken}"
+        );
+        keys.backup("copy").await.unwrap();
+        elsewhere();
         keys.shutdown().await.unwrap();
     });
+    assert!(here.join("copy").is_dir());
     assert!(here.join("data").is_dir());
     assert!(!Path::new("data").exists());
 }

@@ -6,6 +6,7 @@ mod credentials;
 mod environment;
 mod files;
 mod folders;
+mod managed;
 mod replaced;
 mod system;
 

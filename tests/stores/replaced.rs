@@ -1,9 +1,9 @@
 //! Key files that are replaced, swapped or rewritten while they are read.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -41,8 +41,7 @@ fn generations(store: &FileStore) -> Result<(u64, u64), StoreError> {
 
 fn write(path: &Path, content: &[u8]) {
     fs::write(path, content).unwrap();
-    let mine = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    fs::set_permissions(path, mine).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Runs `change` over and over on a thread of its own while `look` is called; the number of looks.
@@ -159,6 +158,26 @@ fn both_halves_behind_a_link_to_ever_new_folders_are_of_one_generation() {
             },
         );
         println!("{files:?}: {looks} looks");
+    }
+}
+
+#[test]
+fn a_mounted_secret_is_taken_by_the_named_option() {
+    for mode in [0o644, 0o440] {
+        let mounted = Mounted::with(LAYOUTS[0]);
+        mounted.make(0);
+        for file in mounted.files {
+            let open = Permissions::from_mode(mode);
+            fs::set_permissions(mounted.generation(0).join(file), open).unwrap();
+        }
+        mounted.swap(0);
+        let refused = error(&mounted.store());
+        assert!(
+            matches!(refused, StoreError::SharedFile { .. }),
+            "{refused}"
+        );
+        let allowed = mounted.store().allow_shared_file();
+        assert_eq!(generations(&allowed).unwrap(), (0, 0));
     }
 }
 

@@ -165,6 +165,10 @@ impl KeysStore for CommandStore {
     fn origin(&self, _: AskedByKeyward) -> StoreOrigin {
         StoreOrigin::Command
     }
+
+    fn source(&self, _: AskedByKeyward) -> String {
+        format!("the output of {}", self.program.display())
+    }
 }
 
 impl fmt::Debug for CommandStore {

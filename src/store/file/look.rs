@@ -11,9 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue};
 use crate::store::error::StoreError;
-use crate::store::file::Reading;
 use crate::store::file::key_file::{Folder, KeyFile, failure};
 use crate::store::file::way::{BrokenOff, Links, Moment, Place};
+use crate::store::file::{Reading, named};
 use crate::store::keys_store::Fetched;
 
 /// How long nothing may have changed before a file is taken as whole. It is more than the system's
@@ -35,8 +35,7 @@ pub(super) fn read_settled(paths: &[PathBuf], reading: Reading) -> Fetched {
             return found;
         }
         if begun.elapsed() >= PATIENCE {
-            let names = paths.iter().map(|path| path.display().to_string());
-            let files = names.collect::<Vec<_>>().join(" and ");
+            let files = named(paths);
             return Err(StoreError::Unsettled { files });
         }
         thread::yield_now();

@@ -95,6 +95,16 @@ impl KeysStore for FileStore {
     fn origin(&self, _: AskedByKeyward) -> StoreOrigin {
         StoreOrigin::File
     }
+
+    fn source(&self, _: AskedByKeyward) -> String {
+        named(&self.paths)
+    }
+}
+
+/// The files as errors and events name them.
+fn named(paths: &[PathBuf]) -> String {
+    let names = paths.iter().map(|path| path.display().to_string());
+    format!("the key file {}", names.collect::<Vec<_>>().join(" and "))
 }
 
 /// The path from the root, so that it means the same file whatever folder this process changes to.
