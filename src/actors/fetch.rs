@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::actors::fetch_why::why;
+use crate::actors::mark::Mark;
 use crate::guard::events::Events;
 use crate::guard::fault::{self, Fault};
 use crate::guard::foreign::Foreign;
@@ -20,7 +22,6 @@ use crate::secret::scrub::Scrubber;
 use crate::secret::value::SecretKeys;
 use crate::store::error::StoreError;
 use crate::store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
-use crate::store::mark::is_marked;
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
 /// How a fetch ended.
@@ -45,8 +46,7 @@ pub struct Fetcher {
     /// tell, which is asked where most likely it goes on, so that mostly no other thread is needed.
     blocks: AtomicBool,
     waits: Mutex<Waits>,
-    /// Whether the last keys had a byte order mark.
-    marked: AtomicBool,
+    mark: Mark,
 }
 
 /// Whether the fetch that is under way waits for a thread.
@@ -90,7 +90,7 @@ impl Fetcher {
             events,
             blocks: AtomicBool::new(false),
             waits: Mutex::new(Waits::No),
-            marked: AtomicBool::new(false),
+            mark: Mark::default(),
         })
     }
 
@@ -144,24 +144,14 @@ impl Fetcher {
         }
     }
 
-    /// Tells when the keys begin to have a byte order mark. It stays part of the key, for no key is
-    /// changed unseen.
-    fn tells_of_a_mark(&self, keys: &SecretKeys) {
-        let marked = is_marked(keys);
-        let before = self.marked.swap(marked, Ordering::Relaxed);
-        if !marked || before {
-            return;
-        }
-        let key = self.request.key_name().to_owned();
+    fn look_at(&self, keys: &SecretKeys) {
+        let (key, source) = (self.request.key_name(), || self.source());
+        self.mark.look(keys, &self.events, key, source);
+    }
+
+    fn source(&self) -> String {
         let source = self.store.get().map(|store| store.source(AskedByKeyward));
-        self.events.tell(move || {
-            tracing::warn!(
-                %key,
-                source = source.unwrap_or_default(),
-                "the key begins with a byte order mark, which editors and shells add unseen; it is \
-                 part of the key: take it away at the source if it is not meant"
-            );
-        });
+        source.unwrap_or_default()
     }
 
     fn ask(&self, begun: Instant) -> Result<Fetching, Fault> {
@@ -381,7 +371,7 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
         };
         let answer = match answer {
             Ok(Ok(keys)) => {
-                self.fetcher.tells_of_a_mark(&keys);
+                self.fetcher.look_at(&keys);
                 Ok(keys)
             }
             Ok(Err(StoreError::Invalid(why))) => Err(FetchFailure::Invalid(why)),
@@ -390,7 +380,9 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
                 Err(FetchFailure::Failed { why })
             }
             Err(fault) => {
-                let why = self.scrubber.scrub_str(&self.why(fault));
+                let (origin, limit) = (self.fetcher.origin, self.fetcher.limit);
+                let why = why(fault, origin, limit, self.left(), &self.scrubber);
+                let why = self.scrubber.scrub_str(&why);
                 Err(FetchFailure::Failed { why })
             }
         };
@@ -399,30 +391,6 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
             still_running,
             refused,
         });
-    }
-
-    fn why(&self, fault: Fault) -> String {
-        let limit = self.fetcher.limit;
-        let threads = match self.fetcher.origin {
-            StoreOrigin::Command => "commands",
-            StoreOrigin::File => "key files",
-            StoreOrigin::Foreign | StoreOrigin::Closure | StoreOrigin::Environment => {
-                "blocking stores"
-            }
-        };
-        match fault {
-            Fault::NoThread { threads: bound } if self.left() > Duration::ZERO => format!(
-                "no thread: all {bound} threads for {threads} are held by calls that have passed \
-                 their time limits; see which stores hang"
-            ),
-            Fault::NoThread { threads: bound } => format!(
-                "no thread: none of the {bound} threads for {threads} was free within {limit:?}; \
-                 see which are slow, or allow more threads"
-            ),
-            Fault::ThreadRefused { .. } => format!("no thread: {fault}"),
-            Fault::TimedOut { .. } => Fault::TimedOut { limit }.to_string(),
-            fault => fault.described(&self.scrubber),
-        }
     }
 }
 

@@ -101,12 +101,12 @@ pub enum StoreError {
     /// Other code of this process reaped the command, as `waitpid(-1)` does with whatever ends, and
     /// has its exit status. The fault of that code: it must wait only for what it started.
     #[error(
-        "{} ran, but other code of this process reaped it (waitpid(-1), or wait) and has its \
+        "{} was started, but other code of this process reaped it (waitpid(-1), or wait) and has its \
          exit status; that code must wait only for the children that it started",
         Visible(program)
     )]
     Reaped {
-        /// The program that was run.
+        /// The program that was started.
         program: String,
     },
     /// A command ended, but not with success. Its author's or the operator's fault; what it printed
@@ -128,8 +128,8 @@ pub enum StoreError {
         program: String,
         /// The limit that passed.
         limit: Duration,
-        /// What it had printed on its standard error, and will be cleared of: all that it had printed
-        /// on its standard output.
+        /// What it had printed on its standard error. It is withheld if it quotes what the command had
+        /// printed on its standard output.
         stderr: ForeignText,
     },
     /// The store gave what is no key.

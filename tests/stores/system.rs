@@ -1,13 +1,15 @@
 //! Commands in a process whose children end unseen, and under profiles that refuse system calls.
 
+use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keyward::store::command::CommandStore;
 use keyward::store::error::StoreError;
+use keyward::store::keys_store::{Fetching, KeysStore, StoreRequest};
 
-use crate::{LONG, again, error, fetched, value};
+use crate::{LONG, again, error, fetched, runtime, value};
 
 fn sh(script: &str) -> CommandStore {
     CommandStore::new("sh")
@@ -226,4 +228,36 @@ fn without_another_process() {
     let text = error.to_string();
     assert!(text.contains("another process (ulimit -u"), "{text}");
     assert!(text.contains("temporarily unavailable"), "{text}");
+}
+
+#[test]
+fn a_killed_command_is_reaped_where_no_thread_is_to_be_had() {
+    again("system::without_another_thread", |_| {});
+}
+
+#[test]
+#[ignore = "refuses system calls to its process"]
+fn without_another_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("process");
+    let runtime = runtime();
+    // glibc falls back to the call that has its flags in the open.
+    refuse(libc::SYS_clone3, None, libc::ENOSYS);
+    let of_thread = u32::try_from(libc::CLONE_THREAD).unwrap();
+    refuse(libc::SYS_clone, Some((0, of_thread)), libc::EAGAIN);
+    assert!(std::thread::Builder::new().spawn(|| ()).is_err());
+    let script = format!("echo $$ > {}; sleep 1000 & wait", path.display());
+    let store = sh(&script).time_limit(Duration::from_secs(1));
+    let Fetching::Async(fetch) = store.fetch(&StoreRequest::new("a key")) else {
+        panic!("a command is waited for without a thread");
+    };
+    runtime.block_on(async {
+        let late = fetch.await.unwrap_err();
+        assert!(matches!(late, StoreError::TimedOut { .. }), "{late}");
+        let process = std::fs::read_to_string(&path).unwrap();
+        let process = Path::new("/proc").join(process.trim());
+        while process.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
 }

@@ -18,11 +18,11 @@ use crate::store::keys_store::Fetched;
 
 /// How long nothing may have changed before a file is taken as whole. It is more than the system's
 /// clocks of files are coarse (10 ms at most), so that what is written later is seen by its time.
-const QUIET: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_millis(100);
 
 /// The same for what no key can be: most likely an empty file, which somebody has cut to write it
 /// anew. Nothing is lost by waiting, for there is no key to give.
-const QUIET_WITHOUT_KEY: Duration = Duration::from_millis(500);
+const QUIET_WITHOUT_KEY: Duration = Duration::from_secs(1);
 
 /// After that long no further look is begun.
 const PATIENCE: Duration = Duration::from_millis(500);

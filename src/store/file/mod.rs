@@ -34,13 +34,13 @@ use crate::store::origin::{AskedByKeyward, StoreOrigin};
 /// - **One file**: rename a finished file over it. The key is always whole then.
 /// - **A pair**: have both paths lead through one link to a folder, as a mounted Kubernetes secret
 ///   does, and swap that link. Both halves are always of one folder then. Two files that are renamed
-///   one after the other are not mixed if this is done within 50 ms, and may be mixed if it takes
+///   one after the other are not mixed if this is done within 100 ms, and may be mixed if it takes
 ///   longer.
 /// - **In place**: a file is taken only if neither its size nor its times changed from when it was
-///   opened until it was read, and for 50 ms before. So half a key is taken only from a program that
+///   opened until it was read, and for 100 ms before. So half a key is taken only from a program that
 ///   stops writing in the middle for longer. What no key can be, as an empty file, is told as such
-///   only after 500 ms without a change; a file that goes on changing is `store_failed` after about
-///   as long.
+///   only after 1 s without a change; a file that goes on changing is `store_failed` after about half
+///   a second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileStore {
     /// One, or the forward half's and the back half's.
