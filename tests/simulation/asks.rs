@@ -106,13 +106,23 @@ impl World {
         let Some(declaration) = declared else {
             return self.step(event);
         };
-        let now = self.moment();
         let made = self.made.iter().find(|made| {
-            made.declaration.old_keys == declaration.old_keys
-                && made.declaration.new_keys == declaration.new_keys
+            // The same id comes with the same keys; old keys that were found are not among them.
+            made.declaration.new_keys == declaration.new_keys
                 && made.declaration.id == declaration.id
         });
-        let (old, new) = made.expect("a declaration").secrets.clone();
+        let secrets = made.expect("a declaration").secrets.clone();
+        self.step_with(event, &declaration, secrets);
+    }
+
+    /// Steps the engine with a declaration, and keeps its secrets if it is accepted by this.
+    pub fn step_with(
+        &mut self,
+        event: Event,
+        declaration: &keyward::rotation::event::Declaration,
+        (old, new): crate::truth::Secrets,
+    ) {
+        let now = self.moment();
         let engine = &mut self.life().engine;
         let known = engine.machine().report(declaration.id).is_some();
         let actions = engine.step(event, now);

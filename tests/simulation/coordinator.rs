@@ -9,10 +9,11 @@ use keyward::key::state::{RecordChange, Snapshot, Staged, StateChange};
 use keyward::rotation::effect::{Fact, Reply, RotationEffect};
 use keyward::rotation::engine::{Action, Reread};
 use keyward::rotation::error::RotationError;
-use keyward::rotation::event::{Ask, Event, StepOutcome, StepRef};
+use keyward::rotation::event::{Ask, Declaration, Event, StepOutcome, StepRef};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::report::RotationReport;
 use keyward::rotation::state::RotationState;
+use keyward::secret::value::SecretKeyPair;
 
 use crate::asks::{Asked, Kind};
 use crate::callbacks::done;
@@ -29,6 +30,12 @@ pub enum Told {
         event: Event,
     },
     Happened(Event),
+    /// The old keys of a declaration that did not give them.
+    OldFound {
+        ask: Ask,
+        declaration: Box<Declaration>,
+        old: Option<SecretKeyPair>,
+    },
     Snapped {
         rotation: RotationId,
         ticket: Ticket,
@@ -77,6 +84,11 @@ impl World {
                 };
                 self.step_declared(event, declared);
             }
+            Told::OldFound {
+                ask,
+                declaration,
+                old,
+            } => self.old_found(ask, *declaration, old),
             Told::Snapped {
                 rotation,
                 ticket,
@@ -224,7 +236,11 @@ impl World {
             RotationEffect::Search {
                 ask, declaration, ..
             } => self.job(Job::Search(ask, declaration)),
-            RotationEffect::FindOld { .. } => panic!("each declaration here names its old keys"),
+            RotationEffect::FindOld {
+                ask,
+                declaration,
+                of,
+            } => self.find_old(ask, declaration, of),
             RotationEffect::Snapshot { rotation, key } => {
                 let key = key_number(&key);
                 let ticket = self.key_ticket(key);

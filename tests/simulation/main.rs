@@ -28,6 +28,7 @@ mod keys;
 mod life;
 #[path = "../model/listed.rs"]
 mod listed;
+mod old_keys;
 mod plan;
 mod program;
 mod rest;

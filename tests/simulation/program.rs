@@ -118,15 +118,14 @@ impl World {
             new: new.map(prints_of),
         };
         let pair = |version: u64| pair_of(&behaviour, version);
-        let held = || {
-            let shell = self.life.as_ref()?.keys[key].as_ref()?;
-            shell.machine.held().map(|held| held.pair.clone())
-        };
-        let old = old.map(pair).or_else(held);
-        let secrets = (old, new.map(pair));
+        let secrets = (old.map(pair), new.map(pair));
         let id = RotationId::new(Uuid::from_u128(self.chance.uuid()));
         let chosen = self.chance.percent(50);
-        self.declare(id, chosen, key, declared, secrets);
+        let from = match old {
+            Some(_) => OldKeys::Given,
+            None => OldKeys::Undeclared,
+        };
+        self.declare(id, chosen, key, (declared, from), secrets);
         if self.chance.percent(80) {
             self.versions[key] += 1;
         }
@@ -137,7 +136,7 @@ impl World {
         id: RotationId,
         chosen: bool,
         key: usize,
-        declared: Declared,
+        (declared, old): (Declared, OldKeys),
         secrets: crate::truth::Secrets,
     ) {
         let old_keys = secrets.0.as_ref().map(|_| self.chance.uuid());
@@ -147,7 +146,7 @@ impl World {
             chosen,
             key: key_name(key),
             declared,
-            old: OldKeys::Given,
+            old,
             new_unasked: false,
             old_keys,
             new_keys,
@@ -181,6 +180,7 @@ impl World {
         if self.chance.percent(25) {
             declared.new = Some(prints_of(self.next + 1_000_000));
         }
+        let declared = (declared, declaration.old);
         self.declare(declaration.id, true, key, declared, secrets);
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use keyward::key::event::{Event as KeyEvent, Ticket};
 use keyward::key::state::Effect;
 use keyward::key::time::Time;
-use keyward::rotation::event::{Declaration, Moment};
+use keyward::rotation::event::{Ask, Declaration, Moment};
 use keyward::rotation::id::RotationId;
 
 use crate::callbacks::{CallId, Lanes, Running};
@@ -60,6 +60,8 @@ pub enum What {
     CoordinatorTimer,
     /// A message comes to a key.
     Key(usize, Box<KeyEvent>),
+    /// A key is asked what it holds, for a declaration that did not give its old keys.
+    Held(usize, Ask, Box<Declaration>),
     /// A key's timer.
     KeyTimer(usize),
     /// A look at a record is tried again.
@@ -238,6 +240,7 @@ impl World {
             What::Coordinator(told) => self.coordinator(*told),
             What::CoordinatorTimer => self.coordinator_timer(),
             What::Key(key, event) => self.key(key, *event),
+            What::Held(key, ask, declaration) => self.tells_what_is_held(key, ask, declaration),
             What::KeyTimer(key) => self.key_timer(key),
             What::LookAgain(key, ticket) => self.look(key, ticket),
             What::Fetched(key, fetch) => self.fetched(key, fetch),
