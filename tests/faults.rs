@@ -27,3 +27,5 @@ mod slow;
 mod support;
 #[path = "faults/unknown.rs"]
 mod unknown;
+#[path = "faults/waiting_keys.rs"]
+mod waiting_keys;

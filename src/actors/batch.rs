@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::end::End;
+use crate::actors::rotation_keys::Kept;
 use crate::journal::fact::{Attached, JournalFact};
 use crate::journal::load::RotationSecrets;
 use crate::key::event::WriteFailure;
@@ -21,6 +22,7 @@ impl CoordinatorPart {
             seat.post(CoordinatorMessage::Written { number, result });
         });
         self.seat.fault_points().pass();
+        self.read_keys_for(&facts);
         let facts: Vec<JournalFact> = facts
             .into_iter()
             .map(|fact| self.with_secrets(fact))
@@ -42,13 +44,14 @@ impl CoordinatorPart {
     fn with_secrets(&mut self, fact: Fact) -> JournalFact {
         let attached = match &fact {
             Fact::Keys(id) => {
-                let secrets = self.secrets.get(id).cloned().unwrap_or_default();
-                let RotationSecrets { old, new, .. } = secrets;
+                self.writing_keys.push(*id);
+                let secrets = self.secrets.get(id).and_then(Kept::secrets);
+                let RotationSecrets { old, new, .. } = secrets.cloned().unwrap_or_default();
                 Attached::Keys { old, new }
             }
             Fact::Snapshot(id) => {
-                let snapshot = self.secrets.get(id).and_then(|s| s.snapshot.clone());
-                Attached::Snapshot(snapshot.unwrap_or_default())
+                let snapshot = self.secrets.get(id).and_then(Kept::snapshot);
+                Attached::Snapshot(snapshot.cloned().unwrap_or_default())
             }
             Fact::Record(step) => {
                 let proposal = self.proposals.get(step).cloned();

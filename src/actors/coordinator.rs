@@ -16,6 +16,7 @@ use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::{DoubtfulBatch, JournalThread};
 use crate::actors::keeper::Keeper;
 use crate::actors::notice::{Departing, Notice};
+use crate::actors::rotation_keys::Kept;
 use crate::actors::supervision::life::{Life, Part, Then, later};
 use crate::actors::supervision::seat::Seat;
 use crate::actors::supervision::supervisor::Supervision;
@@ -35,6 +36,7 @@ use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Event, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Declared, Header};
+use crate::secret::value::SecretKeyValue;
 
 /// What the coordinator works with.
 pub struct CoordinatorMeans {
@@ -74,7 +76,11 @@ pub struct CoordinatorPart {
     pub(super) replies: HashMap<Ask, oneshot::Sender<Result<Reply, RotationError>>>,
     pub(super) offered: HashMap<Ask, RotationSecrets>,
     pub(super) joining: HashMap<Ask, WorkerName>,
-    pub(super) secrets: BTreeMap<RotationId, RotationSecrets>,
+    pub(super) secrets: BTreeMap<RotationId, Kept>,
+    /// Of every rotation that has not ended, by which texts that quote its keys are found.
+    pub(super) beginnings: BTreeMap<RotationId, Vec<SecretKeyValue>>,
+    /// Of which rotations the batch under way has the keys.
+    pub(super) writing_keys: Vec<RotationId>,
     pub(super) keys: HashMap<KeyName, Arc<KeyEntry>>,
     /// Of which rotations a key knows the keys.
     pub(super) known: HashMap<RotationId, KeyName>,
@@ -140,11 +146,13 @@ impl Part for CoordinatorPart {
                 found,
             } => self.old_found(ask, *declaration, found, ctx),
             CoordinatorMessage::Snapped { rotation, snapshot } => {
-                if let Some(secrets) = self.secrets.get_mut(&rotation) {
-                    secrets.snapshot = Some(snapshot);
+                if let Some(kept) = self.secrets.get_mut(&rotation) {
+                    kept.set_snapshot(snapshot);
                 }
                 self.step(Event::Snapped { rotation }, ctx);
             }
+            CoordinatorMessage::Keys { rotation, found } => self.keys_read(rotation, found),
+            CoordinatorMessage::ReadKeys { rotation } => self.read_keys_again(rotation),
             CoordinatorMessage::Proposed {
                 step,
                 ticket,
@@ -159,7 +167,8 @@ impl Part for CoordinatorPart {
             CoordinatorMessage::Reread(found) => self.reread(found, ctx),
             CoordinatorMessage::List(listing) => self.list(listing),
             CoordinatorMessage::Recover { id, reply, place } => {
-                drop(reply.send(self.secrets.get(&id).cloned()));
+                let kept = self.secrets.get(&id).and_then(Kept::secrets);
+                drop(reply.send(kept.cloned()));
                 drop(place);
             }
             CoordinatorMessage::Close { grace, reply } => self.close(grace, reply, ctx),
@@ -179,7 +188,7 @@ impl CoordinatorPart {
     /// changes through `declarer`.
     pub fn new(
         engine: RotationEngine,
-        secrets: BTreeMap<RotationId, RotationSecrets>,
+        beginnings: BTreeMap<RotationId, Vec<SecretKeyValue>>,
         means: CoordinatorMeans,
         declarer: Declarer,
         seat: Arc<Seat<CoordinatorPart>>,
@@ -192,7 +201,9 @@ impl CoordinatorPart {
             replies: HashMap::new(),
             offered: HashMap::new(),
             joining: HashMap::new(),
-            secrets,
+            secrets: BTreeMap::new(),
+            beginnings,
+            writing_keys: Vec::new(),
             keys: HashMap::new(),
             known: HashMap::new(),
             workers: HashMap::new(),
@@ -286,6 +297,7 @@ impl CoordinatorPart {
             });
         }
         let failed = result.as_ref().err().map(|failure| failure.why.clone());
+        let with_keys = std::mem::take(&mut self.writing_keys);
         if self.doubtful.is_none() {
             self.tell_declared(result.is_ok());
         }
@@ -293,8 +305,9 @@ impl CoordinatorPart {
         self.seat.fault_points().pass();
         let actions = self.engine.written(result, self.means.clock.moment());
         self.act(actions, ctx);
-        if let Some(why) = failed {
-            self.let_nobody_wait(&why);
+        match failed {
+            Some(why) => self.let_nobody_wait(&why),
+            None => self.put_keys_away(&with_keys),
         }
     }
 
@@ -304,8 +317,10 @@ impl CoordinatorPart {
         let found = match found {
             Ok((batch_was_made, loaded)) => {
                 self.tell_declared(batch_was_made);
-                let LoadedJournal { facts, secrets, .. } = *loaded;
-                self.secrets = secrets;
+                let LoadedJournal {
+                    facts, beginnings, ..
+                } = *loaded;
+                self.beginnings = beginnings;
                 self.let_keys_forget();
                 let text = "the journal was read anew; rotations go on";
                 self.means.events.tell(move || tracing::info!("{text}"));
@@ -329,6 +344,9 @@ impl CoordinatorPart {
             self.doubtful = None;
         }
         self.act(actions, ctx);
+        if is_known {
+            self.put_all_keys_away();
+        }
         self.catching_up = false;
         for asked in self.deferred.take() {
             self.asked(asked, ctx);

@@ -9,6 +9,7 @@ use crate::actors::admission::Place;
 use crate::actors::directory::NewKey;
 use crate::actors::key_message::Proposed;
 use crate::actors::overview::Listing;
+use crate::actors::rotation_keys::FoundKeys;
 use crate::actors::supervision::inbox::Letter;
 use crate::actors::worker::WorkerMessage;
 use crate::journal::load::{LoadedJournal, RotationSecrets};
@@ -99,6 +100,18 @@ pub enum CoordinatorMessage {
         /// What it has.
         snapshot: Snapshot,
     },
+    /// The keys of a rotation were read, or could not be.
+    Keys {
+        /// Of which.
+        rotation: RotationId,
+        /// What was found.
+        found: FoundKeys,
+    },
+    /// It is time to read the keys of a rotation again.
+    ReadKeys {
+        /// Of which.
+        rotation: RotationId,
+    },
     /// A key told what becomes of its state.
     Proposed {
         /// For which step.
@@ -149,6 +162,8 @@ impl Letter for CoordinatorMessage {
             Self::Happened(_)
             | Self::OldFound { .. }
             | Self::Snapped { .. }
+            | Self::Keys { .. }
+            | Self::ReadKeys { .. }
             | Self::Proposed { .. }
             | Self::Worker(_)
             | Self::Written { .. }

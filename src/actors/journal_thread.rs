@@ -339,7 +339,7 @@ fn reread(
             }
         },
     };
-    Ok((was_made, journal.load_again()?))
+    Ok((was_made, journal.load_again_without_keys()?))
 }
 
 impl From<JournalClosed> for WriteFailure {

@@ -31,7 +31,7 @@ use crate::key::state::{Loaded, RecordChange, Snapshot};
 use crate::key::time::Time;
 use crate::rotation::id::RotationId;
 use crate::secret::scrub::Scrubber;
-use crate::secret::value::{SecretKeyPair, SecretKeyValue};
+use crate::secret::value::SecretKeyValue;
 
 /// After how long a look at a record, or a write of one, is tried again that the repo refused.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -70,8 +70,8 @@ pub struct KeyPart {
     pub(super) replies: Replies,
     snapshots: HashMap<Ticket, oneshot::Sender<Snapshot>>,
     proposals: HashMap<Ticket, oneshot::Sender<Proposed>>,
-    /// The keys of the rotations that hold some, which no text may show.
-    known: HashMap<RotationId, Vec<SecretKeyPair>>,
+    /// How the keys of rotations begin, which no text may show.
+    known: HashMap<RotationId, Vec<SecretKeyValue>>,
     /// What is still to be performed, also by a successor.
     pub(super) effects: VecDeque<KeyEffect>,
     pub(super) step: Step,
@@ -144,7 +144,10 @@ impl Part for KeyPart {
                 drop(reply.send(held));
             }
             KeyMessage::Scrubber(also, reply) => drop(reply.send(self.scrubber_of(also))),
-            KeyMessage::Knows { rotation, pairs } => drop(self.known.insert(rotation, pairs)),
+            KeyMessage::Knows {
+                rotation,
+                beginnings,
+            } => drop(self.known.insert(rotation, beginnings)),
             KeyMessage::Forgets { rotation } => drop(self.known.remove(&rotation)),
             KeyMessage::Inspect(reply) => drop(reply.send(self.machine.facts())),
             KeyMessage::Stop => return Then::End,
@@ -245,9 +248,9 @@ impl KeyPart {
     /// What clears texts of the keys that this key knows, and of others.
     fn scrubber_of(&self, also: Vec<SecretKeyValue>) -> Scrubber {
         let held = self.machine.held().map(|held| &held.pair);
-        let pairs = held.into_iter().chain(self.known.values().flatten());
-        let halves = pairs.flat_map(|p| [p.forward().clone(), p.back().clone()]);
-        Scrubber::new(halves.chain(also))
+        let held = held.into_iter().flat_map(|p| [p.forward(), p.back()]);
+        let known = held.chain(self.known.values().flatten()).cloned();
+        Scrubber::new(known.chain(also))
     }
 
     fn warn_of_store(&self, has_old: bool) {

@@ -73,12 +73,12 @@ pub enum KeyMessage {
         /// Whose look.
         ticket: Ticket,
     },
-    /// A rotation of the key has these keys: no text may show them.
+    /// The keys of a rotation of the key begin so: no text may show them.
     Knows {
         /// The rotation.
         rotation: RotationId,
-        /// Its keys.
-        pairs: Vec<SecretKeyPair>,
+        /// The beginnings of its keys.
+        beginnings: Vec<SecretKeyValue>,
     },
     /// A rotation of the key has ended, and its keys are gone.
     Forgets {

@@ -32,6 +32,7 @@ pub mod overview;
 mod perform;
 mod ready;
 mod replies;
+pub mod rotation_keys;
 pub mod seen;
 pub mod supervision;
 mod take_up;

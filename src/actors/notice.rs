@@ -7,6 +7,7 @@ use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::With;
 use crate::actors::directory::NewKey;
 use crate::actors::key_message::KeyMessage;
+use crate::actors::rotation_keys::Kept;
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::seat::Seat;
 use crate::actors::worker::{WorkerOrder, WorkerPart};
@@ -183,7 +184,8 @@ impl CoordinatorPart {
             }
             Notice::Accepts(ask, id) if begun => {
                 if let Some(secrets) = self.offered.remove(&ask) {
-                    self.secrets.insert(id, secrets);
+                    self.beginnings.insert(id, secrets.beginnings());
+                    self.secrets.insert(id, Kept::Here(secrets));
                     if let Some(key) = self.engine.machine().key_of(id) {
                         self.let_key_know(id, &key);
                     }
@@ -214,12 +216,14 @@ impl CoordinatorPart {
 
     /// Tells a key which keys a rotation of it has, so that no text shows them.
     fn let_key_know(&mut self, rotation: RotationId, key: &KeyName) {
-        let (Some(entry), Some(secrets)) = (self.keys.get(key), self.secrets.get(&rotation)) else {
+        let beginnings = self.beginnings.get(&rotation).cloned();
+        let (Some(entry), Some(beginnings)) = (self.keys.get(key), beginnings) else {
             return;
         };
-        let pairs = [&secrets.old, &secrets.new];
-        let pairs = pairs.into_iter().flatten().cloned().collect();
-        entry.post(KeyMessage::Knows { rotation, pairs });
+        entry.post(KeyMessage::Knows {
+            rotation,
+            beginnings,
+        });
         self.known.insert(rotation, key.clone());
     }
 
@@ -236,7 +240,7 @@ impl CoordinatorPart {
         let gone = self
             .known
             .keys()
-            .filter(|id| !self.secrets.contains_key(id));
+            .filter(|id| !self.beginnings.contains_key(id));
         for rotation in gone.copied().collect::<Vec<_>>() {
             self.let_key_forget(rotation);
         }

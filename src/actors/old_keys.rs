@@ -10,6 +10,7 @@ use crate::actors::coordinator::{CoordinatorPart, Ctx};
 use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::declare::refused;
 use crate::actors::key_message::KeyMessage;
+use crate::actors::rotation_keys::Kept;
 use crate::key::event::Event as KeyEvent;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Declaration, Event};
@@ -31,11 +32,8 @@ impl CoordinatorPart {
             });
         };
         match (of, entry) {
-            (Some(id), _) => {
-                // One that has ended meanwhile has none; the machine knows that, and looks again.
-                let secrets = self.secrets.get(&id);
-                tell(Ok(secrets.and_then(|secrets| secrets.new.clone())));
-            }
+            // One that has ended meanwhile has none; the machine knows that, and looks again.
+            (Some(id), _) => self.new_keys_of(id, tell),
             (None, Some(entry)) => {
                 let (reply, held) = oneshot::channel();
                 entry.post(KeyMessage::Held(reply));
@@ -81,7 +79,7 @@ impl CoordinatorPart {
     /// Notes what a batch declares: it is told when that is durable, and not before.
     pub(super) fn note_declared(&mut self, header: &Header) {
         if header.state == RotationState::Waiting && header.resumes == 0 && !header.begun {
-            let secrets = self.secrets.get(&header.id);
+            let secrets = self.secrets.get(&header.id).and_then(Kept::secrets);
             let old = secrets.and_then(|secrets| secrets.old.as_ref());
             let keys = self.declarer.fingerprints.of_keys(header, old);
             self.declaring.push((header.clone(), keys));

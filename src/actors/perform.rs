@@ -11,6 +11,7 @@ use crate::actors::end::End;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::link::CallbackLink;
 use crate::actors::ready::Call;
+use crate::actors::rotation_keys::Kept;
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::seat::{Seat, Upbringing};
 use crate::actors::worker::{Tell, WorkerMessage, WorkerOrder, WorkerPart};
@@ -20,7 +21,6 @@ use crate::key::state::{Effect, StateChange};
 use crate::rotation::effect::{Reply, RotationEffect};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Declaration, EndedRotation, Event, StepRef};
-use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
 use crate::worker::callback::KeyChange;
 use crate::worker::handle::{CallPlace, OnChangeKeyDefinition, Staging};
@@ -42,7 +42,7 @@ impl CoordinatorPart {
                 declaration,
                 of,
             } => self.find_old(*ask, declaration.clone(), *of),
-            RotationEffect::Snapshot { rotation, key } => self.snapshot(*rotation, key),
+            RotationEffect::Snapshot { rotation, key } => self.begin_with(*rotation, key),
             RotationEffect::Prepare {
                 step,
                 key,
@@ -82,6 +82,7 @@ impl CoordinatorPart {
                 let old = self
                     .secrets
                     .get(rotation)
+                    .and_then(Kept::secrets)
                     .and_then(|secrets| secrets.old.clone());
                 let which = if *only_old {
                     Supersede::Only(old)
@@ -179,21 +180,6 @@ impl CoordinatorPart {
         );
     }
 
-    fn snapshot(&self, rotation: RotationId, key: &KeyName) {
-        let Some(entry) = self.keys.get(key) else {
-            return;
-        };
-        let (reply, snapshot) = oneshot::channel();
-        let ticket = entry.ticket();
-        entry.post(KeyMessage::Snapshot { ticket, reply });
-        let seat = Arc::clone(&self.seat);
-        actix::spawn(async move {
-            if let Ok(snapshot) = snapshot.await {
-                seat.post(CoordinatorMessage::Snapped { rotation, snapshot });
-            }
-        });
-    }
-
     fn prepare(
         &mut self,
         step: StepRef,
@@ -245,12 +231,12 @@ impl CoordinatorPart {
             self.uncalled(step, attempt);
             return;
         };
+        let kept = self.secrets.get(&step.rotation).and_then(Kept::secrets);
+        let Some(secrets) = kept.cloned() else {
+            self.uncalled_without_keys(step, attempt);
+            return;
+        };
         let declarer = self.declarer.clone();
-        let secrets = self
-            .secrets
-            .get(&step.rotation)
-            .cloned()
-            .unwrap_or_default();
         let staging = Staging::open();
         let link = CallbackLink {
             entry: Arc::clone(entry),
@@ -307,6 +293,7 @@ impl CoordinatorPart {
         let new_keys = self
             .secrets
             .get(&step.rotation)
+            .and_then(Kept::secrets)
             .and_then(|secrets| secrets.new.clone());
         let resumed = resumed.then(|| step.rotation.as_uuid().as_u128());
         let change = StateChange {
@@ -358,8 +345,12 @@ impl CoordinatorPart {
         self.done.retain(|step, _| step.rotation != rotation);
         if state.has_ended() {
             self.means.keeper.rotation_ended();
-            self.secrets.remove(&rotation);
+            self.beginnings.remove(&rotation);
             self.let_key_forget(rotation);
+        }
+        // One that has ended since, but not durably yet, settles once more.
+        if state.has_ended() || self.engine.machine().is_live(rotation) {
+            self.put_away(rotation);
         }
         if !state.is_unfinished() {
             let rotation = rotation.as_uuid().as_u128();

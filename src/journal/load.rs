@@ -15,7 +15,7 @@ use crate::rotation::id::RotationId;
 use crate::rotation::replay::DurableFacts;
 use crate::rotation::report::UnreadableRotation;
 use crate::rotation::roster::{Member, MemberCallback};
-use crate::secret::value::SecretKeyPair;
+use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 
 /// What the journal has of a coordinator.
 #[derive(Debug, Clone, Default)]
@@ -23,8 +23,11 @@ use crate::secret::value::SecretKeyPair;
 pub struct LoadedJournal {
     /// The facts for the coordinator's machine.
     pub facts: DurableFacts,
-    /// The secrets of each rotation among them.
+    /// The secrets of each rotation among them, where they were wanted.
     pub secrets: BTreeMap<RotationId, RotationSecrets>,
+    /// The beginnings of the keys of each rotation among them, by which texts that quote them are
+    /// found.
+    pub beginnings: BTreeMap<RotationId, Vec<SecretKeyValue>>,
     /// Every other record that cannot be read. The machine goes on without them.
     pub unreadable: Vec<UnreadableRecord>,
 }
@@ -40,6 +43,15 @@ pub struct RotationSecrets {
     pub snapshot: Option<Snapshot>,
 }
 
+impl RotationSecrets {
+    /// The beginnings of the keys, by which a text that quotes one of them is found.
+    pub fn beginnings(&self) -> Vec<SecretKeyValue> {
+        let pairs = [&self.old, &self.new].into_iter().flatten();
+        let halves = pairs.flat_map(|pair| [pair.forward(), pair.back()]);
+        halves.map(SecretKeyValue::beginning).collect()
+    }
+}
+
 /// What is shown a key and what is stored there.
 pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), JournalError> + 'a;
 
@@ -52,8 +64,21 @@ impl Journal {
     /// # Errors
     /// The repo's, and those of the crypto tool that say nothing about the records.
     pub fn load(&self) -> Result<LoadedJournal, JournalError> {
+        self.load_all(true)
+    }
+
+    /// As [`load`](Self::load), but the keys of rotations are only looked at, one rotation after the
+    /// other, and not kept: [`living_secrets`](Self::living_secrets) has them when they are needed.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_without_keys(&self) -> Result<LoadedJournal, JournalError> {
+        self.load_all(false)
+    }
+
+    fn load_all(&self, with_keys: bool) -> Result<LoadedJournal, JournalError> {
         let unreadable = self.unreadable_records()?;
-        let loaded = self.load_for_the_coordinator()?;
+        let loaded = self.load_for_the_coordinator(with_keys)?;
         Ok(LoadedJournal {
             unreadable,
             ..loaded
@@ -66,20 +91,64 @@ impl Journal {
     /// # Errors
     /// As [`Journal::load`].
     pub fn load_again(&self) -> Result<LoadedJournal, JournalError> {
+        self.load_all_again(true)
+    }
+
+    /// As [`load_again`](Self::load_again), but no keys are kept.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_again_without_keys(&self) -> Result<LoadedJournal, JournalError> {
+        self.load_all_again(false)
+    }
+
+    fn load_all_again(&self, with_keys: bool) -> Result<LoadedJournal, JournalError> {
         self.unreadable().look_again(self.repo()?, self.vault())?;
-        let loaded = self.load_for_the_coordinator()?;
+        let loaded = self.load_for_the_coordinator(with_keys)?;
         Ok(LoadedJournal {
             unreadable: self.unreadable().all(),
             ..loaded
         })
     }
 
-    fn load_for_the_coordinator(&self) -> Result<LoadedJournal, JournalError> {
+    fn load_for_the_coordinator(&self, with_keys: bool) -> Result<LoadedJournal, JournalError> {
         let mut loaded = LoadedJournal::default();
         self.load_roster(&mut loaded.facts)?;
-        self.load_rotations(&mut loaded)?;
+        self.load_rotations(&mut loaded, with_keys)?;
         loaded.facts.next_sequence = self.next_sequence(&loaded.facts)?;
         Ok(loaded)
+    }
+
+    /// What is sealed for a rotation that has not ended; none of another one.
+    ///
+    /// # Errors
+    /// [`JournalError::Unreadable`] where a record of it cannot be read; errors of the repo and the
+    /// crypto tool.
+    pub fn living_secrets(&self, id: RotationId) -> Result<Option<RotationSecrets>, JournalError> {
+        let mut found: Option<Gathered> = None;
+        self.visit(
+            Space::Rotations,
+            &layout::living_prefix(id),
+            &mut |key, stored| {
+                if let Some((id, key, part)) = layout::parse_living(key) {
+                    let place = part.map(|part| Place::Living(id, key.clone(), part));
+                    let gathered = found.get_or_insert_default();
+                    gathered.add(self.vault(), key, place, stored)?;
+                }
+                Ok(())
+            },
+        )?;
+        let Some(gathered) = found else {
+            return Ok(None);
+        };
+        match gathered.into_living() {
+            Ok((_, _, secrets)) => Ok(Some(secrets)),
+            Err(why) => Err(JournalError::Unreadable {
+                space: Space::Rotations,
+                place: format!("the rotation {id}"),
+                why,
+            }),
+        }
     }
 
     /// Every record that cannot be read, apart from those of rotations: counters, states of keys,
@@ -156,36 +225,26 @@ impl Journal {
         })
     }
 
-    fn load_rotations(&self, loaded: &mut LoadedJournal) -> Result<(), JournalError> {
-        let mut all: BTreeMap<RotationId, Gathered> = BTreeMap::new();
+    fn load_rotations(
+        &self,
+        loaded: &mut LoadedJournal,
+        with_keys: bool,
+    ) -> Result<(), JournalError> {
+        // The records of one rotation lie together.
+        let mut of_one: Option<(RotationId, Gathered)> = None;
         self.visit(Space::Rotations, b"", &mut |key, stored| {
             if let Some((id, key, part)) = layout::parse_living(key) {
-                let gathered = all.entry(id).or_default();
+                if let Some((other, gathered)) = of_one.take_if(|(of, _)| *of != id) {
+                    loaded.take_in(other, gathered, with_keys);
+                }
+                let (_, gathered) = of_one.get_or_insert_with(|| (id, Gathered::default()));
                 let place = part.map(|part| Place::Living(id, key.clone(), part));
                 gathered.add(self.vault(), key, place, stored)?;
             }
             Ok(())
         })?;
-        for (id, gathered) in all {
-            let names: BTreeSet<_> = gathered.names().clone();
-            match gathered.into_living() {
-                Ok((header, steps, secrets)) => {
-                    loaded.facts.rotations.push((header, steps));
-                    loaded.secrets.insert(id, secrets);
-                }
-                Err(why) => {
-                    let of_key = |key| UnreadableRotation {
-                        id,
-                        key,
-                        unfinished: true,
-                        why: why.clone(),
-                    };
-                    loaded
-                        .facts
-                        .unreadable
-                        .extend(names.into_iter().map(of_key));
-                }
-            }
+        if let Some((id, gathered)) = of_one {
+            loaded.take_in(id, gathered, with_keys);
         }
         loaded.facts.rotations.sort_by_key(|(header, _)| header.seq);
         Ok(())
@@ -239,6 +298,26 @@ impl Journal {
             }
         })?;
         result
+    }
+}
+
+impl LoadedJournal {
+    fn take_in(&mut self, id: RotationId, gathered: Gathered, with_keys: bool) {
+        let names: BTreeSet<_> = gathered.names().clone();
+        match gathered.into_living() {
+            Ok((header, steps, secrets)) => {
+                self.facts.rotations.push((header, steps));
+                self.beginnings.insert(id, secrets.beginnings());
+                if with_keys {
+                    self.secrets.insert(id, secrets);
+                }
+            }
+            Err(why) => {
+                let of_key = |key| UnreadableRotation::new(id, key, true, why.clone());
+                let unreadable = names.into_iter().map(of_key);
+                self.facts.unreadable.extend(unreadable);
+            }
+        }
     }
 }
 

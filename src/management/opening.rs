@@ -79,7 +79,7 @@ fn unlock(
     let crypto = settings.panics.crypto(crypto);
     let id = database.id();
     let journal = database.unlock(crypto)?;
-    let loaded = journal.load()?;
+    let loaded = journal.load_without_keys()?;
     Ok(Opened {
         database: id,
         journal,

@@ -13,7 +13,9 @@ use crate::actors::journal_thread::Refused;
 use crate::actors::overview::{Listing, Overview};
 use crate::actors::supervision::name::ActorName;
 use crate::guard::fork;
+use crate::journal::error::JournalError;
 use crate::journal::history::HistoryReading;
+use crate::journal::load::RotationSecrets;
 use crate::journal::opened::Journal;
 use crate::key::definition::KeyBehaviour;
 use crate::key::machine::KeyFacts;
@@ -210,14 +212,21 @@ impl KeysManagement {
     /// They may be the last copy of somebody's old key. The call is a tracing event of level warn.
     ///
     /// # Errors
-    /// `unknown_rotation`, `wrong_state` if it has ended and its keys are gone, `shut_down`.
+    /// `unknown_rotation`, `wrong_state` if it has ended and its keys are gone, `rotation_unreadable`,
+    /// `busy`, `shut_down`; `repo_unavailable` of one that does not run, where the repo does not answer.
     pub async fn recover_keys(&self, id: RotationId) -> Result<RecoveredKeys, RotationError> {
         let (reply, secrets) = oneshot::channel();
         let coordinator = &self.inner.declarer.coordinator;
         let place = coordinator.listing()?;
         coordinator.post(CoordinatorMessage::Recover { id, reply, place });
         let gone = |_| about(id, coordinator.gone());
-        if let Some(secrets) = secrets.await.map_err(gone)? {
+        let here = secrets.await.map_err(gone)?;
+        // What waits, or was stopped, has them in the journal only.
+        let secrets = match here {
+            Some(secrets) => Some(secrets),
+            None => self.sealed(id).await?,
+        };
+        if let Some(secrets) = secrets {
             self.inner.events.tell(move || {
                 tracing::warn!(rotation = %id, "an operator took the keys of a rotation");
             });
@@ -229,6 +238,28 @@ impl KeysManagement {
         let state = self.ended(id).await?.state;
         let why = "its keys have left the journal";
         Err(RotationError::WrongState { id, state, why })
+    }
+
+    /// What the journal has of a rotation that has not ended.
+    async fn sealed(&self, id: RotationId) -> Result<Option<RotationSecrets>, RotationError> {
+        let found = self
+            .inner
+            .journal
+            .ask(move |journal| journal.living_secrets(id))
+            .await;
+        match found {
+            Ok(Ok(secrets)) => Ok(secrets),
+            Ok(Err(error @ JournalError::Unreadable { .. })) => {
+                let why = error.to_string();
+                Err(RotationError::Unreadable { id, why })
+            }
+            Ok(Err(error)) => {
+                let why = error.to_string();
+                Err(RotationError::RepoUnavailable { why })
+            }
+            Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),
+            Err(Refused::Closed) => Err(RotationError::ShutDown { id: Some(id) }),
+        }
     }
 
     /// Starts an actor again that has failed, with what it knew when it died.

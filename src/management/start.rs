@@ -188,7 +188,7 @@ impl Stands {
             database: self.database,
         };
         let directory = Arc::new(Directory::default());
-        let secrets = self.loaded.secrets;
+        let beginnings = self.loaded.beginnings;
         let (of_callbacks, prints) = (Arc::clone(&directory), self.fingerprints.clone());
         let of_declarer = Arc::clone(&plugins);
         let coordinator = Seat::take(
@@ -206,7 +206,7 @@ impl Stands {
                     plugins: of_declarer,
                     events: means.events.clone(),
                 };
-                CoordinatorPart::new(engine, secrets, means, declarer, Arc::clone(seat))
+                CoordinatorPart::new(engine, beginnings, means, declarer, Arc::clone(seat))
             },
         );
         coordinator.make_known();

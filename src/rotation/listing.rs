@@ -51,6 +51,17 @@ impl RotationMachine {
         self.rotations.get(id).is_some()
     }
 
+    /// Whether a rotation begins to run, and its key is asked what it has.
+    pub fn is_beginning(&self, id: RotationId) -> bool {
+        self.rotations.get(id).is_some_and(|live| live.snapping)
+    }
+
+    /// Whether a rotation runs, or is about to: then its keys are needed. What waits needs none.
+    pub fn needs_keys(&self, id: RotationId) -> bool {
+        let needs = |live: &Live| live.snapping || live.header.begun && live.header.state.goes_on();
+        self.rotations.get(id).is_some_and(needs)
+    }
+
     /// Why rotations are paused, if they are.
     pub fn paused(&self) -> Option<&str> {
         self.paused.as_deref()

@@ -11,6 +11,9 @@ use crate::secret::visible::debug_with_code;
 /// The largest value that keyward takes, in bytes: 1 MiB.
 pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
 
+/// How long the beginning of a value is at most by which texts that quote it are found.
+pub const MAX_BEGINNING_BYTES: usize = 64;
+
 /// What [`SecretKeyValue::censored`] shows, whatever the value.
 pub const CENSORED: &str = "***";
 
@@ -72,6 +75,21 @@ impl SecretKeyValue {
     /// The plain text, if the bytes are UTF-8.
     pub fn expose_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.bytes).ok()
+    }
+
+    /// The first bytes of the value, [`MAX_BEGINNING_BYTES`] at most: a text that quotes the value
+    /// quotes these, and they take little memory. Of text, whole characters.
+    pub fn beginning(&self) -> Self {
+        let bytes = self.expose();
+        if bytes.len() <= MAX_BEGINNING_BYTES {
+            return self.clone();
+        }
+        // Not in the middle of a character, which would look another way in a text.
+        let is_end = |end: &usize| bytes.get(*end).is_some_and(|next| next & 0xc0 != 0x80);
+        let shortest = MAX_BEGINNING_BYTES.saturating_sub(4);
+        let end = (shortest..=MAX_BEGINNING_BYTES).rev().find(is_end);
+        let end = end.unwrap_or(MAX_BEGINNING_BYTES);
+        Self::new(bytes.get(..end).unwrap_or_default().to_vec())
     }
 
     /// What may be shown of the value: `***`.
@@ -279,6 +297,27 @@ impl<const N: usize> From<&[u8; N]> for SecretKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_beginning_of_a_value_is_short_and_ends_with_a_whole_character() {
+        for short in [
+            "k",
+            "a key of thirty-two bytes, or so",
+            &"k".repeat(MAX_BEGINNING_BYTES),
+        ] {
+            assert_eq!(SecretKeyValue::from(short).beginning(), short.into());
+        }
+        for (text, shift) in [("k", ""), ("ö", "k"), ("€", "k"), ("🔑", "k"), ("🔑", "kk")] {
+            let long = format!("{shift}{}", text.repeat(500));
+            let value = SecretKeyValue::from(long.as_str());
+            let beginning = value.beginning();
+            let text = beginning.expose_str().expect("whole characters");
+            assert!(long.starts_with(text) && text.len() <= MAX_BEGINNING_BYTES);
+            assert!(text.len() > MAX_BEGINNING_BYTES - 4);
+        }
+        let bytes = SecretKeyValue::new(vec![0x80; 500]).beginning();
+        assert_eq!(bytes.expose().len(), MAX_BEGINNING_BYTES);
+    }
 
     #[test]
     fn a_value_shows_itself_only_when_exposed() {

@@ -7,16 +7,22 @@
 use std::env;
 use std::fs;
 use std::future::Future;
+use std::path::Path;
 use std::pin::pin;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward::{ActorName, Change, KeysManagement, MemoryRepo, RotationId, Uuid};
+use keyward::crypto::error::CryptoError;
+use keyward::{
+    ActorName, Change, CryptoTool, KeyChange, KeysManagement, MemoryRepo, RotationId,
+    RotationState, SecretKeyPair, SecretKeyValue, Uuid,
+};
+use zeroize::Zeroizing;
 
 use crate::clients::{CLIENTS, Clients, ask_and_go, done, told, waiting};
 use crate::source::{SlowRepo, Source};
-use crate::support::{Gate, define, on, until, within};
+use crate::support::{Gate, builder, define, on, until, within};
 
 const FLOOD: &str = "KEYWARD_TEST_FLOOD";
 const REQUESTS: &str = "KEYWARD_REQUESTS";
@@ -53,14 +59,19 @@ fn a_child_process_floods_if_it_is_told_to() {
             "gone from the status" => gone_from_the_status().await,
             "gone from the history" => gone_from_the_history().await,
             "gone from a search" => gone_from_a_search().await,
+            "waiting rotations" => waiting_rotations().await,
             "gone from a journal that is read" => gone_from_a_journal_that_is_read().await,
             other => panic!("no such flood: {other}"),
         }
     });
 }
 
-/// Floods in a process of its own.
 fn stays_within_the_bound(flood: &str) {
+    stays_within(flood, BOUND_KIB);
+}
+
+/// Floods in a process of its own.
+fn stays_within(flood: &str, bound_kib: u64) {
     let output = Command::new(env::current_exe().expect("this test"))
         .args([
             "--exact",
@@ -81,7 +92,7 @@ fn stays_within_the_bound(flood: &str) {
     };
     let (asked, grew) = (counted("requests: "), counted("grew by KiB: "));
     println!("requests: {asked}, `{flood}` grew by KiB: {grew}");
-    assert!(grew <= BOUND_KIB, "memory grew by {grew} KiB");
+    assert!(grew <= bound_kib, "memory grew by {grew} KiB");
 }
 
 #[test]
@@ -137,6 +148,12 @@ fn declarations_of_ids_that_a_repo_that_hangs_is_searched_for_pile_up_nowhere() 
 #[test]
 fn declarations_while_the_journal_is_read_anew_whose_askers_are_gone_pile_up_nowhere() {
     stays_within_the_bound("gone from a journal that is read");
+}
+
+#[test]
+fn keys_of_rotations_that_wait_are_not_in_memory_neither_in_their_life_nor_in_the_next() {
+    // These have 256 MiB. RocksDB takes its part, which does not grow with what waits.
+    stays_within("waiting rotations", 128 * 1_024);
 }
 
 fn requests() -> usize {
@@ -398,4 +415,82 @@ async fn gone_from_a_journal_that_is_read() {
     repo.go_on();
     let declared = within(manager.declare(Change::of("flooded"))).await;
     declared.expect("it goes on");
+}
+
+/// Seals nothing: a cipher that is not optimized takes minutes for so many bytes.
+struct Plain;
+
+impl CryptoTool for Plain {
+    fn seal(&self, plain: &[u8], _: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        Ok(plain.to_vec())
+    }
+
+    fn open(&self, sealed: &[u8], _: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+        Ok(Zeroizing::new(sealed.to_vec()))
+    }
+}
+
+/// A manager on this folder, with the key `documents` and a callback of it that waits at the gate.
+async fn on_folder(folder: &Path, gate: &Gate) -> KeysManagement {
+    let builder = builder().data_folder(folder).crypto_tool(Plain);
+    let manager = builder.start().await.expect("it starts");
+    let key = Source::default().round_trip("documents");
+    let key = key.max_waiting_rotations(WAITING);
+    define(&manager, key.callback_time_limit(NEVER)).await;
+    let gate = gate.clone();
+    let call = move |change: KeyChange| {
+        let gate = gate.clone();
+        let (old, new) = (change.old_keys.clone(), change.new_keys.clone());
+        async move {
+            gate.pass().await;
+            let is_whole = |keys: Option<SecretKeyPair>| {
+                keys.is_some_and(|pair| pair.forward().expose().len() == MIB)
+            };
+            if is_whole(old) && is_whole(new) {
+                Ok(())
+            } else {
+                Err("the keys are not those that were declared")
+            }
+        }
+    };
+    let registered = manager.register_on_change("documents", "waits", call).await;
+    registered.expect("it registers");
+    manager
+}
+
+const MIB: usize = 1_024 * 1_024;
+const WAITING: usize = 128;
+
+/// So many rotations wait, each with 2 MiB of keys; in this life, and in the next.
+async fn waiting_rotations() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gate = Gate::default();
+    let manager = on_folder(&folder.path().join("data"), &gate).await;
+    drop(fs::write("/proc/self/clear_refs", "5"));
+    let before = kib("VmRSS:");
+    let mut ids = Vec::new();
+    for no in 0..WAITING {
+        let keys = |which: u8| SecretKeyValue::new(vec![which.wrapping_add(no as u8); MIB]);
+        let change = Change::of("documents").old(keys(1)).new_keys(keys(2));
+        ids.push(manager.declare(change).await.expect("it is accepted"));
+    }
+    let mut grew = kib("VmRSS:").saturating_sub(before);
+    println!("in its life: {grew} KiB");
+    let last = ids.last().copied().expect("there are some");
+    let keys = manager.recover_keys(last).await.expect("it holds them");
+    assert_eq!(
+        keys.new.expect("they were declared").back().expose().len(),
+        MIB
+    );
+    manager.shutdown().await.expect("it shuts down");
+    drop(manager);
+    drop(fs::write("/proc/self/clear_refs", "5"));
+    let before = kib("VmRSS:");
+    let manager = on_folder(&folder.path().join("data"), &gate).await;
+    grew = grew.max(kib("VmHWM:").saturating_sub(before));
+    println!("requests: {WAITING}\ngrew by KiB: {grew}");
+    // Each gets its own keys when it begins.
+    gate.open();
+    let report = manager.wait(ids[2]).await.expect("it ends");
+    assert_eq!(report.state, RotationState::Completed, "{report:?}");
 }
