@@ -30,6 +30,7 @@ fn engine(workers: u32) -> RotationEngine {
     let config = RotationConfig {
         worker_wait: Some(Duration::from_secs(60)),
         max_crashes: 5,
+        warn_after: Some(Duration::from_secs(5)),
         max_callbacks: 1024,
         reopen_every: Duration::from_secs(5),
     };

@@ -118,6 +118,8 @@ impl Part for CoordinatorPart {
         self.lives += 1;
         if self.lives > 1 {
             self.recover(ctx);
+        } else {
+            self.tell_who_needs_a_person();
         }
     }
 

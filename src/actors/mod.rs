@@ -28,6 +28,7 @@ mod link;
 mod mark;
 mod notice;
 mod old_keys;
+mod operator_events;
 pub mod overview;
 mod perform;
 mod ready;

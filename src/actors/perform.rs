@@ -95,6 +95,11 @@ impl CoordinatorPart {
                 let rotation = rotation.as_uuid().as_u128();
                 self.tell_key(key, KeyEvent::Stopped { rotation });
             }
+            RotationEffect::Waits {
+                rotation,
+                key,
+                waits_for,
+            } => self.tell_long_wait(*rotation, key, waits_for),
             RotationEffect::Settled { report, .. } => self.settled(report),
         }
     }
@@ -330,18 +335,8 @@ impl CoordinatorPart {
     }
 
     fn settled(&mut self, report: &RotationReport) {
-        let (rotation, key, state) = (report.id, report.key.clone(), report.state);
-        let failed = report.failed().count();
-        let events = &self.means.events;
-        if report.raises() {
-            events.tell(move || {
-                tracing::error!(%rotation, %key, %state, failed, "a rotation settled with failures");
-            });
-        } else {
-            events.tell(move || {
-                tracing::info!(%rotation, %key, %state, failed, "a rotation settled");
-            });
-        }
+        let (rotation, state) = (report.id, report.state);
+        self.tell_settled(report);
         self.done.retain(|step, _| step.rotation != rotation);
         if state.has_ended() {
             self.means.keeper.rotation_ended();

@@ -9,6 +9,9 @@ use crate::management::testing::PluginPanics;
 use crate::rotation::machine::RotationConfig;
 use crate::rotation::retention::HistoryLimits;
 
+/// How long a due step waits for its worker and callback until an event warns of it.
+const WARN_AFTER: Duration = Duration::from_secs(5);
+
 /// How long a due step waits for its worker and callback by default.
 pub const DEFAULT_WORKER_WAIT: Duration = Duration::from_secs(60);
 /// After how many crashes in a row a step has Failed by default.
@@ -63,6 +66,7 @@ impl Settings {
     pub(crate) fn zero_bound(&self) -> Option<&'static str> {
         let RotationConfig {
             worker_wait,
+            warn_after: _,
             max_crashes,
             max_callbacks,
             reopen_every,
@@ -98,6 +102,7 @@ impl Default for Settings {
         Self {
             rotation: RotationConfig {
                 worker_wait: Some(DEFAULT_WORKER_WAIT),
+                warn_after: Some(WARN_AFTER),
                 max_crashes: DEFAULT_MAX_CRASHES,
                 max_callbacks: DEFAULT_MAX_CALLBACKS,
                 reopen_every: DEFAULT_REOPEN_EVERY,

@@ -143,6 +143,7 @@ impl RotationEngine {
             | RotationEffect::Withdraw { .. }
             | RotationEffect::Supersede { .. }
             | RotationEffect::Stopped { .. }
+            | RotationEffect::Waits { .. }
             | RotationEffect::Settled { .. } => None,
         }
     }

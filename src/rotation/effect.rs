@@ -5,7 +5,7 @@ use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Declaration, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Header, Step};
-use crate::rotation::report::RotationReport;
+use crate::rotation::report::{RotationReport, WaitsFor};
 use crate::rotation::roster::{Member, MemberCallback};
 
 /// One fact to be made durable. The facts of one write are one atomic batch.
@@ -216,6 +216,15 @@ pub enum RotationEffect {
         /// The key.
         key: KeyName,
     },
+    /// A step has waited long: tell operators.
+    Waits {
+        /// The rotation.
+        rotation: RotationId,
+        /// Its key.
+        key: KeyName,
+        /// What the step waits for.
+        waits_for: WaitsFor,
+    },
     /// A rotation settled: note it where operators look.
     Settled {
         /// The write that must be durable first.
@@ -242,7 +251,8 @@ impl RotationEffect {
             | Self::Prepare { .. }
             | Self::Release { .. }
             | Self::Propose { .. }
-            | Self::Withdraw { .. } => None,
+            | Self::Withdraw { .. }
+            | Self::Waits { .. } => None,
         }
     }
 }

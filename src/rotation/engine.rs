@@ -350,6 +350,7 @@ impl RotationEngine {
             | RotationEffect::Prepare { .. }
             | RotationEffect::Release { .. }
             | RotationEffect::Propose { .. }
+            | RotationEffect::Waits { .. }
             | RotationEffect::Withdraw { .. }
             | RotationEffect::Adopt { .. }
             | RotationEffect::Supersede { .. }

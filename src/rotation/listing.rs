@@ -78,6 +78,15 @@ impl RotationMachine {
         reports(views)
     }
 
+    /// The reports of the rotations in a state that is asked for, in the order of their declarations.
+    pub fn reports_in(&self, wanted: impl Fn(RotationState) -> bool) -> Vec<RotationReport> {
+        let found = self
+            .rotations
+            .iter()
+            .filter(|live| wanted(live.header.state));
+        reports(found.map(|live| self.view_of(live)))
+    }
+
     /// The next rotations that have not ended, behind this one by id: as many as can be looked at
     /// in a short time. None at the end.
     pub fn views_behind(&self, id: Option<RotationId>) -> Vec<RotationView> {
@@ -118,7 +127,7 @@ impl RotationMachine {
         }
     }
 
-    fn waits_for(&self, live: &Live) -> Vec<WaitsFor> {
+    pub(crate) fn waits_for(&self, live: &Live) -> Vec<WaitsFor> {
         if !live.header.state.goes_on() {
             return Vec::new();
         }

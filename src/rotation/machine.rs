@@ -22,6 +22,8 @@ use crate::rotation::rotations::Rotations;
 pub struct RotationConfig {
     /// How long a due step waits for its worker and callback; none for ever.
     pub worker_wait: Option<Duration>,
+    /// How long a due step waits until an operator is told; none for never.
+    pub warn_after: Option<Duration>,
     /// After how many crashes in a row a step has Failed.
     pub max_crashes: u32,
     /// How many callbacks a worker may have.
@@ -43,6 +45,8 @@ pub struct RotationMachine {
     pub(crate) incarnations: u64,
     pub(crate) timers: BTreeSet<(Time, StepRef)>,
     pub(crate) due: BTreeMap<StepRef, Time>,
+    /// When operators are told of steps that wait long.
+    pub(crate) warnings: BTreeSet<(Time, StepRef)>,
     pub(crate) suspect: Option<StepRef>,
     pub(crate) after_suspect: BTreeSet<RotationId>,
     /// The searches of the history that are under way, with the id that each is for. One is taken
@@ -69,6 +73,7 @@ impl RotationMachine {
             incarnations: 0,
             timers: BTreeSet::new(),
             due: BTreeMap::new(),
+            warnings: BTreeSet::new(),
             suspect: None,
             after_suspect: BTreeSet::new(),
             searching: BTreeMap::new(),

@@ -15,6 +15,7 @@ pub mod half;
 pub mod id;
 pub mod leave;
 pub mod listing;
+mod long_waits;
 pub mod machine;
 pub mod operate;
 pub mod outbox;

@@ -61,6 +61,8 @@ pub struct Live {
     pub steps: Steps,
     /// What is being done about which step.
     pub active: BTreeMap<u32, Active>,
+    /// The due steps that wait, and when operators are told of it.
+    pub warned: BTreeMap<u32, Time>,
     /// Whether the key has been asked what it has.
     pub snapping: bool,
     /// Who waits for it to settle.
@@ -74,6 +76,7 @@ impl Live {
             header,
             steps: steps.into_iter().collect(),
             active: BTreeMap::new(),
+            warned: BTreeMap::new(),
             snapping: false,
             waiters: BTreeSet::new(),
         }

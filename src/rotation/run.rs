@@ -1,12 +1,11 @@
 //! Taking rotations through their plans: whose turn it is, and which step is next.
 
-use std::time::Duration;
-
 use crate::key::name::{KeyName, WorkerName};
 use crate::key::time::Time;
 use crate::rotation::effect::{Fact, RotationEffect};
 use crate::rotation::event::{Lacks, Moment, StepRef};
 use crate::rotation::id::RotationId;
+use crate::rotation::long_waits::kept_waiting;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
 use crate::rotation::plan::Step;
 use crate::rotation::rotations::{Active, Live};
@@ -175,6 +174,7 @@ impl RotationMachine {
             return Start::Failed;
         }
         if let Some(since) = missing {
+            self.waits(step, now);
             return self.wait_for_worker(step, since, now);
         }
         if due.crashes >= SUSPECT_CRASHES && self.suspect.is_some_and(|other| other != step) {
@@ -198,6 +198,7 @@ impl RotationMachine {
             live.active
                 .insert(step.step, Active::Preparing { since, lacks });
         }
+        self.waits(step, now);
         if let Some(wait) = self.config.worker_wait {
             self.wait_until(step, Some(since.after(wait)));
         }
@@ -214,7 +215,7 @@ impl RotationMachine {
             self.wait_until(step, Some(end));
             return Start::Waits;
         }
-        let error = format!("worker gone: it or its callback was not here for {wait:?}");
+        let error = self.worker_gone(step, wait);
         self.fail(step, error, now);
         Start::Failed
     }
@@ -311,6 +312,9 @@ impl RotationMachine {
 
     /// Until when a step waits: one deadline a step, and none when it waits no more.
     pub(crate) fn wait_until(&mut self, step: StepRef, end: Option<Time>) {
+        if end.is_none() {
+            self.waits_no_more(step);
+        }
         if let Some(earlier) = self.due.remove(&step) {
             self.timers.remove(&(earlier, step));
         }
@@ -340,6 +344,7 @@ impl RotationMachine {
     }
 
     pub(crate) fn tick(&mut self, now: Moment) {
+        self.warn(now);
         while let Some((at, step)) = self.timers.first().copied() {
             if at > now.time {
                 break;
@@ -365,27 +370,7 @@ impl RotationMachine {
 
     /// When `Tick` is due next.
     pub fn next_deadline(&self) -> Option<Time> {
-        self.timers.first().map(|(at, _)| *at)
+        let due = self.timers.first().map(|(at, _)| *at);
+        due.into_iter().chain(self.next_warning()).min()
     }
-}
-
-/// Why a step has Failed that waited too long for its turn or its thread.
-fn kept_waiting(due: &Step, lacks: Option<Lacks>, wait: Duration) -> String {
-    let (worker, callback) = (&due.worker, &due.callback);
-    let why = match lacks {
-        Some(Lacks::Thread) => {
-            "no thread was free; see which callbacks hang and what the system allows"
-        }
-        Some(Lacks::Turn) => {
-            "an earlier call of the worker's callbacks for the key has not returned"
-        }
-        None => {
-            "an earlier call of the worker's callbacks for the key has not returned, or no thread \
-             was free"
-        }
-    };
-    format!(
-        "still running: callback {callback} of worker {worker} could not be called for {wait:?}: {why}; \
-         resume when it can"
-    )
 }

@@ -328,21 +328,80 @@ async fn the_status_names_the_keys_whose_store_still_answers_the_declared_old_ke
 }
 
 #[tokio::test]
-async fn the_outcome_is_a_tracing_event_of_level_error_where_the_strategy_raises() {
+async fn the_outcome_is_a_tracing_event_of_level_error_where_callbacks_failed() {
     let traced = traced();
-    for (strategy, level) in [
-        (Strategy::RaiseImmediately, "ERROR"),
-        (Strategy::Halt, "INFO"),
+    for strategy in [
+        Strategy::RaiseImmediately,
+        Strategy::Halt,
+        Strategy::Skip,
+        Strategy::SkipAndRaise,
     ] {
         let manager = with(Source::new("v").documents().error_strategy(strategy)).await;
         fails_until(&manager, "fails").await;
         let id = manager.declare(change()).await.unwrap().to_string();
+        let told = [
+            "ERROR",
+            &id,
+            "key=documents",
+            "worker=main",
+            "callback=fails",
+            "error=",
+        ];
         until("the outcome is traced", async || {
             let lines = traced.lines();
             lines
                 .iter()
-                .any(|line| line.contains(&id) && line.contains(level))
+                .any(|line| told.iter().all(|part| line.contains(part)))
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn at_each_start_a_rotation_that_needs_a_person_is_an_event() {
+    let traced = traced();
+    let disk = Disk::default();
+    let manager = disk.life_with(Source::new("v").documents()).await;
+    fails_until(&manager, "fails").await;
+    let report = within(manager.key_changed(change())).await.unwrap();
+    assert_eq!(report.state, RotationState::Stopped);
+    within(manager.shutdown()).await.unwrap();
+    let id = report.id.to_string();
+    let told = || {
+        let all = [
+            "ERROR",
+            &id,
+            "needs a person",
+            "worker=main",
+            "callback=fails",
+        ];
+        let lines = traced.lines();
+        let told = |line: &&String| all.iter().all(|part| line.contains(part));
+        lines.iter().filter(told).count()
+    };
+    for life in 1..=2 {
+        let manager = disk.life_with(Source::new("v").documents()).await;
+        until("it is told at the start", async || told() == life).await;
+        within(manager.shutdown()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_waits_long_for_its_worker_is_a_warning() {
+    let traced = traced();
+    let manager = with(Source::new("v").documents()).await;
+    let worker = within(manager.join("is away")).await.unwrap();
+    within(worker.register_on_change("documents", "call", async |_: KeyChange| {}))
+        .await
+        .unwrap();
+    drop(worker);
+    let id = within(manager.declare(change())).await.unwrap().to_string();
+    let told = ["WARN", &id, "worker=is away", "callback=call", "remove it"];
+    until("it is told", async || {
+        let lines = traced.lines();
+        lines
+            .iter()
+            .any(|line| told.iter().all(|part| line.contains(part)))
+    })
+    .await;
 }

@@ -98,6 +98,9 @@ impl State {
                 self.proposals.retain(|p| p.step != step);
             }
             RotationEffect::Adopt { step, .. } => self.adopt(step),
+            RotationEffect::Waits { .. } => {
+                self.expect(false, Rule::Shell("no world of the model warns"));
+            }
             RotationEffect::Settled { report, .. } => {
                 self.expect(!report.state.goes_on(), Rule::Lost);
             }

@@ -108,6 +108,7 @@ impl Shape {
         RotationConfig {
             worker_wait: self.waits.then_some(Duration::from_secs(60)),
             max_crashes: 5,
+            warn_after: None,
             max_callbacks: 8,
             reopen_every: Duration::from_secs(5),
         }

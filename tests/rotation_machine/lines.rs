@@ -84,6 +84,11 @@ fn line(effect: &RotationEffect, this: Option<u64>) -> String {
             format!("supersede {}{which}", id(*rotation))
         }
         RotationEffect::Stopped { rotation, .. } => format!("stopped {}", id(*rotation)),
+        RotationEffect::Waits {
+            rotation,
+            waits_for,
+            ..
+        } => format!("waits {} {waits_for:?}", id(*rotation)),
         RotationEffect::Settled { report, .. } => {
             format!("settled {} {}", id(report.id), report.state)
         }

@@ -47,6 +47,7 @@ fn with(rotations: Vec<(Header, Vec<Step>)>) -> RotationMachine {
     let config = RotationConfig {
         worker_wait: None,
         max_crashes: 5,
+        warn_after: None,
         max_callbacks: 1_024,
         reopen_every: Duration::from_secs(5),
     };

@@ -1,13 +1,18 @@
 //! Steps whose worker, callback or thread is not there: how long they wait, and what then.
 
+use std::time::Duration;
+
 use keyward::key::state::Effect;
-use keyward::rotation::event::{Event, Lacks};
+use keyward::key::time::Time;
+use keyward::rotation::effect::RotationEffect;
+use keyward::rotation::event::{Event, Lacks, Moment};
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
 use keyward::rotation::replay::DurableFacts;
 use keyward::rotation::report::WaitsFor;
 
 use crate::script::{
-    Coordinator, Strategy, WAIT, at, behaviour, callback, config, done, rid, worker,
+    Coordinator, Strategy, WAIT, at, behaviour, callback, config, declaration, done, key, rid,
+    worker,
 };
 
 const ONE: &[(&str, &[&str])] = &[("w0", &["a"])];
@@ -201,4 +206,113 @@ fn a_step_that_is_called_or_given_up_leaves_no_deadline_behind() {
     c.join("w0");
     c.register("w0", 2, "data", "a");
     assert!(prepared < c.machine.next_deadline(), "one deadline a step");
+}
+
+/// A coordinator that warns after five seconds, with a worker that died when its step was due.
+fn warns(worker_wait: Option<Duration>) -> RotationMachine {
+    let config = RotationConfig {
+        worker_wait,
+        warn_after: Some(Duration::from_secs(5)),
+        ..config()
+    };
+    let mut machine = RotationMachine::replay(config, DurableFacts::default());
+    let mut tell = |event| machine.step(event, moment(0));
+    let define = |ask, key| Event::Define {
+        ask,
+        key,
+        behaviour: behaviour(Strategy::Halt),
+    };
+    tell(define(1, key("data")));
+    tell(Event::Join {
+        ask: 2,
+        worker: worker("w0"),
+    });
+    tell(Event::Register {
+        ask: 3,
+        worker: worker("w0"),
+        incarnation: 1,
+        key: key("data"),
+        callback: callback("a"),
+    });
+    tell(Event::Died {
+        worker: worker("w0"),
+        incarnation: 1,
+    });
+    tell(Event::Declare {
+        ask: 4,
+        declaration: declaration(1, "data"),
+    });
+    tell(Event::Snapped { rotation: rid(1) });
+    machine
+}
+
+fn moment(seconds: u64) -> Moment {
+    Moment {
+        time: Time::at(Duration::from_secs(seconds)),
+        wall_ms: 0,
+    }
+}
+
+/// What is told of long waits at this second.
+fn long_waits(machine: &mut RotationMachine, seconds: u64) -> Vec<WaitsFor> {
+    let effects = machine.step(Event::Tick, moment(seconds));
+    let told = effects.into_iter().filter_map(|effect| match effect {
+        RotationEffect::Waits { waits_for, .. } => Some(waits_for),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn a_step_that_has_waited_five_seconds_is_told_once_with_worker_and_callback() {
+    for wait in [Some(Duration::from_secs(WAIT)), None] {
+        let mut machine = warns(wait);
+        assert_eq!(machine.next_deadline(), Some(moment(5).time));
+        assert_eq!(long_waits(&mut machine, 4), []);
+        let gone = WaitsFor::Worker {
+            worker: worker("w0"),
+            callback: callback("a"),
+        };
+        assert_eq!(long_waits(&mut machine, 5), [gone]);
+        assert_eq!(long_waits(&mut machine, 20), []);
+        let end = wait.map(|wait| moment(0).time.after(wait));
+        assert_eq!(machine.next_deadline(), end);
+    }
+}
+
+#[test]
+fn a_step_whose_worker_is_back_within_five_seconds_is_not_told_of() {
+    let mut machine = warns(None);
+    let mut tell = |event| machine.step(event, moment(3));
+    tell(Event::Join {
+        ask: 5,
+        worker: worker("w0"),
+    });
+    tell(Event::Register {
+        ask: 6,
+        worker: worker("w0"),
+        incarnation: 2,
+        key: key("data"),
+        callback: callback("a"),
+    });
+    tell(Event::Prepared { step: at(1, 0) });
+    assert_eq!(machine.next_deadline(), None);
+    assert_eq!(long_waits(&mut machine, 60), []);
+}
+
+#[test]
+fn a_step_that_waited_in_vain_says_for_whom_and_what_to_do() {
+    let mut c = next_life();
+    c.tick(10 + WAIT);
+    let report = c.machine.report(rid(1)).expect("it is stopped");
+    let error = report.steps[0].error.clone().unwrap_or_default();
+    for part in [
+        "worker gone",
+        "worker w0",
+        "callback a",
+        "bring it back",
+        "remove it",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
 }

@@ -107,6 +107,7 @@ fn a_registration_needs_a_living_worker_a_defined_key_and_a_new_name() {
 fn a_worker_has_so_many_callbacks_and_no_more() {
     let mut c = Coordinator::new();
     c.machine = RotationMachine::new(RotationConfig {
+        warn_after: None,
         max_callbacks: 1,
         ..config()
     });

@@ -30,6 +30,7 @@ pub fn config() -> RotationConfig {
     RotationConfig {
         worker_wait: Some(Duration::from_secs(WAIT)),
         max_crashes: 5,
+        warn_after: None,
         max_callbacks: 1024,
         reopen_every: Duration::from_secs(5),
     }

@@ -174,6 +174,7 @@ impl World {
             | RotationEffect::Adopt { .. }
             | RotationEffect::Supersede { .. }
             | RotationEffect::Stopped { .. }
+            | RotationEffect::Waits { .. }
             | RotationEffect::Settled { .. } => {}
         }
     }

@@ -308,6 +308,7 @@ impl World {
                 let rotation = rotation.as_uuid().as_u128();
                 self.tell_key(key_number(&key), KeyEvent::Stopped { rotation });
             }
+            RotationEffect::Waits { .. } => {}
             RotationEffect::Settled { report, .. } => self.settled(&report),
         }
     }

@@ -90,6 +90,7 @@ impl Plan {
             config: RotationConfig {
                 worker_wait: (!chance.percent(15)).then(|| Duration::from_secs(wait)),
                 max_crashes: chance.pick(&[2, 3, 5]),
+                warn_after: None,
                 max_callbacks: 64,
                 reopen_every: Duration::from_millis(chance.pick(&[50, 1000, 5000])),
             },
