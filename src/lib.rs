@@ -92,6 +92,8 @@ pub use management::backup::BackupError;
 #[cfg(feature = "embedded")]
 pub use management::builder::KeysManagementBuilder;
 #[cfg(feature = "embedded")]
+pub use management::candidates::CandidatesError;
+#[cfg(feature = "embedded")]
 pub use management::definition::SecretKeyDefinition;
 #[cfg(feature = "embedded")]
 pub use management::error::StartError;

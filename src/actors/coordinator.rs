@@ -173,6 +173,10 @@ impl Part for CoordinatorPart {
                 drop(reply.send(kept.cloned()));
                 drop(place);
             }
+            CoordinatorMessage::Halves { key, reply, place } => {
+                drop(reply.send(self.halves(&key)));
+                drop(place);
+            }
             CoordinatorMessage::Close { grace, reply } => self.close(grace, reply, ctx),
         }
         Then::GoOn

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::actors::admission::Place;
+use crate::actors::candidates::RotationHalves;
 use crate::actors::directory::NewKey;
 use crate::actors::key_message::Proposed;
 use crate::actors::overview::Listing;
@@ -146,6 +147,15 @@ pub enum CoordinatorMessage {
         /// Its place.
         place: Place,
     },
+    /// Which back halves do the rotations of a key have?
+    Halves {
+        /// Which key.
+        key: KeyName,
+        /// Whom to answer.
+        reply: oneshot::Sender<RotationHalves>,
+        /// Its place.
+        place: Place,
+    },
     /// The manager shuts down.
     Close {
         /// How long running callbacks may go on.
@@ -158,7 +168,11 @@ pub enum CoordinatorMessage {
 impl Letter for CoordinatorMessage {
     fn is_request(&self) -> bool {
         match self {
-            Self::Ask { .. } | Self::List(_) | Self::Recover { .. } | Self::Close { .. } => true,
+            Self::Ask { .. }
+            | Self::List(_)
+            | Self::Recover { .. }
+            | Self::Halves { .. }
+            | Self::Close { .. } => true,
             Self::Happened(_)
             | Self::OldFound { .. }
             | Self::Snapped { .. }

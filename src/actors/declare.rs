@@ -110,7 +110,7 @@ impl CoordinatorDoor {
     ///
     /// # Errors
     /// `busy`.
-    fn place(&self) -> Result<Place, RotationError> {
+    pub fn place(&self) -> Result<Place, RotationError> {
         take(&self.places)
     }
 

@@ -24,6 +24,7 @@ use crate::key::event::{Ask, Event, Request, Ticket};
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::machine::KeyFacts;
 use crate::key::name::KeyName;
+use crate::key::time::Time;
 
 /// How many messages more than requests may lie in a key's inbox: those of askers that are gone.
 const MAX_MAIL: usize = 1_024;
@@ -89,6 +90,19 @@ impl KeyEntry {
     /// # Errors
     /// `busy`, `shut_down`, `unavailable`, `key_failed`, and what the key answers.
     pub async fn ask(&self, request: Request) -> Result<Answer, KeyError> {
+        self.ask_by(request, self.deadline()).await
+    }
+
+    /// When a request that arrives now must have been answered.
+    pub fn deadline(&self) -> Time {
+        self.clock.now().after(self.behaviour.request_time_limit)
+    }
+
+    /// As [`ask`](Self::ask), to be answered by this time.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn ask_by(&self, request: Request, deadline: Time) -> Result<Answer, KeyError> {
         fork::refuse_child()?;
         if self.closed.load(Ordering::SeqCst) {
             return Err(self.gone());
@@ -98,7 +112,7 @@ impl KeyEntry {
             false => None,
         };
         let _place = self.lend(&self.places)?;
-        self.send(request).await
+        self.send(request, deadline).await
     }
 
     fn needs_store(&self, request: &Request) -> bool {
@@ -127,13 +141,12 @@ impl KeyEntry {
     pub async fn ask_without_place(&self, request: Request) -> Result<Answer, KeyError> {
         fork::refuse_child()?;
         let _place = self.lend(&self.of_handles)?;
-        self.send(request).await
+        self.send(request, self.deadline()).await
     }
 
-    async fn send(&self, request: Request) -> Result<Answer, KeyError> {
+    async fn send(&self, request: Request, deadline: Time) -> Result<Answer, KeyError> {
         let (reply, answer) = oneshot::channel();
         let ticket = self.ticket();
-        let deadline = self.clock.now().after(self.behaviour.request_time_limit);
         let ask = Ask {
             ticket,
             request,

@@ -8,6 +8,7 @@ pub mod admission;
 mod asked;
 mod askers;
 mod batch;
+pub mod candidates;
 pub mod clock;
 pub mod closing;
 pub mod coordinator;

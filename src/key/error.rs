@@ -128,6 +128,13 @@ pub enum KeyError {
         /// The key.
         key: KeyName,
     },
+    /// The coordinator's actor died too often and is not started again by itself, so that the keys of
+    /// rotations cannot be had. The operator's task: see what it says of the cause, and restart it.
+    #[error("the coordinator has failed: {why}; mend the cause, then restart the actor")]
+    CoordinatorFailed {
+        /// Why it died last.
+        why: String,
+    },
     /// The manager is shut down or shutting down. Ask the next one.
     #[error("key {key}: the manager is shut down")]
     ShutDown {
@@ -173,6 +180,7 @@ impl KeyError {
             Self::Unwritten { .. } => "write_unknown",
             Self::Failed { .. } => "key_failed",
             Self::Unavailable { .. } => "unavailable",
+            Self::CoordinatorFailed { .. } => "coordinator_failed",
             Self::ShutDown { .. } => "shut_down",
             Self::HandleExpired { .. } => "handle_expired",
             Self::Forked => "forked",
@@ -199,6 +207,7 @@ impl KeyError {
             | Self::StateUnreadable { .. }
             | Self::StatelessKey { .. }
             | Self::Failed { .. }
+            | Self::CoordinatorFailed { .. }
             | Self::HandleExpired { .. }
             | Self::Forked
             | Self::MustNotBlock => false,

@@ -178,7 +178,7 @@ impl Blocking {
 /// One key's calls, blocking; see [`Blocking`].
 #[derive(Debug, Clone)]
 pub struct BlockingSingle {
-    single: SingleKeyManagement,
+    pub(super) single: SingleKeyManagement,
 }
 
 impl BlockingSingle {

@@ -107,7 +107,7 @@ impl Blocking {
 
 /// A worker's calls, blocking; see [`Blocking`].
 pub struct BlockingWorker<'a> {
-    worker: &'a Worker,
+    pub(super) worker: &'a Worker,
 }
 
 impl fmt::Debug for BlockingWorker<'_> {

@@ -8,6 +8,7 @@ pub mod backup;
 pub mod blocking;
 pub mod blocking_operator;
 pub mod builder;
+pub mod candidates;
 pub mod definition;
 pub mod error;
 mod inner;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::actors::admission::{Place, Places};
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
+use crate::actors::journal_thread::JournalThread;
 use crate::guard::fork;
 use crate::key::error::KeyError;
 use crate::key::event::Request;
@@ -149,7 +151,20 @@ impl Worker {
         entry.ask(Request::Save).await.map(drop)
     }
 
-    fn place(&self) -> Result<Option<Place<&Places>>, KeyError> {
+    pub(super) fn journal(&self) -> &JournalThread {
+        &self.inner.journal
+    }
+
+    pub(super) fn declarer(&self) -> &Declarer {
+        &self.inner.declarer
+    }
+
+    pub(super) fn find(&self, key: &str) -> Result<Arc<KeyEntry>, KeyError> {
+        fork::refuse_child()?;
+        self.inner.declarer.directory.find(key)
+    }
+
+    pub(super) fn place(&self) -> Result<Option<Place<&Places>>, KeyError> {
         let Some(places) = &self.places else {
             return Ok(None);
         };

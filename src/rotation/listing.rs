@@ -1,5 +1,6 @@
 //! What the coordinator's machine tells of itself: reports, and for whom each rotation waits.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::key::name::KeyName;
@@ -39,6 +40,16 @@ impl RotationMachine {
     /// The rotations of a key that have not ended.
     pub fn live_of(&self, key: &KeyName) -> Vec<RotationId> {
         self.rotations.of_key(key)
+    }
+
+    /// The headers of a key's rotations that have not ended, the one that was declared last first; and
+    /// the next number of the sequence, which tells whether any was declared since.
+    pub fn latest_of(&self, key: &KeyName) -> (u64, Vec<&Header>) {
+        let of_key = self.rotations.of_key(key).into_iter();
+        let headers = of_key.filter_map(|id| Some(&self.rotations.get(id)?.header));
+        let mut headers: Vec<&Header> = headers.collect();
+        headers.sort_by_key(|header| Reverse(header.seq));
+        (self.next_sequence, headers)
     }
 
     /// The key of a rotation that has not ended.

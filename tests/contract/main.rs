@@ -10,6 +10,7 @@
 )]
 
 mod section_1_terms;
+mod section_2_candidates;
 mod section_2_key_state;
 mod section_3_callbacks;
 mod section_3_effects;

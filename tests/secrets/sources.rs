@@ -80,8 +80,14 @@ pub fn errors() -> Vec<ErrorType> {
         while let Some(at) = text[from..].find("fn code(&self)") {
             let at = from + at;
             from = at + 1;
-            let implemented = text[..at].rfind("\nimpl ").expect("a method has an impl");
-            let name = word(&text[implemented + 6..]);
+            let implemented = text[..at].rfind("\nimpl").expect("a method has an impl");
+            let of = &text[implemented + 5..];
+            let of = if of.starts_with('<') {
+                &of[of.find('>').expect("an end of the generics") + 1..]
+            } else {
+                of
+            };
+            let name = word(of.trim_start());
             let codes = block(&text[at..]).split('"').skip(1).step_by(2);
             errors.push(ErrorType {
                 name: name.to_owned(),
@@ -97,7 +103,8 @@ pub fn errors() -> Vec<ErrorType> {
 
 /// The variants of an enum, as rustfmt indents them.
 fn variants(text: &str, name: &str) -> Vec<String> {
-    let Some(at) = text.find(&format!("pub enum {name} {{")) else {
+    let generic = || text.find(&format!("pub enum {name}<"));
+    let Some(at) = text.find(&format!("pub enum {name} {{")).or_else(generic) else {
         return vec![name.to_owned()];
     };
     let lines = block(&text[at..]).lines();
@@ -108,7 +115,8 @@ fn variants(text: &str, name: &str) -> Vec<String> {
 
 /// What `#[error("…")]` says of each variant, or of the struct.
 fn texts(text: &str, name: &str) -> BTreeMap<String, Vec<String>> {
-    let declared = text.find(&format!("pub enum {name} {{"));
+    let generic = || text.find(&format!("pub enum {name}<"));
+    let declared = text.find(&format!("pub enum {name} {{")).or_else(generic);
     let variants = variants(text, name).into_iter().filter_map(|variant| {
         let (from, at) = match declared {
             Some(from) => (from, from + text[from..].find(&format!("\n    {variant}"))?),

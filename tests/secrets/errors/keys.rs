@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use keyward::repo::space::Space;
 use keyward::secret::value::{InvalidKey, MAX_VALUE_BYTES};
-use keyward::{Change, KeyChange, KeyError, KeysManagement, SecretKeyDefinition, SecretKeyFlow};
+use keyward::{
+    Change, KeyChange, KeyError, KeysManagement, SecretKeyDefinition, SecretKeyFlow, SecretKeyValue,
+};
 
 use crate::canary::{self, SET, TOKEN, TOLD};
 use crate::errors::Seen;
@@ -23,6 +25,7 @@ pub(super) async fn all(seen: &mut Seen) {
     late(seen, &manager).await;
     busy(seen, &manager).await;
     blocking(seen, &manager).await;
+    candidates(seen, &manager).await;
     expired(seen, &manager).await;
     records(seen, &manager, &disk).await;
     within(manager.shutdown()).await.expect("it shuts down");
@@ -130,6 +133,15 @@ async fn busy(seen: &mut Seen, manager: &KeysManagement) {
     gate.open();
     let answer = within(asking).await.expect("no panic");
     answer.expect("the store's answer");
+}
+
+/// Candidates that open nothing, and a key that has none.
+async fn candidates(seen: &mut Seen, manager: &KeysManagement) {
+    let shut = |_: &SecretKeyValue| Err::<(), _>("it does not open".to_owned());
+    let tried = within(manager.try_candidates("documents", shut)).await;
+    seen.refused("NoneWorks", tried);
+    let tried = within(manager.try_candidates("token", shut)).await;
+    seen.refused("Key", tried);
 }
 
 /// A blocking call in an async store.

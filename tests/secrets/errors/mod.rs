@@ -26,7 +26,7 @@ use keyward::key::name::InvalidName;
 use keyward::repo::conformance::ConformanceFailure;
 use keyward::repo::error::RepoError;
 use keyward::secret::value::InvalidKey;
-use keyward::{BackupError, KeyError, RotationError, StartError, StoreError};
+use keyward::{BackupError, CandidatesError, KeyError, RotationError, StartError, StoreError};
 
 use crate::heard::{Said, log};
 use crate::sources;
@@ -68,6 +68,14 @@ coded!(
     StartError,
     StoreError,
 );
+
+impl Coded for CandidatesError<String> {
+    const NAME: &'static str = "CandidatesError";
+
+    fn coded(&self) -> &'static str {
+        self.code()
+    }
+}
 
 /// The errors that were seen.
 #[derive(Default)]

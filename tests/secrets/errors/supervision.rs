@@ -60,6 +60,8 @@ pub(super) async fn all(seen: &mut Seen) {
     wear_out(&manager, &ActorName::Coordinator).await;
     let declared = within(manager.declare(change())).await;
     seen.refused("CoordinatorFailed", declared);
+    let candidates = within(manager.back_path_candidates("documents")).await;
+    seen.refused("CoordinatorFailed", candidates);
     seen.said.add(&manager.status().await.expect("a status"));
     within(manager.shutdown()).await.expect("it shuts down");
     let error = RotationError::Unavailable { id: None };

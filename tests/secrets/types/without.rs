@@ -146,6 +146,7 @@ pub(super) fn all(shown: &mut Shown) {
         key_event::FetchFailure,
         outbox::Outbox,
         plan::Step,
+        keyward::CandidatesError<String>,
         replay::DurableFacts,
         report::UnreadableRotation,
         rotation_machine::RotationMachine,

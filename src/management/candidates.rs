@@ -1,0 +1,240 @@
+//! The keys that data may be under: while a rotation has begun and not ended, no single answer is right
+//! for all of it.
+
+use std::fmt;
+
+use crate::actors::candidates::candidates;
+use crate::actors::directory::KeyEntry;
+use crate::guard::place;
+use crate::key::error::KeyError;
+use crate::management::blocking::{Blocking, BlockingSingle};
+use crate::management::blocking_operator::BlockingWorker;
+use crate::management::keys_management::KeysManagement;
+use crate::management::single::SingleKeyManagement;
+use crate::management::worker::Worker;
+use crate::secret::value::SecretKeyValue;
+
+/// Why no candidate did what was tried with it.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CandidatesError<E: fmt::Display> {
+    /// The candidates could not be had.
+    #[error(transparent)]
+    Key(KeyError),
+    /// With each of them it failed, or there are none. The data is under another key, or is damaged.
+    #[error(
+        "none of {} keys that the data may be under works{}", errors.len(), likeliest(errors)
+    )]
+    NoneWorks {
+        /// The error of each, the likeliest first.
+        errors: Vec<E>,
+    },
+}
+
+impl<E: fmt::Display> CandidatesError<E> {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Key(error) => error.code(),
+            Self::NoneWorks { .. } => "no_candidate",
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Debug for CandidatesError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {self}", self.code())
+    }
+}
+
+fn likeliest<E: fmt::Display>(errors: &[E]) -> String {
+    let first = errors.first();
+    first.map_or_else(String::new, |error| {
+        format!("; with the likeliest: {error}")
+    })
+}
+
+impl<E: fmt::Display> From<KeyError> for CandidatesError<E> {
+    fn from(error: KeyError) -> Self {
+        Self::Key(error)
+    }
+}
+
+/// Tries each until one works.
+fn try_each<T, E: fmt::Display>(
+    candidates: &[SecretKeyValue],
+    mut f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
+) -> Result<T, CandidatesError<E>> {
+    let mut errors = Vec::new();
+    for candidate in candidates {
+        match f(candidate) {
+            Ok(done) => return Ok(done),
+            Err(error) => errors.push(error),
+        }
+    }
+    Err(CandidatesError::NoneWorks { errors })
+}
+
+impl Worker {
+    /// As [`KeysManagement::back_path_candidates`], asked by this worker.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn back_path_candidates(&self, key: &str) -> Result<Vec<SecretKeyValue>, KeyError> {
+        self.candidates(&*self.find(key)?).await
+    }
+
+    /// As [`KeysManagement::try_candidates`], asked by this worker.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn try_candidates<T, E: fmt::Display>(
+        &self,
+        key: &str,
+        f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
+    ) -> Result<T, CandidatesError<E>> {
+        try_each(&self.back_path_candidates(key).await?, f)
+    }
+
+    pub(crate) async fn candidates(
+        &self,
+        entry: &KeyEntry,
+    ) -> Result<Vec<SecretKeyValue>, KeyError> {
+        let _place = self.place()?;
+        candidates(self.declarer(), self.journal(), entry).await
+    }
+}
+
+impl KeysManagement {
+    /// Every back half that data of a round-trip key may be under, each once, the likeliest first: what
+    /// a back-path get would answer now, what is held, then the new and the old half of each rotation
+    /// that has begun and holds its keys, the one that was declared last first.
+    ///
+    /// While a rotation has begun and not ended, some data is under the old key and some under the new
+    /// one. This changes nothing: no flow, nothing held. A store or a record that fails hides nothing of
+    /// the rest; a store that hangs is waited for within its limit. A key of an obsolete rotation among
+    /// them is traced as a warning.
+    ///
+    /// # Errors
+    /// `invalid_flow` for a one-way key; `key_not_defined`, `busy`, `shut_down`, `unavailable`,
+    /// `key_failed`, `coordinator_failed`.
+    pub async fn back_path_candidates(&self, key: &str) -> Result<Vec<SecretKeyValue>, KeyError> {
+        self.main.back_path_candidates(key).await
+    }
+
+    /// Calls `f` with each of the [`back_path_candidates`](Self::back_path_candidates) until one answers
+    /// `Ok`.
+    ///
+    /// ```no_run
+    /// # use keyward::{AeadCryptoTool, CryptoTool, KeysManagement};
+    /// # async fn open(keys: KeysManagement, sealed: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let text = keys
+    ///     .try_candidates("documents", |key| AeadCryptoTool::derive(key, b"mine")?.open(&sealed, b""))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CandidatesError`]: the errors of `f` with each, or what asking for the candidates answers.
+    pub async fn try_candidates<T, E: fmt::Display>(
+        &self,
+        key: &str,
+        f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
+    ) -> Result<T, CandidatesError<E>> {
+        self.main.try_candidates(key, f).await
+    }
+}
+
+impl SingleKeyManagement {
+    /// As [`KeysManagement::back_path_candidates`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn back_path_candidates(&self) -> Result<Vec<SecretKeyValue>, KeyError> {
+        self.manager.main.candidates(&self.entry).await
+    }
+
+    /// As [`KeysManagement::try_candidates`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn try_candidates<T, E: fmt::Display>(
+        &self,
+        f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
+    ) -> Result<T, CandidatesError<E>> {
+        try_each(&self.back_path_candidates().await?, f)
+    }
+}
+
+/// Waits for candidates where that may be done.
+fn wait(
+    call: impl Future<Output = Result<Vec<SecretKeyValue>, KeyError>>,
+) -> Result<Vec<SecretKeyValue>, KeyError> {
+    place::wait(call).unwrap_or(Err(KeyError::MustNotBlock))
+}
+
+impl Blocking {
+    /// As [`KeysManagement::back_path_candidates`].
+    ///
+    /// # Errors
+    /// As there, and `must_not_block`.
+    pub fn back_path_candidates(&self, key: &str) -> Result<Vec<SecretKeyValue>, KeyError> {
+        wait(self.manager.back_path_candidates(key))
+    }
+
+    /// As [`KeysManagement::try_candidates`].
+    ///
+    /// # Errors
+    /// As there, and `must_not_block`.
+    pub fn try_candidates<T, E: fmt::Display>(
+        &self,
+        key: &str,
+        f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
+    ) -> Result<T, CandidatesError<E>> {
+        try_each(&self.back_path_candidates(key)?, f)
+    }
+}
+
+impl BlockingWorker<'_> {
+    /// As [`Worker::back_path_candidates`].
+    ///
+    /// # Errors
+    /// As there, and `must_not_block`.
+    pub fn back_path_candidates(&self, key: &str) -> Result<Vec<SecretKeyValue>, KeyError> {
+        wait(self.worker.back_path_candidates(key))
+    }
+
+    /// As [`Worker::try_candidates`].
+    ///
+    /// # Errors
+    /// As there, and `must_not_block`.
+    pub fn try_candidates<T, E: fmt::Display>(
+        &self,
+        key: &str,
+        f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
+    ) -> Result<T, CandidatesError<E>> {
+        try_each(&self.back_path_candidates(key)?, f)
+    }
+}
+
+impl BlockingSingle {
+    /// As [`SingleKeyManagement::back_path_candidates`].
+    ///
+    /// # Errors
+    /// As there, and `must_not_block`.
+    pub fn back_path_candidates(&self) -> Result<Vec<SecretKeyValue>, KeyError> {
+        wait(self.single.back_path_candidates())
+    }
+
+    /// As [`SingleKeyManagement::try_candidates`].
+    ///
+    /// # Errors
+    /// As there, and `must_not_block`.
+    pub fn try_candidates<T, E: fmt::Display>(
+        &self,
+        f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
+    ) -> Result<T, CandidatesError<E>> {
+        try_each(&self.back_path_candidates()?, f)
+    }
+}
