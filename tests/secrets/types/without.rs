@@ -12,8 +12,8 @@ use keyward::management::builder::KeysManagementBuilder;
 use keyward::management::testing;
 use keyward::repo::{conformance, error as repo_error, folder, space};
 use keyward::rotation::{
-    effect, engine, event, id, machine as rotation_machine, outbox, plan, replay, report,
-    retention, roster, rotations, state as rotation_state, status, steps,
+    effect, engine, event, half, id, listing, machine as rotation_machine, outbox, plan, replay,
+    report, retention, roster, rotations, shared, state as rotation_state, status, steps,
 };
 use keyward::store::closure;
 use keyward::worker::{callback, handle, run, running};
@@ -65,10 +65,10 @@ pub(super) fn all(shown: &mut Shown) {
         handle::Staging,
         run::CallMeans,
         keyward::secret::visible::Visible<()>,
+        keyward::journal::history::HistoryReading,
         KeysManagementBuilder,
     );
     without!(shown, "one of a few words":
-        guard::events::Events,
         callback::Async,
         callback::Blocking,
         callback::Made,
@@ -101,6 +101,7 @@ pub(super) fn all(shown: &mut Shown) {
         handle::CallPlace,
         id::RotationId,
         group::GroupSize,
+        half::Before,
         retention::HistoryLimits,
         retention::SteadyClock,
         tidy::Tidied,
@@ -153,6 +154,8 @@ pub(super) fn all(shown: &mut Shown) {
         rotations::KeyQueue,
         rotations::Live,
         rotations::Rotations,
+        listing::RotationView,
+        shared::SharedList<()>,
         steps::Steps,
     );
 }
