@@ -188,7 +188,7 @@ fn a_step_waits_for_its_worker_for_a_time_only() {
         most,
         ..SMALL
     };
-    assert_eq!(look_through(&shape), 1518);
+    assert_eq!(look_through(&shape), 1524);
 }
 
 #[test]
