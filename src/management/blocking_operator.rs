@@ -39,7 +39,7 @@ impl Blocking {
         wait(self.manager.history(limit))
     }
 
-    /// As [`KeysManagement::history_before`].
+    /// As [`KeysManagement::history_before`](crate::KeysManagement::history_before).
     ///
     /// # Errors
     /// As there, and `must_not_block`.
