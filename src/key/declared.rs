@@ -19,7 +19,8 @@ pub enum StoreAnswers {
     /// Nothing was declared, or the store has not answered in this lifetime.
     #[default]
     Unknown,
-    /// The old keys: the store has not switched yet.
+    /// The old keys, or, where none were declared or known, what the store answered before the
+    /// declaration: the store has not switched yet.
     Old,
     /// The new keys, or, where no new keys were declared, others than the old ones.
     New,
@@ -32,7 +33,6 @@ impl Declared {
     pub fn compare(&self, answer: HalfPrints) -> StoreAnswers {
         match (self.old, self.new) {
             (None, None) => StoreAnswers::Unknown,
-            // The store has switched early where both are the same.
             (_, Some(new)) if new == answer => StoreAnswers::New,
             (Some(old), _) if old == answer => StoreAnswers::Old,
             (Some(_), None) => StoreAnswers::New,
@@ -76,7 +76,7 @@ impl Comparison {
     /// How the last answer compares.
     pub fn result(&self) -> StoreAnswers {
         match self.answer.map(|answer| self.declared.compare(answer)) {
-            Some(StoreAnswers::Neither) if self.before == self.answer => StoreAnswers::Unknown,
+            Some(StoreAnswers::Neither) if self.before == self.answer => StoreAnswers::Old,
             Some(compared) => compared,
             None => StoreAnswers::Unknown,
         }
@@ -103,13 +103,15 @@ mod tests {
     }
 
     #[test]
-    fn what_the_store_answered_before_a_declaration_without_old_keys_is_no_mistake() {
+    fn what_the_store_answered_before_a_declaration_without_old_keys_counts_as_the_old_ones() {
         let [a, b, c] = [1, 2, 3].map(|byte| [[byte; 32]; 2]);
         let mut comparison = Comparison::default();
         comparison.answer(a);
         let (old, new) = (None, Some(b));
         comparison.declare(Declared { old, new });
-        assert!(!comparison.answer(a) && !comparison.answer(b));
+        assert!(!comparison.answer(a));
+        assert_eq!(comparison.result(), StoreAnswers::Old);
+        assert!(!comparison.answer(b));
         assert!(comparison.answer(c) && !comparison.has_old());
     }
 

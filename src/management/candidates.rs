@@ -17,21 +17,19 @@ use crate::secret::value::SecretKeyValue;
 /// Why no candidate did what was tried with it.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum CandidatesError<E: fmt::Display> {
+pub enum CandidatesError<E> {
     /// The candidates could not be had.
     #[error(transparent)]
     Key(KeyError),
     /// With each of them it failed, or there are none. The data is under another key, or is damaged.
-    #[error(
-        "none of {} keys that the data may be under works{}", errors.len(), likeliest(errors)
-    )]
+    #[error("none of {} keys that the data may be under works", errors.len())]
     NoneWorks {
-        /// The error of each, the likeliest first.
+        /// The error of each, the likeliest first. They are the program's own, so no text of keyward's shows them.
         errors: Vec<E>,
     },
 }
 
-impl<E: fmt::Display> CandidatesError<E> {
+impl<E> CandidatesError<E> {
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
         match self {
@@ -41,27 +39,20 @@ impl<E: fmt::Display> CandidatesError<E> {
     }
 }
 
-impl<E: fmt::Display> fmt::Debug for CandidatesError<E> {
+impl<E> fmt::Debug for CandidatesError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {self}", self.code())
     }
 }
 
-fn likeliest<E: fmt::Display>(errors: &[E]) -> String {
-    let first = errors.first();
-    first.map_or_else(String::new, |error| {
-        format!("; with the likeliest: {error}")
-    })
-}
-
-impl<E: fmt::Display> From<KeyError> for CandidatesError<E> {
+impl<E> From<KeyError> for CandidatesError<E> {
     fn from(error: KeyError) -> Self {
         Self::Key(error)
     }
 }
 
 /// Tries each until one works.
-fn try_each<T, E: fmt::Display>(
+fn try_each<T, E>(
     candidates: &[SecretKeyValue],
     mut f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
 ) -> Result<T, CandidatesError<E>> {
@@ -88,7 +79,7 @@ impl Worker {
     ///
     /// # Errors
     /// As there.
-    pub async fn try_candidates<T, E: fmt::Display>(
+    pub async fn try_candidates<T, E>(
         &self,
         key: &str,
         f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
@@ -137,7 +128,7 @@ impl KeysManagement {
     ///
     /// # Errors
     /// [`CandidatesError`]: the errors of `f` with each, or what asking for the candidates answers.
-    pub async fn try_candidates<T, E: fmt::Display>(
+    pub async fn try_candidates<T, E>(
         &self,
         key: &str,
         f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
@@ -159,7 +150,7 @@ impl SingleKeyManagement {
     ///
     /// # Errors
     /// As there.
-    pub async fn try_candidates<T, E: fmt::Display>(
+    pub async fn try_candidates<T, E>(
         &self,
         f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
     ) -> Result<T, CandidatesError<E>> {
@@ -187,7 +178,7 @@ impl Blocking {
     ///
     /// # Errors
     /// As there, and `must_not_block`.
-    pub fn try_candidates<T, E: fmt::Display>(
+    pub fn try_candidates<T, E>(
         &self,
         key: &str,
         f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
@@ -209,7 +200,7 @@ impl BlockingWorker<'_> {
     ///
     /// # Errors
     /// As there, and `must_not_block`.
-    pub fn try_candidates<T, E: fmt::Display>(
+    pub fn try_candidates<T, E>(
         &self,
         key: &str,
         f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
@@ -231,7 +222,7 @@ impl BlockingSingle {
     ///
     /// # Errors
     /// As there, and `must_not_block`.
-    pub fn try_candidates<T, E: fmt::Display>(
+    pub fn try_candidates<T, E>(
         &self,
         f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
     ) -> Result<T, CandidatesError<E>> {

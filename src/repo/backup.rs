@@ -17,6 +17,8 @@ pub(super) const CHECKPOINT: &str = "KEYWARD.backup";
 /// RocksDB makes a checkpoint under this name first.
 const UNFINISHED_CHECKPOINT: &str = "KEYWARD.backup.tmp";
 
+const MOUNTED: &str = "a file system is mounted on it; name a folder below it";
+
 /// So much is copied between two looks whether it is to go on.
 const PIECE: usize = 1024 * 1024;
 
@@ -111,10 +113,7 @@ impl Unfinished {
         sync_folder(&self.path).map_err(failed)?;
         fs::rename(&self.path, target).map_err(|source| match source.kind() {
             ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => not_empty(target),
-            ErrorKind::ResourceBusy => bad_target(
-                target,
-                "a file system is mounted on it; name a folder below it",
-            ),
+            ErrorKind::ResourceBusy => bad_target(target, MOUNTED),
             _ => failed(source),
         })?;
         self.finished = true;
@@ -146,6 +145,9 @@ fn final_path(target: &Path, folder: &Path) -> Result<PathBuf, RepoError> {
         Ok(_) => {
             let path = fs::canonicalize(&path).map_err(failed)?;
             match fs::read_dir(&path).map(|mut entries| entries.next().is_none()) {
+                Ok(true) if is_mount_point(&path).map_err(failed)? => {
+                    Err(bad_target(target, MOUNTED))
+                }
                 Ok(true) => Ok(path),
                 Ok(false) => Err(not_empty(target)),
                 Err(error) if error.kind() == ErrorKind::NotADirectory => Err(bad_target(
@@ -187,6 +189,12 @@ fn refuse_inside(path: &Path, folder: &Path) -> io::Result<Option<()>> {
 fn same(found: &fs::Metadata, path: &Path) -> io::Result<bool> {
     let there = fs::metadata(path)?;
     Ok((there.dev(), there.ino()) == (found.dev(), found.ino()))
+}
+
+/// Whether another file system begins at a folder: nothing can be renamed onto it.
+fn is_mount_point(folder: &Path) -> io::Result<bool> {
+    let above = folder.parent().unwrap_or(folder);
+    Ok(fs::metadata(folder)?.dev() != fs::metadata(above)?.dev())
 }
 
 fn open_folder(path: &Path) -> io::Result<File> {
