@@ -109,7 +109,7 @@ impl Inner {
         if place::current_role() == Some(Role::Callback) {
             return Err(RotationError::InsideCallback);
         }
-        let Some(house) = self.close() else {
+        let Some(house) = self.take_house() else {
             return Err(RotationError::ShutDown { id: None });
         };
         let grace = grace.unwrap_or(self.settings.shutdown_grace);
@@ -134,22 +134,27 @@ impl Inner {
     }
 
     fn ask_for_end(&self, house: House, grace: Duration, told: Option<oneshot::Sender<()>>) {
+        // The coordinator hears of it first: once a request is refused, no further step begins.
+        let (reply, drained) = oneshot::channel();
+        let close = CoordinatorMessage::Close { grace, reply };
+        self.declarer.coordinator.post(close);
+        self.declarer.directory.close();
         let end = End {
+            drained,
             declarer: self.declarer.clone(),
             plugins: Arc::clone(&self.plugins),
             journal: self.journal.clone(),
             supervision: self.supervision.clone(),
             house,
             events: self.events.clone(),
-            grace,
             _told: told,
         };
         // The thread waits until it is asked, once.
         drop(self.ending.send(end));
     }
 
-    fn close(&self) -> Option<House> {
-        self.declarer.directory.close();
+    /// The arbiters, for the one who ends them.
+    fn take_house(&self) -> Option<House> {
         self.house
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -162,7 +167,7 @@ impl Drop for Inner {
         if fork::is_child() {
             return self.leave_to_parent();
         }
-        if let Some(house) = self.close() {
+        if let Some(house) = self.take_house() {
             self.ask_for_end(house, self.settings.shutdown_grace, None);
         }
     }
@@ -171,13 +176,14 @@ impl Drop for Inner {
 /// The manager's end: callbacks first, then the journal, the actors, what runs plug-ins, and the
 /// events of all that.
 pub(crate) struct End {
+    /// Told when no callback is under way any more, or its time is over.
+    drained: oneshot::Receiver<()>,
     declarer: Declarer,
     plugins: Arc<Plugins>,
     journal: JournalThread,
     supervision: Supervision,
     house: House,
     events: Events,
-    grace: Duration,
     /// Dropped when all of it has ended.
     _told: Option<oneshot::Sender<()>>,
 }
@@ -185,12 +191,8 @@ pub(crate) struct End {
 impl End {
     /// Ends the manager. It takes the grace at most, and as long as its disk.
     pub(crate) fn run(self) {
-        let (reply, drained) = oneshot::channel();
-        let grace = self.grace;
-        let coordinator = &self.declarer.coordinator;
-        coordinator.post(CoordinatorMessage::Close { grace, reply });
         let flushed = place::wait(async {
-            drop(drained.await);
+            drop(self.drained.await);
             self.supervision.close();
             self.declarer.directory.stop_keys();
             self.journal.close().await;

@@ -42,7 +42,9 @@ pub fn with_a_limit(folder: &Path, size: u64) {
         keys.blocking().declare(change).err()
     });
     let error = error.expect("its file may not grow so far");
-    assert_eq!(error.code(), "write_unknown", "{error}");
+    // Where the write of a rotation's end was the first that failed, the declaration was not written.
+    let codes = ["write_unknown", "repo_unavailable"];
+    assert!(codes.contains(&error.code()), "{error}");
     assert!(error.to_string().contains("no room left"), "{error}");
     say("full");
     let key = keys
