@@ -44,9 +44,9 @@ const SHORTEST_PART: usize = 4;
 /// How many bytes of text one byte of a key takes at most in any notation, with room to spare.
 const LONGEST_NOTATION: usize = 16;
 
-/// A key of so many bytes is looked for without its first one, which an escape that the text before it
-/// leaves unfinished may have swallowed.
-const FIRST_BYTE_SPARED: usize = 8;
+/// A key of so many bytes is looked for without its first character, which a backslash at the end of the
+/// text before it may have taken for its own escape.
+const FIRST_SPARED: usize = 8;
 
 /// Looks through texts for certain key values.
 ///
@@ -136,10 +136,15 @@ struct Key<'a> {
 impl<'a> Key<'a> {
     fn of(form: &'a [u8]) -> Option<Self> {
         let bytes = without_line_ends(form);
-        let sought = match bytes.split_first() {
-            Some((_, rest)) if bytes.len() >= FIRST_BYTE_SPARED => rest,
-            Some(_) => bytes,
-            None => return None,
+        if bytes.is_empty() {
+            return None;
+        }
+        let text = std::str::from_utf8(bytes).ok();
+        let first = text.and_then(|text| text.chars().next());
+        let first = first.map_or(1, char::len_utf8);
+        let sought = match bytes.get(first..) {
+            Some(rest) if bytes.len() >= FIRST_SPARED => rest,
+            Some(_) | None => bytes,
         };
         let search = Finder::new(sought);
         Some(Self { bytes, search })

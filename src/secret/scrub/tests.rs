@@ -258,6 +258,21 @@ fn the_largest_key_and_texts_made_to_be_slow_take_a_bounded_time() {
     assert!(scrubber.scrub_str(&text).starts_with("\\\\q"));
 }
 
+#[test]
+fn a_backslash_before_a_key_hides_none_whatever_its_first_character() {
+    for key in [
+        &[128, 128, 0, 0, 0, 92, 32, 0][..],
+        "\u{fe}\u{e9}l\u{e8}ve 123".as_bytes(),
+        "\u{1f511} and more".as_bytes(),
+    ] {
+        let scrubber = scrubber(key);
+        for form in forms(key) {
+            let seen = scrubber.scrub_str(&format!("at \\{form}"));
+            assert_eq!(seen, WITHHELD, "{form:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
