@@ -248,7 +248,8 @@ async fn a_join_that_nobody_waits_for_any_more_leaves_the_name_free() {
     {
         let join = std::pin::pin!(manager.join("anna"));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        assert!(std::future::Future::poll(join, &mut context).is_pending());
+        // The answer may be there already, where this thread was stopped for a moment.
+        drop(std::future::Future::poll(join, &mut context));
     }
     until("the name is free", async || {
         manager.join("anna").await.is_ok()
@@ -259,12 +260,15 @@ async fn a_join_that_nobody_waits_for_any_more_leaves_the_name_free() {
 #[tokio::test]
 async fn a_join_that_was_answered_and_never_looked_at_leaves_the_name_free() {
     let manager = in_memory().await;
-    let mut join = Box::pin(manager.join("anna"));
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    assert!(
-        std::future::Future::poll(join.as_mut(), &mut context).is_pending(),
-        "an answer takes a message"
-    );
+    // Where this thread is stopped within the first look, the look finds the answer: another join then.
+    let join = loop {
+        let mut join = Box::pin(manager.join("anna"));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::future::Future::poll(join.as_mut(), &mut context) {
+            std::task::Poll::Pending => break join,
+            std::task::Poll::Ready(answer) => drop(answer),
+        }
+    };
     until("anna is there", async || {
         let status = manager.status().await.expect("a status");
         let is_anna = |w: &keyward::WorkerStatus| w.worker.as_str() == "anna" && w.alive;
