@@ -13,15 +13,15 @@ use crate::rotation::effect::Fact;
 
 impl CoordinatorPart {
     pub(super) fn write(&mut self, facts: Vec<Fact>) {
-        let seat = Arc::clone(&self.seat);
+        let slot = Arc::clone(&self.slot);
         let lost = WriteFailure {
             why: "a panic came before the write".to_owned(),
             unknown: false,
         };
         let end = End::new((0, Err(lost)), move |(number, result)| {
-            seat.post(CoordinatorMessage::Written { number, result });
+            slot.post(CoordinatorMessage::Written { number, result });
         });
-        self.seat.fault_points().pass();
+        self.slot.fault_points().pass();
         self.read_keys_for(&facts);
         let facts: Vec<JournalFact> = facts
             .into_iter()
@@ -33,10 +33,10 @@ impl CoordinatorPart {
 
     /// Has the journal read anew.
     pub(super) fn reopen(&self) {
-        let seat = Arc::clone(&self.seat);
+        let slot = Arc::clone(&self.slot);
         self.means.journal.reread(self.doubtful(), move |found| {
             let found = found.map(|(made, loaded)| (made, Box::new(loaded)));
-            seat.post(CoordinatorMessage::Reread(found));
+            slot.post(CoordinatorMessage::Reread(found));
         });
     }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::actors::coordinator::{CoordinatorPart, Ctx};
-use crate::actors::supervision::life::later;
 use crate::key::time::Time;
 use crate::rotation::event::Event;
 
@@ -24,7 +23,7 @@ impl CoordinatorPart {
     pub(super) fn close(&mut self, grace: Duration, reply: oneshot::Sender<()>, ctx: &mut Ctx) {
         let until = self.means.clock.now().after(grace);
         self.closing = Closing::Draining(reply, until);
-        later(ctx, grace, |part: &mut Self, ctx| part.interrupt(ctx));
+        ctx.later(grace, |part, ctx| part.interrupt(ctx));
         self.step(Event::Close, ctx);
     }
 

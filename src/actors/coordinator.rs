@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use actix::{ArbiterHandle, Context};
 use tokio::sync::oneshot;
 
 use crate::actors::askers::{Asked, Deferred, Sweep};
@@ -17,8 +16,8 @@ use crate::actors::journal_thread::{DoubtfulBatch, JournalThread};
 use crate::actors::keeper::Keeper;
 use crate::actors::notice::{Departing, Notice};
 use crate::actors::rotation_keys::Kept;
-use crate::actors::supervision::life::{Life, Part, Then, later};
-use crate::actors::supervision::seat::Seat;
+use crate::actors::supervision::actor::{self, ActorThread, Part, Then};
+use crate::actors::supervision::slot::ActorSlot;
 use crate::actors::supervision::supervisor::Supervision;
 use crate::actors::take_up::Half;
 use crate::actors::worker::WorkerPart;
@@ -47,7 +46,7 @@ pub struct CoordinatorMeans {
     /// The clock.
     pub clock: Clock,
     /// Where the workers' actors run.
-    pub arbiter: ArbiterHandle,
+    pub thread: ActorThread,
     /// Who starts actors again.
     pub supervision: Supervision,
     /// Who keeps the history.
@@ -60,18 +59,18 @@ pub struct CoordinatorMeans {
 
 /// A call of a callback that is prepared or under way.
 pub(super) struct Calling {
-    pub(super) worker: Arc<Seat<WorkerPart>>,
+    pub(super) worker: Arc<ActorSlot<WorkerPart>>,
     pub(super) name: WorkerName,
 }
 
-/// The life of the coordinator's actor.
-pub(super) type Ctx = Context<Life<CoordinatorPart>>;
+/// What the coordinator may have done in its present life.
+pub(super) type Ctx<'a> = actor::Ctx<'a, CoordinatorPart>;
 
 /// What the coordinator knows.
 pub struct CoordinatorPart {
     pub(super) engine: RotationEngine,
     pub(super) means: CoordinatorMeans,
-    pub(super) seat: Arc<Seat<CoordinatorPart>>,
+    pub(super) slot: Arc<ActorSlot<CoordinatorPart>>,
     pub(super) declarer: Declarer,
     pub(super) replies: HashMap<Ask, oneshot::Sender<Result<Reply, RotationError>>>,
     pub(super) offered: HashMap<Ask, RotationSecrets>,
@@ -84,7 +83,7 @@ pub struct CoordinatorPart {
     pub(super) keys: HashMap<KeyName, Arc<KeyEntry>>,
     /// Of which rotations a key knows the keys.
     pub(super) known: HashMap<RotationId, KeyName>,
-    pub(super) workers: HashMap<WorkerName, Arc<Seat<WorkerPart>>>,
+    pub(super) workers: HashMap<WorkerName, Arc<ActorSlot<WorkerPart>>>,
     pub(super) departing: HashMap<Ask, Departing>,
     pub(super) calls: HashMap<StepRef, Calling>,
     pub(super) done: HashMap<StepRef, (Effect, Vec<Staged>)>,
@@ -197,12 +196,12 @@ impl CoordinatorPart {
         beginnings: BTreeMap<RotationId, Vec<SecretKeyValue>>,
         means: CoordinatorMeans,
         declarer: Declarer,
-        seat: Arc<Seat<CoordinatorPart>>,
+        slot: Arc<ActorSlot<CoordinatorPart>>,
     ) -> Self {
         Self {
             engine,
             means,
-            seat,
+            slot,
             declarer,
             replies: HashMap::new(),
             offered: HashMap::new(),
@@ -244,9 +243,9 @@ impl CoordinatorPart {
         let before = self.engine.before(&event);
         let step = (event.clone(), Notice::of(&event), before);
         self.half = Some(Half::Step(Box::new(step)));
-        self.seat.fault_points().pass();
+        self.slot.fault_points().pass();
         let actions = self.engine.step(event, self.means.clock.moment());
-        self.seat.fault_points().pass();
+        self.slot.fault_points().pass();
         self.take_notice(notice, known);
         self.act(actions, ctx);
     }
@@ -257,7 +256,7 @@ impl CoordinatorPart {
         self.actions.extend(actions);
         self.half = None;
         while !self.actions.is_empty() {
-            self.seat.fault_points().pass();
+            self.slot.fault_points().pass();
             match self.actions.pop_front() {
                 Some(Action::Write(batch)) => self.write(batch),
                 Some(action) => {
@@ -272,7 +271,7 @@ impl CoordinatorPart {
     }
 
     fn do_it(&mut self, action: &Action) {
-        self.seat.fault_points().pass();
+        self.slot.fault_points().pass();
         match action {
             Action::Write(_) => {}
             Action::Reopen => self.reopen(),
@@ -289,7 +288,7 @@ impl CoordinatorPart {
         }
         self.timer = Some(due);
         let wait = self.means.clock.now().until(due);
-        later(ctx, wait, |part: &mut Self, ctx| {
+        ctx.later(wait, |part, ctx| {
             part.timer = None;
             part.step(Event::Tick, ctx);
         });
@@ -308,7 +307,7 @@ impl CoordinatorPart {
             self.tell_declared(result.is_ok());
         }
         self.half = Some(Half::Written(number, result.clone()));
-        self.seat.fault_points().pass();
+        self.slot.fault_points().pass();
         let actions = self.engine.written(result, self.means.clock.moment());
         self.act(actions, ctx);
         match failed {
@@ -319,7 +318,7 @@ impl CoordinatorPart {
 
     fn reread(&mut self, found: Result<(bool, Box<LoadedJournal>), String>, ctx: &mut Ctx) {
         self.half = Some(Half::Reread);
-        self.seat.fault_points().pass();
+        self.slot.fault_points().pass();
         let found = match found {
             Ok((batch_was_made, loaded)) => {
                 self.tell_declared(batch_was_made);

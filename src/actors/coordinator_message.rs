@@ -11,7 +11,7 @@ use crate::actors::directory::NewKey;
 use crate::actors::key_message::Proposed;
 use crate::actors::overview::Listing;
 use crate::actors::rotation_keys::FoundKeys;
-use crate::actors::supervision::inbox::Letter;
+use crate::actors::supervision::inbox::Message;
 use crate::actors::worker::WorkerMessage;
 use crate::journal::load::{LoadedJournal, RotationSecrets};
 use crate::key::event::{Ticket, WriteFailure};
@@ -165,7 +165,7 @@ pub enum CoordinatorMessage {
     },
 }
 
-impl Letter for CoordinatorMessage {
+impl Message for CoordinatorMessage {
     fn is_request(&self) -> bool {
         match self {
             Self::Ask { .. }

@@ -12,7 +12,7 @@ use crate::actors::coordinator_message::{CoordinatorMessage, Parcel, Request, Wi
 use crate::actors::directory::{Directory, KeyEntry};
 use crate::actors::fetch::Fetcher;
 use crate::actors::key_message::KeyMessage;
-use crate::actors::supervision::seat::Seat;
+use crate::actors::supervision::slot::ActorSlot;
 use crate::guard::events::Events;
 use crate::guard::foreign::Foreign;
 use crate::guard::fork;
@@ -47,7 +47,7 @@ const MAX_LISTINGS: usize = 64;
 /// The way to the coordinator, with admission on it.
 #[derive(Clone)]
 pub struct CoordinatorDoor {
-    seat: Arc<Seat<CoordinatorPart>>,
+    slot: Arc<ActorSlot<CoordinatorPart>>,
     directory: Arc<Directory>,
     places: Arc<Places>,
     waits: Arc<Places>,
@@ -57,9 +57,9 @@ pub struct CoordinatorDoor {
 
 impl CoordinatorDoor {
     /// The way to this coordinator.
-    pub fn new(seat: Arc<Seat<CoordinatorPart>>, directory: Arc<Directory>) -> Self {
+    pub fn new(slot: Arc<ActorSlot<CoordinatorPart>>, directory: Arc<Directory>) -> Self {
         Self {
-            seat,
+            slot,
             directory,
             places: Places::new(MAX_COORDINATOR_REQUESTS),
             waits: Places::new(MAX_WAITS),
@@ -70,7 +70,7 @@ impl CoordinatorDoor {
 
     /// Tells the coordinator something.
     pub fn post(&self, message: CoordinatorMessage) {
-        self.seat.post(message);
+        self.slot.post(message);
     }
 
     /// Why the coordinator has not answered.
@@ -79,7 +79,7 @@ impl CoordinatorDoor {
         if self.directory.is_closed() {
             return RotationError::ShutDown { id };
         }
-        match self.seat.failure() {
+        match self.slot.failure() {
             Some(why) => RotationError::CoordinatorFailed { why },
             None => RotationError::Unavailable { id },
         }
@@ -147,12 +147,12 @@ impl CoordinatorDoor {
             with,
         });
         let mut asking = Asking {
-            seat: &self.seat,
+            slot: &self.slot,
             request: request.clone(),
             answer,
             joining,
         };
-        self.seat.post(CoordinatorMessage::Ask {
+        self.slot.post(CoordinatorMessage::Ask {
             request,
             reply,
             mail,
@@ -172,7 +172,7 @@ fn take(places: &Arc<Places>) -> Result<Place, RotationError> {
 /// Sees to it that nothing is left of what nobody waits for: neither what was asked for, nor a worker
 /// that joined, whose name is free then.
 struct Asking<'a> {
-    seat: &'a Seat<CoordinatorPart>,
+    slot: &'a ActorSlot<CoordinatorPart>,
     request: Parcel,
     answer: oneshot::Receiver<Result<Reply, RotationError>>,
     joining: Option<WorkerName>,
@@ -190,7 +190,7 @@ impl Drop for Asking<'_> {
                 worker,
                 incarnation,
             };
-            self.seat.post(CoordinatorMessage::Happened(Box::new(died)));
+            self.slot.post(CoordinatorMessage::Happened(Box::new(died)));
         }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use actix::ArbiterHandle;
 use tokio::sync::oneshot;
 
 use crate::actors::admission::{Place, Places};
@@ -12,9 +11,10 @@ use crate::actors::clock::Clock;
 use crate::actors::key::{KeyMeans, KeyPart};
 use crate::actors::key_message::KeyMessage;
 use crate::actors::seen::SeenFacts;
+use crate::actors::supervision::actor::ActorThread;
 use crate::actors::supervision::inbox::Full;
 use crate::actors::supervision::name::ActorName;
-use crate::actors::supervision::seat::{Seat, Upbringing};
+use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::supervision::supervisor::Supervision;
 use crate::guard::fork;
 use crate::key::definition::KeyBehaviour;
@@ -36,7 +36,7 @@ const MAX_OF_HANDLES: usize = 256;
 pub struct KeyEntry {
     name: KeyName,
     behaviour: Arc<KeyBehaviour>,
-    seat: Arc<Seat<KeyPart>>,
+    slot: Arc<ActorSlot<KeyPart>>,
     seen: Arc<SeenFacts>,
     places: Arc<Places>,
     for_store: Arc<Places>,
@@ -60,7 +60,7 @@ impl KeyEntry {
     /// What an operator may know of it, after all that it was told so far. An actor that has dealt with
     /// everything is not asked, and one that has failed or dies answers what it knew.
     pub fn facts(self: &Arc<Self>) -> impl Future<Output = KeyFacts> + use<> {
-        let asked = (!self.seat.is_at_rest()).then(|| {
+        let asked = (!self.slot.is_at_rest()).then(|| {
             let (reply, facts) = oneshot::channel();
             self.post(KeyMessage::Inspect(reply));
             facts
@@ -77,7 +77,7 @@ impl KeyEntry {
 
     /// Tells the key's actor something.
     pub fn post(&self, message: KeyMessage) {
-        self.seat.post(message);
+        self.slot.post(message);
     }
 
     /// A ticket that nobody has had.
@@ -153,10 +153,10 @@ impl KeyEntry {
             deadline,
         };
         let bound = self.behaviour.max_requests.saturating_add(MAX_MAIL);
-        let asked = self.seat.ask(KeyMessage::Ask { ask, reply }, bound);
+        let asked = self.slot.ask(KeyMessage::Ask { ask, reply }, bound);
         asked.map_err(|Full| self.busy(bound))?;
         let mut asking = Asking {
-            seat: &self.seat,
+            slot: &self.slot,
             ticket: Some(ticket),
         };
         let answered = answer.await;
@@ -170,7 +170,7 @@ impl KeyEntry {
         if self.closed.load(Ordering::SeqCst) {
             return KeyError::ShutDown { key };
         }
-        match self.seat.failure() {
+        match self.slot.failure() {
             Some(why) => KeyError::Failed { key, why },
             None => KeyError::Unavailable { key },
         }
@@ -183,19 +183,19 @@ pub struct NewKey {
     /// What its actor works with.
     pub means: KeyMeans,
     /// Where its actor is to run.
-    pub arbiter: ArbiterHandle,
+    pub thread: ActorThread,
 }
 
 /// Tells the key when an asker does not wait any more.
 struct Asking<'a> {
-    seat: &'a Seat<KeyPart>,
+    slot: &'a ActorSlot<KeyPart>,
     ticket: Option<Ticket>,
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.seat.post(KeyMessage::Happened(Event::Gone { ticket }));
+            self.slot.post(KeyMessage::Happened(Event::Gone { ticket }));
         }
     }
 }
@@ -210,22 +210,22 @@ pub struct Directory {
 impl Directory {
     /// Gives a key that is defined now its actor, and makes it known.
     pub fn add(&self, key: NewKey, supervision: Supervision) -> Arc<KeyEntry> {
-        let NewKey { means, arbiter } = key;
+        let NewKey { means, thread } = key;
         let (name, behaviour, clock) = (means.name.clone(), means.behaviour.clone(), means.clock);
-        let (actor, kind) = (ActorName::Key(name.clone()), Upbringing::Permanent);
+        let (actor, kind) = (ActorName::Key(name.clone()), RestartPolicy::Permanent);
         let seen = Arc::<SeenFacts>::default();
         let of_actor = Arc::clone(&seen);
-        let seat = Seat::take(actor, kind, arbiter, supervision, |seat| {
-            KeyPart::new(means, of_actor, Arc::clone(seat))
+        let slot = ActorSlot::take(actor, kind, thread, supervision, |slot| {
+            KeyPart::new(means, of_actor, Arc::clone(slot))
         });
-        seat.make_known();
+        slot.make_known();
         let entry = Arc::new(KeyEntry {
             name: name.clone(),
             places: Places::new(behaviour.max_requests),
             for_store: Places::new(behaviour.max_waiting_for_store()),
             of_handles: Places::new(MAX_OF_HANDLES),
             behaviour: Arc::new(behaviour),
-            seat,
+            slot,
             seen,
             tickets: AtomicU64::new(1),
             clock,
@@ -276,7 +276,7 @@ impl Directory {
     /// Ends every key's actor.
     pub fn stop_keys(&self) {
         for entry in self.all() {
-            entry.seat.post(KeyMessage::Stop);
+            entry.slot.post(KeyMessage::Stop);
         }
     }
 }

@@ -5,7 +5,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Context;
 use tokio::sync::oneshot;
 
 use crate::actors::clock::Clock;
@@ -16,8 +15,8 @@ use crate::actors::key_message::{KeyMessage, Proposed};
 use crate::actors::key_step::Step;
 use crate::actors::replies::Replies;
 use crate::actors::seen::{SeenFacts, Shown};
-use crate::actors::supervision::life::{Life, Part, Then, later};
-use crate::actors::supervision::seat::Seat;
+use crate::actors::supervision::actor::{self, Part, Then};
+use crate::actors::supervision::slot::ActorSlot;
 use crate::guard::events::Events;
 use crate::guard::run::Returned;
 use crate::journal::fingerprints::KeyFingerprints;
@@ -58,15 +57,15 @@ pub struct KeyMeans {
     pub clock: Clock,
 }
 
-/// The life of a key's actor.
-pub(super) type Ctx = Context<Life<KeyPart>>;
+/// What a key's actor may have done in its present life.
+pub(super) type Ctx<'a> = actor::Ctx<'a, KeyPart>;
 
 /// What a key's actor knows.
 pub struct KeyPart {
     pub(super) machine: KeyMachine,
     pub(super) shown: Shown,
     pub(super) means: KeyMeans,
-    pub(super) seat: Arc<Seat<KeyPart>>,
+    pub(super) slot: Arc<ActorSlot<KeyPart>>,
     pub(super) replies: Replies,
     snapshots: HashMap<Ticket, oneshot::Sender<Snapshot>>,
     proposals: HashMap<Ticket, oneshot::Sender<Proposed>>,
@@ -170,14 +169,14 @@ impl Part for KeyPart {
 
 impl KeyPart {
     /// A key in a new lifetime.
-    pub fn new(means: KeyMeans, seen: Arc<SeenFacts>, seat: Arc<Seat<KeyPart>>) -> Self {
+    pub fn new(means: KeyMeans, seen: Arc<SeenFacts>, slot: Arc<ActorSlot<KeyPart>>) -> Self {
         let mut machine = KeyMachine::new(means.name.clone(), means.behaviour.clone());
         machine.step(Event::Declared(means.declared), means.clock.now());
         Self {
             machine,
             shown: Shown::new(seen),
             means,
-            seat,
+            slot,
             replies: Replies::default(),
             snapshots: HashMap::new(),
             proposals: HashMap::new(),
@@ -190,10 +189,10 @@ impl KeyPart {
 
     /// Tells itself something after a while, in whichever life of the actor that is.
     fn post_later(&self, message: KeyMessage) {
-        let seat = Arc::clone(&self.seat);
-        actix::spawn(async move {
-            actix::clock::sleep(LOOK_AGAIN).await;
-            seat.post(message);
+        let slot = Arc::clone(&self.slot);
+        actor::spawn(async move {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            slot.post(message);
         });
     }
 
@@ -206,18 +205,14 @@ impl KeyPart {
             return;
         };
         self.timer = true;
-        later(
-            ctx,
-            self.means.clock.now().until(due),
-            |part: &mut Self, ctx| {
-                part.timer = false;
-                part.step(Event::Tick, ctx);
-            },
-        );
+        ctx.later(self.means.clock.now().until(due), |part, ctx| {
+            part.timer = false;
+            part.step(Event::Tick, ctx);
+        });
     }
 
     pub(super) fn perform(&mut self, effect: &KeyEffect) {
-        self.seat.fault_points().pass();
+        self.slot.fault_points().pass();
         match effect {
             KeyEffect::Fetch { fetch } => self.fetch(*fetch),
             KeyEffect::GiveUpFetch => self.means.fetcher.give_up(),
@@ -270,12 +265,12 @@ impl KeyPart {
     fn fetch(&self, number: u64) {
         let fingerprints = self.means.fingerprints.clone();
         let key = self.means.name.clone();
-        let seat = Arc::clone(&self.seat);
+        let slot = Arc::clone(&self.slot);
         let scrubber = self.scrubber();
         let why = "how the fetch ended was lost in a panic".to_owned();
         let lost = (Err(FetchFailure::Failed { why }), None);
         let end = End::new(lost, move |(answer, still_running)| {
-            seat.post(KeyMessage::Fetched {
+            slot.post(KeyMessage::Fetched {
                 fetch: number,
                 answer,
                 still_running,
@@ -292,21 +287,21 @@ impl KeyPart {
 
     /// Tells itself when the thread of a fetch has come back that had passed its limit.
     fn post_when(&self, returned: Returned) {
-        let seat = Arc::clone(&self.seat);
-        actix::spawn(async move {
+        let slot = Arc::clone(&self.slot);
+        actor::spawn(async move {
             returned.await;
-            seat.post(KeyMessage::Happened(Event::Returned));
+            slot.post(KeyMessage::Happened(Event::Returned));
         });
     }
 
     /// Looks at the record for a rotation, which waits where the repo does not answer.
     fn look(&self, ticket: Ticket) {
         let key = self.means.name.clone();
-        let seat = Arc::clone(&self.seat);
+        let slot = Arc::clone(&self.slot);
         self.means.journal.submit(
             move |journal| journal.load_state(&key),
             move |found| {
-                seat.post(match found {
+                slot.post(match found {
                     Ok(Loaded::Unavailable { why }) => KeyMessage::LookLater { ticket, why },
                     Ok(found) => KeyMessage::Happened(Event::Looked { ticket, found }),
                     Err(closed) => {
@@ -320,21 +315,21 @@ impl KeyPart {
 
     fn read(&self, ticket: Ticket) {
         let key = self.means.name.clone();
-        let seat = Arc::clone(&self.seat);
+        let slot = Arc::clone(&self.slot);
         self.means.journal.submit(
             move |journal| journal.load_state(&key),
             move |found| {
                 let found = found.unwrap_or_else(|closed| Loaded::Unavailable {
                     why: closed.to_string(),
                 });
-                seat.post(KeyMessage::Happened(Event::Loaded { ticket, found }));
+                slot.post(KeyMessage::Happened(Event::Loaded { ticket, found }));
             },
         );
     }
 
     fn write(&self, ticket: Option<Ticket>, change: RecordChange) {
         let key = self.means.name.clone();
-        let seat = Arc::clone(&self.seat);
+        let slot = Arc::clone(&self.slot);
         let in_doubt = Arc::clone(&self.means.in_doubt);
         let written = change.clone();
         self.means.journal.save(key, written, move |result| {
@@ -343,7 +338,7 @@ impl KeyPart {
             {
                 in_doubt(failure.why.clone());
             }
-            seat.post(KeyMessage::Happened(Event::Saved {
+            slot.post(KeyMessage::Happened(Event::Saved {
                 ticket,
                 change,
                 result,

@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::actors::supervision::inbox::Letter;
+use crate::actors::supervision::inbox::Message;
 use crate::guard::run::Returned;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
@@ -95,7 +95,7 @@ pub enum KeyMessage {
     Stop,
 }
 
-impl Letter for KeyMessage {
+impl Message for KeyMessage {
     fn is_request(&self) -> bool {
         match self {
             Self::Ask { .. } | Self::Held(_) | Self::Scrubber(..) | Self::Inspect(_) => true,

@@ -77,11 +77,11 @@ impl KeyPart {
 
     pub(super) fn step(&mut self, event: Event, ctx: &mut Ctx) {
         self.step = Step::of(&event, &self.machine);
-        self.seat.fault_points().pass();
+        self.slot.fault_points().pass();
         let clock = self.means.clock;
         let now = || clock.now();
         self.machine.step_into(event, now, &mut self.effects);
-        self.seat.fault_points().pass();
+        self.slot.fault_points().pass();
         self.step = Step::Done;
         self.perform_all();
         self.set_timer(ctx);
@@ -92,12 +92,12 @@ impl KeyPart {
     pub(super) fn perform_all(&mut self) {
         self.shown.show(self.machine.facts());
         while !self.effects.is_empty() {
-            self.seat.fault_points().pass();
+            self.slot.fault_points().pass();
             match self.effects.pop_front() {
                 Some(KeyEffect::Answer { ticket, answer }) => {
                     // Whoever waits is told by the end of the channel, if it is not sent.
                     let reply = self.replies.take(ticket);
-                    self.seat.fault_points().pass();
+                    self.slot.fault_points().pass();
                     drop(reply.map(|reply| reply.send(answer)));
                 }
                 Some(effect) => {

@@ -19,7 +19,6 @@ mod end;
 pub mod fetch;
 mod fetch_why;
 mod group;
-pub mod house;
 pub mod journal_thread;
 pub mod keeper;
 pub mod key;

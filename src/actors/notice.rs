@@ -9,7 +9,7 @@ use crate::actors::directory::NewKey;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::rotation_keys::Kept;
 use crate::actors::supervision::name::ActorName;
-use crate::actors::supervision::seat::Seat;
+use crate::actors::supervision::slot::ActorSlot;
 use crate::actors::worker::{WorkerOrder, WorkerPart};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::event::{Ask, Event};
@@ -101,7 +101,7 @@ impl Notice {
 /// What is off the roster, but not durably yet.
 pub enum Departing {
     /// A worker with its actor.
-    Worker(WorkerName, Arc<Seat<WorkerPart>>),
+    Worker(WorkerName, Arc<ActorSlot<WorkerPart>>),
     /// A callback of a worker and key.
     Callback(WorkerName, KeyName, CallbackName),
 }
@@ -192,8 +192,8 @@ impl CoordinatorPart {
                 }
             }
             Notice::Leaves(ask, worker) if ended => {
-                if let Some(seat) = self.workers.remove(&worker) {
-                    self.departing.insert(ask, Departing::Worker(worker, seat));
+                if let Some(slot) = self.workers.remove(&worker) {
+                    self.departing.insert(ask, Departing::Worker(worker, slot));
                 }
             }
             Notice::Removes {
@@ -250,14 +250,14 @@ impl CoordinatorPart {
     pub(super) fn depart(&mut self, ask: Ask, is_gone: bool) {
         match self.departing.remove(&ask) {
             None => {}
-            Some(Departing::Worker(worker, seat)) if is_gone => {
+            Some(Departing::Worker(worker, slot)) if is_gone => {
                 if !self.workers.contains_key(&worker) {
                     self.means.supervision.forget(&ActorName::Worker(worker));
                 }
-                seat.post(WorkerOrder::Stop);
+                slot.post(WorkerOrder::Stop);
             }
-            Some(Departing::Worker(worker, seat)) => {
-                self.workers.entry(worker).or_insert(seat);
+            Some(Departing::Worker(worker, slot)) => {
+                self.workers.entry(worker).or_insert(slot);
             }
             Some(Departing::Callback(worker, key, name)) => {
                 let roster = self.engine.machine().roster();

@@ -11,6 +11,7 @@ use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::declare::refused;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::rotation_keys::Kept;
+use crate::actors::supervision::actor;
 use crate::key::event::Event as KeyEvent;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Declaration, Event};
@@ -23,9 +24,9 @@ impl CoordinatorPart {
     /// Looks for the old keys: they are the new ones of this rotation, or what the key holds.
     pub(super) fn find_old(&self, ask: Ask, declaration: Declaration, of: Option<RotationId>) {
         let entry = self.keys.get(&declaration.key).cloned();
-        let seat = Arc::clone(&self.seat);
+        let slot = Arc::clone(&self.slot);
         let tell = move |found| {
-            seat.post(CoordinatorMessage::OldFound {
+            slot.post(CoordinatorMessage::OldFound {
                 ask,
                 declaration: Box::new(declaration),
                 found,
@@ -37,7 +38,7 @@ impl CoordinatorPart {
             (None, Some(entry)) => {
                 let (reply, held) = oneshot::channel();
                 entry.post(KeyMessage::Held(reply));
-                actix::spawn(async move {
+                actor::spawn(async move {
                     // A key that does not answer is not taken for one that holds nothing.
                     tell(held.await.map_err(|_| refused(entry.gone())));
                 });

@@ -102,7 +102,7 @@ impl CoordinatorPart {
         if let Some(last) = views.last() {
             listing.behind = Some(last.id());
             listing.overview.rotations.extend(views);
-            self.seat.post(CoordinatorMessage::List(listing));
+            self.slot.post(CoordinatorMessage::List(listing));
             return;
         }
         let Listing {

@@ -12,8 +12,9 @@ use crate::actors::key_message::KeyMessage;
 use crate::actors::link::CallbackLink;
 use crate::actors::ready::Call;
 use crate::actors::rotation_keys::Kept;
+use crate::actors::supervision::actor;
 use crate::actors::supervision::name::ActorName;
-use crate::actors::supervision::seat::{Seat, Upbringing};
+use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::worker::{Tell, WorkerMessage, WorkerOrder, WorkerPart};
 use crate::key::event::{Event as KeyEvent, Supersede};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
@@ -120,38 +121,38 @@ impl CoordinatorPart {
                 worker,
                 incarnation,
             };
-            self.seat.post(CoordinatorMessage::Happened(Box::new(died)));
+            self.slot.post(CoordinatorMessage::Happened(Box::new(died)));
         }
     }
 
-    /// A worker lives in a seat of its own. `main` lives as long as its manager; the actor of
+    /// A worker lives in a slot of its own. `main` lives as long as its manager; the actor of
     /// another worker that dies is not started again, for the worker is dead then.
     fn start_worker(&mut self, worker: WorkerName, incarnation: u64) {
-        let upbringing = if worker == WorkerName::main() {
-            Upbringing::Permanent
+        let restart_policy = if worker == WorkerName::main() {
+            RestartPolicy::Permanent
         } else {
-            Upbringing::Temporary
+            RestartPolicy::Temporary
         };
         let plugins = Arc::clone(&self.means.plugins);
         let events = self.means.events.clone();
-        let coordinator = Arc::clone(&self.seat);
+        let coordinator = Arc::clone(&self.slot);
         let tell: Tell = Arc::new(move |message| {
             coordinator.post(CoordinatorMessage::Worker(message));
         });
-        let arbiter = self.means.arbiter.clone();
+        let thread = self.means.thread.clone();
         let supervision = self.means.supervision.clone();
         let (actor, name) = (ActorName::Worker(worker.clone()), worker.clone());
-        let seat = Seat::take(actor, upbringing, arbiter, supervision, |seat| {
-            WorkerPart::new(name, incarnation, plugins, events, tell, Arc::clone(seat))
+        let slot = ActorSlot::take(actor, restart_policy, thread, supervision, |slot| {
+            WorkerPart::new(name, incarnation, plugins, events, tell, Arc::clone(slot))
         });
-        seat.make_known();
-        if let Some(earlier) = self.workers.insert(worker, seat) {
+        slot.make_known();
+        if let Some(earlier) = self.workers.insert(worker, slot) {
             earlier.post(WorkerOrder::Stop);
         }
     }
 
     fn search(&mut self, ask: Ask, declaration: Declaration) {
-        let seat = Arc::clone(&self.seat);
+        let slot = Arc::clone(&self.slot);
         self.searches += 1;
         if self.searches > MAX_SEARCHES {
             let why = format!("{MAX_SEARCHES} searches of the history are under way");
@@ -160,7 +161,7 @@ impl CoordinatorPart {
                 declaration,
                 found: Err(why),
             };
-            seat.post(CoordinatorMessage::Happened(Box::new(event)));
+            slot.post(CoordinatorMessage::Happened(Box::new(event)));
             return;
         }
         let id = declaration.id;
@@ -180,7 +181,7 @@ impl CoordinatorPart {
                     declaration,
                     found,
                 };
-                seat.post(CoordinatorMessage::Happened(Box::new(event)));
+                slot.post(CoordinatorMessage::Happened(Box::new(event)));
             },
         );
     }
@@ -266,8 +267,8 @@ impl CoordinatorPart {
             ),
         };
         let limit = entry.behaviour().callback_time_limit;
-        let seat = Arc::clone(&self.seat);
-        let tell = move |message| seat.post(CoordinatorMessage::Worker(message));
+        let slot = Arc::clone(&self.slot);
+        let tell = move |message| slot.post(CoordinatorMessage::Worker(message));
         let end = End::new(
             WorkerMessage::Uncalled { step, attempt },
             Box::new(tell) as Box<_>,
@@ -286,7 +287,7 @@ impl CoordinatorPart {
     /// The actor that was to call is gone.
     fn uncalled(&self, step: StepRef, attempt: u32) {
         let uncalled = WorkerMessage::Uncalled { step, attempt };
-        self.seat.post(CoordinatorMessage::Worker(uncalled));
+        self.slot.post(CoordinatorMessage::Worker(uncalled));
     }
 
     fn propose(&mut self, step: StepRef, key: &KeyName, overtaken: bool, resumed: bool) {
@@ -316,10 +317,10 @@ impl CoordinatorPart {
             reply,
         });
         self.proposals.insert(step, (ticket, key.clone(), None));
-        let seat = Arc::clone(&self.seat);
-        actix::spawn(async move {
+        let slot = Arc::clone(&self.slot);
+        actor::spawn(async move {
             if let Ok(proposed) = proposed.await {
-                seat.post(CoordinatorMessage::Proposed {
+                slot.post(CoordinatorMessage::Proposed {
                     step,
                     ticket,
                     proposed,

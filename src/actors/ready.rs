@@ -5,9 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::SpawnHandle;
-
 use crate::actors::end::End;
+use crate::actors::supervision::actor::Task;
 use crate::actors::worker::WorkerMessage;
 use crate::guard::fault::Fault;
 use crate::guard::plugins::Plugins;
@@ -25,7 +24,7 @@ pub(super) struct Preparing {
     pub(super) ahead: bool,
     pub(super) lacks: Lacks,
     /// Belongs to one life of the actor.
-    pub(super) task: Option<SpawnHandle>,
+    pub(super) task: Option<Task>,
 }
 
 /// What a call needs.
@@ -34,7 +33,7 @@ pub struct Ready {
     pub(super) callback: Callback,
     pub(super) turn: Turn,
     /// The thread of a blocking one.
-    pub(super) slot: Option<Slot>,
+    pub(super) thread: Option<Slot>,
 }
 
 type Reserved = Pin<Box<dyn Future<Output = Result<Option<Slot>, Fault>> + Send>>;
@@ -55,7 +54,7 @@ impl Thread {
             (true, true) => threads.reserve_spare().map(Some),
         };
         match here {
-            Some(slot) => Some(Self::Here(slot)),
+            Some(thread) => Some(Self::Here(thread)),
             None if ahead => None,
             None if callback.blocks() => {
                 let reserved = threads.reserve();
@@ -97,13 +96,13 @@ pub(super) struct Due {
 }
 
 impl Due {
-    fn ready(self, turn: Turn, slot: Option<Slot>) -> Ready {
+    fn ready(self, turn: Turn, thread: Option<Slot>) -> Ready {
         let Self { name, callback } = self;
         Ready {
             name,
             callback,
             turn,
-            slot,
+            thread,
         }
     }
 
@@ -113,8 +112,8 @@ impl Due {
         thread: Thread,
         lane: &CallLane,
     ) -> Result<Ready, (Lacks, Thread)> {
-        let slot = match thread {
-            Thread::Here(slot) => slot,
+        let thread = match thread {
+            Thread::Here(thread) => thread,
             Thread::Awaited(_) => {
                 let turn = running::try_turn(lane);
                 let lacks = turn.map_or(Lacks::Turn, |_| Lacks::Thread);
@@ -122,8 +121,8 @@ impl Due {
             }
         };
         match running::try_turn(lane) {
-            Some(turn) => Ok(self.clone().ready(turn, slot)),
-            None => Err((Lacks::Turn, Thread::Here(slot))),
+            Some(turn) => Ok(self.clone().ready(turn, thread)),
+            None => Err((Lacks::Turn, Thread::Here(thread))),
         }
     }
 
@@ -136,13 +135,13 @@ impl Due {
         lacks: impl FnOnce(Lacks),
     ) -> Option<Ready> {
         let turn = running::turn(lane).await;
-        let slot = match thread {
-            Thread::Here(slot) => slot,
+        let thread = match thread {
+            Thread::Here(thread) => thread,
             Thread::Awaited(reserved) => {
                 lacks(Lacks::Thread);
                 reserved.await.ok()?
             }
         };
-        Some(self.ready(turn, slot))
+        Some(self.ready(turn, thread))
     }
 }

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use actix::clock::sleep;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::key_message::KeyMessage;
+use crate::actors::supervision::actor;
 use crate::actors::worker::{WorkerMessage, WorkerOrder};
 use crate::journal::error::JournalError;
 use crate::journal::load::RotationSecrets;
@@ -95,7 +96,7 @@ impl CoordinatorPart {
 
     /// Has the keys of a rotation read, after what is asked of the journal so far and before the rest.
     fn read_keys(&self, rotation: RotationId) {
-        let seat = self.seat.clone();
+        let slot = self.slot.clone();
         self.means.journal.submit(
             move |journal| journal.living_secrets(rotation),
             move |done| {
@@ -103,7 +104,7 @@ impl CoordinatorPart {
                     Ok(found) => FoundKeys::from(found),
                     Err(_) => FoundKeys::Unavailable,
                 };
-                seat.post(CoordinatorMessage::Keys { rotation, found });
+                slot.post(CoordinatorMessage::Keys { rotation, found });
             },
         );
     }
@@ -162,10 +163,10 @@ impl CoordinatorPart {
     }
 
     fn read_keys_later(&self, rotation: RotationId) {
-        let seat = self.seat.clone();
-        actix::spawn(async move {
+        let slot = self.slot.clone();
+        actor::spawn(async move {
             sleep(READ_AGAIN).await;
-            seat.post(CoordinatorMessage::ReadKeys { rotation });
+            slot.post(CoordinatorMessage::ReadKeys { rotation });
         });
     }
 
@@ -235,7 +236,7 @@ impl CoordinatorPart {
         if let Some(calling) = self.calls.get(&step) {
             calling.worker.post(WorkerOrder::Release { step });
         }
-        let seat = self.seat.clone();
+        let slot = self.slot.clone();
         match self.secrets.get(&step.rotation) {
             Some(Kept::Unreadable { why, .. }) => {
                 let error = format!("the keys of the rotation cannot be read: {why}");
@@ -244,13 +245,13 @@ impl CoordinatorPart {
                     staged: Vec::new(),
                 };
                 let ended = WorkerMessage::Ended { step, attempt, end };
-                seat.post(CoordinatorMessage::Worker(ended));
+                slot.post(CoordinatorMessage::Worker(ended));
             }
             Some(Kept::Here(_)) | None => {
-                actix::spawn(async move {
+                actor::spawn(async move {
                     sleep(READ_AGAIN).await;
                     let uncalled = WorkerMessage::Uncalled { step, attempt };
-                    seat.post(CoordinatorMessage::Worker(uncalled));
+                    slot.post(CoordinatorMessage::Worker(uncalled));
                 });
             }
         }
@@ -264,10 +265,10 @@ impl CoordinatorPart {
         let (reply, snapshot) = oneshot::channel();
         let ticket = entry.ticket();
         entry.post(KeyMessage::Snapshot { ticket, reply });
-        let seat = self.seat.clone();
-        actix::spawn(async move {
+        let slot = self.slot.clone();
+        actor::spawn(async move {
             if let Ok(snapshot) = snapshot.await {
-                seat.post(CoordinatorMessage::Snapped { rotation, snapshot });
+                slot.post(CoordinatorMessage::Snapped { rotation, snapshot });
             }
         });
     }

@@ -5,7 +5,6 @@
 use crate::actors::closing::Closing;
 use crate::actors::coordinator::{CoordinatorPart, Ctx};
 use crate::actors::notice::Notice;
-use crate::actors::supervision::life::later;
 use crate::key::event::WriteFailure;
 use crate::rotation::event::Event;
 use crate::rotation::half::Before;
@@ -26,7 +25,7 @@ impl CoordinatorPart {
     pub(super) fn recover(&mut self, ctx: &mut Ctx) {
         if let Closing::Draining(_, until) = &self.closing {
             let left = self.means.clock.now().until(*until);
-            later(ctx, left, |part: &mut Self, ctx| part.interrupt(ctx));
+            ctx.later(left, |part, ctx| part.interrupt(ctx));
         }
         self.take_up(ctx);
         self.catching_up |= self.engine.machine().paused().is_none();

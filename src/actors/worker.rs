@@ -4,13 +4,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use actix::fut::wrap_future;
-use actix::{AsyncContext, Context};
-
 use crate::actors::ready::{Call, Due, Preparing, Ready, Thread};
-use crate::actors::supervision::inbox::Letter;
-use crate::actors::supervision::life::{Life, Part, Then};
-use crate::actors::supervision::seat::Seat;
+use crate::actors::supervision::actor::{self, Part, Then};
+use crate::actors::supervision::inbox::Message;
+use crate::actors::supervision::slot::ActorSlot;
 use crate::guard::events::Events;
 use crate::guard::plugins::Plugins;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
@@ -112,7 +109,7 @@ pub enum WorkerOrder {
     Stop,
 }
 
-impl Letter for WorkerOrder {
+impl Message for WorkerOrder {
     fn is_request(&self) -> bool {
         false
     }
@@ -121,8 +118,8 @@ impl Letter for WorkerOrder {
 /// The way to the coordinator.
 pub type Tell = Arc<dyn Fn(WorkerMessage) + Send + Sync>;
 
-/// The life of a worker's actor.
-type Ctx = Context<Life<WorkerPart>>;
+/// What a worker's actor may have done in its present life.
+type Ctx<'a> = actor::Ctx<'a, WorkerPart>;
 
 /// What a worker's actor knows.
 pub struct WorkerPart {
@@ -134,7 +131,7 @@ pub struct WorkerPart {
     plugins: Arc<Plugins>,
     events: Events,
     tell: Tell,
-    seat: Arc<Seat<WorkerPart>>,
+    slot: Arc<ActorSlot<WorkerPart>>,
 }
 
 impl WorkerPart {
@@ -145,7 +142,7 @@ impl WorkerPart {
         plugins: Arc<Plugins>,
         events: Events,
         tell: Tell,
-        seat: Arc<Seat<WorkerPart>>,
+        slot: Arc<ActorSlot<WorkerPart>>,
     ) -> Self {
         Self {
             name,
@@ -156,7 +153,7 @@ impl WorkerPart {
             plugins,
             events,
             tell,
-            seat,
+            slot,
         }
     }
 
@@ -188,7 +185,7 @@ impl WorkerPart {
     }
 
     fn get_ready(&mut self, step: StepRef, ctx: &mut Ctx) {
-        self.seat.fault_points().pass();
+        self.slot.fault_points().pass();
         let Some(preparing) = self.preparing.get_mut(&step) else {
             return;
         };
@@ -208,14 +205,14 @@ impl WorkerPart {
             Err(lacking) => lacking,
         };
         preparing.lacks = lacks;
-        let seat = Arc::clone(&self.seat);
-        preparing.task = Some(ctx.spawn(wrap_future::<_, Life<Self>>(async move {
-            let lacking = |lacks| seat.post(WorkerOrder::Lacks { step, lacks });
+        let slot = Arc::clone(&self.slot);
+        preparing.task = Some(ctx.spawn(async move {
+            let lacking = |lacks| slot.post(WorkerOrder::Lacks { step, lacks });
             if let Some(ready) = due.get_ready(thread, lane, lacking).await {
                 let ready = Box::new(ready);
-                seat.post(WorkerOrder::Prepared { step, ready });
+                slot.post(WorkerOrder::Prepared { step, ready });
             }
-        })));
+        }));
         self.tell_lacks(step);
     }
 
@@ -235,15 +232,15 @@ impl WorkerPart {
     }
 
     fn prepared(&mut self, step: StepRef, ready: Ready) {
-        // actix may poll a cancelled future once more: what is ready then was given up, and its turn
-        // goes back with it.
+        // A task that was given up may be polled once more: what is ready then was given up too, and
+        // its turn goes back with it.
         if self.preparing.contains_key(&step) {
             self.ready(step, ready);
         }
     }
 
     fn ready(&mut self, step: StepRef, ready: Ready) {
-        self.seat.fault_points().pass();
+        self.slot.fault_points().pass();
         self.tell(WorkerMessage::Prepared { step });
         self.ready.insert(step, ready);
         self.preparing.remove(&step);
@@ -251,13 +248,13 @@ impl WorkerPart {
 
     fn release(&mut self, step: StepRef, ctx: &mut Ctx) {
         if let Some(task) = self.preparing.remove(&step).and_then(|p| p.task) {
-            ctx.cancel_future(task);
+            ctx.cancel(task);
         }
         self.ready.remove(&step);
     }
 
     fn run(&mut self, order: Call) {
-        self.seat.fault_points().pass();
+        self.slot.fault_points().pass();
         let Call {
             step,
             attempt,
@@ -270,7 +267,7 @@ impl WorkerPart {
             name,
             callback,
             turn,
-            slot,
+            thread,
         }) = self.ready.remove(&step)
         else {
             return;
@@ -281,7 +278,7 @@ impl WorkerPart {
         )));
         let means = CallMeans {
             turn,
-            slot,
+            thread,
             limit,
             blocks: Box::new(self.tells_that_it_blocks(name, change.key.name())),
         };
@@ -369,15 +366,16 @@ impl Part for WorkerPart {
 mod tests {
     use super::*;
     use crate::actors::clock::Clock;
+    use crate::actors::supervision::actor::ActorThreads;
     use crate::actors::supervision::budget::RestartLimits;
     use crate::actors::supervision::name::ActorName;
-    use crate::actors::supervision::seat::Upbringing;
+    use crate::actors::supervision::slot::RestartPolicy;
     use crate::actors::supervision::supervisor::Supervision;
     use crate::guard::plugins::PluginThreads;
     use crate::rotation::id::RotationId;
     use crate::worker::callback::{IntoCallback, KeyChange};
     use crate::worker::running;
-    use actix::Arbiter;
+    use std::sync::mpsc::channel;
     use std::time::Duration;
     use uuid::Uuid;
 
@@ -405,47 +403,44 @@ mod tests {
 
     #[test]
     fn what_is_given_up_before_it_is_ready_gives_its_turn_back() {
-        let next = actix::System::new().block_on(async {
-            let arbiter = Arbiter::current();
-            let limits = RestartLimits {
-                most: 0,
-                within: Duration::ZERO,
-                backoff: Duration::ZERO,
-            };
-            let events = Events::start().expect("a thread");
-            let supervision =
-                Supervision::new(arbiter.clone(), limits, Clock::start(), events.clone());
-            let plugins = Arc::new(Plugins::start(PluginThreads::default()).unwrap());
-            let (told, mut prepared) = tokio::sync::mpsc::unbounded_channel();
-            let tell: Tell = Arc::new(move |message| {
-                if let WorkerMessage::Prepared { step } = message {
-                    told.send(step).unwrap();
-                }
-            });
-            let name = WorkerName::main();
-            let (actor, kind) = (ActorName::Worker(name.clone()), Upbringing::Permanent);
-            let worker = Seat::take(actor, kind, arbiter, supervision, |seat| {
-                WorkerPart::new(name, 1, plugins, events, tell, Arc::clone(seat))
-            });
-            for key in ["k", "free"] {
-                worker.post(WorkerOrder::Add {
-                    key: KeyName::new(key).unwrap(),
-                    name: CallbackName::new("c").unwrap(),
-                    callback: (|_: KeyChange| {}).into_callback(),
-                });
+        let threads = ActorThreads::start().unwrap();
+        let limits = RestartLimits {
+            most: 0,
+            within: Duration::ZERO,
+            backoff: Duration::ZERO,
+        };
+        let events = Events::start().expect("a thread");
+        let supervision =
+            Supervision::new(threads.supervisor(), limits, Clock::start(), events.clone());
+        let plugins = Arc::new(Plugins::start(PluginThreads::default()).unwrap());
+        let (told, prepared) = channel();
+        let tell: Tell = Arc::new(move |message| {
+            if let WorkerMessage::Prepared { step } = message {
+                told.send(step).unwrap();
             }
-            // Another one has the turn until the worker has looked at all of it.
-            let turn = running::try_turn(&lane("k"));
-            worker.post(prepare(1, "k"));
-            worker.post(WorkerOrder::Release { step: step(1) });
-            worker.post(prepare(2, "k"));
-            worker.post(prepare(3, "free"));
-            let looked = prepared.recv().await;
-            assert_eq!(looked, Some(step(3)), "its turn was free");
-            drop(turn);
-            let next = actix::clock::timeout(Duration::from_secs(5), prepared.recv()).await;
-            next.ok().flatten()
         });
-        assert_eq!(next, Some(step(2)));
+        let name = WorkerName::main();
+        let (actor, kind) = (ActorName::Worker(name.clone()), RestartPolicy::Permanent);
+        let worker = ActorSlot::take(actor, kind, threads.coordinator(), supervision, |slot| {
+            WorkerPart::new(name, 1, plugins, events, tell, Arc::clone(slot))
+        });
+        for key in ["k", "free"] {
+            worker.post(WorkerOrder::Add {
+                key: KeyName::new(key).unwrap(),
+                name: CallbackName::new("c").unwrap(),
+                callback: (|_: KeyChange| {}).into_callback(),
+            });
+        }
+        // Another one has the turn until the worker has looked at all of it.
+        let turn = running::try_turn(&lane("k"));
+        worker.post(prepare(1, "k"));
+        worker.post(WorkerOrder::Release { step: step(1) });
+        worker.post(prepare(2, "k"));
+        worker.post(prepare(3, "free"));
+        assert_eq!(prepared.recv(), Ok(step(3)), "its turn was free");
+        drop(turn);
+        let next = prepared.recv_timeout(Duration::from_secs(5));
+        threads.close();
+        assert_eq!(next, Ok(step(2)));
     }
 }

@@ -11,9 +11,9 @@ use crate::actors::admission::Places;
 use crate::actors::clock::Clock;
 use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::declare::Declarer;
-use crate::actors::house::House;
 use crate::actors::journal_thread::JournalThread;
 use crate::actors::keeper::Keeper;
+use crate::actors::supervision::actor::{ActorThread, ActorThreads};
 use crate::actors::supervision::supervisor::Supervision;
 use crate::guard::events::Events;
 use crate::guard::fork;
@@ -37,14 +37,14 @@ pub struct Inner {
     pub(crate) settings: Settings,
     /// The place of the one backup that may be under way.
     pub(crate) backup: Arc<Places>,
-    house: Mutex<Option<House>>,
+    actors: Mutex<Option<ActorThreads>>,
     ending: mpsc::Sender<End>,
     keys: AtomicUsize,
 }
 
 /// What a manager stands on.
 pub(crate) struct Ground {
-    pub(crate) house: House,
+    pub(crate) actors: ActorThreads,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) journal: JournalThread,
     pub(crate) keeper: Keeper,
@@ -63,7 +63,7 @@ impl Inner {
         unreadable: Unreadable,
     ) -> Self {
         let Ground {
-            house,
+            actors,
             plugins,
             journal,
             keeper,
@@ -83,17 +83,17 @@ impl Inner {
             unreadable,
             settings,
             backup: Places::new(1),
-            house: Mutex::new(Some(house)),
+            actors: Mutex::new(Some(actors)),
             ending,
             keys: AtomicUsize::new(0),
         }
     }
 
     /// Where the actor of the next key is to run.
-    pub(crate) fn next_arbiter(&self) -> Option<actix::ArbiterHandle> {
-        let house = self.house.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn next_thread(&self) -> Option<ActorThread> {
+        let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);
         let number = self.keys.fetch_add(1, Ordering::Relaxed);
-        house.as_ref().map(|house| house.key(number).clone())
+        actors.as_ref().map(|actors| actors.key(number))
     }
 
     /// The places of a worker's own requests. `main` stands for all that use the manager directly,
@@ -109,12 +109,12 @@ impl Inner {
         if place::current_role() == Some(Role::Callback) {
             return Err(RotationError::InsideCallback);
         }
-        let Some(house) = self.take_house() else {
+        let Some(actors) = self.take_actors() else {
             return Err(RotationError::ShutDown { id: None });
         };
         let grace = grace.unwrap_or(self.settings.shutdown_grace);
         let (told, ended) = oneshot::channel::<()>();
-        self.ask_for_end(house, grace, Some(told));
+        self.ask_for_end(actors, grace, Some(told));
         drop(ended.await);
         Ok(())
     }
@@ -122,8 +122,11 @@ impl Inner {
     /// In a child of `fork()` nothing is ended: what would be waited for is in its parent only. A
     /// handle more on each part keeps all of it from being dropped.
     fn leave_to_parent(&mut self) {
-        let house = self.house.get_mut().unwrap_or_else(PoisonError::into_inner);
-        mem::forget(house.take());
+        let actors = self
+            .actors
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        mem::forget(actors.take());
         mem::forget(self.declarer.clone());
         mem::forget(self.journal.clone());
         mem::forget(self.keeper.clone());
@@ -133,7 +136,12 @@ impl Inner {
         mem::forget(self.ending.clone());
     }
 
-    fn ask_for_end(&self, house: House, grace: Duration, told: Option<oneshot::Sender<()>>) {
+    fn ask_for_end(
+        &self,
+        actors: ActorThreads,
+        grace: Duration,
+        told: Option<oneshot::Sender<()>>,
+    ) {
         // The coordinator hears of it first: once a request is refused, no further step begins.
         let (reply, drained) = oneshot::channel();
         let close = CoordinatorMessage::Close { grace, reply };
@@ -145,7 +153,7 @@ impl Inner {
             plugins: Arc::clone(&self.plugins),
             journal: self.journal.clone(),
             supervision: self.supervision.clone(),
-            house,
+            actors,
             events: self.events.clone(),
             _told: told,
         };
@@ -153,9 +161,9 @@ impl Inner {
         drop(self.ending.send(end));
     }
 
-    /// The arbiters, for the one who ends them.
-    fn take_house(&self) -> Option<House> {
-        self.house
+    /// The threads of the actors, to be ended once.
+    fn take_actors(&self) -> Option<ActorThreads> {
+        self.actors
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
@@ -167,8 +175,8 @@ impl Drop for Inner {
         if fork::is_child() {
             return self.leave_to_parent();
         }
-        if let Some(house) = self.take_house() {
-            self.ask_for_end(house, self.settings.shutdown_grace, None);
+        if let Some(actors) = self.take_actors() {
+            self.ask_for_end(actors, self.settings.shutdown_grace, None);
         }
     }
 }
@@ -182,7 +190,7 @@ pub(crate) struct End {
     plugins: Arc<Plugins>,
     journal: JournalThread,
     supervision: Supervision,
-    house: House,
+    actors: ActorThreads,
     events: Events,
     /// Dropped when all of it has ended.
     _told: Option<oneshot::Sender<()>>,
@@ -201,7 +209,7 @@ impl End {
             self.events
                 .tell(|| tracing::error!("the manager could not wait for its end"));
         }
-        self.house.close();
+        self.actors.close();
         self.plugins.close();
         self.events.close();
     }

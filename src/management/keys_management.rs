@@ -116,7 +116,7 @@ impl KeysManagement {
             Err(Refused::Busy { bound }) => return Err(RotationError::Busy { bound }),
             Err(Refused::Closed) => return Err(RotationError::ShutDown { id: None }),
         };
-        let Some(arbiter) = self.inner.next_arbiter() else {
+        let Some(thread) = self.inner.next_thread() else {
             return Err(RotationError::ShutDown { id: None });
         };
         #[cfg(feature = "testing")]
@@ -138,7 +138,7 @@ impl KeysManagement {
             events: self.inner.events.clone(),
             clock: self.inner.clock,
         };
-        let with = With::Key(Box::new(NewKey { means, arbiter }));
+        let with = With::Key(Box::new(NewKey { means, thread }));
         let define = move |ask| Event::Define {
             ask,
             key: name,

@@ -14,11 +14,11 @@ use crate::actors::coordinator::{CoordinatorMeans, CoordinatorPart};
 use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::declare::{CoordinatorDoor, Declarer};
 use crate::actors::directory::Directory;
-use crate::actors::house::House;
 use crate::actors::journal_thread::JournalThread;
 use crate::actors::keeper::Keeper;
+use crate::actors::supervision::actor::ActorThreads;
 use crate::actors::supervision::name::ActorName;
-use crate::actors::supervision::seat::{Seat, Upbringing};
+use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::supervision::supervisor::Supervision;
 
 use crate::guard::events::Events;
@@ -105,7 +105,7 @@ fn begin_with(
         return Err(Fault::Gone.into());
     }
     let settings = builder.settings.clone();
-    let house = House::open()?;
+    let actors = ActorThreads::start()?;
     let clock = Clock::start();
     let opened = fault::catch(|| opening::open(builder, master));
     let stands = opened
@@ -113,12 +113,12 @@ fn begin_with(
         .and_then(|opened| Stands::on(opened?, &settings, clock, events));
     match stands {
         Ok(stands) => {
-            let inner = stands.inner(house, Arc::clone(plugins), clock, settings, ending);
+            let inner = stands.inner(actors, Arc::clone(plugins), clock, settings, ending);
             let begun = place::wait(KeysManagement::begin(inner));
             begun.unwrap_or(Err(StartError::MustNotBlock))
         }
         Err(error) => {
-            house.close();
+            actors.close();
             Err(error)
         }
     }
@@ -166,7 +166,7 @@ impl Stands {
     /// From here on nothing can be refused.
     fn inner(
         self,
-        house: House,
+        actors: ActorThreads,
         plugins: Arc<Plugins>,
         clock: Clock,
         settings: Settings,
@@ -174,16 +174,16 @@ impl Stands {
     ) -> Inner {
         let machine = RotationMachine::replay(settings.rotation.clone(), self.loaded.facts);
         let engine = RotationEngine::new(machine);
-        let arbiter = house.supervisor().clone();
+        let thread = actors.supervisor();
         let events = self.events.clone();
-        let supervision = Supervision::new(arbiter, settings.restarts, clock, events);
+        let supervision = Supervision::new(thread, settings.restarts, clock, events);
         let means = CoordinatorMeans {
             journal: self.journal.clone(),
             keeper: self.keeper.clone(),
             events: self.events.clone(),
             plugins: Arc::clone(&plugins),
             clock,
-            arbiter: house.coordinator().clone(),
+            thread: actors.coordinator(),
             supervision: supervision.clone(),
             database: self.database,
         };
@@ -191,22 +191,22 @@ impl Stands {
         let beginnings = self.loaded.beginnings;
         let (of_callbacks, prints) = (Arc::clone(&directory), self.fingerprints.clone());
         let of_declarer = Arc::clone(&plugins);
-        let coordinator = Seat::take(
+        let coordinator = ActorSlot::take(
             ActorName::Coordinator,
-            Upbringing::Permanent,
-            house.coordinator().clone(),
+            RestartPolicy::Permanent,
+            actors.coordinator(),
             supervision.clone(),
-            move |seat| {
+            move |slot| {
                 // What callbacks declare has places of its own.
                 let declarer = Declarer {
-                    coordinator: CoordinatorDoor::new(Arc::clone(seat), Arc::clone(&of_callbacks)),
+                    coordinator: CoordinatorDoor::new(Arc::clone(slot), Arc::clone(&of_callbacks)),
                     directory: of_callbacks,
                     fingerprints: prints,
                     clock,
                     plugins: of_declarer,
                     events: means.events.clone(),
                 };
-                CoordinatorPart::new(engine, beginnings, means, declarer, Arc::clone(seat))
+                CoordinatorPart::new(engine, beginnings, means, declarer, Arc::clone(slot))
             },
         );
         coordinator.make_known();
@@ -225,7 +225,7 @@ impl Stands {
             events: self.events.clone(),
         };
         let ground = Ground {
-            house,
+            actors,
             plugins,
             journal: self.journal,
             keeper: self.keeper,

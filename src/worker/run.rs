@@ -40,7 +40,7 @@ pub struct CallMeans {
     /// The right to call, given back when the callback has really returned.
     pub turn: Turn,
     /// The thread, for a blocking callback.
-    pub slot: Option<Slot>,
+    pub thread: Option<Slot>,
     /// How long it may take.
     pub limit: Duration,
     /// Told if it is async and blocks its thread beyond its limit. It must be quick.
@@ -65,11 +65,11 @@ pub fn call(
     };
     let CallMeans {
         turn,
-        slot,
+        thread,
         limit,
         blocks,
     } = means;
-    match (callback.0, slot) {
+    match (callback.0, thread) {
         (Kind::Async(call), _) => {
             let run = async move || {
                 let result = call(change).await;
@@ -80,13 +80,13 @@ pub fn call(
                 ended(run.answer, run.still_runs);
             });
         }
-        (Kind::Blocking(call), Some(slot)) => {
+        (Kind::Blocking(call), Some(thread)) => {
             let run = move || {
                 let result = call(change);
                 drop(turn);
                 result
             };
-            slot.run(run, limit, |run| ended(run.answer, run.still_runs));
+            thread.run(run, limit, |run| ended(run.answer, run.still_runs));
         }
         (Kind::Blocking(_), None) => ended(Err(Fault::NoThread { threads: 0 }), false),
     }

@@ -1,4 +1,4 @@
-//! The inbox of a seat: messages wait here and not in an actix mailbox, so that they outlive the
+//! The inbox of a slot: messages wait here and not in an actix mailbox, so that they outlive the
 //! actor that they were meant for and the next one reads them.
 
 use std::collections::VecDeque;
@@ -8,7 +8,7 @@ use std::task::Waker;
 use crate::guard::fork;
 
 /// What an inbox takes.
-pub trait Letter: Send + Unpin + 'static {
+pub trait Message: Send + Unpin + 'static {
     /// Whether somebody outside waits for an answer and takes an error as well: it is refused
     /// while the actor has failed. Everything else waits for the actor's restart.
     fn is_request(&self) -> bool;
@@ -43,7 +43,7 @@ pub struct Inbox<M> {
     queue: Mutex<Queue<M>>,
 }
 
-impl<M: Letter> Inbox<M> {
+impl<M: Message> Inbox<M> {
     /// An empty inbox that nobody reads yet.
     pub fn new() -> Self {
         Self {
@@ -134,7 +134,7 @@ impl<M: Letter> Inbox<M> {
         queue.requests = 0;
         let waiting = std::mem::take(&mut queue.waiting);
         let (refused, kept): (VecDeque<M>, VecDeque<M>) =
-            waiting.into_iter().partition(Letter::is_request);
+            waiting.into_iter().partition(Message::is_request);
         queue.waiting = kept;
         drop(queue);
         drop(refused);
@@ -179,7 +179,7 @@ fn give_room_back<M>(queue: &mut VecDeque<M>) {
     }
 }
 
-fn requests_in<M: Letter>(messages: &VecDeque<M>) -> usize {
+fn requests_in<M: Message>(messages: &VecDeque<M>) -> usize {
     messages
         .iter()
         .filter(|message| message.is_request())
@@ -195,7 +195,7 @@ fn wake<M>(mut queue: MutexGuard<'_, Queue<M>>) {
     }
 }
 
-impl<M: Letter> Queue<M> {
+impl<M: Message> Queue<M> {
     fn refuses(&self, message: &M) -> bool {
         match self.open {
             Open::ToAll => false,
@@ -227,7 +227,7 @@ mod tests {
     use std::task::Wake;
 
     /// Odd ones are requests.
-    impl Letter for u32 {
+    impl Message for u32 {
         fn is_request(&self) -> bool {
             self % 2 == 1
         }

@@ -9,25 +9,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actix::ArbiterHandle;
-
 use crate::actors::clock::Clock;
+use crate::actors::supervision::actor::ActorThread;
 use crate::actors::supervision::budget::RestartLimits;
 use crate::actors::supervision::name::{ActorName, ActorState, ActorStatus};
-use crate::actors::supervision::seat::Verdict;
 use crate::guard::events::Events;
 use crate::guard::fault::catch;
 use crate::key::time::Time;
 
-/// An actor as those see it who start it again.
+/// An actor as its supervision sees it.
 pub trait Child: Send + Sync + 'static {
     /// How it is.
     fn status(&self) -> ActorStatus;
-    /// Whether it is started again after a death.
-    fn judge(&self, limits: &RestartLimits, now: Time) -> Verdict;
+    /// It died: how long its restart waits; none if it is not started again.
+    fn judge(&self, limits: &RestartLimits, now: Time) -> Option<Duration>;
     /// Starts it again, if it is dead.
     fn restart(self: Arc<Self>);
-    /// Leaves it dead; whoever waits is told.
+    /// Leaves it dead; those who wait are told.
     fn give_up(&self);
     /// An operator starts it again; false if it has not failed, or never lives again.
     fn renew(self: Arc<Self>) -> bool;
@@ -39,7 +37,7 @@ pub trait Child: Send + Sync + 'static {
 }
 
 struct Shared {
-    arbiter: ArbiterHandle,
+    thread: ActorThread,
     limits: RestartLimits,
     clock: Clock,
     events: Events,
@@ -55,15 +53,10 @@ pub struct Supervision {
 
 impl Supervision {
     /// The supervision of actors that are not there yet. What it does about deaths is done on this
-    /// arbiter, which must not be one of theirs.
-    pub fn new(
-        arbiter: ArbiterHandle,
-        limits: RestartLimits,
-        clock: Clock,
-        events: Events,
-    ) -> Self {
+    /// thread, which must not be one of theirs.
+    pub fn new(thread: ActorThread, limits: RestartLimits, clock: Clock, events: Events) -> Self {
         let shared = Arc::new(Shared {
-            arbiter,
+            thread,
             limits,
             clock,
             events,
@@ -73,8 +66,8 @@ impl Supervision {
         Self { shared }
     }
 
-    /// Takes a child in. An earlier one of its name is none any more.
-    pub fn adopt(&self, child: Arc<dyn Child>) {
+    /// Adds a child, in place of an earlier one of its name.
+    pub fn add(&self, child: Arc<dyn Child>) {
         let name = child.status().actor;
         let earlier = self.children().insert(name, child);
         drop(earlier);
@@ -96,9 +89,9 @@ impl Supervision {
     pub fn died(&self, child: Arc<dyn Child>) {
         let death = Death { child: Some(child) };
         let shared = Arc::clone(&self.shared);
-        // Where the arbiter has gone the task is dropped, and with it the death.
+        // Where the thread has ended the task is dropped, and with it the death.
         self.shared
-            .arbiter
+            .thread
             .spawn(async move { death.attend(&shared).await });
     }
 
@@ -109,7 +102,7 @@ impl Supervision {
         Some(child.renew())
     }
 
-    /// From now on nobody is started again.
+    /// From now on no actor is started again.
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::SeqCst);
         let children = std::mem::take(&mut *self.children());
@@ -121,7 +114,7 @@ impl Supervision {
         }
     }
 
-    /// Whether nobody is started again.
+    /// Whether no actor is started again.
     pub fn is_closed(&self) -> bool {
         self.shared.closed.load(Ordering::SeqCst)
     }
@@ -148,7 +141,7 @@ impl std::fmt::Debug for Supervision {
 impl Shared {
     /// How long the restart of a child waits; none if it is given up.
     fn judge(&self, child: &Arc<dyn Child>) -> Option<Duration> {
-        let verdict = child.judge(&self.limits, self.clock.now());
+        let after = child.judge(&self.limits, self.clock.now());
         let ActorStatus {
             actor,
             restarts,
@@ -156,21 +149,20 @@ impl Shared {
             ..
         } = child.status();
         let reason = last_failure.unwrap_or_default();
-        match verdict {
-            Verdict::Restart(after) => {
+        match after {
+            Some(after) => {
                 let count = restarts + 1;
                 self.events.tell(move || {
                     tracing::warn!(%actor, %reason, count, ?after, "an actor died and is restarted");
                 });
-                Some(after)
             }
-            Verdict::GiveUp => {
+            None => {
                 self.events.tell(move || {
                     tracing::error!(%actor, %reason, restarts, "an actor died and is not restarted");
                 });
-                None
             }
         }
+        after
     }
 }
 
@@ -205,8 +197,7 @@ impl Drop for Death {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::supervision::name::ActorState;
-    use actix::Arbiter;
+    use crate::actors::supervision::actor::ActorThreads;
     use std::panic::panic_any;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -242,9 +233,9 @@ mod tests {
             }
         }
 
-        fn judge(&self, _: &RestartLimits, _: Time) -> Verdict {
+        fn judge(&self, _: &RestartLimits, _: Time) -> Option<Duration> {
             self.asked(Asked::Judge);
-            Verdict::Restart(Duration::ZERO)
+            Some(Duration::ZERO)
         }
 
         fn restart(self: Arc<Self>) {
@@ -272,43 +263,37 @@ mod tests {
         asked
     }
 
-    fn with_supervision(test: impl FnOnce(&Arbiter, &Supervision)) {
-        let system = actix::System::new();
-        system.block_on(async {
-            let arbiter = Arbiter::new();
-            let limits = RestartLimits {
-                most: 5,
-                within: Duration::from_secs(10),
-                backoff: Duration::ZERO,
-            };
-            let events = Events::start().expect("a thread");
-            let clock = Clock::start();
-            let supervision = Supervision::new(arbiter.handle(), limits, clock, events);
-            test(&arbiter, &supervision);
-            arbiter.stop();
-        });
+    fn supervision() -> (ActorThreads, Supervision) {
+        let threads = ActorThreads::start().expect("threads");
+        let limits = RestartLimits {
+            most: 5,
+            within: Duration::from_secs(10),
+            backoff: Duration::ZERO,
+        };
+        let events = Events::start().expect("a thread");
+        let supervision = Supervision::new(threads.supervisor(), limits, Clock::start(), events);
+        (threads, supervision)
     }
 
     #[test]
     fn a_panic_while_a_death_is_attended_to_gives_that_child_up_and_the_next_is_attended_to() {
-        with_supervision(|_, supervision| {
-            let whole = |asked: Receiver<Asked>| asked.iter().collect::<Vec<_>>();
-            use Asked::{GiveUp, Judge, Restart};
-            let judged = die_in(supervision, Some(Judge));
-            assert_eq!(whole(judged), [Judge, GiveUp]);
-            let restarted = die_in(supervision, Some(Restart));
-            assert_eq!(whole(restarted), [Judge, Restart, GiveUp]);
-            let well = die_in(supervision, Some(GiveUp));
-            assert_eq!(whole(well), [Judge, Restart]);
-        });
+        let (threads, supervision) = supervision();
+        let whole = |asked: Receiver<Asked>| asked.iter().collect::<Vec<_>>();
+        use Asked::{GiveUp, Judge, Restart};
+        let judged = die_in(&supervision, Some(Judge));
+        assert_eq!(whole(judged), [Judge, GiveUp]);
+        let restarted = die_in(&supervision, Some(Restart));
+        assert_eq!(whole(restarted), [Judge, Restart, GiveUp]);
+        let well = die_in(&supervision, Some(GiveUp));
+        assert_eq!(whole(well), [Judge, Restart]);
+        threads.close();
     }
 
     #[test]
-    fn who_dies_when_the_thread_that_attends_to_deaths_has_gone_is_given_up() {
-        with_supervision(|arbiter, supervision| {
-            arbiter.stop();
-            let asked: Vec<Asked> = die_in(supervision, None).iter().collect();
-            assert_eq!(asked.last(), Some(&Asked::GiveUp), "{asked:?}");
-        });
+    fn an_actor_that_dies_when_the_thread_that_attends_to_deaths_has_ended_is_given_up() {
+        let (threads, supervision) = supervision();
+        threads.close();
+        let asked: Vec<Asked> = die_in(&supervision, None).iter().collect();
+        assert_eq!(asked, [Asked::GiveUp]);
     }
 }

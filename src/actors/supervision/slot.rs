@@ -1,15 +1,13 @@
-//! The seat of an actor: its name and inbox, and between two lives its part.
+//! The slot of an actor: its name and inbox, and between two lives its part.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actix::{Actor, ArbiterHandle};
-
+use crate::actors::supervision::actor::{ActorThread, Life, LifeEnd, Part};
 use crate::actors::supervision::budget::{Budget, RestartLimits};
 use crate::actors::supervision::fault_point::FaultPoints;
 use crate::actors::supervision::inbox::{Full, Inbox};
-use crate::actors::supervision::life::{Life, Part};
 use crate::actors::supervision::name::{ActorName, ActorState, ActorStatus};
 use crate::actors::supervision::supervisor::{Child, Supervision};
 use crate::guard::fault::catch;
@@ -17,20 +15,11 @@ use crate::key::time::Time;
 
 /// Whether an actor that died is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Upbringing {
+pub enum RestartPolicy {
     /// It is, until it has died too often.
     Permanent,
     /// It is not.
     Temporary,
-}
-
-/// What is done about a death.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Start it again after this time.
-    Restart(Duration),
-    /// Leave it.
-    GiveUp,
 }
 
 struct Rest<P> {
@@ -44,33 +33,33 @@ struct Rest<P> {
     last_failure: Option<String>,
 }
 
-/// Where an actor lives.
-pub struct Seat<P: Part> {
+/// What of an actor outlives it: its inbox, and between two lives its part.
+pub struct ActorSlot<P: Part> {
     name: ActorName,
-    upbringing: Upbringing,
-    inbox: Inbox<P::Message>,
-    arbiter: ArbiterHandle,
+    restart_policy: RestartPolicy,
+    inbox: Arc<Inbox<P::Message>>,
+    thread: ActorThread,
     supervision: Supervision,
     failed: AtomicBool,
     rest: Mutex<Rest<P>>,
     fault_points: Arc<FaultPoints>,
 }
 
-impl<P: Part> Seat<P> {
-    /// A seat whose actor begins its first life at once. `make` is given the seat, to have messages
+impl<P: Part> ActorSlot<P> {
+    /// A slot whose actor begins its first life at once. `make` is given the slot, to have messages
     /// posted to it.
     pub fn take(
         name: ActorName,
-        upbringing: Upbringing,
-        arbiter: ArbiterHandle,
+        restart_policy: RestartPolicy,
+        thread: ActorThread,
         supervision: Supervision,
         make: impl FnOnce(&Arc<Self>) -> P,
     ) -> Arc<Self> {
-        let seat = Arc::new(Self {
+        let slot = Arc::new(Self {
             name,
-            upbringing,
-            inbox: Inbox::new(),
-            arbiter,
+            restart_policy,
+            inbox: Arc::new(Inbox::new()),
+            thread,
             supervision,
             failed: AtomicBool::new(false),
             rest: Mutex::new(Rest {
@@ -83,16 +72,15 @@ impl<P: Part> Seat<P> {
             }),
             fault_points: Arc::default(),
         });
-        let part = Box::new(make(&seat));
-        seat.lock().part = Some(part);
-        seat.begin_life();
-        seat
+        let part = Box::new(make(&slot));
+        slot.lock().part = Some(part);
+        slot.begin_life();
+        slot
     }
 
-    /// Makes it known to those who start it again, in place of an earlier one of its name.
+    /// Makes it known to the supervision, in place of an earlier one of its name.
     pub fn make_known(self: &Arc<Self>) {
-        let child = Arc::clone(self) as Arc<dyn Child>;
-        self.supervision.adopt(child);
+        self.supervision.add(Arc::clone(self) as Arc<dyn Child>);
     }
 
     /// Posts a message; one that is refused is dropped, by which its asker is told.
@@ -114,7 +102,7 @@ impl<P: Part> Seat<P> {
         self.inbox.is_at_rest()
     }
 
-    /// Why nobody answers here, if the actor has failed.
+    /// Why the actor does not answer, if it has failed.
     pub fn failure(&self) -> Option<String> {
         if !self.failed.load(Ordering::SeqCst) {
             return None;
@@ -129,29 +117,22 @@ impl<P: Part> Seat<P> {
         &self.fault_points
     }
 
-    pub(super) fn inbox(&self) -> &Inbox<P::Message> {
-        &self.inbox
-    }
-
-    /// A life is over; the part is back, and the death attended to.
-    pub(super) fn vacated(self: &Arc<Self>, part: Box<P>, reason: String) {
+    /// A life is over and the part is back; a death is attended to.
+    fn over(self: Arc<Self>, part: Box<P>, end: LifeEnd) {
         let mut rest = self.lock();
         rest.part = Some(part);
-        if rest.ended || self.supervision.is_closed() {
-            drop(rest);
-            self.end();
-            return;
+        match end {
+            LifeEnd::Died(reason) if !rest.ended && !self.supervision.is_closed() => {
+                rest.state = ActorState::Restarting;
+                rest.last_failure = Some(reason);
+                drop(rest);
+                self.supervision.clone().died(self);
+            }
+            LifeEnd::Died(_) | LifeEnd::Wanted => {
+                drop(rest);
+                self.end();
+            }
         }
-        rest.state = ActorState::Restarting;
-        rest.last_failure = Some(reason);
-        drop(rest);
-        self.supervision.died(Arc::clone(self) as Arc<dyn Child>);
-    }
-
-    /// The part has ended by itself.
-    pub(super) fn ended(&self, part: Box<P>) {
-        self.lock().part = Some(part);
-        self.end();
     }
 
     fn begin_life(self: &Arc<Self>) {
@@ -161,18 +142,20 @@ impl<P: Part> Seat<P> {
         };
         rest.state = ActorState::Running;
         drop(rest);
-        // Made here, so that it hands the part back where the arbiter has gone and drops it unbegun.
-        let life = Life::new(part, Arc::clone(self));
-        Life::start_in_arbiter(&self.arbiter, move |_| life);
+        // Made here, so that it hands the part back where the thread has ended and drops it unbegun.
+        let (inbox, points) = (Arc::clone(&self.inbox), Arc::clone(&self.fault_points));
+        let slot = Arc::clone(self);
+        let over = move |part, end| slot.over(part, end);
+        Life::new(part, inbox, points, Box::new(over)).begin_on(&self.thread);
     }
 
-    /// Lets the part tell whoever waits; answers it if it may have another life.
+    /// Lets the part tell those who wait; answers it if it may have another life.
     fn fail(&self, mut part: Box<P>, why: &str) -> Option<Box<P>> {
         // A part that panics here has told nobody more, and is there for an operator all the same.
         drop(catch(|| part.fail(why)));
-        match self.upbringing {
-            Upbringing::Permanent => Some(part),
-            Upbringing::Temporary => {
+        match self.restart_policy {
+            RestartPolicy::Permanent => Some(part),
+            RestartPolicy::Temporary => {
                 for message in self.inbox.close() {
                     part.refuse(message);
                 }
@@ -186,7 +169,7 @@ impl<P: Part> Seat<P> {
     }
 }
 
-impl<P: Part> Child for Seat<P> {
+impl<P: Part> Child for ActorSlot<P> {
     fn status(&self) -> ActorStatus {
         let rest = self.lock();
         ActorStatus {
@@ -197,17 +180,14 @@ impl<P: Part> Child for Seat<P> {
         }
     }
 
-    fn judge(&self, limits: &RestartLimits, now: Time) -> Verdict {
-        if self.upbringing == Upbringing::Temporary {
-            return Verdict::GiveUp;
+    fn judge(&self, limits: &RestartLimits, now: Time) -> Option<Duration> {
+        if self.restart_policy == RestartPolicy::Temporary {
+            return None;
         }
         let mut rest = self.lock();
         let due = rest.part.as_ref().and_then(|part| part.deadline());
-        match (rest.budget.spend(limits, now), due) {
-            (Some(after), Some(due)) => Verdict::Restart(after.min(now.until(due))),
-            (Some(after), None) => Verdict::Restart(after),
-            (None, _) => Verdict::GiveUp,
-        }
+        let after = rest.budget.spend(limits, now)?;
+        Some(due.map_or(after, |due| after.min(now.until(due))))
     }
 
     fn restart(self: Arc<Self>) {
@@ -230,7 +210,7 @@ impl<P: Part> Child for Seat<P> {
         self.failed.store(true, Ordering::SeqCst);
         self.inbox.refuse_requests();
         let kept = part.and_then(|part| self.fail(part, &why));
-        // Both at once: an operator who sees that it has failed starts it again with its part.
+        // Both at once: an operator that sees that it has failed starts it again with its part.
         let mut rest = self.lock();
         rest.state = ActorState::Failed;
         rest.part = kept.or_else(|| rest.part.take());
@@ -238,7 +218,7 @@ impl<P: Part> Child for Seat<P> {
 
     fn renew(self: Arc<Self>) -> bool {
         let mut rest = self.lock();
-        if rest.state != ActorState::Failed || self.upbringing == Upbringing::Temporary {
+        if rest.state != ActorState::Failed || self.restart_policy == RestartPolicy::Temporary {
             return false;
         }
         rest.budget.renew();
