@@ -20,11 +20,9 @@ use super::place::{Inside, Role};
 use super::run::{Answer, Fenced, Over};
 
 /// How long a plug-in that has passed its limit is in one and the same poll, or drop, before it is
-/// said to block its thread.
+/// said to block its thread. It is looked at so often until it has been dropped, for which it may
+/// wait long: all threads may be taken.
 const IS_BLOCKED_AFTER: Duration = Duration::from_millis(100);
-
-/// How often it is looked whether it is.
-const LOOKS: u32 = 3;
 
 /// The threads of async plug-ins, once one is there.
 pub(super) struct AsyncThreads {
@@ -149,49 +147,33 @@ impl Started {
             polling: Mutex::default(),
             blocked: Arc::clone(&self.blocked),
         });
-        let mut foreign = Foreign {
+        let mut plugin = AsyncPlugin {
             fenced: Fenced::new(Inside::Async(role), Stage::ToMake(make), over),
             watch: Arc::clone(&watch),
             tokio: self.tokio(),
         };
         let task = self.executor.spawn(async move {
-            answer.give((&mut foreign).await);
-            drop(foreign);
+            answer.give((&mut plugin).await);
+            drop(plugin);
         });
         (task, watch)
     }
 }
 
-/// Calls `blocks` soon, if the plug-in blocks its thread.
+/// Calls `blocks` soon after the plug-in begins to block its thread, if it does.
 pub(super) fn blocks_beyond(
     clock: &Clock,
     watch: Arc<Watch>,
     blocks: impl FnOnce() + Send + 'static,
 ) {
     let seen = watch.inside();
-    look_again(clock.clone(), watch, seen, LOOKS, blocks);
-}
-
-fn look_again(
-    clock: Clock,
-    watch: Arc<Watch>,
-    seen: Option<u64>,
-    looks: u32,
-    blocks: impl FnOnce() + Send + 'static,
-) {
-    let Some(left) = looks.checked_sub(1) else {
-        return;
-    };
     let of_next = clock.clone();
     let look = move |passed: bool| {
-        let now = watch.inside();
-        if !passed {
-        } else if now.is_some() && now == seen {
-            if watch.is_blocked(seen) {
-                blocks();
-            }
+        if !passed || watch.is_gone() {
+        } else if seen.is_some() && watch.is_blocked(seen) {
+            blocks();
         } else {
-            look_again(of_next, watch, now, left, blocks);
+            blocks_beyond(&of_next, watch, blocks);
         }
     };
     clock.limit(IS_BLOCKED_AFTER, look).keep();
@@ -208,6 +190,7 @@ struct Polling {
     number: u64,
     is_inside: bool,
     is_blocked: bool,
+    is_gone: bool,
 }
 
 impl Watch {
@@ -218,6 +201,11 @@ impl Watch {
     /// Whether it is being polled now.
     pub(super) fn is_inside(&self) -> bool {
         self.inside().is_some()
+    }
+
+    /// Whether it has been dropped.
+    fn is_gone(&self) -> bool {
+        self.polling(|polling| polling.is_gone)
     }
 
     /// The number of the poll that it is in.
@@ -261,7 +249,7 @@ impl Drop for Inwards<'_> {
 }
 
 /// An async plug-in from its making to its drop, all of it inside the guard.
-struct Foreign<M, F> {
+struct AsyncPlugin<M, F> {
     fenced: Fenced<Stage<M, F>>,
     watch: Arc<Watch>,
     tokio: Handle,
@@ -278,18 +266,33 @@ impl<M, F> Stage<M, F> {
     }
 }
 
-/// Nothing in it is pinned but what is pinned in its box.
-impl<M, F> Unpin for Foreign<M, F> {}
+impl<M, F> AsyncPlugin<M, F> {
+    /// Runs a piece of it. Its tokio is left inside the guard, because leaving it panics where the
+    /// plug-in has entered another one and has not left that.
+    fn inside<T>(&mut self, run: impl FnOnce(&mut Option<Stage<M, F>>) -> T) -> Result<T, Fault> {
+        let (_inside, tokio) = (self.watch.enter(), &self.tokio);
+        self.fenced.with(|stage| {
+            let _tokio = tokio.enter();
+            run(stage)
+        })
+    }
 
-impl<M: FnOnce() -> F, F: Future> Future for Foreign<M, F> {
+    /// Drops it. A panic in that is passed over, because nobody is left to be told.
+    fn clear(&mut self) {
+        drop(self.inside(|stage| drop(stage.take())));
+    }
+}
+
+/// Nothing in it is pinned but what is pinned in its box.
+impl<M, F> Unpin for AsyncPlugin<M, F> {}
+
+impl<M: FnOnce() -> F, F: Future> Future for AsyncPlugin<M, F> {
     type Output = Result<F::Output, Fault>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let (watch, tokio) = (Arc::clone(&self.watch), self.tokio.clone());
-        let (_inside, _tokio) = (watch.enter(), tokio.enter());
-        // The future stays in its place while it is polled: dropped by a panic that unwinds, it
-        // could panic again and end the process.
-        let polled = self.fenced.with(|stage| {
+        // The future stays where it is while it is polled: dropped by a panic that unwinds, it could
+        // panic again and end the process.
+        let polled = self.inside(|stage| {
             if let Some(Stage::ToMake(make)) = stage.take_if(|stage| stage.is_to_make()) {
                 *stage = Some(Stage::Made(Box::pin(make())));
             }
@@ -303,15 +306,14 @@ impl<M: FnOnce() -> F, F: Future> Future for Foreign<M, F> {
             Ok(Poll::Ready(result)) => result,
             Err(fault) => Err(fault),
         };
-        self.fenced.clear();
+        self.clear();
         Poll::Ready(result)
     }
 }
 
-impl<M, F> Drop for Foreign<M, F> {
+impl<M, F> Drop for AsyncPlugin<M, F> {
     fn drop(&mut self) {
-        let (watch, tokio) = (Arc::clone(&self.watch), self.tokio.clone());
-        let (_inside, _tokio) = (watch.enter(), tokio.enter());
-        self.fenced.clear();
+        self.clear();
+        self.watch.polling(|polling| polling.is_gone = true);
     }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
+use super::fault::catch;
 use super::place::mark_shared_thread;
 
 /// How long the thread may leave unanswered whether it goes on.
@@ -47,10 +48,10 @@ impl Background {
     pub(super) fn start(name: &str) -> io::Result<Self> {
         try_descriptors()?;
         let of_blocking = name.to_owned();
-        let runtime = Builder::new_current_thread()
-            .thread_name(of_blocking)
-            .enable_all()
-            .build()?;
+        let mut builder = Builder::new_current_thread();
+        builder.thread_name(of_blocking).enable_all();
+        let built = catch(|| builder.build());
+        let runtime = built.unwrap_or_else(|_| Err(io::ErrorKind::QuotaExceeded.into()))?;
         let handle = runtime.handle().clone();
         let driven = Driven(Some(runtime));
         let (end, ended) = oneshot::channel();
@@ -113,7 +114,8 @@ impl Background {
 }
 
 /// tokio opens the descriptors of its events, and of the signals of the process, and panics where the
-/// system refuses the latter. So they are asked for before; not all of them stay open.
+/// system refuses the latter. So they are asked for before; not all of them stay open, and where they are
+/// taken meanwhile its panic is caught.
 fn try_descriptors() -> io::Result<()> {
     let pairs = (0..PAIRS).map(|_| UnixStream::pair());
     pairs.collect::<io::Result<Vec<_>>>().map(drop)

@@ -207,19 +207,14 @@ impl<X> Fenced<X> {
         foreign: impl FnOnce(&mut Option<X>) -> T,
     ) -> Result<T, Fault> {
         let _entered = enter(self.inside);
-        super::fault::catch(|| foreign(&mut self.value))
-    }
-
-    /// Drops the value, inside the guard.
-    pub(super) fn clear(&mut self) {
-        let _entered = enter(self.inside);
-        dispose(self.value.take());
+        catch(|| foreign(&mut self.value))
     }
 }
 
 impl<X> Drop for Fenced<X> {
     fn drop(&mut self) {
-        self.clear();
+        let _entered = enter(self.inside);
+        dispose(self.value.take());
     }
 }
 

@@ -313,6 +313,82 @@ fn one_that_blocks_its_thread_in_its_drop_is_named_too() {
 }
 
 #[test]
+fn one_that_waited_long_for_a_thread_and_blocks_it_in_its_drop_is_named_too() {
+    struct BlocksInItsDrop(mpsc::Receiver<()>);
+    impl Drop for BlocksInItsDrop {
+        fn drop(&mut self) {
+            let _ = self.0.recv();
+        }
+    }
+    let plugins = Plugins::start(PluginThreads {
+        asyncs: 1,
+        ..PluginThreads::default()
+    })
+    .expect("it starts");
+    let (go, gone) = mpsc::channel::<()>();
+    let (begun, has_begun) = mpsc::channel();
+    let blocks = move || async move {
+        begun.send(()).expect("heard");
+        gone.recv().is_ok()
+    };
+    let first = run_async(&plugins, Role::Store, blocks, LONG);
+    has_begun.recv().expect("it has the thread");
+    let (go_too, gone_too) = mpsc::channel();
+    let kept = BlocksInItsDrop(gone_too);
+    let make = move || async move {
+        let _kept = kept;
+        pending::<()>().await;
+    };
+    let (tell, told) = mpsc::channel();
+    let blocks = move || tell.send(()).expect("heard");
+    let mut second = Run::of(|then| plugins.run_async(Role::Store, make, SHORT, blocks, then));
+    assert_eq!(second.outcome(), Err(Fault::TimedOut { limit: SHORT }));
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(plugins.has_async_thread(), Ok(()));
+    drop(go);
+    first.come_back();
+    assert_eq!(told.recv(), Ok(()));
+    let none = Err(Fault::NoThread { threads: 1 });
+    assert_eq!(plugins.has_async_thread(), none);
+    drop(go_too);
+    second.come_back();
+    assert_eq!(plugins.has_async_thread(), Ok(()));
+}
+
+#[test]
+fn one_that_enters_a_runtime_and_does_not_leave_it_ends_neither_the_process_nor_its_thread() {
+    fn enters() {
+        std::mem::forget(tokio::runtime::Handle::current().enter());
+    }
+    struct EntersInItsDrop;
+    impl Drop for EntersInItsDrop {
+        fn drop(&mut self) {
+            enters();
+        }
+    }
+    let plugins = Plugins::start(PluginThreads {
+        asyncs: 1,
+        ..PluginThreads::default()
+    })
+    .expect("it starts");
+    let in_poll = run_async(&plugins, Role::Store, || async { enters() }, LONG);
+    assert_eq!(code(in_poll), Err("panicked"));
+    let in_drop = || {
+        let kept = EntersInItsDrop;
+        async move {
+            let _kept = kept;
+            pending::<()>().await;
+        }
+    };
+    let in_drop = run_async(&plugins, Role::Store, in_drop, SHORT);
+    assert_eq!(code(in_drop), Err("timed_out"));
+    assert_eq!(
+        code(run_async(&plugins, Role::Store, || ready(7), LONG)),
+        Ok(7)
+    );
+}
+
+#[test]
 fn a_panic_anywhere_in_it_is_an_error() {
     let plugins = plugins();
     let in_make = run_async(
