@@ -4,12 +4,13 @@
 use std::collections::{BTreeSet, HashSet};
 
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
-use crate::actors::journal_thread::JournalThread;
+use crate::actors::journal_thread::{JournalThread, Refused};
 use crate::actors::rotation_keys::Kept;
 use crate::guard::fork;
 use crate::journal::fingerprints::KeyFingerprints;
@@ -19,6 +20,7 @@ use crate::key::error::KeyError;
 use crate::key::event::Request;
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::name::KeyName;
+use crate::key::time::Time;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::state::RotationState;
@@ -42,6 +44,11 @@ impl CoordinatorPart {
     pub(super) fn halves(&self, key: &KeyName) -> RotationHalves {
         let (next, headers) = self.engine.machine().latest_of(key);
         let mut halves = RotationHalves::default();
+        for id in self.ending(key) {
+            let here = self.secrets.get(&id).and_then(Kept::secrets);
+            halves.mark.1.push((id, RotationState::Running, true));
+            halves.begun.push((id, false, here.cloned()));
+        }
         for header in headers {
             let state = (header.id, header.state, header.begun);
             halves.mark.1.push(state);
@@ -53,6 +60,16 @@ impl CoordinatorPart {
         }
         halves.mark.0 = next;
         halves
+    }
+
+    /// The rotations of a key that have ended, but not durably yet: they hold their keys, and what they
+    /// did to the key's state may not be adopted.
+    fn ending(&self, key: &KeyName) -> Vec<RotationId> {
+        let first = (key.clone(), RotationId::new(Uuid::nil()));
+        let of_key = self.known.range(first..);
+        let of_key = of_key.take_while(|(of, _)| of == key).map(|(_, id)| *id);
+        let machine = self.engine.machine();
+        of_key.filter(|id| !machine.is_live(*id)).collect()
     }
 }
 
@@ -115,13 +132,13 @@ pub async fn candidates(
         obsolete: BTreeSet::new(),
     };
     let deadline = entry.deadline();
-    let mut before = halves(declarer, journal, entry).await?;
+    let mut before = halves(declarer, journal, entry, deadline).await?;
     for _ in 0..ROUNDS {
         if let Answer::Candidates(values) = entry.ask_by(Request::Candidates, deadline).await? {
             values.into_iter().for_each(|value| found.add(value));
         }
         // What began meanwhile has its keys only now, and what ended had them only before.
-        let after = halves(declarer, journal, entry).await?;
+        let after = halves(declarer, journal, entry, deadline).await?;
         found.add_halves(&after);
         found.add_halves(&before);
         if before.mark == after.mark {
@@ -142,6 +159,7 @@ async fn halves(
     declarer: &Declarer,
     journal: &JournalThread,
     entry: &KeyEntry,
+    deadline: Time,
 ) -> Result<RotationHalves, KeyError> {
     let coordinator = &declarer.coordinator;
     let key = entry.name().clone();
@@ -165,10 +183,26 @@ async fn halves(
     for (id, _, secrets) in &mut halves.begun {
         if secrets.is_none() {
             let id = *id;
-            let read = journal.ask(move |journal| journal.living_secrets(id)).await;
-            // A record that cannot be read hides nothing of the rest.
-            *secrets = read.ok().and_then(Result::ok).flatten();
+            let limit = declarer.clock.now().until(deadline);
+            let read = tokio::select! {
+                biased;
+                read = journal.ask(move |journal| journal.living_secrets(id)) => Some(read),
+                () = declarer.plugins.passed(limit) => None,
+            };
+            *secrets = match read {
+                Some(Err(Refused::Busy { bound })) => {
+                    return Err(failed(RotationError::Busy { bound }));
+                }
+                Some(Ok(Ok(found))) => found,
+                // A record that cannot be read, or not in time, hides nothing of the rest.
+                Some(Ok(Err(_)) | Err(Refused::Closed)) | None => None,
+            };
         }
     }
+    // One that has ended may never have begun.
+    let has_begun = |keys: &RotationSecrets| keys.snapshot.is_some();
+    halves
+        .begun
+        .retain(|(.., keys)| keys.as_ref().is_none_or(has_begun));
     Ok(halves)
 }

@@ -1,7 +1,7 @@
 //! The coordinator's actor: it steps the engine of all rotations and performs its actions. What it
 //! knows outlives it; a successor reads the journal anew, while callbacks are still under way.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -81,8 +81,8 @@ pub struct CoordinatorPart {
     /// Of which rotations the batch under way has the keys.
     pub(super) writing_keys: Vec<RotationId>,
     pub(super) keys: HashMap<KeyName, Arc<KeyEntry>>,
-    /// Of which rotations a key knows the keys.
-    pub(super) known: HashMap<RotationId, KeyName>,
+    /// Of which rotations a key knows the keys: of all that have not ended durably.
+    pub(super) known: BTreeSet<(KeyName, RotationId)>,
     pub(super) workers: HashMap<WorkerName, Arc<ActorSlot<WorkerPart>>>,
     pub(super) departing: HashMap<Ask, Departing>,
     pub(super) calls: HashMap<StepRef, Calling>,
@@ -147,7 +147,10 @@ impl Part for CoordinatorPart {
                 found,
             } => self.old_found(ask, *declaration, found, ctx),
             CoordinatorMessage::Snapped { rotation, snapshot } => {
-                if let Some(kept) = self.secrets.get_mut(&rotation) {
+                // What the key had when it began is told once; a look that was asked for before the
+                // journal was read anew may be answered after the first effect.
+                let begins = self.engine.machine().is_beginning(rotation);
+                if let Some(kept) = self.secrets.get_mut(&rotation).filter(|_| begins) {
                     kept.set_snapshot(snapshot);
                 }
                 self.step(Event::Snapped { rotation }, ctx);
@@ -210,7 +213,7 @@ impl CoordinatorPart {
             beginnings,
             writing_keys: Vec::new(),
             keys: HashMap::new(),
-            known: HashMap::new(),
+            known: BTreeSet::new(),
             workers: HashMap::new(),
             departing: HashMap::new(),
             calls: HashMap::new(),

@@ -224,25 +224,24 @@ impl CoordinatorPart {
             rotation,
             beginnings,
         });
-        self.known.insert(rotation, key.clone());
+        self.known.insert((key.clone(), rotation));
     }
 
     /// Lets a key forget the keys of a rotation that holds them no more.
-    pub(super) fn let_key_forget(&mut self, rotation: RotationId) {
-        let key = self.known.remove(&rotation);
-        if let Some(entry) = key.and_then(|key| self.keys.get(&key)) {
+    pub(super) fn let_key_forget(&mut self, key: &KeyName, rotation: RotationId) {
+        if self.known.remove(&(key.clone(), rotation))
+            && let Some(entry) = self.keys.get(key)
+        {
             entry.post(KeyMessage::Forgets { rotation });
         }
     }
 
     /// After the journal was read anew: the keys of some rotations may be gone.
     pub(super) fn let_keys_forget(&mut self) {
-        let gone = self
-            .known
-            .keys()
-            .filter(|id| !self.beginnings.contains_key(id));
-        for rotation in gone.copied().collect::<Vec<_>>() {
-            self.let_key_forget(rotation);
+        let known = self.known.iter();
+        let gone = known.filter(|(_, id)| !self.beginnings.contains_key(id));
+        for (key, rotation) in gone.cloned().collect::<Vec<_>>() {
+            self.let_key_forget(&key, rotation);
         }
     }
 

@@ -342,7 +342,7 @@ impl CoordinatorPart {
         if state.has_ended() {
             self.means.keeper.rotation_ended();
             self.beginnings.remove(&rotation);
-            self.let_key_forget(rotation);
+            self.let_key_forget(&report.key, rotation);
         }
         // One that has ended since, but not durably yet, settles once more.
         if state.has_ended() || self.engine.machine().is_live(rotation) {

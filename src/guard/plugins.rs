@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
 use super::async_threads::{AsyncThreads, blocks_beyond};
@@ -199,6 +199,14 @@ impl Plugins {
         let _tokio = tokio.enter();
         let _entered = enter(Inside::Async(role));
         Ok(foreign())
+    }
+
+    /// Ends when this limit has passed, or when all is shut down. On whichever runtime it is awaited, or
+    /// on none.
+    pub async fn passed(&self, limit: Duration) {
+        let (told, passed) = oneshot::channel::<()>();
+        let _limit = self.clock.limit(limit, move |_| drop(told));
+        drop(passed.await);
     }
 
     /// Runs a piece of keyward's own that never blocks.

@@ -225,7 +225,7 @@ impl KeyMachine {
             Attempt::Fail(error) => Err(error),
             Attempt::Write(_) | Attempt::Load if let Some(why) = self.proposals.doubt() => {
                 let (key, why) = (self.name.clone(), why.to_owned());
-                Err(KeyError::RepoUnavailable { key, why })
+                self.without(&waiter, KeyError::RepoUnavailable { key, why })
             }
             Attempt::Write(_) | Attempt::Load if self.proposals.is_one_out() => {
                 waiter.waits = For::Proposal;

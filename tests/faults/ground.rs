@@ -9,7 +9,7 @@ use keyward::management::builder::KeysManagementBuilder;
 use keyward::repo::folder::FolderOptions;
 use keyward::repo::rocks::RocksDbRepo;
 use keyward::worker::callback::KeyChange;
-use keyward::{Change, Effect, KeysManagement, MemoryRepo, SecretKeyDefinition};
+use keyward::{Change, Effect, KeysManagement, MemoryRepo, SecretKeyDefinition, SecretKeyValue};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -130,6 +130,14 @@ pub async fn back(manager: &KeysManagement, key: &str) -> String {
     let answer = within(manager.get_back_path_key(key)).await;
     let answer = answer.expect("keys are handed out");
     answer.expose_str().expect("tests use text").to_owned()
+}
+
+/// The keys that data of `documents` may be under.
+pub async fn candidates(manager: &KeysManagement) -> Vec<String> {
+    let found = within(manager.back_path_candidates("documents")).await;
+    let found = found.expect("what fails hides nothing of the rest");
+    let text = |key: &SecretKeyValue| key.expose_str().expect("tests use text").to_owned();
+    found.iter().map(text).collect()
 }
 
 /// Whether rotations are paused.

@@ -5,7 +5,9 @@ use keyward::RotationState;
 use keyward::repo::space::Space;
 use uuid::Uuid;
 
-use crate::ground::{Callback, Ground, back, change, is_paused, on, recorded, stated, with_record};
+use crate::ground::{
+    Callback, Ground, back, candidates, change, is_paused, on, recorded, stated, with_record,
+};
 use crate::support::faulty::Fault;
 use crate::support::{assert_says, define, until, within};
 
@@ -191,4 +193,24 @@ async fn the_status_says_why_rotations_are_paused_with_what_the_repo_said() {
         }
         within(manager.shutdown()).await.expect("it shuts down");
     }
+}
+
+#[tokio::test]
+async fn candidates_are_answered_also_where_an_effect_is_under_way_whose_write_is_unknown() {
+    let ground = Ground::memory();
+    let repo = ground.repo();
+    let manager = on(&repo).await;
+    define(&manager, stated("documents").keep_in_cache(false)).await;
+    let forward = manager.get_forward_path_key("documents").await;
+    drop(forward.expect("a key"));
+    let callback = Callback::register(&manager, "documents", "call").await;
+    let declared = manager.declare(change("documents")).await;
+    declared.expect("it is accepted");
+    callback.gate.arrived(1).await;
+    repo.reopening_fails(u32::MAX);
+    repo.next_write(Space::States, Fault::Fails);
+    callback.gate.open();
+    until("rotations pause", async || is_paused(&manager).await).await;
+    assert_eq!(candidates(&manager).await, ["value_2", "value_1"]);
+    within(manager.shutdown()).await.expect("it shuts down");
 }
