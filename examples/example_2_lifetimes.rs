@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 
 use keyward::{
     AeadCryptoTool, Change, CryptoTool, Effect, FileStore, KeyChange, KeysManagement,
-    SecretKeyDefinition, SecretKeyFlow, SecretKeyValue,
+    SecretKeyDefinition, SecretKeyFlow, SecretKeyValue, block_on,
 };
 
 const EXAMPLE2_KEY_NAME: &str = "EXAMPLE2_DATA";
@@ -208,7 +208,7 @@ fn on_example2_key_changed(folder: &Path, change: &KeyChange) -> Outcome<Effect>
         let data = get_example2_data(folder, old.back())?;
         save_example2_data(folder, &data, new.forward())?;
     }
-    change.key.save_state_blocking()?;
+    block_on(change.key.save_state())?;
     Ok(if encrypted {
         Effect::Reencrypted
     } else {

@@ -2,7 +2,7 @@
 //!
 //! The library treats its key as one value. keyward answers a pair's halves in turn, because it
 //! knows which flow comes next; the key is stated, so it knows that in the next lifetime too.
-//! Nothing here is async: every call is one of the blocking ones.
+//! Nothing here is async: `block_on` waits for each call.
 //!
 //! `cargo run --example example_5_third_party`
 
@@ -13,7 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use keyward::{EnvStore, FileStore, KeysManagement, SecretKeyDefinition};
+use keyward::{EnvStore, FileStore, KeysManagement, SecretKeyDefinition, block_on};
 
 const FAKE_LIBRARY_KEY_NAME: &str = "FAKE_LIBRARY_KEY";
 const FAKE_LIBRARY_ENCRYPT_KEY_ENV_VAR: &str = "FAKE_LIBRARY_ENCRYPT_KEY";
@@ -75,8 +75,8 @@ pub fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let library = library(&keys_management, &shelf);
     library.create_data(DATA)?;
     println!("lifetime 1: the library creates data; the first call is the forward path");
-    keys_management.blocking().save_states()?;
-    keys_management.blocking().shutdown()?;
+    block_on(keys_management.save_states())?;
+    block_on(keys_management.shutdown())?;
     drop(library);
 
     let keys_management = start(folder.path())?;
@@ -86,16 +86,18 @@ pub fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     library.create_data(DATA)?;
     println!("lifetime 2: the library creates data again; that is the forward path");
     assert_eq!(library.get_data()?, DATA);
-    keys_management.blocking().save_states()?;
-    keys_management.blocking().shutdown()?;
+    block_on(keys_management.save_states())?;
+    block_on(keys_management.shutdown())?;
     Ok(())
 }
 
 fn start(folder: &Path) -> Result<KeysManagement, Box<dyn Error + Send + Sync>> {
-    let keys_management = KeysManagement::builder()
-        .data_folder(folder.join("data"))
-        .master_key(FileStore::new(folder.join("master.key")).exact())
-        .start_blocking()?;
+    let keys_management = block_on(
+        KeysManagement::builder()
+            .data_folder(folder.join("data"))
+            .master_key(FileStore::new(folder.join("master.key")).exact())
+            .start(),
+    )?;
     let key_store_from_env = EnvStore::pair(
         FAKE_LIBRARY_ENCRYPT_KEY_ENV_VAR,
         FAKE_LIBRARY_DECRYPT_KEY_ENV_VAR,
@@ -103,15 +105,15 @@ fn start(folder: &Path) -> Result<KeysManagement, Box<dyn Error + Send + Sync>> 
     let definition = SecretKeyDefinition::round_trip(FAKE_LIBRARY_KEY_NAME, key_store_from_env)
         .stateless(false)
         .keep_in_cache(true);
-    keys_management.blocking().define_key(definition)?;
+    block_on(keys_management.define_key(definition))?;
     Ok(keys_management)
 }
 
 /// Gives the library a closure that names no flow: keyward finds it by itself.
 fn library(keys_management: &KeysManagement, shelf: &Shelf) -> ThirdPartyLibrary {
-    let keys = keys_management.blocking();
+    let keys = keys_management.clone();
     let get_key = move || {
-        let key = keys.get_key(FAKE_LIBRARY_KEY_NAME)?;
+        let key = block_on(keys.get_key(FAKE_LIBRARY_KEY_NAME))?;
         Ok(key.expose_str().ok_or("the key is no text")?.to_owned())
     };
     ThirdPartyLibrary::new(shelf, Box::new(get_key))

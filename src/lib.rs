@@ -81,6 +81,7 @@ pub use actors::supervision::name::{ActorName, ActorState, ActorStatus};
 pub use crypto::aead::AeadCryptoTool;
 #[cfg(feature = "embedded")]
 pub use crypto::crypto_tool::CryptoTool;
+pub use guard::place::{MustNotBlock, block_on};
 pub use key::definition::OnKeyChangedCallbackErrorStrategy;
 pub use key::error::KeyError;
 pub use key::flow::{SecretKeyFlow, SecretKeyUseCase};

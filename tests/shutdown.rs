@@ -16,7 +16,9 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use keyward::worker::callback::KeyChange;
-use keyward::{CallbackStatus, Change, KeysManagement, MemoryRepo, RotationReport, RotationState};
+use keyward::{
+    CallbackStatus, Change, KeysManagement, MemoryRepo, RotationReport, RotationState, block_on,
+};
 
 use crate::support::{
     Gate, LIMIT, assert_says, builder, define, documents, on, statuses, until, with_documents,
@@ -390,14 +392,11 @@ fn a_manager_may_be_shut_down_and_dropped_without_a_runtime() {
     let (done, is_done) = mpsc::channel();
     std::thread::spawn(move || {
         for shuts_down in [true, false] {
-            let started = builder().state_repo(MemoryRepo::new()).start_blocking();
+            let started = block_on(builder().state_repo(MemoryRepo::new()).start());
             let manager = started.expect("it starts");
-            manager
-                .blocking()
-                .define_key(documents())
-                .expect("it is defined");
+            block_on(manager.define_key(documents())).expect("it is defined");
             if shuts_down {
-                manager.blocking().shutdown().expect("it shuts down");
+                block_on(manager.shutdown()).expect("it shuts down");
             }
         }
         done.send(()).expect("the test waits");

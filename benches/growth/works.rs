@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use keyward::{Change, KeyChange, KeysManagement, SecretKeyDefinition, Worker};
+use keyward::{Change, KeyChange, KeysManagement, SecretKeyDefinition, Worker, block_on};
 
 use crate::cores::Cores;
 use crate::manager;
@@ -38,7 +38,7 @@ pub fn held_get(bench: &Bench, keys: u32) -> Outcome<Measure<'static>> {
     let cores = Cores::of_this_thread()?;
     cores.stay_on_first()?;
     let (manager, asker) = (with_keys(bench, "gets", keys)?, bench.asker());
-    manager.blocking().get_forward_path_key("key-0")?;
+    block_on(manager.get_forward_path_key("key-0"))?;
     drop(cores);
     Ok(Box::new(move || {
         let cores = Cores::of_this_thread()?;
@@ -152,7 +152,7 @@ fn restart(bench: &Bench, of: &str, ended: u32, waiting: u32) -> Outcome<Measure
         let start = Instant::now();
         let manager = manager::start(&folder)?;
         let took = start.elapsed();
-        manager.blocking().shutdown()?;
+        block_on(manager.shutdown())?;
         Ok(millis(took))
     }))
 }

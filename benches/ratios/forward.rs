@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use keyward::SecretKeyDefinition;
+use keyward::{SecretKeyDefinition, block_on};
 
 use crate::Outcome;
 use crate::bare::{self, GetOfTask, GetOfThread};
@@ -25,10 +25,9 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     let cores = Cores::of_this_thread()?;
     cores.stay_on_first()?;
     let keys = manager::start(&bench.folder("forward"))?;
-    let blocking = keys.blocking();
     let async_store = || async { "a value" };
-    blocking.define_key(SecretKeyDefinition::round_trip("async", async_store))?;
-    blocking.define_key(SecretKeyDefinition::round_trip("sync", || "a value"))?;
+    block_on(keys.define_key(SecretKeyDefinition::round_trip("async", async_store)))?;
+    block_on(keys.define_key(SecretKeyDefinition::round_trip("sync", || "a value")))?;
     let actor = bare::actor()?;
     let (asker, gets) = (bench.asker(), bench.size(GETS));
     let gone = "the bare task is gone";
@@ -66,6 +65,6 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
         || one_by_one(&asker, gets, get),
         || one_by_one(&asker, gets, send),
     )?;
-    blocking.shutdown()?;
+    block_on(keys.shutdown())?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
-use keyward::SecretKeyDefinition;
+use keyward::{SecretKeyDefinition, block_on};
 
 use crate::Outcome;
 use crate::bare::{self, Get};
@@ -33,9 +33,8 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
          waking a core that sleeps takes ten times as long and hides it",
     );
     let keys = manager::start(&bench.folder("gets"))?;
-    let blocking = keys.blocking();
-    blocking.define_key(SecretKeyDefinition::round_trip("held", || "a value"))?;
-    blocking.get_forward_path_key("held")?;
+    block_on(keys.define_key(SecretKeyDefinition::round_trip("held", || "a value")))?;
+    block_on(keys.get_forward_path_key("held"))?;
     let held = keys.get_single_management("held")?;
     let actor = bare::actor()?;
     let (asker, gets) = (bench.asker(), bench.size(GETS));
@@ -83,14 +82,13 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
         || at_once(&asker, each, bare_client),
     )?;
 
-    let plain = held.blocking();
     bench.compare(
         PLAIN,
         Target::AtMost(1.25),
         Rounds::Often,
         || {
             plain_calls(gets, || {
-                black_box(plain.get_back_path_key()?);
+                black_box(block_on(held.get_back_path_key())?);
                 Ok(())
             })
         },
@@ -101,7 +99,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
             })
         },
     )?;
-    blocking.shutdown()?;
+    block_on(keys.shutdown())?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use keyward::{KeysManagement, SecretKeyDefinition, Worker};
+use keyward::{KeysManagement, SecretKeyDefinition, Worker, block_on};
 use tokio::runtime::Runtime;
 
 use crate::Outcome;
@@ -107,7 +107,7 @@ impl Ready {
     }
 
     fn end(self) -> Outcome<()> {
-        self.keys.blocking().shutdown()?;
+        block_on(self.keys.shutdown())?;
         drop(self.workers);
         Ok(())
     }

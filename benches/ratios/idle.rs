@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use keyward::SecretKeyDefinition;
+use keyward::{SecretKeyDefinition, block_on};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -109,7 +109,7 @@ pub fn child(folder: &Path) -> Outcome<()> {
         "threads before": threads_before,
     });
     println!("{found}");
-    keys.blocking().shutdown()?;
+    block_on(keys.shutdown())?;
     drop(workers);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use keyward::worker::callback::IntoCallback;
-use keyward::{Change, KeysManagement, RotationReport, RotationState, Worker};
+use keyward::{Change, KeysManagement, RotationReport, RotationState, Worker, block_on};
 
 use crate::Outcome;
 
@@ -17,10 +17,12 @@ pub const MASTER_KEY: [u8; 32] = [9; 32];
 
 /// A manager with every default, on RocksDB in this folder.
 pub fn start(folder: &Path) -> Outcome<KeysManagement> {
-    Ok(KeysManagement::builder()
-        .data_folder(folder)
-        .master_key(|| MASTER_KEY)
-        .start_blocking()?)
+    Ok(block_on(
+        KeysManagement::builder()
+            .data_folder(folder)
+            .master_key(|| MASTER_KEY)
+            .start(),
+    )?)
 }
 
 /// Does something with each, many at once; answers what came of it, in order.

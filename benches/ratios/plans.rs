@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use keyward::{Change, KeysManagement, SecretKeyDefinition, Worker};
+use keyward::{Change, KeysManagement, SecretKeyDefinition, Worker, block_on};
 
 use crate::Outcome;
 use crate::manager;
@@ -53,7 +53,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     }
     rounds.remove(0);
     drop(workers);
-    keys.blocking().shutdown()?;
+    block_on(keys.shutdown())?;
     let pairs = |at: usize, of: fn(&Costs) -> f64| {
         let pair = |costs: &Vec<Costs>| Some((of(costs.get(at)?), of(costs.first()?)));
         rounds.iter().filter_map(pair).collect::<Vec<_>>()

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use keyward::{KeysManagement, SecretKeyDefinition};
+use keyward::{KeysManagement, SecretKeyDefinition, block_on};
 use tokio::runtime::Runtime;
 
 use crate::Outcome;
@@ -73,5 +73,5 @@ pub fn first_step(asker: &Runtime, folder: &Path) -> Outcome<f64> {
 
 /// Ends a manager at once: what runs goes back to Pending.
 fn end(keys: &KeysManagement) -> Outcome<()> {
-    Ok(keys.blocking().shutdown_within(Duration::ZERO)?)
+    Ok(block_on(keys.shutdown_within(Duration::ZERO))?)
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use keyward::{KeysManagement, SecretKeyDefinition, Worker};
+use keyward::{KeysManagement, SecretKeyDefinition, Worker, block_on};
 
 use crate::Outcome;
 use crate::disk::{self, Disk};
@@ -35,7 +35,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     at_once(bench, ONE, &keys, &workers, 1)?;
     at_once(bench, SIXTEEN, &keys, &workers, 16)?;
     at_once(bench, MANY, &keys, &workers, 64)?;
-    keys.blocking().shutdown()?;
+    block_on(keys.shutdown())?;
     Ok(())
 }
 

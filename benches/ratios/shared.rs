@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use keyward::{SecretKeyDefinition, SingleKeyManagement};
+use keyward::{SecretKeyDefinition, SingleKeyManagement, block_on};
 
 use crate::Outcome;
 use crate::manager;
@@ -36,7 +36,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
     };
     // By default three quarters of 1,024 requests may wait for a store.
     let definition = SecretKeyDefinition::round_trip("slow", store).max_requests(2 * GETS as usize);
-    keys.blocking().define_key(definition)?;
+    block_on(keys.define_key(definition))?;
     let single = keys.get_single_management("slow")?;
     let asker = bench.asker();
     let last_asked = Cell::new(Duration::ZERO);
@@ -60,7 +60,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
          came from a fetch that began after its request, or the bench would have failed",
         2 * GETS
     ));
-    keys.blocking().shutdown()?;
+    block_on(keys.shutdown())?;
     Ok(())
 }
 

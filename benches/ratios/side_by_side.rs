@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
-use keyward::{KeysManagement, SecretKeyDefinition};
+use keyward::{KeysManagement, SecretKeyDefinition, block_on};
 
 use crate::Outcome;
 use crate::disk::{self, Disk};
@@ -51,7 +51,7 @@ pub fn run(bench: &mut Bench) -> Outcome<()> {
          thread of the floor makes its writes; {steps} steps a key"
     ));
     drop(workers);
-    keys.blocking().shutdown()?;
+    block_on(keys.shutdown())?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What kind of code runs on this thread: whether it may block, and for whom it runs.
 //!
-//! The blocking calls of the library work on any thread, those of blocking stores and callbacks too.
-//! They are an error on the threads of actors, which must go on answering, and in async plug-ins, of
+//! A wait for a call of the library works on any thread, those of blocking stores and callbacks too.
+//! It is an error on the threads of actors, which must go on answering, and in async plug-ins, of
 //! which a few could stop all others.
 
 use std::cell::Cell;
@@ -24,9 +24,9 @@ pub enum Role {
     Callback,
 }
 
-/// A blocking call where none may be, code `must_not_block`.
+/// A blocking call ([`block_on`]) where none may be, code `must_not_block`.
 ///
-/// It is the fault of the caller, who has an async form of every blocking call.
+/// It is the fault of the caller: `await` does the same there.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a blocking call on an actor's thread or in an async store or callback; use the async form, or \
@@ -135,6 +135,31 @@ pub fn wait<F: Future>(future: F) -> Result<F::Output, MustNotBlock> {
             thread::park();
         }
     }
+}
+
+/// Waits on this thread for one of keyward's async calls: for programs without an async runtime, and for
+/// blocking stores and callbacks.
+///
+/// It works on any thread, also inside an async runtime, whose thread it holds up. Any future whose error
+/// can be a [`MustNotBlock`] is taken, an `async` block of several calls too; one that needs a
+/// runtime of its own (a tokio timer, for example) has to be given to that runtime.
+///
+/// ```
+/// use keyward::{KeysManagement, block_on};
+/// # fn f(builder: keyward::KeysManagementBuilder) -> Result<(), Box<dyn std::error::Error>> {
+/// let keys = block_on(builder.start())?;
+/// let key = block_on(keys.get_key("documents"))?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// What the call answers; and `must_not_block`, without having begun it, on the threads of keyward's
+/// actors and in async stores and callbacks, where `await` does it.
+pub fn block_on<T, E: From<MustNotBlock>>(
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    wait(call).unwrap_or_else(|refused| Err(refused.into()))
 }
 
 struct Signal {

@@ -9,8 +9,7 @@ use tokio::sync::oneshot;
 use crate::actors::journal_thread::Refused;
 use crate::guard::fault::{self, Fault};
 use crate::guard::fork::{self, Forked};
-use crate::guard::place;
-use crate::management::blocking::Blocking;
+use crate::guard::place::MustNotBlock;
 use crate::management::keys_management::KeysManagement;
 use crate::repo::error::RepoError;
 use crate::secret::visible::debug_with_code;
@@ -39,7 +38,7 @@ pub enum BackupError {
     /// The process is a child of `fork()`. Start keyward after the fork and not before it.
     #[error("{0}")]
     Forked(#[from] Forked),
-    /// A blocking call on a thread that must not block. Use the async call there.
+    /// [`block_on`](crate::guard::place::block_on) on a thread that must not block. Use `await` there.
     #[error("a blocking call on a thread of an actor or an async plug-in; use the async call")]
     MustNotBlock,
 }
@@ -58,6 +57,12 @@ impl BackupError {
             Self::Forked(error) => error.code(),
             Self::MustNotBlock => "must_not_block",
         }
+    }
+}
+
+impl From<MustNotBlock> for BackupError {
+    fn from(MustNotBlock: MustNotBlock) -> Self {
+        Self::MustNotBlock
     }
 }
 
@@ -107,15 +112,5 @@ impl KeysManagement {
             Err(RepoError::Closed) => Err(BackupError::ShutDown),
             made => Ok(made?),
         }
-    }
-}
-
-impl Blocking {
-    /// As [`KeysManagement::backup`].
-    ///
-    /// # Errors
-    /// As there, and `must_not_block`.
-    pub fn backup(&self, folder: impl Into<PathBuf>) -> Result<(), BackupError> {
-        place::wait(self.manager.backup(folder)).unwrap_or(Err(BackupError::MustNotBlock))
     }
 }

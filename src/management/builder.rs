@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::crypto::crypto_tool::CryptoTool;
 use crate::guard::foreign::Foreign;
 use crate::guard::fork;
-use crate::guard::place;
 use crate::management::error::StartError;
 use crate::management::keys_management::KeysManagement;
 use crate::management::settings::Settings;
@@ -163,13 +162,5 @@ impl KeysManagementBuilder {
             return Err(StartError::NoDataFolder);
         }
         start::start(self).await
-    }
-
-    /// [`start`](Self::start) for a program without an async runtime.
-    ///
-    /// # Errors
-    /// As there, and `must_not_block` on a thread that must not block.
-    pub fn start_blocking(self) -> Result<KeysManagement, StartError> {
-        place::wait(self.start()).unwrap_or(Err(StartError::MustNotBlock))
     }
 }

@@ -5,10 +5,8 @@ use std::fmt;
 
 use crate::actors::candidates::candidates;
 use crate::actors::directory::KeyEntry;
-use crate::guard::place;
+use crate::guard::place::MustNotBlock;
 use crate::key::error::KeyError;
-use crate::management::blocking::{Blocking, BlockingSingle};
-use crate::management::blocking_operator::BlockingWorker;
 use crate::management::keys_management::KeysManagement;
 use crate::management::single::SingleKeyManagement;
 use crate::management::worker::Worker;
@@ -48,6 +46,12 @@ impl<E> fmt::Debug for CandidatesError<E> {
 impl<E> From<KeyError> for CandidatesError<E> {
     fn from(error: KeyError) -> Self {
         Self::Key(error)
+    }
+}
+
+impl<E> From<MustNotBlock> for CandidatesError<E> {
+    fn from(refused: MustNotBlock) -> Self {
+        Self::Key(refused.into())
     }
 }
 
@@ -155,77 +159,5 @@ impl SingleKeyManagement {
         f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
     ) -> Result<T, CandidatesError<E>> {
         try_each(&self.back_path_candidates().await?, f)
-    }
-}
-
-/// Waits for candidates where that may be done.
-fn wait(
-    call: impl Future<Output = Result<Vec<SecretKeyValue>, KeyError>>,
-) -> Result<Vec<SecretKeyValue>, KeyError> {
-    place::wait(call).unwrap_or(Err(KeyError::MustNotBlock))
-}
-
-impl Blocking {
-    /// As [`KeysManagement::back_path_candidates`].
-    ///
-    /// # Errors
-    /// As there, and `must_not_block`.
-    pub fn back_path_candidates(&self, key: &str) -> Result<Vec<SecretKeyValue>, KeyError> {
-        wait(self.manager.back_path_candidates(key))
-    }
-
-    /// As [`KeysManagement::try_candidates`].
-    ///
-    /// # Errors
-    /// As there, and `must_not_block`.
-    pub fn try_candidates<T, E>(
-        &self,
-        key: &str,
-        f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
-    ) -> Result<T, CandidatesError<E>> {
-        try_each(&self.back_path_candidates(key)?, f)
-    }
-}
-
-impl BlockingWorker<'_> {
-    /// As [`Worker::back_path_candidates`].
-    ///
-    /// # Errors
-    /// As there, and `must_not_block`.
-    pub fn back_path_candidates(&self, key: &str) -> Result<Vec<SecretKeyValue>, KeyError> {
-        wait(self.worker.back_path_candidates(key))
-    }
-
-    /// As [`Worker::try_candidates`].
-    ///
-    /// # Errors
-    /// As there, and `must_not_block`.
-    pub fn try_candidates<T, E>(
-        &self,
-        key: &str,
-        f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
-    ) -> Result<T, CandidatesError<E>> {
-        try_each(&self.back_path_candidates(key)?, f)
-    }
-}
-
-impl BlockingSingle {
-    /// As [`SingleKeyManagement::back_path_candidates`].
-    ///
-    /// # Errors
-    /// As there, and `must_not_block`.
-    pub fn back_path_candidates(&self) -> Result<Vec<SecretKeyValue>, KeyError> {
-        wait(self.single.back_path_candidates())
-    }
-
-    /// As [`SingleKeyManagement::try_candidates`].
-    ///
-    /// # Errors
-    /// As there, and `must_not_block`.
-    pub fn try_candidates<T, E>(
-        &self,
-        f: impl FnMut(&SecretKeyValue) -> Result<T, E>,
-    ) -> Result<T, CandidatesError<E>> {
-        try_each(&self.back_path_candidates()?, f)
     }
 }

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use crate::crypto::error::CryptoError;
 use crate::guard::fault::Fault;
 use crate::guard::fork::Forked;
+use crate::guard::place::MustNotBlock;
 use crate::journal::error::JournalError;
 use crate::key::event::FetchFailure;
 use crate::repo::error::RepoError;
@@ -73,7 +74,7 @@ pub enum StartError {
         /// Which setting.
         what: &'static str,
     },
-    /// A blocking start on a thread that must not block. Use the async one there.
+    /// [`block_on`](crate::guard::place::block_on) of a start on a thread that must not block. Use `await` there.
     #[error("a blocking start on a thread of an actor or an async plug-in; use start().await")]
     MustNotBlock,
 }
@@ -109,6 +110,12 @@ impl From<io::Error> for StartError {
             Some(Errno::MFILE | Errno::NFILE) => Self::Descriptor(refused),
             _ => Self::Thread(refused),
         }
+    }
+}
+
+impl From<MustNotBlock> for StartError {
+    fn from(MustNotBlock: MustNotBlock) -> Self {
+        Self::MustNotBlock
     }
 }
 

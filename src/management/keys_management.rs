@@ -20,7 +20,6 @@ use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
 use crate::management::answer::{KeyAnswer, about};
-use crate::management::blocking::Blocking;
 use crate::management::builder::KeysManagementBuilder;
 use crate::management::definition::SecretKeyDefinition;
 use crate::management::error::StartError;
@@ -42,8 +41,8 @@ const MAX_SAVES: usize = 1_024;
 /// The manager: defines keys, hands them out, and takes declared changes through every worker's
 /// callbacks.
 ///
-/// A clone is the same manager. It is usable from any thread and any async runtime; for programs
-/// without one there are the [`blocking`](Self::blocking) calls. Dropping the last handle is a
+/// A clone is the same manager. It is usable from any thread and any async runtime; a thread without
+/// one waits for a call with [`block_on`](crate::guard::place::block_on). Dropping the last handle is a
 /// [`shutdown`](Self::shutdown) that nobody waits for.
 #[derive(Clone)]
 pub struct KeysManagement {
@@ -343,11 +342,6 @@ impl KeysManagement {
             manager: self.clone(),
             entry,
         })
-    }
-
-    /// The same calls for threads that may block and have no async runtime.
-    pub fn blocking(&self) -> Blocking {
-        Blocking::new(self.clone())
     }
 
     /// Ends the manager: admits nothing more, gives running callbacks the time that was set at the

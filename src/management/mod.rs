@@ -1,12 +1,10 @@
-//! What a program holds: the builder, the manager, handles on one key and on one worker, the
-//! blocking calls, and the operator's calls. Every default is picked here.
+//! What a program holds: the builder, the manager, handles on one key and on one worker, and the
+//! operator's calls. Every default is picked here.
 //!
 //! Never in here: a rule about keys or rotations, or anything that only a remote client needs.
 
 pub mod answer;
 pub mod backup;
-pub mod blocking;
-pub mod blocking_operator;
 pub mod builder;
 pub mod candidates;
 pub mod definition;

@@ -7,7 +7,6 @@ use crate::actors::directory::KeyEntry;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
 use crate::management::answer::KeyAnswer;
-use crate::management::blocking::BlockingSingle;
 use crate::management::keys_management::KeysManagement;
 use crate::rotation::error::RotationError;
 use crate::worker::callback::IntoCallback;
@@ -69,22 +68,6 @@ impl SingleKeyManagement {
             .await
     }
 
-    /// Another name of [`get_forward_path_key`](Self::get_forward_path_key).
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn get_encrypt_key(&self) -> Result<KeyAnswer, KeyError> {
-        self.get_forward_path_key().await
-    }
-
-    /// Another name of [`get_back_path_key`](Self::get_back_path_key).
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn get_decrypt_key(&self) -> Result<KeyAnswer, KeyError> {
-        self.get_back_path_key().await
-    }
-
     /// As [`KeysManagement::save_state`].
     ///
     /// # Errors
@@ -110,10 +93,5 @@ impl SingleKeyManagement {
     /// [`key_changed`](KeysManagement::key_changed) or [`declare`](KeysManagement::declare).
     pub fn change(&self) -> Change {
         Change::of(self.entry.name().as_str())
-    }
-
-    /// The same calls for threads that may block and have no async runtime.
-    pub fn blocking(&self) -> BlockingSingle {
-        BlockingSingle::new(self.clone())
     }
 }

@@ -14,7 +14,6 @@ use crate::key::event::Request;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::{CallbackName, WorkerName};
 use crate::management::answer::{KeyAnswer, find, get};
-use crate::management::blocking_operator::BlockingWorker;
 use crate::management::inner::Inner;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
@@ -113,22 +112,6 @@ impl Worker {
         self.get_key_on(key, SecretKeyFlow::BackPath).await
     }
 
-    /// Another name of [`get_forward_path_key`](Self::get_forward_path_key).
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn get_encrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
-        self.get_forward_path_key(key).await
-    }
-
-    /// Another name of [`get_back_path_key`](Self::get_back_path_key).
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn get_decrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
-        self.get_back_path_key(key).await
-    }
-
     /// As `KeysManagement::save_state`, asked by this worker.
     ///
     /// # Errors
@@ -218,11 +201,6 @@ impl Worker {
             .ask(with, register)
             .await
             .map(drop)
-    }
-
-    /// The same calls for threads that may block and have no async runtime.
-    pub fn blocking(&self) -> BlockingWorker<'_> {
-        BlockingWorker::new(self)
     }
 
     /// Leaves for good: the worker's callbacks are off the roster, and its remaining steps are

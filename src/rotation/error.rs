@@ -252,7 +252,7 @@ pub enum RotationError {
          keyward after the fork and not before, or exec"
     )]
     Forked,
-    /// A blocking call on a thread that must not block. Use the async call there.
+    /// A blocking call (`block_on`) on a thread that must not block. Use `await` there.
     #[error("a blocking call on a thread of an actor or an async plug-in; use the async call")]
     MustNotBlock,
     /// What a late callback still asked through its handle was refused.

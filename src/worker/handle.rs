@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::guard::fork;
-use crate::guard::place;
 use crate::key::definition::KeyBehaviour;
 use crate::key::error::KeyError;
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
@@ -239,14 +238,6 @@ impl OnChangeKeyDefinition {
         self.stage(Staged::Save { asked })
     }
 
-    /// [`save_state`](Self::save_state) for a blocking callback.
-    ///
-    /// # Errors
-    /// As there, and `must_not_block` on a thread that must not block.
-    pub fn save_state_blocking(&self) -> Result<(), KeyError> {
-        place::wait(self.save_state()).unwrap_or(Err(KeyError::MustNotBlock))
-    }
-
     /// Declares a change, of this key or of another one, without waiting for it: it runs when its
     /// turn comes.
     ///
@@ -258,14 +249,6 @@ impl OnChangeKeyDefinition {
             return Err(RotationError::HandleExpired);
         }
         self.link.declare(change).await
-    }
-
-    /// [`declare`](Self::declare) for a blocking callback.
-    ///
-    /// # Errors
-    /// As there, and `must_not_block` on a thread that must not block.
-    pub fn declare_blocking(&self, change: Change) -> Result<RotationId, RotationError> {
-        place::wait(self.declare(change)).unwrap_or(Err(RotationError::MustNotBlock))
     }
 
     fn stage(&self, change: Staged) -> Result<(), KeyError> {

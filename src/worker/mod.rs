@@ -6,7 +6,7 @@
 
 pub mod callback;
 pub mod change;
-mod forked;
 pub mod handle;
+mod refused;
 pub mod run;
 pub mod running;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use keyward::{
-    CandidatesError, Change, Effect, KeyChange, KeysManagement, SecretKeyDefinition, SecretKeyValue,
+    CandidatesError, Change, Effect, KeyChange, KeysManagement, SecretKeyDefinition,
+    SecretKeyValue, block_on,
 };
 
 use crate::support::{Gate, define, until, within};
@@ -173,15 +174,19 @@ async fn a_one_way_key_has_no_candidates_and_every_handle_answers_them() {
     // What the program's function says may quote a key: no text of keyward's shows it.
     assert!(!format!("{error} {error:?}").contains("shut"), "{error}");
     let asking = std::thread::spawn(move || {
-        let blocking = manager.blocking();
-        let single = single.blocking();
-        let found = worker.blocking().back_path_candidates("documents").unwrap();
-        assert_eq!(blocking.back_path_candidates("documents").unwrap(), found);
-        assert_eq!(single.back_path_candidates().unwrap(), found);
-        assert_eq!(blocking.try_candidates("documents", opens), Ok("open"));
-        assert_eq!(single.try_candidates(opens), Ok("open"));
+        let found = block_on(worker.back_path_candidates("documents")).unwrap();
         assert_eq!(
-            worker.blocking().try_candidates("documents", opens),
+            block_on(manager.back_path_candidates("documents")).unwrap(),
+            found
+        );
+        assert_eq!(block_on(single.back_path_candidates()).unwrap(), found);
+        assert_eq!(
+            block_on(manager.try_candidates("documents", opens)),
+            Ok("open")
+        );
+        assert_eq!(block_on(single.try_candidates(opens)), Ok("open"));
+        assert_eq!(
+            block_on(worker.try_candidates("documents", opens)),
             Ok("open")
         );
     });

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use keyward::{
     CallbackStatus, Change, Effect, KeyChange, OnChangeKeyDefinition,
-    OnKeyChangedCallbackErrorStrategy as Strategy, RotationState, SecretKeyFlow,
+    OnKeyChangedCallbackErrorStrategy as Strategy, RotationState, SecretKeyFlow, block_on,
 };
 
 use crate::support::{Gate, SHORT, Story, error, statuses, step, until, within};
@@ -66,8 +66,8 @@ async fn a_blocking_callback_beyond_its_limit_still_runs_and_its_handle_is_refus
                 .code(),
             key.set_previous_keys("p").unwrap_err().code(),
             key.clean_state().unwrap_err().code(),
-            key.save_state_blocking().unwrap_err().code(),
-            key.declare_blocking(Change::of("documents"))
+            block_on(key.save_state()).unwrap_err().code(),
+            block_on(key.declare(Change::of("documents")))
                 .unwrap_err()
                 .code(),
         ];

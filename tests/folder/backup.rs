@@ -4,7 +4,9 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use keyward::{Change, Effect, KeyChange, KeysManagement, RotationId, SecretKeyDefinition};
+use keyward::{
+    Change, Effect, KeyChange, KeysManagement, RotationId, SecretKeyDefinition, block_on,
+};
 use tempfile::tempdir;
 
 use crate::support::{builder, define, documents, in_memory, within};
@@ -106,10 +108,10 @@ async fn a_backup_is_refused_for_a_bad_target_and_after_the_shutdown() {
         inside.to_string().contains("data folder itself"),
         "{inside}"
     );
-    let blocking = manager.blocking();
+    let of_thread = manager.clone();
     let made = {
         let folder = base.path().join("blocking");
-        tokio::task::spawn_blocking(move || blocking.backup(folder))
+        tokio::task::spawn_blocking(move || block_on(of_thread.backup(folder)))
     };
     made.await.unwrap().unwrap();
     manager.shutdown().await.unwrap();

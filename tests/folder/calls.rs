@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use keyward::{
     ActorName, Change, KeyChange, KeysManagement, RotationId, SingleKeyManagement, Uuid, Worker,
+    block_on,
 };
 
 use crate::forked::folder;
@@ -102,30 +103,29 @@ fn asynchronous(handles: &Handles<'_>) -> Codes {
 }
 
 fn blocking(handles: &Handles<'_>) -> Codes {
-    let calls = handles.manager.blocking();
+    let manager = handles.manager;
     let (key, id) = ("documents", RotationId::new(Uuid::now_v7()));
     codes!(
-        "get_key" => calls.get_key(key),
-        "get_key" => handles.worker.blocking().get_key(key),
-        "get_key" => handles.single.blocking().get_key(),
-        "back_path_candidates" => calls.back_path_candidates(key),
-        "save_state" => calls.save_state(key),
-        "save_states" => calls.save_states(),
-        "define_key" => calls.define_key(documents()),
-        "key_changed" => calls.key_changed(change()),
-        "declare" => calls.declare(change()),
-        "wait" => calls.wait(id),
-        "join" => calls.join("late"),
-        "register_on_change" => calls.register_on_change(key, "late", never),
-        "status" => calls.status(),
-        "history" => calls.history(1),
-        "resume" => calls.resume(id),
-        "backup" => calls.backup(folder().join("backup")),
-        "shutdown" => calls.shutdown(),
-        "start" => KeysManagement::builder()
+        "get_key" => block_on(manager.get_key(key)),
+        "get_key" => block_on(handles.worker.get_key(key)),
+        "get_key" => block_on(handles.single.get_key()),
+        "back_path_candidates" => block_on(manager.back_path_candidates(key)),
+        "save_state" => block_on(manager.save_state(key)),
+        "save_states" => block_on(manager.save_states()),
+        "define_key" => block_on(manager.define_key(documents())),
+        "key_changed" => block_on(manager.key_changed(change())),
+        "declare" => block_on(manager.declare(change())),
+        "wait" => block_on(manager.wait(id)),
+        "join" => block_on(manager.join("late")),
+        "register_on_change" => block_on(manager.register_on_change(key, "late", never)),
+        "status" => block_on(manager.status()),
+        "history" => block_on(manager.history(1)),
+        "resume" => block_on(manager.resume(id)),
+        "backup" => block_on(manager.backup(folder().join("backup"))),
+        "shutdown" => block_on(manager.shutdown()),
+        "start" => block_on(KeysManagement::builder()
             .data_folder(folder().join("another"))
-            .master_key(|| MASTER_KEY)
-            .start_blocking(),
+            .master_key(|| MASTER_KEY).start()),
     )
 }
 

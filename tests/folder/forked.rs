@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use keyward::{Change, KeysManagement};
+use keyward::{Change, KeysManagement, block_on};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::tempdir;
 
@@ -45,12 +45,14 @@ fn ends(mut child: Child) -> bool {
 }
 
 fn start() -> KeysManagement {
-    KeysManagement::builder()
-        .data_folder(folder())
-        .master_key(|| MASTER_KEY)
-        .shutdown_grace(Duration::from_millis(20))
-        .start_blocking()
-        .unwrap()
+    block_on(
+        KeysManagement::builder()
+            .data_folder(folder())
+            .master_key(|| MASTER_KEY)
+            .shutdown_grace(Duration::from_millis(20))
+            .start(),
+    )
+    .unwrap()
 }
 
 /// Forks; the child does `in_child` and exits with what it answers, through the C library's `exit`.
@@ -90,25 +92,23 @@ fn in_a_child_of_fork_every_call_is_an_error_at_once_and_its_end_harms_nobody() 
 #[ignore = "run by its parent test only"]
 fn a_parent_whose_children_ask_and_end() {
     let manager = start();
-    let calls = manager.blocking();
-    calls.define_key(documents()).unwrap();
-    let worker = calls.join("worker").unwrap();
+    block_on(manager.define_key(documents())).unwrap();
+    let worker = block_on(manager.join("worker")).unwrap();
     let single = manager.get_single_management("documents").unwrap();
     // Others ask all the time, so that a fork comes in the middle of anything.
     let busy: Vec<_> = (0..3)
         .map(|_| {
             let manager = manager.clone();
             std::thread::spawn(move || {
-                let calls = manager.blocking();
-                while calls.get_forward_path_key("documents").is_ok() {
-                    drop(calls.status());
+                while block_on(manager.get_forward_path_key("documents")).is_ok() {
+                    drop(block_on(manager.status()));
                 }
             })
         })
         .collect();
     for round in 0..40 {
         // Each handle is dropped in the child, and then it exits.
-        let (manager, of_child) = (manager.clone(), manager.clone());
+        let (another, of_child) = (manager.clone(), manager.clone());
         let (worker, single) = (&worker, single.clone());
         let status = forked(move || {
             let said = all_forked(&Handles {
@@ -116,21 +116,21 @@ fn a_parent_whose_children_ask_and_end() {
                 worker,
                 single: &single,
             });
-            drop((manager, of_child, single));
+            drop((another, of_child, single));
             if said.is_ok() { 7 } else { 1 }
         });
         assert_eq!(status, 7, "round {round}");
         let own = Change::of("documents").old(format!("old {round}"));
-        calls
-            .key_changed(own.new_keys(format!("new {round}")))
-            .unwrap();
-        let second = KeysManagement::builder()
-            .data_folder(folder())
-            .master_key(|| MASTER_KEY)
-            .start_blocking();
+        block_on(manager.key_changed(own.new_keys(format!("new {round}")))).unwrap();
+        let second = block_on(
+            KeysManagement::builder()
+                .data_folder(folder())
+                .master_key(|| MASTER_KEY)
+                .start(),
+        );
         assert_eq!(second.unwrap_err().code(), "already_open");
     }
-    calls.shutdown().unwrap();
+    block_on(manager.shutdown()).unwrap();
     for thread in busy {
         thread.join().unwrap();
     }
@@ -143,8 +143,8 @@ fn a_parent_whose_children_ask_and_end() {
     let status = forked(|| i32::from(all_forked(&handles).is_err()));
     assert_eq!(status, 0);
     let next = start();
-    assert_eq!(next.blocking().history(100).unwrap().rotations.len(), 40);
-    next.blocking().shutdown().unwrap();
+    assert_eq!(block_on(next.history(100)).unwrap().rotations.len(), 40);
+    block_on(next.shutdown()).unwrap();
 }
 
 #[test]
@@ -159,9 +159,9 @@ fn the_last_handles_dropped_in_a_child_end_nothing_and_do_not_hang() {
 #[ignore = "run by its parent test only"]
 fn a_parent_whose_child_drops_everything() {
     let mut manager = Some(start());
-    let calls = manager.as_ref().unwrap().blocking();
-    calls.define_key(documents()).unwrap();
-    let mut worker = Some(calls.join("worker").unwrap());
+    let calls = manager.as_ref().unwrap().clone();
+    block_on(calls.define_key(documents())).unwrap();
+    let mut worker = Some(block_on(calls.join("worker")).unwrap());
     let mut calls = Some(calls);
     let status = forked(|| {
         drop((worker.take(), calls.take(), manager.take()));
@@ -171,11 +171,11 @@ fn a_parent_whose_child_drops_everything() {
     let calls = calls.unwrap();
     // Neither the worker nor the manager has ended in the parent.
     assert_eq!(
-        calls.join("worker").unwrap_err().code(),
+        block_on(calls.join("worker")).unwrap_err().code(),
         "worker_name_taken"
     );
-    assert!(calls.get_key("documents").is_ok());
-    calls.shutdown().unwrap();
+    assert!(block_on(calls.get_key("documents")).is_ok());
+    block_on(calls.shutdown()).unwrap();
 }
 
 #[test]
@@ -192,15 +192,17 @@ fn a_child_that_outlives_a_killed_parent_does_not_keep_the_folder() {
         .expect("it says whom it leaves");
     parent.kill().unwrap();
     parent.wait().unwrap();
-    let next = KeysManagement::builder()
-        .data_folder(&data)
-        .master_key(|| MASTER_KEY)
-        .start_blocking();
+    let next = block_on(
+        KeysManagement::builder()
+            .data_folder(&data)
+            .master_key(|| MASTER_KEY)
+            .start(),
+    );
     let child = Pid::from_raw(child).unwrap();
     let lives = rustix::process::test_kill_process(child).is_ok();
     kill_process(child, Signal::KILL).unwrap();
     assert!(lives, "the child was to outlive its parent");
-    next.unwrap().blocking().shutdown().unwrap();
+    block_on(next.unwrap().shutdown()).unwrap();
 }
 
 #[test]
@@ -208,7 +210,7 @@ fn a_child_that_outlives_a_killed_parent_does_not_keep_the_folder() {
 #[expect(unsafe_code, reason = "this is what is tested")]
 fn a_parent_that_leaves_a_child() {
     let manager = start();
-    manager.blocking().define_key(documents()).unwrap();
+    block_on(manager.define_key(documents())).unwrap();
     // SAFETY: the child only sleeps.
     match unsafe { libc::fork() } {
         0 => loop {

@@ -8,7 +8,7 @@ use keyward::repo::batch::Batch;
 use keyward::repo::folder::FolderOptions;
 use keyward::repo::rocks::RocksDbRepo;
 use keyward::repo::space::Space;
-use keyward::{Change, KeysManagement, StateRepo};
+use keyward::{Change, KeysManagement, StateRepo, block_on};
 use rustix::process::Resource;
 
 use crate::child::{run, say};
@@ -79,8 +79,8 @@ fn the_drop_of_the_last_handle_where_the_system_gives_no_thread_ends_everything_
 
 pub fn shut_down_without_threads(folder: &Path) {
     end_without_threads(folder, |keys| {
-        keys.blocking().shutdown().expect("it shuts down");
-        let again = keys.blocking().shutdown().expect_err("it has shut down");
+        block_on(keys.shutdown()).expect("it shuts down");
+        let again = block_on(keys.shutdown()).expect_err("it has shut down");
         assert_eq!(again.code(), "shut_down");
     });
 }
@@ -91,13 +91,11 @@ pub fn drop_without_threads(folder: &Path) {
 
 fn end_without_threads(folder: &Path, end: impl FnOnce(KeysManagement)) {
     become_a_user(folder);
-    let start = || builder().data_folder(folder.join("data")).start_blocking();
+    let start = || block_on(builder().data_folder(folder.join("data")).start());
     let before = tasks();
     let keys = start().expect("no limit is set");
-    keys.blocking()
-        .define_key(documents())
-        .expect("it is defined");
-    keys.blocking().get_key("documents").expect("a key");
+    block_on(keys.define_key(documents())).expect("it is defined");
+    block_on(keys.get_key("documents")).expect("a key");
     allow_threads(1);
     end(keys);
     // RocksDB's two pools and its timer stay.
@@ -122,26 +120,18 @@ fn where_no_descriptor_is_left_writes_are_unknown_keys_are_handed_out_and_it_goe
 pub fn without_descriptors(folder: &Path) {
     let start = || {
         let builder = builder().data_folder(folder.join("data"));
-        builder
-            .reopen_every(Duration::from_millis(50))
-            .start_blocking()
+        block_on(builder.reopen_every(Duration::from_millis(50)).start())
     };
     let keys = start().expect("no limit is set");
-    keys.blocking()
-        .define_key(documents())
-        .expect("it is defined");
-    keys.blocking()
-        .get_forward_path_key("documents")
-        .expect("a key");
+    block_on(keys.define_key(documents())).expect("it is defined");
+    block_on(keys.get_forward_path_key("documents")).expect("a key");
     let mut taken = take_all_descriptors();
     // The next log and the next table are files that cannot be opened.
     let old = vec![b'o'; 900_000];
     let declare = |number: u32| {
         let change = Change::of("documents").old(old.clone());
-        let declared = keys
-            .blocking()
-            .declare(change.new_keys(format!("new {number}")));
-        declared.map(|id| keys.blocking().wait(id).expect("a report"))
+        let declared = block_on(keys.declare(change.new_keys(format!("new {number}"))));
+        declared.map(|id| block_on(keys.wait(id)).expect("a report"))
     };
     let error = (0..200).find_map(|number| declare(number).err());
     let error = error.expect("more than the open files hold");
@@ -149,14 +139,11 @@ pub fn without_descriptors(folder: &Path) {
         ["write_unknown", "repo_unavailable"].contains(&error.code()),
         "{error}"
     );
-    let paused = keys.blocking().status().expect("a status").paused;
+    let paused = block_on(keys.status()).expect("a status").paused;
     let text = format!("{error} {}", paused.unwrap_or_default());
     assert!(text.contains("Too many open files"), "{text}");
     say("unknown");
-    let key = keys
-        .blocking()
-        .get_back_path_key("documents")
-        .expect("it is held");
+    let key = block_on(keys.get_back_path_key("documents")).expect("it is held");
     assert_eq!(key.expose(), b"value_1");
     say("keys are handed out");
     taken.clear();
@@ -167,10 +154,10 @@ pub fn without_descriptors(folder: &Path) {
     }
     say("goes on");
     let taken = take_all_descriptors();
-    keys.blocking().shutdown().expect("it shuts down");
+    block_on(keys.shutdown()).expect("it shuts down");
     drop(taken);
     let keys = start().expect("the folder is free and whole");
-    keys.blocking().shutdown().expect("it shuts down");
+    block_on(keys.shutdown()).expect("it shuts down");
     say("ended");
 }
 

@@ -12,7 +12,7 @@ use keyward::repo::folder::FolderOptions;
 use keyward::repo::rocks::RocksDbRepo;
 use keyward::repo::space::Space;
 use keyward::worker::callback::KeyChange;
-use keyward::{Change, KeysManagement, StateRepo};
+use keyward::{Change, KeysManagement, StateRepo, block_on};
 
 use crate::child::{run, say};
 use crate::support::{builder, documents};
@@ -29,11 +29,9 @@ fn a_program_that_ends_just_after_it_dropped_its_keys_ends_cleanly() {
 /// The first drops its keys, the second begins a shutdown and does not wait for its end; each ends
 /// the program 0 to 8 ms later.
 pub fn exit_after_drop(folder: &Path, round: u64) {
-    let started = builder().data_folder(folder.join("data")).start_blocking();
+    let started = block_on(builder().data_folder(folder.join("data")).start());
     let keys = started.expect("it starts");
-    keys.blocking()
-        .define_key(documents())
-        .expect("it is defined");
+    block_on(keys.define_key(documents())).expect("it is defined");
     say("dropped");
     if round.is_multiple_of(2) {
         drop(keys);
@@ -48,7 +46,7 @@ fn begin_shutdown(keys: KeysManagement) {
     let (told, begun) = sync_channel(1);
     spawn(move || {
         let _heard = told.send(());
-        drop(keys.blocking().shutdown());
+        drop(block_on(keys.shutdown()));
     });
     begun.recv().expect("it begins");
 }
@@ -141,24 +139,24 @@ fn a_program_that_a_callback_ends_ends_cleanly() {
 
 /// A blocking callback and an async one in turn. Its step stays InProgress, as after a crash.
 pub fn exit_in_a_callback(folder: &Path, round: u64) {
-    let started = builder()
-        .data_folder(folder.join("data"))
-        .max_crashes(1_000)
-        .start_blocking();
+    let started = block_on(
+        builder()
+            .data_folder(folder.join("data"))
+            .max_crashes(1_000)
+            .start(),
+    );
     let keys = started.expect("it starts");
-    keys.blocking()
-        .define_key(documents())
-        .expect("it is defined");
+    block_on(keys.define_key(documents())).expect("it is defined");
     let registered = if round.is_multiple_of(2) {
         let call = |_: KeyChange| -> () { end() };
-        keys.blocking().register_on_change("documents", "end", call)
+        block_on(keys.register_on_change("documents", "end", call))
     } else {
         let call = async |_: KeyChange| -> () { end() };
-        keys.blocking().register_on_change("documents", "end", call)
+        block_on(keys.register_on_change("documents", "end", call))
     };
     registered.expect("it registers");
     let change = Change::of("documents").old("value_1").new_keys("value_2");
-    let changed = keys.blocking().key_changed(change);
+    let changed = block_on(keys.key_changed(change));
     panic!("it went on: {changed:?}");
 }
 
@@ -180,12 +178,12 @@ static KEYS: OnceLock<KeysManagement> = OnceLock::new();
 pub fn shut_down_at_exit(folder: &Path) {
     extern "C" fn shut_down() {
         let keys = KEYS.get().expect("it has started");
-        keys.blocking().shutdown().expect("it shuts down");
+        block_on(keys.shutdown()).expect("it shuts down");
         say("shut down at the end");
     }
     // SAFETY: the function lives as long as the program and does not unwind.
     assert_eq!(unsafe { libc::atexit(shut_down) }, 0);
-    let started = builder().data_folder(folder.join("data")).start_blocking();
+    let started = block_on(builder().data_folder(folder.join("data")).start());
     assert!(KEYS.set(started.expect("it starts")).is_ok());
     end()
 }

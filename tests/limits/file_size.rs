@@ -6,7 +6,7 @@ use keyward::repo::batch::Batch;
 use keyward::repo::folder::FolderOptions;
 use keyward::repo::rocks::RocksDbRepo;
 use keyward::repo::space::Space;
-use keyward::{Change, RotationState, StateRepo};
+use keyward::{Change, RotationState, StateRepo, block_on};
 use rustix::process::Resource;
 
 use crate::child::{run, say};
@@ -31,15 +31,13 @@ pub fn with_a_limit(folder: &Path, size: u64) {
     let started = builder()
         .data_folder(&data)
         .reopen_every(std::time::Duration::from_millis(50));
-    let keys = started.start_blocking().expect("no limit is set");
-    keys.blocking()
-        .define_key(documents())
-        .expect("it is defined");
+    let keys = block_on(started.start()).expect("no limit is set");
+    block_on(keys.define_key(documents())).expect("it is defined");
     limit(Resource::Fsize, Some(size));
     let error = (0..400).find_map(|number| {
         let (old, new) = (vec![b'o'; 900], format!("value {number}"));
         let change = Change::of("documents").old(old).new_keys(new);
-        keys.blocking().declare(change).err()
+        block_on(keys.declare(change)).err()
     });
     let error = error.expect("its file may not grow so far");
     // Where the write of a rotation's end was the first that failed, the declaration was not written.
@@ -47,10 +45,7 @@ pub fn with_a_limit(folder: &Path, size: u64) {
     assert!(codes.contains(&error.code()), "{error}");
     assert!(error.to_string().contains("no room left"), "{error}");
     say("full");
-    let key = keys
-        .blocking()
-        .get_forward_path_key("documents")
-        .expect("a key");
+    let key = block_on(keys.get_forward_path_key("documents")).expect("a key");
     assert_eq!(key.expose(), b"value_1");
     say("keys are handed out");
     limit(Resource::Fsize, None);
@@ -59,13 +54,11 @@ pub fn with_a_limit(folder: &Path, size: u64) {
         let change = Change::of("documents")
             .old("one")
             .new_keys(format!("new {number}"));
-        keys.blocking().declare(change).ok()
+        block_on(keys.declare(change)).ok()
     });
-    let report = keys
-        .blocking()
-        .wait(declared.expect("it is accepted again"));
+    let report = block_on(keys.wait(declared.expect("it is accepted again")));
     assert_eq!(report.expect("a report").state, RotationState::Completed);
-    keys.blocking().shutdown().expect("it shuts down");
+    block_on(keys.shutdown()).expect("it shuts down");
     say("room again");
 }
 

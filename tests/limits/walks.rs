@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use keyward::worker::callback::KeyChange;
-use keyward::{Change, KeysManagement, RotationState, StartError};
+use keyward::{Change, KeysManagement, RotationState, StartError, block_on};
 use rustix::process::Resource;
 
 use crate::child::{run, say};
@@ -104,26 +104,25 @@ fn start_under_the_limit(folder: &Path) {
 
 /// Starts a manager, has it do all that it is for, and ends it.
 fn life(folder: &Path) -> Result<(), StartError> {
-    let keys = builder()
-        .data_folder(folder.join("data"))
-        .worker_wait(Some(WORKER_WAIT))
-        .start_blocking()?;
+    let keys = block_on(
+        builder()
+            .data_folder(folder.join("data"))
+            .worker_wait(Some(WORKER_WAIT))
+            .start(),
+    )?;
     works(&keys);
-    keys.blocking().shutdown().expect("it shuts down");
+    block_on(keys.shutdown()).expect("it shuts down");
     Ok(())
 }
 
 fn works(keys: &KeysManagement) {
-    keys.blocking()
-        .define_key(documents())
-        .expect("it is defined");
-    keys.blocking()
-        .register_on_change("documents", "call", async |_: KeyChange| {})
+    block_on(keys.define_key(documents())).expect("it is defined");
+    block_on(keys.register_on_change("documents", "call", async |_: KeyChange| {}))
         .expect("it registers");
-    let key = keys.blocking().get_key("documents").expect("a key");
+    let key = block_on(keys.get_key("documents")).expect("a key");
     assert_eq!(key.expose(), b"value_1");
     let change = Change::of("documents").old("value_1").new_keys("value_2");
-    let report = keys.blocking().key_changed(change).expect("it is accepted");
+    let report = block_on(keys.key_changed(change)).expect("it is accepted");
     // Async callbacks run on threads and descriptors of their own, which are asked for when they are due.
     let waited = report.steps[0].error.as_deref();
     let waited = waited.is_some_and(|why| why.contains("no thread was free"));

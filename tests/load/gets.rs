@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
-use keyward::{KeysManagement, SecretKeyFlow};
+use keyward::{KeysManagement, SecretKeyFlow, block_on};
 
 use crate::clients::{CLIENTS, Clients, Tally, ask_and_go, tally, told, waiting};
 use crate::source::{SlowRepo, Source};
@@ -69,9 +69,9 @@ async fn of_64_tasks_that_flood_a_key_each_request_is_answered_or_busy_at_once()
 #[tokio::test]
 async fn of_64_threads_that_flood_a_key_each_request_is_answered_or_busy_at_once() {
     let (manager, source) = held_and_hanging().await;
-    let asked = manager.blocking();
+    let asked = manager.clone();
     let mut clients = Clients::threads(REQUESTS, move |_| {
-        told(asked.get_forward_path_key("flooded"))
+        told(block_on(asked.get_forward_path_key("flooded")))
     });
     is_flooded(&manager, &mut clients).await;
     assert_eq!(back(&manager, "flooded").await, "value_1", "it is held");

@@ -8,7 +8,7 @@ use keyward::repo::batch::Batch;
 use keyward::repo::error::RepoError;
 use keyward::repo::space::Space;
 use keyward::repo::state_repo::Visitor;
-use keyward::{Change, KeysManagement, MemoryRepo, StateRepo};
+use keyward::{Change, KeysManagement, MemoryRepo, StateRepo, block_on};
 
 use crate::clients::ask_and_go;
 use crate::source::Source;
@@ -129,7 +129,7 @@ async fn a_page_of_the_history_is_bounded_and_the_pages_hold_each_rotation_once(
     assert_eq!(found, sequences[1_501..1_503]);
     assert_eq!(page.next, Some(sequences[1_502]));
     let blocking = manager.clone();
-    let same = move || blocking.blocking().history_before(middle, 2);
+    let same = move || block_on(blocking.history_before(middle, 2));
     let same = tokio::task::spawn_blocking(same).await.expect("no panic");
     assert_eq!(same.expect("a page").rotations, page.rotations);
     for nothing in [

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, mpsc};
 
 use keyward::worker::callback::KeyChange;
-use keyward::{CallbackStatus, Change, MemoryRepo, RotationState, SecretKeyFlow};
+use keyward::{CallbackStatus, Change, MemoryRepo, RotationState, SecretKeyFlow, block_on};
 
 use crate::support::{
     Gate, LIMIT, SHORT, builder, define, documents, error, in_memory, statuses, step, within,
@@ -33,8 +33,8 @@ async fn beside_a_callback_that_blocks_for_ever_everything_else_goes_on() {
                 .map_err(|e| e.code()),
             key.set_previous_keys("value_3").map_err(|e| e.code()),
             key.clean_state().map_err(|e| e.code()),
-            key.save_state_blocking().map_err(|e| e.code()),
-            key.declare_blocking(Change::of("other"))
+            block_on(key.save_state()).map_err(|e| e.code()),
+            block_on(key.declare(Change::of("other")))
                 .map(drop)
                 .map_err(|e| e.code()),
         ];

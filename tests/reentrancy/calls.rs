@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use keyward::worker::callback::KeyChange;
-use keyward::{CallbackStatus, Change, KeysManagement, MemoryRepo, RotationState, SecretKeyFlow};
+use keyward::{
+    CallbackStatus, Change, KeysManagement, MemoryRepo, RotationState, SecretKeyFlow, block_on,
+};
 
 use crate::support::{
     LIMIT, SHORT, builder, define, documents, error, in_memory, statuses, until, within,
@@ -55,30 +57,25 @@ async fn call_everything(manager: &KeysManagement, change: &KeyChange) -> Result
 
 fn block_on_everything(manager: &KeysManagement, change: &KeyChange) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let blocking = manager.blocking();
     for key in ["documents", "other"] {
-        blocking.get_key(key).map_err(|e| text(&e))?;
-        blocking.get_forward_path_key(key).map_err(|e| text(&e))?;
-        blocking.get_back_path_key(key).map_err(|e| text(&e))?;
-        blocking.save_state(key).map_err(|e| text(&e))?;
+        block_on(manager.get_key(key)).map_err(|e| text(&e))?;
+        block_on(manager.get_forward_path_key(key)).map_err(|e| text(&e))?;
+        block_on(manager.get_back_path_key(key)).map_err(|e| text(&e))?;
+        block_on(manager.save_state(key)).map_err(|e| text(&e))?;
         let late = |_: KeyChange| {};
-        blocking
-            .register_on_change(key, "late", late)
-            .map_err(|e| text(&e))?;
+        block_on(manager.register_on_change(key, "late", late)).map_err(|e| text(&e))?;
         let next = Change::of(key).new_keys("declared by the manager");
-        blocking.declare(next).map_err(|e| text(&e))?;
+        block_on(manager.declare(next)).map_err(|e| text(&e))?;
         let next = Change::of(key).new_keys("declared by the handle");
-        change.key.declare_blocking(next).map_err(|e| text(&e))?;
+        block_on(change.key.declare(next)).map_err(|e| text(&e))?;
     }
     change
         .key
         .set_last_flow(SecretKeyFlow::ForwardPath)
         .map_err(|e| text(&e))?;
-    change.key.save_state_blocking().map_err(|e| text(&e))?;
-    blocking.save_states().map_err(|e| text(&e))?;
-    blocking
-        .join("joined in a callback")
-        .map_err(|e| text(&e))?;
+    block_on(change.key.save_state()).map_err(|e| text(&e))?;
+    block_on(manager.save_states()).map_err(|e| text(&e))?;
+    block_on(manager.join("joined in a callback")).map_err(|e| text(&e))?;
     Ok(())
 }
 
@@ -171,13 +168,10 @@ async fn a_blocking_callback_may_call_anything() {
 
 #[test]
 fn threads_without_a_runtime_may_call_anything_at_the_same_time() {
-    let started = builder().state_repo(MemoryRepo::new()).start_blocking();
+    let started = block_on(builder().state_repo(MemoryRepo::new()).start());
     let manager = started.expect("it starts");
-    let blocking = manager.blocking();
-    blocking
-        .define_key(documents().stateless(false))
-        .expect("it is defined");
-    blocking.define_key(other()).expect("it is defined");
+    block_on(manager.define_key(documents().stateless(false))).expect("it is defined");
+    block_on(manager.define_key(other())).expect("it is defined");
     let (inner, called) = (manager.clone(), Arc::new(AtomicBool::new(false)));
     let busy = move |change: KeyChange| {
         let first = !called.swap(true, Ordering::SeqCst);
@@ -187,27 +181,23 @@ fn threads_without_a_runtime_may_call_anything_at_the_same_time() {
             Ok(())
         }
     };
-    blocking
-        .register_on_change("documents", "busy", busy)
-        .expect("it registers");
+    block_on(manager.register_on_change("documents", "busy", busy)).expect("it registers");
     let (done, is_done) = mpsc::channel();
     for number in 0..4 {
-        let (blocking, done) = (manager.blocking(), done.clone());
+        let (manager, done) = (manager.clone(), done.clone());
         std::thread::spawn(move || {
             let key = if number % 2 == 0 {
                 "documents"
             } else {
                 "other"
             };
-            let worker = blocking
-                .join(&format!("thread {number}"))
-                .expect("it joins");
+            let worker = block_on(manager.join(&format!("thread {number}"))).expect("it joins");
             for _ in 0..20 {
-                blocking.get_key(key).expect("a key");
-                blocking.save_state(key).expect("it is saved");
+                block_on(manager.get_key(key)).expect("a key");
+                block_on(manager.save_state(key)).expect("it is saved");
             }
             let keys = Change::of(key).new_keys(format!("value of {number}"));
-            let report = blocking.key_changed(keys).expect("no strategy raises");
+            let report = block_on(manager.key_changed(keys)).expect("no strategy raises");
             assert_eq!(report.state, RotationState::Completed);
             drop(worker);
             done.send(()).expect("the test waits");
@@ -218,7 +208,7 @@ fn threads_without_a_runtime_may_call_anything_at_the_same_time() {
             .recv_timeout(LIMIT)
             .expect("a thread hangs or has failed");
     }
-    blocking.shutdown().expect("it shuts down");
+    block_on(manager.shutdown()).expect("it shuts down");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use keyward::worker::callback::KeyChange;
-use keyward::{CallbackStatus, Change, Effect, KeysManagement, SecretKeyDefinition};
+use keyward::{CallbackStatus, Change, Effect, KeysManagement, SecretKeyDefinition, block_on};
 
 use crate::support::{
     assert_says, builder, define, error, in_memory, statuses, with_documents, within,
@@ -17,25 +17,20 @@ async fn blocking_calls_in_an_async_callback_must_not_block() {
     let blocks = move |change: KeyChange| {
         let manager = inner.clone();
         async move {
-            let blocking = manager.blocking();
             let codes = [
-                blocking
-                    .get_key("documents")
+                block_on(manager.get_key("documents"))
                     .map(drop)
                     .map_err(|e| e.code()),
-                blocking.save_states().map_err(|e| e.code()),
-                blocking
-                    .declare(Change::of("documents"))
+                block_on(manager.save_states()).map_err(|e| e.code()),
+                block_on(manager.declare(Change::of("documents")))
                     .map(drop)
                     .map_err(|e| e.code()),
-                blocking.join("w1").map(drop).map_err(|e| e.code()),
-                change.key.save_state_blocking().map_err(|e| e.code()),
-                change
-                    .key
-                    .declare_blocking(Change::of("documents"))
+                block_on(manager.join("w1")).map(drop).map_err(|e| e.code()),
+                block_on(change.key.save_state()).map_err(|e| e.code()),
+                block_on(change.key.declare(Change::of("documents")))
                     .map(drop)
                     .map_err(|e| e.code()),
-                builder().start_blocking().map(drop).map_err(|e| e.code()),
+                block_on(builder().start()).map(drop).map_err(|e| e.code()),
             ];
             if codes == [Err("must_not_block"); 7] {
                 Ok(())
@@ -64,8 +59,8 @@ async fn blocking_calls_in_an_async_store_must_not_block() {
     let store = move || {
         let known = Arc::clone(&inner);
         async move {
-            let manager = known.get().expect("it was set").blocking();
-            manager.get_key("other").map(|answer| answer.value)
+            let manager = known.get().expect("it was set");
+            block_on(manager.get_key("other")).map(|answer| answer.value)
         }
     };
     define(&manager, SecretKeyDefinition::one_way("asks", store)).await;
@@ -89,8 +84,8 @@ async fn a_blocking_store_may_ask_for_another_key() {
     let known = Arc::new(OnceLock::<KeysManagement>::new());
     let inner = Arc::clone(&known);
     let store = move || {
-        let manager = inner.get().expect("it was set").blocking();
-        manager.get_key("other").map(|answer| answer.value)
+        let manager = inner.get().expect("it was set");
+        block_on(manager.get_key("other")).map(|answer| answer.value)
     };
     define(&manager, SecretKeyDefinition::one_way("asks", store)).await;
     drop(known.set(manager.clone()));
@@ -103,7 +98,7 @@ async fn a_blocking_store_may_ask_for_another_key() {
 async fn a_shutdown_inside_a_callback_is_refused_and_the_manager_goes_on() {
     let manager = with_documents().await;
     let inner = manager.clone();
-    let sync = move |_: KeyChange| match inner.blocking().shutdown() {
+    let sync = move |_: KeyChange| match block_on(inner.shutdown()) {
         Err(error) if error.code() == "inside_callback" => Ok(()),
         other => Err(format!("{other:?}")),
     };

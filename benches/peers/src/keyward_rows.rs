@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
 
-use keyward::{Change, KeyAnswer, KeyError, KeysManagement, MemoryRepo, RotationState};
+use keyward::{Change, KeyAnswer, KeyError, KeysManagement, MemoryRepo, RotationState, block_on};
 use keyward::{SecretKeyDefinition, SingleKeyManagement};
 use tokio::runtime::Runtime;
 
@@ -52,14 +52,18 @@ pub struct Keyward {
 impl Keyward {
     /// Starts both.
     pub fn start(folder: &Path) -> Outcome<Self> {
-        let durable = KeysManagement::builder()
-            .data_folder(folder.join("keyward"))
-            .master_key(|| [9_u8; 32])
-            .start_blocking()?;
-        let memory = KeysManagement::builder()
-            .state_repo(MemoryRepo::new())
-            .master_key(|| [9_u8; 32])
-            .start_blocking()?;
+        let durable = block_on(
+            KeysManagement::builder()
+                .data_folder(folder.join("keyward"))
+                .master_key(|| [9_u8; 32])
+                .start(),
+        )?;
+        let memory = block_on(
+            KeysManagement::builder()
+                .state_repo(MemoryRepo::new())
+                .master_key(|| [9_u8; 32])
+                .start(),
+        )?;
         let beside = File::create(folder.join("appended"))?;
         Ok(Self {
             durable,
@@ -86,20 +90,20 @@ impl Keyward {
     }
 
     fn gets(&self, asker: &Rc<Runtime>) -> Outcome<Vec<Row>> {
-        let keys = self.durable.blocking();
+        let keys = &self.durable;
         for name in ["held", "alternating"] {
-            keys.define_key(SecretKeyDefinition::round_trip(name, || "a value"))?;
+            block_on(keys.define_key(SecretKeyDefinition::round_trip(name, || "a value")))?;
         }
-        keys.define_key(
+        block_on(keys.define_key(
             SecretKeyDefinition::round_trip("uncached", || "a value").keep_in_cache(false),
-        )?;
-        keys.define_key(SecretKeyDefinition::one_way("one-way", || "a value"))?;
-        keys.get_forward_path_key("held")?;
+        ))?;
+        block_on(keys.define_key(SecretKeyDefinition::one_way("one-way", || "a value")))?;
+        block_on(keys.get_forward_path_key("held"))?;
 
         let held = Held(self.durable.get_single_management("held")?);
         let (mut one, many) = (held.clone(), held);
         let (first, second) = (Rc::clone(asker), Rc::clone(asker));
-        let single = |key| Outcome::Ok(self.durable.get_single_management(key)?.blocking());
+        let single = |key| Outcome::Ok(self.durable.get_single_management(key)?);
         let held = single("held")?;
         let (forward, no_flow) = (single("alternating")?, single("alternating")?);
         let (one_way, uncached) = (single("one-way")?, single("uncached")?);
@@ -110,18 +114,18 @@ impl Keyward {
             Row::new(HELD_AT_ONCE, Unit::Rate, &promises::KEYWARD, move || {
                 at_once(&second, &many)
             }),
-            plain(HELD_PLAIN, move || held.get_back_path_key()),
-            plain(FORWARD, move || forward.get_forward_path_key()),
-            plain(NO_FLOW, move || no_flow.get_key()),
-            plain(ONE_WAY, move || one_way.get_key()),
-            plain(UNCACHED, move || uncached.get_back_path_key()),
+            plain(HELD_PLAIN, move || block_on(held.get_back_path_key())),
+            plain(FORWARD, move || block_on(forward.get_forward_path_key())),
+            plain(NO_FLOW, move || block_on(no_flow.get_key())),
+            plain(ONE_WAY, move || block_on(one_way.get_key())),
+            plain(UNCACHED, move || block_on(uncached.get_back_path_key())),
         ])
     }
 
     /// Shuts both down.
     pub fn end(self) -> Outcome<()> {
-        self.durable.blocking().shutdown()?;
-        self.memory.blocking().shutdown()?;
+        block_on(self.durable.shutdown())?;
+        block_on(self.memory.shutdown())?;
         Ok(())
     }
 }
@@ -165,13 +169,11 @@ fn change(
     promises: &'static promises::Promises,
 ) -> Outcome<Row> {
     let key = format!("changed-{callbacks}");
-    let keys = manager.blocking();
-    keys.define_key(SecretKeyDefinition::round_trip(key.as_str(), || "a value"))?;
-    let worker = keys.join(&key)?;
+    let keys = manager.clone();
+    block_on(keys.define_key(SecretKeyDefinition::round_trip(key.as_str(), || "a value")))?;
+    let worker = block_on(keys.join(&key))?;
     for callback in 0..callbacks {
-        worker
-            .blocking()
-            .register_on_change(&key, &format!("callback-{callback}"), |_| async {})?;
+        block_on(worker.register_on_change(&key, &format!("callback-{callback}"), |_| async {}))?;
     }
     let repeat = (200 / callbacks).clamp(1, 20);
     Ok(Row::new(name, Unit::Change, promises, move || {
@@ -179,7 +181,7 @@ fn change(
         let _alive = &worker;
         plain_calls(repeat, || {
             let change = Change::of(key.as_str()).old("a value").new_keys("another");
-            let report = keys.key_changed(change)?;
+            let report = block_on(keys.key_changed(change))?;
             let done = report.state == RotationState::Completed;
             if done && report.steps.len() == callbacks as usize {
                 Ok(())

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use keyward::repo::space::Space;
 use keyward::secret::value::{InvalidKey, MAX_VALUE_BYTES};
 use keyward::{
-    Change, KeyChange, KeyError, KeysManagement, SecretKeyDefinition, SecretKeyFlow, SecretKeyValue,
+    Change, KeyChange, KeyError, KeysManagement, SecretKeyDefinition, SecretKeyFlow,
+    SecretKeyValue, block_on,
 };
 
 use crate::canary::{self, SET, TOKEN, TOLD};
@@ -152,7 +153,7 @@ async fn blocking(seen: &mut Seen, manager: &KeysManagement) {
     let asks = move || {
         let (manager, keep) = (inner.get().expect("it was set").clone(), Arc::clone(&keep));
         async move {
-            *keep.lock().unwrap() = manager.blocking().get_key("token").err();
+            *keep.lock().unwrap() = block_on(manager.get_key("token")).err();
             TOLD
         }
     };

@@ -6,6 +6,7 @@ use keyward::repo::space::Space;
 use keyward::secret::value::MAX_VALUE_BYTES;
 use keyward::{
     Change, KeyChange, KeysManagement, RotationError, RotationId, SecretKeyDefinition, Uuid,
+    block_on,
 };
 
 use crate::canary::{self, DECLARED, NEW_FORWARD, TOKEN};
@@ -92,9 +93,7 @@ async fn failed(seen: &mut Seen, manager: &KeysManagement) -> RotationId {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&kept);
     let quotes = move |change: KeyChange| {
-        let manager_asks = change
-            .key
-            .declare_blocking(Change::of("missing").old(DECLARED));
+        let manager_asks = block_on(change.key.declare(Change::of("missing").old(DECLARED)));
         keep.lock()
             .unwrap()
             .push((change.key.clone(), manager_asks));
@@ -130,7 +129,7 @@ async fn running(seen: &mut Seen, manager: &KeysManagement) {
         let (gate, manager, keep) = (held.clone(), inner.clone(), Arc::clone(&keep));
         async move {
             let shutdown = manager.shutdown().await;
-            let blocking = manager.blocking().declare(change());
+            let blocking = block_on(manager.declare(change()));
             keep.lock().unwrap().extend(shutdown.err());
             keep.lock().unwrap().extend(blocking.err());
             gate.pass().await;

@@ -10,7 +10,9 @@ use keyward::journal::error::JournalError;
 use keyward::repo::error::RepoError;
 use keyward::repo::space::Space;
 use keyward::secret::value::InvalidKey;
-use keyward::{CryptoTool, KeysManagement, MemoryRepo, RotationError, StartError, StoreError};
+use keyward::{
+    CryptoTool, KeysManagement, MemoryRepo, RotationError, StartError, StoreError, block_on,
+};
 use zeroize::Zeroizing;
 
 use crate::canary::{MASTER, OTHER_MASTER, PRINTED};
@@ -79,7 +81,7 @@ fn blocking(seen: &mut Seen) {
     let thread = std::thread::spawn(|| {
         keyward::guard::place::mark_actor_thread();
         let wait = keyward::guard::place::wait(async { MASTER });
-        let started = builder().state_repo(MemoryRepo::new()).start_blocking();
+        let started = block_on(builder().state_repo(MemoryRepo::new()).start());
         (wait.map(drop), started.map(drop))
     });
     let (wait, started) = thread.join().expect("no panic");

@@ -11,7 +11,7 @@ use keyward::worker::callback::IntoCallback;
 use keyward::{
     Change, CommandStore, Effect, FileStore, KeyChange, KeysManagement,
     OnKeyChangedCallbackErrorStrategy as Strategy, RotationError, RotationId, RotationState,
-    SecretKeyDefinition, SecretKeyFlow, SecretKeyPair, Worker,
+    SecretKeyDefinition, SecretKeyFlow, SecretKeyPair, Worker, block_on,
 };
 use zeroize::Zeroizing;
 
@@ -210,7 +210,7 @@ async fn change(manager: &KeysManagement, folder: &Folder) -> RotationId {
         assert!(previous.is_some() && change.old_keys.is_some());
         let set = change.key.set_previous_keys(keys.key("set"));
         set.expect("it fits");
-        change.key.save_state_blocking().expect("it is staged");
+        block_on(change.key.save_state()).expect("it is staged");
     };
     let keys = folder.clone();
     let fails = move |_: KeyChange| Err::<(), _>(keys.quote("new"));

@@ -36,11 +36,8 @@ async fn handles(shown: &mut Shown, manager: &KeysManagement) {
     shown.value(&forward.expect("a key"));
     let single = manager.get_single_management("documents");
     let single = single.expect("it is defined");
-    shown.value(&single.blocking());
     shown.value(&single);
-    shown.value(&manager.blocking());
     let worker = manager.join("w2").await.expect("it joins");
-    shown.value(&worker.blocking());
     shown.value(&worker);
 }
 

@@ -1,0 +1,31 @@
+//! What the guard refuses, as an error of keys and as one of rotations: calls in a child of `fork()`, and
+//! waits where none may be.
+
+use crate::guard::fork::Forked;
+use crate::guard::place::MustNotBlock;
+use crate::key::error::KeyError;
+use crate::rotation::error::RotationError;
+
+impl From<Forked> for KeyError {
+    fn from(Forked: Forked) -> Self {
+        Self::Forked
+    }
+}
+
+impl From<Forked> for RotationError {
+    fn from(Forked: Forked) -> Self {
+        Self::Forked
+    }
+}
+
+impl From<MustNotBlock> for KeyError {
+    fn from(MustNotBlock: MustNotBlock) -> Self {
+        Self::MustNotBlock
+    }
+}
+
+impl From<MustNotBlock> for RotationError {
+    fn from(MustNotBlock: MustNotBlock) -> Self {
+        Self::MustNotBlock
+    }
+}
