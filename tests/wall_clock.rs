@@ -12,11 +12,15 @@
 #[path = "support/mod.rs"]
 mod support;
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use keyward::secret::value::SecretKeys;
+use keyward::store::file::FileStore;
+use keyward::store::keys_store::{Fetching, KeysStore, StoreRequest};
 use keyward::{Change, KeyChange, KeysManagement, RotationId, RotationState};
 
 use support::{builder, define, documents, until, within};
@@ -74,6 +78,91 @@ fn folder() -> tempfile::TempDir {
         .permissions(private)
         .tempdir()
         .unwrap()
+}
+
+fn fetched(store: &FileStore) -> SecretKeys {
+    match store.fetch(&StoreRequest::new("a key")) {
+        Fetching::Blocking(fetch) => fetch().unwrap(),
+        other => panic!("a file is read where it may block: {other:?}"),
+    }
+}
+
+/// Has the times of all files lie in the future.
+fn set_back(clock: &WallClock) {
+    clock.move_by(-YEAR);
+}
+
+fn replace(folder: &tempfile::TempDir, name: &str, key: &str) {
+    let next = folder.path().join("next");
+    std::fs::write(&next, key).unwrap();
+    std::fs::set_permissions(&next, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::rename(&next, folder.path().join(name)).unwrap();
+}
+
+#[test]
+fn a_key_file_whose_time_lies_in_the_future_is_waited_for_once_and_not_at_each_get() {
+    let clock = WallClock::take();
+    set_back(&clock);
+    let folder = folder();
+    let store = FileStore::pair(folder.path().join("forward"), folder.path().join("back"));
+    for key in ["first", "second"] {
+        replace(&folder, "forward", key);
+        replace(&folder, "back", key);
+        let took = || {
+            let begun = Instant::now();
+            let pair = fetched(&store).to_pair();
+            assert_eq!(pair.forward(), &key.into());
+            assert_eq!(pair.back(), &key.into());
+            begun.elapsed()
+        };
+        assert!(took() >= Duration::from_millis(50), "it was not waited for");
+        let later = (0..20).map(|_| took()).min().unwrap();
+        assert!(later < Duration::from_millis(100), "each get waits");
+    }
+}
+
+#[test]
+fn two_files_of_the_future_that_are_replaced_shortly_after_one_another_are_not_mixed() {
+    let clock = WallClock::take();
+    set_back(&clock);
+    let folder = folder();
+    replace(&folder, "forward", "0");
+    replace(&folder, "back", "0");
+    let store = FileStore::pair(folder.path().join("forward"), folder.path().join("back"));
+    let ended = AtomicBool::new(false);
+    let (slow, mixed) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            // On a busy machine a replacement may take longer than can be bridged.
+            let mut slow = BTreeSet::new();
+            for turn in 1..30_u64 {
+                let begun = Instant::now();
+                let key = turn.to_string();
+                replace(&folder, "forward", &key);
+                std::thread::sleep(Duration::from_millis(turn % 30));
+                replace(&folder, "back", &key);
+                if begun.elapsed() > Duration::from_millis(60) {
+                    slow.insert(key);
+                }
+                std::thread::sleep(Duration::from_millis(turn * 7 % 200));
+            }
+            ended.store(true, Ordering::SeqCst);
+            slow
+        });
+        let mut mixed = BTreeSet::new();
+        while !ended.load(Ordering::SeqCst) {
+            let fetching = store.fetch(&StoreRequest::new("a key"));
+            if let Fetching::Blocking(fetch) = fetching
+                && let Ok(keys) = fetch()
+            {
+                let pair = keys.to_pair();
+                if pair.forward() != pair.back() {
+                    mixed.insert(String::from_utf8_lossy(pair.forward().expose()).into_owned());
+                }
+            }
+        }
+        (writer.join().unwrap(), mixed)
+    });
+    assert!(mixed.is_subset(&slow), "{mixed:?}, slow: {slow:?}");
 }
 
 /// A life of the program in this folder.

@@ -1,8 +1,9 @@
-//! What a child after `fork()` may not do: it has none of keyward's threads, locks that nobody in it
-//! frees, and copies of descriptors whose locks belong to its parent.
+//! What a child after `fork()` may not do: it has none of keyward's threads, its copies of locks may be
+//! held for ever, and locks on files belong to its parent.
 //!
-//! From the first [`watch`] on a child knows that it is one, and has closed every [`KeptFile`], so that
-//! a lock on one ends with the process that took it. A child that execs at once notices nothing.
+//! A child that is forked after the first [`watch`] knows that it is one and has closed every
+//! [`KeptFile`], so that a lock on such a file ends with the process that took it. A child that execs at
+//! once notices nothing.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -83,9 +84,11 @@ fn register() -> i32 {
     unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) }
 }
 
-/// Has `exit` in a child stop here, at the first call for a moment: what was registered with the C library before this call, RocksDB's
-/// destructors, would wait for threads that a child has not got. What is registered later runs in a
-/// child too, and files of the C library are flushed.
+/// Has a child of `fork()` that calls `exit` skip all exit handlers that were registered before this
+/// call. RocksDB's destructors are among those, and would wait for threads that a child has not got.
+/// Handlers that are registered later run in a child too, and files of the C library are flushed.
+///
+/// Further calls with the same `moment` do nothing.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "only the C library's handlers run at that time")]
 pub fn end_children_here(moment: &Once) {

@@ -32,6 +32,16 @@ pub(super) struct KeyFile {
     found: Metadata,
 }
 
+/// What tells one state of a key file from another: which file it is, its size and times, and when the
+/// newest link on the way to it was put in its place.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    file: (u64, u64),
+    written: (u64, i64, i64),
+    changed: Moment,
+    placed: Option<Moment>,
+}
+
 /// A folder that was opened, from which files are opened by their names only.
 pub(super) struct Folder {
     folder: OwnedFd,
@@ -107,6 +117,16 @@ impl KeyFile {
         changed(&self.found)
     }
 
+    /// The state that it was in when it was opened.
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp {
+            file: (self.found.dev(), self.found.ino()),
+            written: of_writing(&self.found),
+            changed: self.changed(),
+            placed: self.place.newest.map(|link| link.placed),
+        }
+    }
+
     /// Whether no path leads to it any more.
     pub(super) fn is_removed(&self) -> bool {
         self.found.nlink() == 0
@@ -124,7 +144,6 @@ impl KeyFile {
     /// What the system says.
     pub(super) fn is_as_it_was(&self) -> Result<bool, StoreError> {
         let now = self.file.metadata().map_err(|why| self.failure(why))?;
-        let of_writing = |facts: &Metadata| (facts.len(), facts.mtime(), facts.mtime_nsec());
         let removed = now.nlink() < self.found.nlink();
         Ok(of_writing(&now) == of_writing(&self.found)
             && (removed || changed(&now) == self.changed()))
@@ -174,6 +193,11 @@ impl KeyFile {
         let at = self.path.clone();
         failure(&self.path, BrokenOff { at, why })
     }
+}
+
+/// The size, and the time of the last write.
+fn of_writing(facts: &Metadata) -> (u64, i64, i64) {
+    (facts.len(), facts.mtime(), facts.mtime_nsec())
 }
 
 /// The error of a key file that cannot be opened or read.

@@ -7,11 +7,12 @@
 use std::fs;
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue};
 use crate::store::error::StoreError;
 use crate::store::file::key_file::{Folder, KeyFile, failure};
+use crate::store::file::seen::Seen;
 use crate::store::file::way::{BrokenOff, Links, Moment, Place};
 use crate::store::file::{Reading, named};
 use crate::store::keys_store::Fetched;
@@ -20,18 +21,18 @@ use crate::store::keys_store::Fetched;
 /// clocks of files are coarse (10 ms at most), so that what is written later is seen by its time.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// The same for what no key can be: most likely an empty file, which somebody has cut to write it
-/// anew. Nothing is lost by waiting, for there is no key to give.
+/// The same for what no key can be: most likely an empty file that a program has cut to write it
+/// anew. Nothing is lost by waiting, because there is no key to give.
 const QUIET_WITHOUT_KEY: Duration = Duration::from_secs(1);
 
 /// After that long no further look is begun.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Reads the key, or the pair, that these one or two files have.
-pub(super) fn read_settled(paths: &[PathBuf], reading: Reading) -> Fetched {
+pub(super) fn read_settled(seen: &Seen, paths: &[PathBuf], reading: Reading) -> Fetched {
     let begun = Instant::now();
     loop {
-        if let Some(found) = look(paths, reading)? {
+        if let Some(found) = look(seen, paths, reading)? {
             return found;
         }
         if begun.elapsed() >= PATIENCE {
@@ -42,8 +43,8 @@ pub(super) fn read_settled(paths: &[PathBuf], reading: Reading) -> Fetched {
     }
 }
 
-/// One look: the keys, or that there are none. Nothing if something changed under it.
-fn look(paths: &[PathBuf], reading: Reading) -> Result<Option<Fetched>, StoreError> {
+/// One look: the keys, or why there are none. `None` if something changed meanwhile.
+fn look(seen: &Seen, paths: &[PathBuf], reading: Reading) -> Result<Option<Fetched>, StoreError> {
     let mut links = Links::default();
     let files = match open_all(&mut links, paths) {
         Ok(files) => files,
@@ -53,11 +54,11 @@ fn look(paths: &[PathBuf], reading: Reading) -> Result<Option<Fetched>, StoreErr
     for file in &files {
         file.check(reading)?;
     }
-    // What /proc leads to may have no other path; what a path leads to has been replaced.
+    // A file that has no name any more was replaced, unless its path is one of /proc.
     if files.iter().any(KeyFile::is_removed) && !are_still_named(paths, &files) {
         return Ok(None);
     }
-    let waited = wait_for_quiet(last_change(&files), QUIET);
+    let waited = seen.wait_for_quiet(&files, unfinished_change(&files), QUIET);
     let values = read_all(&files, reading)?;
     if !are_as_they_were(&files)? {
         return Ok(None);
@@ -65,31 +66,32 @@ fn look(paths: &[PathBuf], reading: Reading) -> Result<Option<Fetched>, StoreErr
     let keys = match values.as_slice() {
         [Ok(value)] => value.clone().into(),
         [Ok(forward), Ok(back)] => {
-            // One file was the key when it was opened, and is whole. Two may have been replaced one
-            // after the other.
-            if (waited || !are_put_together(&files)) && !are_still_named(paths, &files) {
+            // A single file is whole, and was the key when it was opened. Two may have been replaced
+            // one after the other, so both have to be still in place.
+            if (waited || !share_folder_or_link(&files)) && !are_still_named(paths, &files) {
                 return Ok(None);
             }
             SecretKeyPair::new(forward.clone(), back.clone()).into()
         }
-        _ => return settled_without_key(paths, &files, values),
+        _ => return settled_without_key(seen, paths, &files, values),
     };
     Ok(Some(Ok(keys)))
 }
 
 fn settled_without_key(
+    seen: &Seen,
     paths: &[PathBuf],
     files: &[KeyFile],
     values: Vec<Result<SecretKeyValue, InvalidKey>>,
 ) -> Result<Option<Fetched>, StoreError> {
     let last = files.iter().map(KeyFile::changed).max();
-    wait_for_quiet(last, QUIET_WITHOUT_KEY);
+    seen.wait_for_quiet(files, last, QUIET_WITHOUT_KEY);
     let why = values.into_iter().find_map(Result::err);
     let settled = are_as_they_were(files)? && are_still_named(paths, files);
     Ok(why.filter(|_| settled).map(|why| Err(why.into())))
 }
 
-/// Opens them all, those of one folder from this folder opened once.
+/// Opens all files. A folder that has both halves is opened once, so that both are of the same one.
 fn open_all(links: &mut Links, paths: &[PathBuf]) -> Result<Vec<KeyFile>, StoreError> {
     let mut folder: Option<Folder> = None;
     let mut files = Vec::new();
@@ -111,27 +113,30 @@ fn places(links: &mut Links, paths: &[PathBuf]) -> Result<Vec<Place>, StoreError
     paths.iter().map(place).collect()
 }
 
-/// Whether another way is gone now than the one on which these links are.
+/// Whether the paths lead over other links now than when these were read.
 fn lead_elsewhere(links: &Links, paths: &[PathBuf]) -> bool {
     let mut now = Links::default();
     drop(places(&mut now, paths));
     now != *links
 }
 
-/// When something of what was opened last changed, if it may not be finished: where a link on the way
-/// is newer than all that is behind it, it was put there when that was finished.
-fn last_change(files: &[KeyFile]) -> Option<Moment> {
+/// The newest change that may be one of several: what writes these files may not be done yet. `None`
+/// if a link on the way is newer than everything behind it, because such a link is put in its place
+/// when the files are finished.
+fn unfinished_change(files: &[KeyFile]) -> Option<Moment> {
     let changed = files.iter().map(KeyFile::changed).max();
     let placed = |file: &KeyFile| file.place().newest.map(|link| link.placed);
     let placed = files.iter().map(placed);
-    match are_put_together(files) {
+    match share_folder_or_link(files) {
         true => changed.filter(|_| placed.min().flatten() < changed),
         false => changed.max(placed.max().flatten()),
     }
 }
 
-/// Whether nothing but one link or one folder decides which files these are.
-fn are_put_together(files: &[KeyFile]) -> bool {
+/// Whether these files are in one folder, or the newest link on the way to each is the same one. If
+/// not, another link or a folder that is renamed can replace one file alone, and no time of a file
+/// shows that.
+fn share_folder_or_link(files: &[KeyFile]) -> bool {
     let mut places = files.iter().map(KeyFile::place);
     let Some(first) = places.next() else {
         return true;
@@ -140,18 +145,6 @@ fn are_put_together(files: &[KeyFile]) -> bool {
         let by_one_link = place.newest.is_some() && place.newest == first.newest;
         by_one_link || place.folder == first.folder
     })
-}
-
-/// Waits until a change is that long ago, and says whether it did. One that lies in the future, by a
-/// clock that was set back or is another machine's, is waited for as if it were now.
-fn wait_for_quiet(last: Option<Moment>, quiet: Duration) -> bool {
-    let Some(last) = last else { return false };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default().as_nanos().cast_signed();
-    let since = u64::try_from(now.saturating_sub(last)).unwrap_or(0);
-    let left = quiet.saturating_sub(Duration::from_nanos(since));
-    thread::sleep(left);
-    !left.is_zero()
 }
 
 fn read_all(
@@ -171,7 +164,7 @@ fn are_as_they_were(files: &[KeyFile]) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Whether the paths lead to these files still.
+/// Whether the paths still lead to these files.
 fn are_still_named(paths: &[PathBuf], files: &[KeyFile]) -> bool {
     let named = |(place, file): (&Place, &KeyFile)| {
         fs::metadata(place.path()).is_ok_and(|facts| file.is(&facts))

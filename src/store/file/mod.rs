@@ -6,12 +6,15 @@
 mod credential;
 mod key_file;
 mod look;
+mod seen;
 mod way;
 
 use std::path::{self, PathBuf};
+use std::sync::Arc;
 
 use crate::store::buffer::LineEnd;
 use crate::store::file::look::read_settled;
+use crate::store::file::seen::Seen;
 use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
@@ -46,6 +49,7 @@ pub struct FileStore {
     /// One, or the forward half's and the back half's.
     paths: Vec<PathBuf>,
     reading: Reading,
+    seen: Arc<Seen>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,6 +73,7 @@ impl FileStore {
         Self {
             paths: paths.map(whole).into(),
             reading: Reading::default(),
+            seen: Arc::default(),
         }
     }
 
@@ -88,8 +93,12 @@ impl FileStore {
 
 impl KeysStore for FileStore {
     fn fetch(&self, _request: &StoreRequest) -> Fetching {
-        let Self { paths, reading } = self.clone();
-        Fetching::blocking(move || read_settled(&paths, reading))
+        let Self {
+            paths,
+            reading,
+            seen,
+        } = self.clone();
+        Fetching::blocking(move || read_settled(&seen, &paths, reading))
     }
 
     fn origin(&self, _: AskedByKeyward) -> StoreOrigin {
