@@ -3,26 +3,23 @@
 use std::env;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{ExitStatus, Stdio};
+
+use crate::support::alone::{again, ended};
 
 /// What the child is to do.
 const ORDER: &str = "KEYWARD_TEST_CHILD";
 /// The folder of the child.
 const FOLDER: &str = "KEYWARD_TEST_FOLDER";
 
-/// No child takes longer.
-const LIMIT: Duration = Duration::from_secs(120);
-
 /// The files in its folder that take its standard output and error.
 const OUTPUT: &str = "output";
 const ERRORS: &str = "errors";
 
 #[test]
-fn a_child_process_does_one_thing_if_it_is_told_to() {
-    let Ok(order) = env::var(ORDER) else {
-        return;
-    };
+#[ignore = "run by its parent tests only"]
+fn a_child_process_does_one_thing() {
+    let order = env::var(ORDER).expect("run by its parent tests only");
     let folder = PathBuf::from(env::var_os(FOLDER).expect("a child has a folder"));
     match order.as_str() {
         "crash" => crate::folder::crash(&folder),
@@ -48,9 +45,7 @@ pub struct Ended {
 /// Runs a child in this folder to its end, with these variables besides its own.
 pub fn run(order: &str, folder: &Path, set: &[(&str, &str)]) -> Ended {
     let open = |name: &str| File::create(folder.join(name)).expect("a file");
-    let mut child = Command::new(env::current_exe().expect("this test"))
-        .args(["--exact", "--nocapture"])
-        .arg("child::a_child_process_does_one_thing_if_it_is_told_to")
+    let mut child = again(a_child_process_does_one_thing)
         .env(ORDER, order)
         .env(FOLDER, folder)
         .envs(set.iter().copied())
@@ -60,18 +55,7 @@ pub fn run(order: &str, folder: &Path, set: &[(&str, &str)]) -> Ended {
         .stderr(open(ERRORS))
         .spawn()
         .expect("the test starts itself");
-    let begun = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("it is a child") {
-            break status;
-        }
-        if begun.elapsed() > LIMIT {
-            drop(child.kill());
-            drop(child.wait());
-            panic!("the child {order} hangs");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    };
+    let status = ended(&mut child);
     let read = |name: &str| {
         let bytes = std::fs::read(folder.join(name)).expect("what it printed");
         String::from_utf8_lossy(&bytes).into_owned()

@@ -3,7 +3,9 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod alone;
 pub mod faulty;
+pub mod log;
 
 use std::future::Future;
 use std::sync::{Arc, Condvar, Mutex};

@@ -1,0 +1,18 @@
+//! The coordinator's machine, by tables of exact effects: what happens, and what it wants made
+//! durable and done. Effects are compared as lines of text that name everything they say.
+mod ahead;
+mod clock;
+mod crashes;
+mod declare;
+pub mod lines;
+mod listing;
+mod missing;
+mod old_keys;
+mod operate;
+mod random;
+mod roster;
+mod run;
+pub mod script;
+mod tables;
+mod words;
+mod world;

@@ -1,0 +1,15 @@
+//! Load: whoever floods keyward is told `busy` at once, memory stays within a bound, nobody else is
+//! held up, and what was admitted is answered.
+
+mod callbacks;
+mod clients;
+mod definitions;
+mod gets;
+mod gone;
+mod history;
+mod memory;
+mod roster;
+mod rotations;
+mod saves;
+mod source;
+mod stores;
