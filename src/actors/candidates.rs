@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use futures_util::future::join;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -108,8 +109,8 @@ impl Found<'_> {
 /// Every back half that data of a key may be under, each once, the likeliest first.
 ///
 /// # Errors
-/// `invalid_flow` for a one-way key, `busy`, `shut_down`, `unavailable`, `key_failed`,
-/// `coordinator_failed`, `forked`. A store or a record that fails is none.
+/// `invalid_flow` for a one-way key, `timed_out`, `busy`, `shut_down`, `unavailable`, `key_failed`,
+/// `coordinator_failed`, `forked`. A store or a record that fails or hangs is none.
 pub async fn candidates(
     declarer: &Declarer,
     journal: &JournalThread,
@@ -131,21 +132,35 @@ pub async fn candidates(
         values: Vec::new(),
         obsolete: BTreeSet::new(),
     };
-    let deadline = entry.deadline();
-    let mut before = halves(declarer, journal, entry, deadline).await?;
+    let asking = Asking::new(declarer, journal, entry);
+    let mut rounds = Vec::new();
+    let Some(halves) = asking.halves().await? else {
+        let (key, limit) = (entry.name().clone(), entry.behaviour().request_time_limit);
+        return Err(KeyError::TimedOut { key, limit });
+    };
+    let mut next = Some(halves);
     for _ in 0..ROUNDS {
-        if let Answer::Candidates(values) = entry.ask_by(Request::Candidates, deadline).await? {
+        let Some(halves) = next.take() else {
+            break;
+        };
+        let mark = halves.mark.clone();
+        let of_key = entry.ask_by(Request::Candidates, asking.deadline);
+        let (of_key, read) = join(of_key, asking.read(halves)).await;
+        if let Answer::Candidates(values) = of_key? {
             values.into_iter().for_each(|value| found.add(value));
         }
+        rounds.push(read?);
         // What began meanwhile has its keys only now, and what ended had them only before.
-        let after = halves(declarer, journal, entry, deadline).await?;
-        found.add_halves(&after);
-        found.add_halves(&before);
-        if before.mark == after.mark {
-            break;
-        }
-        before = after;
+        let after = asking.halves().await?;
+        next = after.filter(|after| after.mark != mark);
     }
+    if let Some(halves) = next {
+        rounds.push(asking.read(halves).await?);
+    }
+    rounds
+        .iter()
+        .rev()
+        .for_each(|round| found.add_halves(round));
     for rotation in found.obsolete {
         let key = entry.name().clone();
         declarer.events.tell(move || {
@@ -155,54 +170,79 @@ pub async fn candidates(
     Ok(found.values)
 }
 
-async fn halves(
-    declarer: &Declarer,
-    journal: &JournalThread,
-    entry: &KeyEntry,
+/// Asking for the halves of a key's rotations, within the limit of one request.
+struct Asking<'a> {
+    declarer: &'a Declarer,
+    journal: &'a JournalThread,
+    entry: &'a KeyEntry,
+    /// When the key and the journal must have answered. A store or a record that hangs leaves a tenth
+    /// of the limit to ask the coordinator, which answers from what it knows.
     deadline: Time,
-) -> Result<RotationHalves, KeyError> {
-    let coordinator = &declarer.coordinator;
-    let key = entry.name().clone();
-    let failed = |error: RotationError| match error {
-        RotationError::ShutDown { .. } => KeyError::ShutDown { key: key.clone() },
-        RotationError::Busy { bound } => KeyError::Busy {
-            key: key.clone(),
-            bound,
-        },
-        RotationError::CoordinatorFailed { why } => KeyError::CoordinatorFailed { why },
-        _ => KeyError::Unavailable { key: key.clone() },
-    };
-    let place = coordinator.place().map_err(failed)?;
-    let (reply, halves) = oneshot::channel();
-    coordinator.post(CoordinatorMessage::Halves {
-        key: key.clone(),
-        reply,
-        place,
-    });
-    let mut halves = halves.await.map_err(|_| failed(coordinator.gone()))?;
-    for (id, _, secrets) in &mut halves.begun {
-        if secrets.is_none() {
-            let id = *id;
-            let limit = declarer.clock.now().until(deadline);
-            let read = tokio::select! {
-                biased;
-                read = journal.ask(move |journal| journal.living_secrets(id)) => Some(read),
-                () = declarer.plugins.passed(limit) => None,
-            };
-            *secrets = match read {
-                Some(Err(Refused::Busy { bound })) => {
-                    return Err(failed(RotationError::Busy { bound }));
-                }
-                Some(Ok(Ok(found))) => found,
-                // A record that cannot be read, or not in time, hides nothing of the rest.
-                Some(Ok(Err(_)) | Err(Refused::Closed)) | None => None,
-            };
+    end: Time,
+}
+
+impl<'a> Asking<'a> {
+    fn new(declarer: &'a Declarer, journal: &'a JournalThread, entry: &'a KeyEntry) -> Self {
+        let limit = entry.behaviour().request_time_limit;
+        let now = declarer.clock.now();
+        Self {
+            declarer,
+            journal,
+            entry,
+            deadline: now.after(limit - limit / 10),
+            end: now.after(limit),
         }
     }
-    // One that has ended may never have begun.
-    let has_begun = |keys: &RotationSecrets| keys.snapshot.is_some();
-    halves
-        .begun
-        .retain(|(.., keys)| keys.as_ref().is_none_or(has_begun));
-    Ok(halves)
+
+    /// Waits for this until then; none where that passes before.
+    async fn until<T>(&self, end: Time, wait: impl Future<Output = T>) -> Option<T> {
+        let left = self.declarer.clock.now().until(end);
+        self.declarer.plugins.within(left, wait).await
+    }
+
+    /// The halves, without the keys that are in the journal only; none where the coordinator does not
+    /// answer in time.
+    async fn halves(&self) -> Result<Option<RotationHalves>, KeyError> {
+        let coordinator = &self.declarer.coordinator;
+        let key = self.entry.name().clone();
+        let place = coordinator.place().map_err(|error| self.failed(error))?;
+        let (reply, halves) = oneshot::channel();
+        coordinator.post(CoordinatorMessage::Halves { key, reply, place });
+        let halves = self.until(self.end, halves).await.transpose();
+        halves.map_err(|_| self.failed(coordinator.gone()))
+    }
+
+    /// The halves with the keys that are in the journal only.
+    async fn read(&self, mut halves: RotationHalves) -> Result<RotationHalves, KeyError> {
+        for (id, _, secrets) in &mut halves.begun {
+            if secrets.is_none() {
+                let id = *id;
+                let read = self.journal.ask(move |journal| journal.living_secrets(id));
+                *secrets = match self.until(self.deadline, read).await {
+                    Some(Err(Refused::Busy { bound })) => {
+                        return Err(self.failed(RotationError::Busy { bound }));
+                    }
+                    Some(Ok(Ok(found))) => found,
+                    // A record that cannot be read, or not in time, hides nothing of the rest.
+                    Some(Ok(Err(_)) | Err(Refused::Closed)) | None => None,
+                };
+            }
+        }
+        // One that has ended may never have begun.
+        let has_begun = |keys: &RotationSecrets| keys.snapshot.is_some();
+        halves
+            .begun
+            .retain(|(.., keys)| keys.as_ref().is_none_or(has_begun));
+        Ok(halves)
+    }
+
+    fn failed(&self, error: RotationError) -> KeyError {
+        let key = self.entry.name().clone();
+        match error {
+            RotationError::ShutDown { .. } => KeyError::ShutDown { key },
+            RotationError::Busy { bound } => KeyError::Busy { key, bound },
+            RotationError::CoordinatorFailed { why } => KeyError::CoordinatorFailed { why },
+            _ => KeyError::Unavailable { key },
+        }
+    }
 }

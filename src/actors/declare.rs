@@ -1,6 +1,7 @@
 //! Declaring a change: checked before anything is journaled, and answered when it is durable.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use uuid::{Builder, Uuid};
@@ -210,6 +211,8 @@ pub struct Declarer {
     pub plugins: Arc<Plugins>,
     /// The program's log.
     pub events: Events,
+    /// How long a call may take that asks for no key.
+    pub limit: Duration,
 }
 
 impl Declarer {
@@ -217,10 +220,18 @@ impl Declarer {
     ///
     /// # Errors
     /// `key_not_defined`, `invalid_key`, `same_keys`, `other_declaration`, `rotation_unfinished`, `busy`,
-    /// `repo_unavailable`, `write_unknown`, `shut_down`; where a store is to be asked, `store_failed`
-    /// and what asking the key answers.
+    /// `repo_unavailable`, `write_unknown`, `timed_out`, `shut_down`; where a store is to be asked,
+    /// `store_failed` and what asking the key answers.
     pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
-        fork::refuse_child()?;
+        let id = RotationId::new(change.id.unwrap_or_else(|| new_id(self.clock)));
+        self.within(Some(id), self.declare_as(id, change)).await
+    }
+
+    async fn declare_as(
+        &self,
+        id: RotationId,
+        change: Change,
+    ) -> Result<RotationId, RotationError> {
         if self.directory.is_closed() {
             return Err(RotationError::ShutDown { id: None });
         }
@@ -240,7 +251,6 @@ impl Declarer {
             let key = entry.name().clone();
             return Err(RotationError::SameKeys { key });
         }
-        let id = RotationId::new(change.id.unwrap_or_else(|| new_id(self.clock)));
         loop {
             let random =
                 |keys: &Option<SecretKeyPair>| keys.as_ref().map(|_| Uuid::new_v4().as_u128());

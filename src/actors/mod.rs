@@ -8,6 +8,7 @@ pub mod admission;
 mod asked;
 mod askers;
 mod batch;
+mod call_limit;
 pub mod candidates;
 pub mod clock;
 pub mod closing;

@@ -201,14 +201,6 @@ impl Plugins {
         Ok(foreign())
     }
 
-    /// Ends when this limit has passed, or when all is shut down. On whichever runtime it is awaited, or
-    /// on none.
-    pub async fn passed(&self, limit: Duration) {
-        let (told, passed) = oneshot::channel::<()>();
-        let _limit = self.clock.limit(limit, move |_| drop(told));
-        drop(passed.await);
-    }
-
     /// Runs a piece of keyward's own that never blocks.
     pub fn run_own(&self, own: impl Future<Output = ()> + Send + 'static) {
         drop(self.own.handle().spawn(own));
@@ -241,6 +233,28 @@ impl Plugins {
         slot.run(run, limit.saturating_add(KILLED_WITHIN), move |run| {
             then(run.flat());
         });
+    }
+
+    /// Waits, on any runtime or on none, at most for this time; nothing when that has passed. What was
+    /// waited for is dropped then.
+    pub async fn within<T>(&self, limit: Duration, wait: impl Future<Output = T>) -> Option<T> {
+        let (told, passed) = oneshot::channel();
+        let _limit = self.clock.limit(limit, move |has_passed| {
+            if has_passed {
+                let _is_awaited = told.send(()).is_ok();
+            }
+        });
+        let passed = async {
+            // A clock that has ended tells no time: what is waited for ends as well then.
+            if passed.await.is_err() {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = wait => Some(answer),
+            () = passed => None,
+        }
     }
 
     /// Ends what runs foreign code, as dropping it does, while others may still hold it.

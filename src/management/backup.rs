@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{self, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -21,6 +22,12 @@ pub enum BackupError {
     /// The state repo refused: it makes no backups, the folder cannot be taken, or there is no room.
     #[error("{0}")]
     Repo(#[from] RepoError),
+    /// The state repo was busy with something else all the time that a call may take. Ask again later.
+    #[error("the state repo was busy with something else for {limit:?}; ask again later")]
+    TimedOut {
+        /// The limit.
+        limit: Duration,
+    },
     /// Another backup of this manager is under way. Wait for that one.
     #[error("another backup of this manager is under way; wait for that one")]
     Busy,
@@ -50,6 +57,7 @@ impl BackupError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Repo(error) => error.code(),
+            Self::TimedOut { .. } => "timed_out",
             Self::Busy => "busy",
             Self::Thread(_) => "no_thread",
             Self::Plugin(fault) => fault.code(),
@@ -85,7 +93,7 @@ impl KeysManagement {
     ///
     /// # Errors
     /// `no_backup` for a state repo that makes none; `backup_target`, `not_writable`, `disk_full` for
-    /// the folder; `busy` while another backup is under way; `repo_unavailable`, `folder_lost`,
+    /// the folder; `busy` while another backup is under way; `timed_out`, `repo_unavailable`, `folder_lost`,
     /// `no_thread`, `shut_down`, `forked`.
     pub async fn backup(&self, folder: impl Into<PathBuf>) -> Result<(), BackupError> {
         fork::refuse_child()?;
@@ -93,7 +101,10 @@ impl KeysManagement {
         // What is made by many steps is made where it was meant, whatever folder this process is in.
         let folder = path::absolute(&folder).unwrap_or(folder);
         let place = self.inner.backup.take().ok_or(BackupError::Busy)?;
-        let repo = self.inner.journal.ask(|journal| journal.state_repo()).await;
+        let limit = self.inner.settings.call_time_limit;
+        let repo = self.inner.journal.ask(|journal| journal.state_repo());
+        let repo = self.inner.plugins.within(limit, repo).await;
+        let repo = repo.ok_or(BackupError::TimedOut { limit })?;
         let repo = repo.map_err(|refused| match refused {
             Refused::Busy { .. } => BackupError::Busy,
             Refused::Closed => BackupError::ShutDown,

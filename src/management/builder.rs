@@ -129,6 +129,15 @@ impl KeysManagementBuilder {
         self
     }
 
+    /// How long a call that asks for no key may take from its arrival: declaring, defining, joining,
+    /// registering, the operator's calls. Then it is `timed_out`, and may have been done all the same.
+    /// Waiting for a rotation has no limit, nor has what a backup copies or a shutdown still writes.
+    /// Default: 15 s.
+    pub fn call_time_limit(mut self, limit: Duration) -> Self {
+        self.settings.call_time_limit = limit;
+        self
+    }
+
     /// How long running callbacks may go on at shutdown. Default: 10 s.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
         self.settings.shutdown_grace = grace;

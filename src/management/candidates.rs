@@ -107,12 +107,12 @@ impl KeysManagement {
     ///
     /// While a rotation has begun and not ended, some data is under the old key and some under the new
     /// one. This changes nothing: no flow, nothing held. A store or a record that fails hides nothing of
-    /// the rest; a store that hangs is waited for within its limit. A key of an obsolete rotation among
+    /// the rest, and one that hangs is waited for within the request's limit. A key of an obsolete rotation among
     /// them is traced as a warning.
     ///
     /// # Errors
-    /// `invalid_flow` for a one-way key; `key_not_defined`, `busy`, `shut_down`, `unavailable`,
-    /// `key_failed`, `coordinator_failed`.
+    /// `invalid_flow` for a one-way key; `key_not_defined`, `timed_out`, `busy`, `shut_down`,
+    /// `unavailable`, `key_failed`, `coordinator_failed`.
     pub async fn back_path_candidates(&self, key: &str) -> Result<Vec<SecretKeyValue>, KeyError> {
         self.main.back_path_candidates(key).await
     }

@@ -19,6 +19,7 @@ use crate::key::declared::Declared;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
+use crate::key::time::Time;
 use crate::management::answer::{KeyAnswer, about};
 use crate::management::builder::KeysManagementBuilder;
 use crate::management::definition::SecretKeyDefinition;
@@ -82,9 +83,15 @@ impl KeysManagement {
     ///
     /// # Errors
     /// `invalid_name`; `invalid_definition` if a limit or bound is zero, the key is defined
-    /// already, or an unfinished rotation was accepted with another use case; `shut_down`.
+    /// already, or an unfinished rotation was accepted with another use case; `timed_out`, `shut_down`.
     pub async fn define_key(&self, definition: SecretKeyDefinition) -> Result<(), RotationError> {
-        fork::refuse_child()?;
+        self.inner
+            .declarer
+            .within(None, self.define(definition))
+            .await
+    }
+
+    async fn define(&self, definition: SecretKeyDefinition) -> Result<(), RotationError> {
         let fault = definition.fault();
         let SecretKeyDefinition {
             name,
@@ -220,7 +227,10 @@ impl KeysManagement {
         fork::refuse_child()?;
         let mut stated = self.inner.declarer.directory.all();
         stated.retain(|entry| entry.behaviour().has_record());
-        let save = async |entry: Arc<KeyEntry>| self.main.save(&entry).await;
+        // Those whose turn comes late have no more time than the first.
+        let stated = stated.into_iter().map(|entry| (entry.deadline(), entry));
+        let stated: Vec<_> = stated.collect();
+        let save = async |(by, entry): (Time, Arc<KeyEntry>)| self.main.save(&entry, by).await;
         let saves = stream::iter(stated).map(save);
         let saves = saves.buffer_unordered(MAX_SAVES);
         saves
@@ -254,7 +264,7 @@ impl KeysManagement {
     ///
     /// # Errors
     /// `key_not_defined`, `invalid_key`, `same_keys`, `other_declaration`, `busy`,
-    /// `rotation_unreadable`, `repo_unavailable`, `write_unknown`, `shut_down`.
+    /// `rotation_unreadable`, `repo_unavailable`, `write_unknown`, `timed_out`, `shut_down`.
     pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
         self.inner.declarer.declare(change).await
     }
@@ -264,7 +274,7 @@ impl KeysManagement {
     ///
     /// # Errors
     /// `unknown_rotation`, `rotation_unreadable`, `write_unknown`, `shut_down`; `repo_unavailable` of
-    /// one that has ended, where the repo does not answer.
+    /// one that has ended, where the repo does not answer, and `timed_out` where it takes too long.
     pub async fn wait(&self, id: RotationId) -> Result<RotationReport, RotationError> {
         let place = self.inner.declarer.coordinator.place_to_wait()?;
         self.wait_in(place, id).await
@@ -282,7 +292,10 @@ impl KeysManagement {
             | Reply::Done
             | Reply::AskStores { .. }
             | Reply::Joined { .. }
-            | Reply::Accepted { .. } => self.ended(id).await,
+            | Reply::Accepted { .. } => {
+                let ended = self.ended(id);
+                self.inner.declarer.within(Some(id), ended).await
+            }
         }
     }
 
@@ -314,7 +327,7 @@ impl KeysManagement {
     ///
     /// # Errors
     /// `invalid_name`, `key_not_defined`, `callback_taken`, `too_many_callbacks`,
-    /// `repo_unavailable`, `write_unknown`, `shut_down`.
+    /// `repo_unavailable`, `write_unknown`, `timed_out`, `shut_down`.
     pub async fn register_on_change<M>(
         &self,
         key: &str,
@@ -327,7 +340,8 @@ impl KeysManagement {
     /// Joins a worker under a name that is the same in every life of the program.
     ///
     /// # Errors
-    /// `invalid_name`, `worker_name_taken`, `repo_unavailable`, `write_unknown`, `shut_down`.
+    /// `invalid_name`, `worker_name_taken`, `repo_unavailable`, `write_unknown`, `timed_out`,
+    /// `shut_down`.
     pub async fn join(&self, worker: &str) -> Result<Worker, RotationError> {
         Worker::join(Arc::clone(&self.inner), worker).await
     }

@@ -48,8 +48,12 @@ impl KeysManagement {
     /// its steps and for whom it waits. Each rotation is shown as it was at some moment of the call.
     ///
     /// # Errors
-    /// `busy` while 64 others are being answered; `shut_down`, `unavailable`.
+    /// `busy` while 64 others are being answered; `timed_out`, `shut_down`, `unavailable`.
     pub async fn status(&self) -> Result<Status, RotationError> {
+        self.inner.declarer.within(None, self.status_of_all()).await
+    }
+
+    async fn status_of_all(&self) -> Result<Status, RotationError> {
         let mut overview = self.overview().await?;
         let mut keys = self.inner.declarer.directory.all();
         keys.sort_by(|a, b| a.name().cmp(b.name()));
@@ -79,7 +83,8 @@ impl KeysManagement {
     /// # Errors
     /// As [`status`](Self::status).
     pub async fn rotations(&self) -> Result<Vec<RotationReport>, RotationError> {
-        Ok(self.overview().await?.reports())
+        let overview = self.inner.declarer.within(None, self.overview());
+        Ok(overview.await?.reports())
     }
 
     async fn overview(&self) -> Result<Overview, RotationError> {
@@ -103,7 +108,7 @@ impl KeysManagement {
     /// where nobody waits for it.
     ///
     /// # Errors
-    /// `busy`, `repo_unavailable`, `shut_down`.
+    /// `busy`, `repo_unavailable`, `timed_out`, `shut_down`.
     pub async fn history(&self, limit: usize) -> Result<HistoryListing, RotationError> {
         self.history_page(None, limit).await
     }
@@ -126,25 +131,27 @@ impl KeysManagement {
         before: Option<u64>,
         limit: usize,
     ) -> Result<HistoryListing, RotationError> {
-        fork::refuse_child()?;
         let mut reading = HistoryReading::new(limit.min(MAX_PAGE), before);
         let piece = move |journal: &mut Journal| match journal.read_history(&mut reading) {
             Ok(None) => ControlFlow::Continue(()),
             Ok(Some(history)) => ControlFlow::Break(Ok(history)),
             Err(error) => ControlFlow::Break(Err(error)),
         };
-        match self.inner.journal.read(piece).await {
-            Ok(Ok(history)) => Ok(HistoryListing {
-                rotations: history.rotations,
-                unreadable: history.unreadable,
-                next: history.next,
-            }),
-            Ok(Err(error)) => Err(RotationError::RepoUnavailable {
-                why: error.to_string(),
-            }),
-            Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),
-            Err(Refused::Closed) => Err(RotationError::ShutDown { id: None }),
-        }
+        let read = async {
+            match self.inner.journal.read(piece).await {
+                Ok(Ok(history)) => Ok(HistoryListing {
+                    rotations: history.rotations,
+                    unreadable: history.unreadable,
+                    next: history.next,
+                }),
+                Ok(Err(error)) => Err(RotationError::RepoUnavailable {
+                    why: error.to_string(),
+                }),
+                Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),
+                Err(Refused::Closed) => Err(RotationError::ShutDown { id: None }),
+            }
+        };
+        self.inner.declarer.within(None, read).await
     }
 
     /// Takes a rotation up again that was stopped or completed with failures: its Failed and
@@ -152,7 +159,7 @@ impl KeysManagement {
     ///
     /// # Errors
     /// `unknown_rotation`, `wrong_state`, `rotation_unreadable`, `busy`, `repo_unavailable`,
-    /// `write_unknown`, `shut_down`.
+    /// `write_unknown`, `timed_out`, `shut_down`.
     pub async fn resume(&self, id: RotationId) -> Result<(), RotationError> {
         self.operate(id, move |ask| Event::Resume { ask, id }).await
     }
@@ -163,7 +170,7 @@ impl KeysManagement {
     ///
     /// # Errors
     /// `not_confirmed`, `callback_runs`, `unknown_rotation`, `wrong_state`, `rotation_unreadable`,
-    /// `repo_unavailable`, `write_unknown`, `shut_down`.
+    /// `repo_unavailable`, `write_unknown`, `timed_out`, `shut_down`.
     pub async fn abort(&self, id: RotationId, confirmed: &[&str]) -> Result<(), RotationError> {
         let names = confirmed.iter().map(|name| WorkerName::new(name));
         let confirmed = names.collect::<Result<BTreeSet<WorkerName>, _>>()?;
@@ -176,7 +183,7 @@ impl KeysManagement {
     ///
     /// # Errors
     /// `unknown_rotation`, `wrong_state` if it can be read, `repo_unavailable`, `write_unknown`,
-    /// `shut_down`.
+    /// `timed_out`, `shut_down`.
     pub async fn dismiss(&self, id: RotationId) -> Result<(), RotationError> {
         self.operate(id, move |ask| Event::Dismiss { ask, id })
             .await
@@ -187,25 +194,23 @@ impl KeysManagement {
         id: RotationId,
         make: impl FnOnce(Ask) -> Event + Send + 'static,
     ) -> Result<(), RotationError> {
-        match self
-            .inner
-            .declarer
-            .coordinator
-            .ask(With::Nothing, make)
-            .await
-            .map_err(|error| about(id, error))?
-        {
-            Reply::NotLive { .. } => {
-                let state = self.ended(id).await?.state;
-                let why = "it has ended; there is nothing to do about it";
-                Err(RotationError::WrongState { id, state, why })
+        let declarer = &self.inner.declarer;
+        let operate = async {
+            let answer = declarer.coordinator.ask(With::Nothing, make).await;
+            match answer.map_err(|error| about(id, error))? {
+                Reply::NotLive { .. } => {
+                    let state = self.ended(id).await?.state;
+                    let why = "it has ended; there is nothing to do about it";
+                    Err(RotationError::WrongState { id, state, why })
+                }
+                Reply::Done
+                | Reply::AskStores { .. }
+                | Reply::Accepted { .. }
+                | Reply::Report(_)
+                | Reply::Joined { .. } => Ok(()),
             }
-            Reply::Done
-            | Reply::AskStores { .. }
-            | Reply::Accepted { .. }
-            | Reply::Report(_)
-            | Reply::Joined { .. } => Ok(()),
-        }
+        };
+        declarer.within(Some(id), operate).await
     }
 
     /// The keys of a rotation that still holds them: one that has not ended, obsolete ones too.
@@ -213,8 +218,14 @@ impl KeysManagement {
     ///
     /// # Errors
     /// `unknown_rotation`, `wrong_state` if it has ended and its keys are gone, `rotation_unreadable`,
-    /// `busy`, `shut_down`; `repo_unavailable` of one that does not run, where the repo does not answer.
+    /// `busy`, `timed_out`, `shut_down`; `repo_unavailable` of one that does not run, where the repo does
+    /// not answer.
     pub async fn recover_keys(&self, id: RotationId) -> Result<RecoveredKeys, RotationError> {
+        let keys = self.keys_of(id);
+        self.inner.declarer.within(Some(id), keys).await
+    }
+
+    async fn keys_of(&self, id: RotationId) -> Result<RecoveredKeys, RotationError> {
         let (reply, secrets) = oneshot::channel();
         let coordinator = &self.inner.declarer.coordinator;
         let place = coordinator.listing()?;
@@ -289,7 +300,7 @@ impl KeysManagement {
     ///
     /// # Errors
     /// `unknown_worker`, also for `main`; `callback_runs`; `repo_unavailable`, `write_unknown`,
-    /// `shut_down`.
+    /// `timed_out`, `shut_down`.
     pub async fn remove_worker(&self, worker: &str) -> Result<(), RotationError> {
         let worker = WorkerName::new(worker)?;
         let leave = move |ask| Event::Leave {
@@ -299,7 +310,6 @@ impl KeysManagement {
         };
         self.inner
             .declarer
-            .coordinator
             .ask(With::Nothing, leave)
             .await
             .map(drop)
@@ -308,7 +318,7 @@ impl KeysManagement {
     /// Removes a worker's callback for good: it is taken out of every plan.
     ///
     /// # Errors
-    /// `unknown_callback`, `callback_runs`, `repo_unavailable`, `write_unknown`, `shut_down`.
+    /// `unknown_callback`, `callback_runs`, `repo_unavailable`, `write_unknown`, `timed_out`, `shut_down`.
     pub async fn remove_callback(
         &self,
         worker: &str,
@@ -326,7 +336,6 @@ impl KeysManagement {
         };
         self.inner
             .declarer
-            .coordinator
             .ask(With::Nothing, remove)
             .await
             .map(drop)

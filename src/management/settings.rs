@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::actors::supervision::budget::RestartLimits;
 use crate::guard::plugins::PluginThreads;
+use crate::management::definition::DEFAULT_REQUEST_TIME_LIMIT;
 #[cfg(feature = "testing")]
 use crate::management::testing::PluginPanics;
 use crate::rotation::machine::RotationConfig;
@@ -30,6 +31,8 @@ pub const DEFAULT_COMMANDS_AT_ONCE: usize = 64;
 pub const DEFAULT_ASYNC_THREADS: usize = 8;
 /// How many blocking callbacks may run at once by default.
 pub const DEFAULT_CALLBACK_THREADS: usize = 256;
+/// How long a call that asks for no key may take by default: as long as one that does.
+pub const DEFAULT_CALL_TIME_LIMIT: Duration = DEFAULT_REQUEST_TIME_LIMIT;
 /// How long running callbacks may go on at shutdown by default.
 pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// How often a dead actor is started again, by default, within [`DEFAULT_RESTARTS_WITHIN`].
@@ -55,6 +58,7 @@ pub(crate) struct Settings {
     pub(crate) threads: PluginThreads,
     pub(crate) restarts: RestartLimits,
     pub(crate) shutdown_grace: Duration,
+    pub(crate) call_time_limit: Duration,
     pub(crate) max_worker_requests: usize,
     #[cfg(feature = "testing")]
     pub(crate) panics: PluginPanics,
@@ -79,6 +83,7 @@ impl Settings {
             ("commands_at_once", self.threads.commands == 0),
             ("async_threads", self.threads.asyncs == 0),
             ("callback_threads", self.threads.callbacks == 0),
+            ("call_time_limit", self.call_time_limit.is_zero()),
             ("reopen_every", reopen_every.is_zero()),
             ("worker_wait", *worker_wait == Some(Duration::ZERO)),
             (
@@ -123,6 +128,7 @@ impl Default for Settings {
                 backoff: DEFAULT_RESTART_BACKOFF,
             },
             shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
+            call_time_limit: DEFAULT_CALL_TIME_LIMIT,
             max_worker_requests: DEFAULT_MAX_WORKER_REQUESTS,
             #[cfg(feature = "testing")]
             panics: PluginPanics::default(),

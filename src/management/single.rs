@@ -73,7 +73,10 @@ impl SingleKeyManagement {
     /// # Errors
     /// As there.
     pub async fn save_state(&self) -> Result<(), KeyError> {
-        self.manager.main.save(&self.entry).await
+        self.manager
+            .main
+            .save(&self.entry, self.entry.deadline())
+            .await
     }
 
     /// As [`KeysManagement::register_on_change`].

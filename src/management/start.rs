@@ -190,7 +190,7 @@ impl Stands {
         let directory = Arc::new(Directory::default());
         let beginnings = self.loaded.beginnings;
         let (of_callbacks, prints) = (Arc::clone(&directory), self.fingerprints.clone());
-        let of_declarer = Arc::clone(&plugins);
+        let (of_declarer, limit) = (Arc::clone(&plugins), settings.call_time_limit);
         let coordinator = ActorSlot::take(
             ActorName::Coordinator,
             RestartPolicy::Permanent,
@@ -205,6 +205,7 @@ impl Stands {
                     clock,
                     plugins: of_declarer,
                     events: means.events.clone(),
+                    limit,
                 };
                 CoordinatorPart::new(engine, beginnings, means, declarer, Arc::clone(slot))
             },
@@ -223,6 +224,7 @@ impl Stands {
             clock,
             plugins: Arc::clone(&plugins),
             events: self.events.clone(),
+            limit,
         };
         let ground = Ground {
             actors,

@@ -13,6 +13,7 @@ use crate::key::error::KeyError;
 use crate::key::event::Request;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::{CallbackName, WorkerName};
+use crate::key::time::Time;
 use crate::management::answer::{KeyAnswer, find, get};
 use crate::management::inner::Inner;
 use crate::rotation::effect::Reply;
@@ -58,7 +59,7 @@ impl Worker {
         let worker = name.clone();
         let join = move |ask| Event::Join { ask, worker };
         let with = With::Worker(name.clone());
-        match inner.declarer.coordinator.ask(with, join).await? {
+        match inner.declarer.ask(with, join).await? {
             Reply::Joined { incarnation } => Ok(Self {
                 places: inner.worker_places(&name),
                 inner,
@@ -117,7 +118,8 @@ impl Worker {
     /// # Errors
     /// As there.
     pub async fn save_state(&self, key: &str) -> Result<(), KeyError> {
-        self.save(&*self.inner.declarer.directory.find(key)?).await
+        let entry = self.inner.declarer.directory.find(key)?;
+        self.save(&entry, entry.deadline()).await
     }
 
     pub(crate) async fn get(
@@ -129,9 +131,9 @@ impl Worker {
         get(entry, flow).await
     }
 
-    pub(crate) async fn save(&self, entry: &KeyEntry) -> Result<(), KeyError> {
+    pub(crate) async fn save(&self, entry: &KeyEntry, deadline: Time) -> Result<(), KeyError> {
         let _place = self.place()?;
-        entry.ask(Request::Save).await.map(drop)
+        entry.ask_by(Request::Save, deadline).await.map(drop)
     }
 
     pub(super) fn journal(&self) -> &JournalThread {
@@ -168,7 +170,7 @@ impl Worker {
     /// # Errors
     /// `invalid_name`, `key_not_defined`, `callback_taken`, `too_many_callbacks`,
     /// `unknown_worker` if an operator removed the worker, `repo_unavailable`, `write_unknown`,
-    /// `shut_down`.
+    /// `timed_out`, `shut_down`.
     pub async fn register_on_change<M>(
         &self,
         key: &str,
@@ -195,12 +197,7 @@ impl Worker {
             key,
             callback,
         };
-        self.inner
-            .declarer
-            .coordinator
-            .ask(with, register)
-            .await
-            .map(drop)
+        self.inner.declarer.ask(with, register).await.map(drop)
     }
 
     /// Leaves for good: the worker's callbacks are off the roster, and its remaining steps are
@@ -208,7 +205,7 @@ impl Worker {
     ///
     /// # Errors
     /// `callback_runs` while one of its steps runs; `repo_unavailable`, `write_unknown`,
-    /// `shut_down`.
+    /// `timed_out`, `shut_down`.
     pub async fn leave(&self) -> Result<(), RotationError> {
         let (worker, incarnation) = (self.name.clone(), Some(self.incarnation));
         let leave = move |ask| Event::Leave {
@@ -218,7 +215,6 @@ impl Worker {
         };
         self.inner
             .declarer
-            .coordinator
             .ask(With::Nothing, leave)
             .await
             .map(drop)

@@ -1,5 +1,7 @@
 //! Why the coordinator refused something.
 
+use std::time::Duration;
+
 use crate::key::error::KeyError;
 use crate::key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 use crate::rotation::id::RotationId;
@@ -195,6 +197,15 @@ pub enum RotationError {
         /// Why.
         why: String,
     },
+    /// There was no answer within the call's limit: the state repo or the coordinator takes its time.
+    /// What was asked may or may not have been done: look at the listing, or ask again.
+    #[error("{}no answer within {limit:?}; look at the listing, or ask again", about(*id))]
+    TimedOut {
+        /// The rotation it was about, if it was about one.
+        id: Option<RotationId>,
+        /// The limit.
+        limit: Duration,
+    },
     /// The coordinator's actor died before it answered. What was asked may or may not have been
     /// done: look at the listing, or ask again.
     #[error("{}the coordinator died before it answered and is started again; ask again", about(*id))]
@@ -288,6 +299,7 @@ impl RotationError {
             Self::TooManyCallbacks { .. } => "too_many_callbacks",
             Self::RepoUnavailable { .. } => "repo_unavailable",
             Self::Unwritten { .. } => "write_unknown",
+            Self::TimedOut { .. } => "timed_out",
             Self::Unavailable { .. } => "unavailable",
             Self::CoordinatorFailed { .. } => "coordinator_failed",
             Self::KeyFailed { .. } => "key_failed",
@@ -316,6 +328,7 @@ impl RotationError {
                 | Self::CallbackRuns { .. }
                 | Self::RepoUnavailable { .. }
                 | Self::Unwritten { .. }
+                | Self::TimedOut { .. }
                 | Self::Unavailable { .. }
                 | Self::ShutDown { .. }
         )

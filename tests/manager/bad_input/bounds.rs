@@ -208,6 +208,7 @@ async fn the_longest_times_and_the_largest_bounds_are_taken_and_everything_goes_
         .state_repo(MemoryRepo::new())
         .worker_wait(Some(longest))
         .reopen_every(longest)
+        .call_time_limit(longest)
         .history_age(Some(longest))
         .history_count(Some(u64::MAX))
         .max_crashes(u32::MAX)

@@ -277,6 +277,7 @@ async fn a_setting_of_zero_is_named() {
         ("store_threads", builder().store_threads(0)),
         ("callback_threads", builder().callback_threads(0)),
         ("reopen_every", builder().reopen_every(Duration::ZERO)),
+        ("call_time_limit", builder().call_time_limit(Duration::ZERO)),
         ("worker_wait", builder().worker_wait(Some(Duration::ZERO))),
         (
             "restart_intensity",

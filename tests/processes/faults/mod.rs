@@ -4,6 +4,7 @@
 
 mod ground;
 mod history;
+mod hung;
 mod often;
 mod reads;
 mod reopening;

@@ -50,10 +50,11 @@ async fn backups(seen: &mut Seen) {
     let why = "it depends on the moment, and holds nothing";
     seen.constructed("Busy", BackupError::Busy, why);
     seen.constructed("MustNotBlock", BackupError::MustNotBlock, why);
+    let limit = Duration::from_secs(1);
+    seen.constructed("TimedOut", BackupError::TimedOut { limit }, why);
     let why = "the system gives every thread that a test asks for; it holds what the system says";
     let error = BackupError::Thread(io::Error::from(io::ErrorKind::WouldBlock));
     seen.constructed("Thread", error, why);
-    let limit = Duration::from_secs(1);
     let why =
         "what a repo says in a panic is scrubbed where it is caught, which is seen at the start";
     let error = BackupError::Plugin(Fault::TimedOut { limit });

@@ -37,6 +37,9 @@ pub(super) async fn all(seen: &mut Seen) {
     let error = RotationError::Busy { bound: 65_536 };
     let why = "65,536 requests at once are too many for a test; it holds a number";
     seen.constructed("Busy", error, why);
+    let (id, limit) = (None, SHORT);
+    let why = "a test of faults has a repo that hangs; it holds an id and a time";
+    seen.constructed("TimedOut", RotationError::TimedOut { id, limit }, why);
 }
 
 async fn declarations(seen: &mut Seen, manager: &KeysManagement) {
