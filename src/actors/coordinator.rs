@@ -147,13 +147,13 @@ impl Part for CoordinatorPart {
                 found,
             } => self.old_found(ask, *declaration, found, ctx),
             CoordinatorMessage::Snapped { rotation, snapshot } => {
-                // What the key had when it began is told once; a look that was asked for before the
-                // journal was read anew may be answered after the first effect.
+                // What the key had when it began is told once: a look that was asked for before the
+                // journal was read anew may be answered after the first effect, or before the keys.
                 let begins = self.engine.machine().is_beginning(rotation);
                 if let Some(kept) = self.secrets.get_mut(&rotation).filter(|_| begins) {
                     kept.set_snapshot(snapshot);
+                    self.step(Event::Snapped { rotation }, ctx);
                 }
-                self.step(Event::Snapped { rotation }, ctx);
             }
             CoordinatorMessage::Keys { rotation, found } => self.keys_read(rotation, found),
             CoordinatorMessage::ReadKeys { rotation } => self.read_keys_again(rotation),

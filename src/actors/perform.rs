@@ -42,6 +42,7 @@ impl CoordinatorPart {
                 ask,
                 declaration,
                 of,
+                ..
             } => self.find_old(*ask, declaration.clone(), *of),
             RotationEffect::Snapshot { rotation, key } => self.begin_with(*rotation, key),
             RotationEffect::Prepare {

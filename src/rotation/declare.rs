@@ -122,7 +122,9 @@ impl RotationMachine {
         };
         let sought = (declaration.key.clone(), declaration.id);
         self.finding.insert(ask, sought);
+        let after = self.this_write();
         self.effects.push(RotationEffect::FindOld {
+            after,
             ask,
             declaration,
             of,

@@ -48,7 +48,7 @@ impl RotationEngine {
                 actions.push(self.tell(ask, told));
                 actions
             }
-            RotationEffect::Search { ask, .. } => {
+            RotationEffect::Search { ask, .. } | RotationEffect::FindOld { ask, .. } => {
                 vec![self.tell(ask, Err(RotationError::RepoUnavailable { why }))]
             }
             RotationEffect::Call { step, .. } => {

@@ -125,6 +125,8 @@ pub enum RotationEffect {
     /// Look for the old keys of a declaration that did not give them; the end comes back as
     /// `OldFound`.
     FindOld {
+        /// The write that must be durable first: the key may be about to adopt what it holds.
+        after: u64,
         /// Whom to answer.
         ask: Ask,
         /// The declaration.
@@ -240,13 +242,13 @@ impl RotationEffect {
         match self {
             Self::Reply { after, .. }
             | Self::Search { after, .. }
+            | Self::FindOld { after, .. }
             | Self::Call { after, .. }
             | Self::Adopt { after, .. }
             | Self::Supersede { after, .. }
             | Self::Stopped { after, .. }
             | Self::Settled { after, .. } => Some(*after),
             Self::Write { .. }
-            | Self::FindOld { .. }
             | Self::Snapshot { .. }
             | Self::Prepare { .. }
             | Self::Release { .. }

@@ -1,10 +1,10 @@
 //! What each kind of asker is told when the write that its answer waits for fails: at once, and
 //! never more than is known. Whoever waits for a rotation goes on waiting.
 
-use keyward::rotation::event::Event;
+use keyward::rotation::event::{Declaration, Event, OldKeys};
 
 use crate::rotation_engine::driver::{Driver, NOTHING, ONE, TWO};
-use crate::rotation_machine::script::{Strategy, rid};
+use crate::rotation_machine::script::{Strategy, declaration, rid};
 
 /// The actions after a write that was not made, and after one of which nobody knows.
 fn both_ways(set_up: impl Fn() -> Driver) -> [Vec<String>; 2] {
@@ -141,6 +141,27 @@ fn a_search_that_waited_for_a_write_is_not_made() {
     assert_eq!(e.written(), ["reply 9 joined 2", "search 5 r1"]);
     let refused = "reply 5 error repo_unavailable";
     let [known, unknown] = both_ways(searching);
+    assert_eq!(known, ["reply 9 error repo_unavailable", refused, "reopen"]);
+    assert_eq!(unknown, ["reply 9 error write_unknown", refused, "reopen"]);
+}
+
+#[test]
+fn old_keys_are_not_looked_for_before_what_the_key_may_adopt_is_durable() {
+    let looking = || {
+        let mut e = Driver::with(Strategy::Halt, ONE);
+        e.ask_to_join(9, "w9");
+        let declaration = Declaration {
+            old: OldKeys::Undeclared,
+            ..declaration(1, "data")
+        };
+        let ask = 5;
+        assert_eq!(e.step(Event::Declare { ask, declaration }), NOTHING);
+        e
+    };
+    let mut e = looking();
+    assert_eq!(e.written(), ["reply 9 joined 2", "find 5 r1 held"]);
+    let refused = "reply 5 error repo_unavailable";
+    let [known, unknown] = both_ways(looking);
     assert_eq!(known, ["reply 9 error repo_unavailable", refused, "reopen"]);
     assert_eq!(unknown, ["reply 9 error write_unknown", refused, "reopen"]);
 }

@@ -42,6 +42,7 @@ fn line(effect: &RotationEffect, this: Option<u64>) -> String {
             ask,
             declaration,
             of,
+            ..
         } => {
             let of = of.map_or("held".to_owned(), id);
             format!("find {ask} {} {of}", id(declaration.id))

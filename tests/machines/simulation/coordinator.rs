@@ -240,6 +240,7 @@ impl World {
                 ask,
                 declaration,
                 of,
+                ..
             } => self.find_old(ask, declaration, of),
             RotationEffect::Snapshot { rotation, key } => {
                 let key = key_number(&key);

@@ -3,11 +3,11 @@
 use std::task::{Context, Waker};
 
 use keyward::repo::space::Space;
-use keyward::{KeyChange, RotationState, SecretKeyDefinition};
+use keyward::{Change, KeyChange, RotationState, SecretKeyDefinition};
 
 use crate::faults::ground::{Callback, Ground, back, candidates, change, on, stated, with_record};
 use crate::support::faulty::Fault;
-use crate::support::{Gate, SHORT, define, within};
+use crate::support::{Gate, SHORT, Story, define, within};
 
 #[tokio::test]
 async fn while_a_write_takes_its_time_keys_are_handed_out_and_nothing_is_accepted_or_called() {
@@ -115,5 +115,40 @@ async fn while_the_end_of_a_change_is_being_written_its_keys_are_among_the_candi
     let report = within(manager.wait(id.expect("it is accepted"))).await;
     assert_eq!(report.expect("it ends").state, RotationState::Completed);
     assert_eq!(candidates(&manager).await, ["value_2"]);
+    within(manager.shutdown()).await.expect("it shuts down");
+}
+
+#[tokio::test]
+async fn a_change_that_is_declared_while_the_end_of_another_is_being_written_gets_its_new_keys() {
+    let repo = Ground::memory().repo();
+    let manager = with_record(&repo, "documents").await;
+    let story = Story::default();
+    let told = story.clone();
+    let tells = move |change: KeyChange| {
+        let old = change.old_keys.expect("there are some");
+        told.tell(old.back().expose_str().expect("tests use text"));
+    };
+    let registered = manager.register_on_change("documents", "tells", tells);
+    registered.await.expect("it registers");
+    let callback = Callback::register(&manager, "documents", "call").await;
+    let first = manager.declare(change("documents")).await;
+    drop(first.expect("it is accepted"));
+    callback.gate.arrived(1).await;
+    let gate = Gate::default();
+    repo.next_write(Space::States, Fault::Waits(gate.clone()));
+    callback.gate.open();
+    gate.arrived(1).await;
+    let second = tokio::spawn({
+        let manager = manager.clone();
+        async move {
+            let change = Change::of("documents").new_keys("value_3");
+            manager.key_changed(change).await
+        }
+    });
+    tokio::time::sleep(SHORT / 10).await;
+    gate.open();
+    let report = within(second).await.expect("no panic").expect("it settles");
+    assert_eq!(report.state, RotationState::Completed);
+    assert_eq!(story.lines(), ["value_1", "value_2"]);
     within(manager.shutdown()).await.expect("it shuts down");
 }
