@@ -39,10 +39,10 @@ pub(super) fn any(text: &[u8], asked: &mut Asked<'_>) -> bool {
     false
 }
 
-/// With the escapes of web addresses and of forms, and without.
+/// With the escapes of web addresses, of forms and of markup, and without.
 fn web(text: &[u8], asked: &mut Asked<'_>) -> bool {
     digits(text, asked)
-        || [Notation::Percent, Notation::Form]
+        || [Notation::Percent, Notation::Form, Notation::Markup]
             .into_iter()
             .filter_map(|notation| unescaped(text, notation))
             .any(|open| digits(&open, asked))
@@ -199,6 +199,8 @@ enum Notation {
     Percent,
     /// `%NN`, and a plus is a blank.
     Form,
+    /// HTML and XML: `&lt;`, `&#NN;`, `&#xNN;`.
+    Markup,
 }
 
 /// The escapes of one notation undone; `None` where there are none. What is no escape is itself.
@@ -210,7 +212,8 @@ fn unescaped(text: &[u8], notation: Notation) -> Option<Bytes> {
         let escape = match (notation, first) {
             (Notation::Percent | Notation::Form, b'%') => Some(Escape::byte(byte_of(after), 3)),
             (Notation::Form, b'+') => Some(Escape::byte(Some(b' '), 1)),
-            (Notation::Percent | Notation::Form, _) => None,
+            (Notation::Markup, b'&') => Some(entity(after)),
+            (Notation::Percent | Notation::Form | Notation::Markup, _) => None,
             (_, b'\\') => Some(backslash(after, notation)),
             (_, _) => None,
         };
@@ -256,6 +259,22 @@ impl Escape {
         let means = Means::Character(character?);
         Some(Self { means, length })
     }
+}
+
+/// The escape that goes on after an ampersand: a name, or a number of seven digits at most.
+fn entity(after: &[u8]) -> Option<Escape> {
+    let end = after.iter().take(9).position(|byte| *byte == b';')?;
+    let character = match after.get(..end)? {
+        b"amp" => '&',
+        b"lt" => '<',
+        b"gt" => '>',
+        b"quot" => '"',
+        b"apos" => '\'',
+        [b'#', b'x' | b'X', digits @ ..] => char::from_u32(number(digits, digits.len())?)?,
+        [b'#', digits @ ..] => char::from_u32(str::from_utf8(digits).ok()?.parse().ok()?)?,
+        _ => return None,
+    };
+    Escape::character(Some(character), end.checked_add(2)?)
 }
 
 /// The escape that goes on after a backslash.

@@ -137,6 +137,30 @@ fn a_key_is_found_behind_half_an_escape_of_the_text_before_it() {
 }
 
 #[test]
+fn a_key_is_found_escaped_as_markup_escapes_it() {
+    let scrubber = scrubber("Tr0ub4dor&3 <\"it's\"> ö".as_bytes());
+    for form in [
+        "Tr0ub4dor&amp;3 &lt;&quot;it&apos;s&quot;&gt; ö",
+        "Tr0ub4dor&#38;3 &#60;&#34;it&#39;s&#34;&#62; &#246;",
+        "Tr0ub4dor&#x26;3 &#x3C;&#x22;it&#x27;s&#x22;&#x3e; &#xF6;",
+    ] {
+        assert_eq!(scrubber.scrub_str(&format!("<p>{form}</p>")), WITHHELD);
+    }
+    for other in [
+        "a & b",
+        "&",
+        "&;",
+        "&#;",
+        "&#x;",
+        "&#xd800;",
+        "&#99999999;",
+        "&lt",
+    ] {
+        assert_eq!(scrubber.scrub_str(other), other);
+    }
+}
+
+#[test]
 fn a_short_key_is_found_as_a_long_one_is() {
     let scrubber = Scrubber::new(["hunter2", "k9"].map(SecretKeyValue::from));
     for form in [
