@@ -4,7 +4,7 @@
 use tokio::sync::oneshot;
 
 use crate::actors::coordinator::{CoordinatorPart, Ctx};
-use crate::actors::coordinator_message::{Parcel, Request};
+use crate::actors::coordinator_message::{Parcel, Request, With};
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Event};
@@ -89,8 +89,10 @@ impl CoordinatorPart {
         }
         self.replies.insert(ask, reply);
         let event = make(ask);
-        let notice = self.notice(ask, with, &event);
-        self.step_noticing(event, notice, ctx);
+        if !matches!(with, With::Nothing) {
+            self.offered.insert(ask, with);
+        }
+        self.step(event, ctx);
     }
 
     /// Lets go of those who asked and do not wait any more.
@@ -118,7 +120,6 @@ impl CoordinatorPart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::coordinator_message::With;
 
     fn asked() -> (Asked, oneshot::Receiver<Result<Reply, RotationError>>) {
         let (reply, answer) = oneshot::channel();

@@ -9,12 +9,11 @@ use tokio::sync::oneshot;
 use crate::actors::askers::{Asked, Deferred, Sweep};
 use crate::actors::clock::Clock;
 use crate::actors::closing::Closing;
-use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::{DoubtfulBatch, JournalThread};
 use crate::actors::keeper::Keeper;
-use crate::actors::notice::{Departing, Notice};
 use crate::actors::rotation_keys::Kept;
 use crate::actors::supervision::actor::{self, ActorThread, Part, Then};
 use crate::actors::supervision::slot::ActorSlot;
@@ -24,7 +23,7 @@ use crate::actors::worker::WorkerPart;
 use crate::guard::events::Events;
 use crate::guard::fault::keeping;
 use crate::guard::plugins::Plugins;
-use crate::journal::load::{LoadedJournal, RotationSecrets};
+use crate::journal::load::LoadedJournal;
 use crate::key::event::{Ticket, WriteFailure};
 use crate::key::name::{KeyName, WorkerName};
 use crate::key::state::{Effect, RecordChange, Staged};
@@ -73,8 +72,8 @@ pub struct CoordinatorPart {
     pub(super) slot: Arc<ActorSlot<CoordinatorPart>>,
     pub(super) declarer: Declarer,
     pub(super) replies: HashMap<Ask, oneshot::Sender<Result<Reply, RotationError>>>,
-    pub(super) offered: HashMap<Ask, RotationSecrets>,
-    pub(super) joining: HashMap<Ask, WorkerName>,
+    /// What came with a request that is not answered yet.
+    pub(super) offered: HashMap<Ask, With>,
     pub(super) secrets: BTreeMap<RotationId, Kept>,
     /// Of every rotation that has not ended, by which texts that quote its keys are found.
     pub(super) beginnings: BTreeMap<RotationId, Vec<SecretKeyValue>>,
@@ -84,7 +83,6 @@ pub struct CoordinatorPart {
     /// Of which rotations a key knows the keys: of all that have not ended durably.
     pub(super) known: BTreeSet<(KeyName, RotationId)>,
     pub(super) workers: HashMap<WorkerName, Arc<ActorSlot<WorkerPart>>>,
-    pub(super) departing: HashMap<Ask, Departing>,
     pub(super) calls: HashMap<StepRef, Calling>,
     pub(super) done: HashMap<StepRef, (Effect, Vec<Staged>)>,
     pub(super) proposals: HashMap<StepRef, (Ticket, KeyName, Option<RecordChange>)>,
@@ -102,7 +100,7 @@ pub struct CoordinatorPart {
     /// What is being taken in; still here if that panicked.
     pub(super) half: Option<Half>,
     /// An event of which the step was lost: it is taken in once more.
-    pub(super) again: Option<(Event, Notice)>,
+    pub(super) again: Option<Event>,
     lives: u64,
     pub(super) next_ask: Ask,
     timer: Option<Time>,
@@ -208,14 +206,12 @@ impl CoordinatorPart {
             declarer,
             replies: HashMap::new(),
             offered: HashMap::new(),
-            joining: HashMap::new(),
             secrets: BTreeMap::new(),
             beginnings,
             writing_keys: Vec::new(),
             keys: HashMap::new(),
             known: BTreeSet::new(),
             workers: HashMap::new(),
-            departing: HashMap::new(),
             calls: HashMap::new(),
             done: HashMap::new(),
             proposals: HashMap::new(),
@@ -237,19 +233,11 @@ impl CoordinatorPart {
 
     /// Steps the engine.
     pub(super) fn step(&mut self, event: Event, ctx: &mut Ctx) {
-        let notice = Notice::of(&event);
-        self.step_noticing(event, notice, ctx);
-    }
-
-    pub(super) fn step_noticing(&mut self, event: Event, notice: Notice, ctx: &mut Ctx) {
-        let known = self.known(&notice);
         let before = self.engine.before(&event);
-        let step = (event.clone(), Notice::of(&event), before);
-        self.half = Some(Half::Step(Box::new(step)));
+        self.half = Some(Half::Step(Box::new((event.clone(), before))));
         self.slot.fault_points().pass();
         let actions = self.engine.step(event, self.means.clock.moment());
         self.slot.fault_points().pass();
-        self.take_notice(notice, known);
         self.act(actions, ctx);
     }
 

@@ -15,7 +15,7 @@ use crate::actors::supervision::inbox::Message;
 use crate::actors::worker::WorkerMessage;
 use crate::journal::load::{LoadedJournal, RotationSecrets};
 use crate::key::event::{Ticket, WriteFailure};
-use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::name::KeyName;
 use crate::key::state::Snapshot;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
@@ -32,19 +32,8 @@ pub enum With {
     Secrets(RotationSecrets),
     /// A key that is being defined.
     Key(Box<NewKey>),
-    /// A worker that joins.
-    Worker(WorkerName),
     /// A callback that is being registered.
-    Callback {
-        /// Whose.
-        worker: WorkerName,
-        /// For which key.
-        key: KeyName,
-        /// Its name.
-        name: CallbackName,
-        /// The callback.
-        callback: Callback,
-    },
+    Callback(Callback),
 }
 
 /// What is asked for.

@@ -24,7 +24,6 @@ use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::{FetchFailure, Request as KeyRequest};
 use crate::key::flow::SecretKeyUseCase;
-use crate::key::name::WorkerName;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Declaration, Event, OldKeys};
@@ -139,10 +138,6 @@ impl CoordinatorDoor {
     ) -> Result<Reply, RotationError> {
         let mail = take(&self.mail)?;
         let (reply, answer) = oneshot::channel();
-        let joining = match &with {
-            With::Worker(worker) => Some(worker.clone()),
-            With::Nothing | With::Secrets(_) | With::Key(_) | With::Callback { .. } => None,
-        };
         let request = Parcel::new(Request {
             make: Box::new(make),
             with,
@@ -151,7 +146,6 @@ impl CoordinatorDoor {
             slot: &self.slot,
             request: request.clone(),
             answer,
-            joining,
         };
         self.slot.post(CoordinatorMessage::Ask {
             request,
@@ -159,7 +153,6 @@ impl CoordinatorDoor {
             mail,
         });
         let answered = (&mut asking.answer).await;
-        asking.joining = None;
         answered.unwrap_or_else(|_| Err(self.gone()))
     }
 }
@@ -176,17 +169,18 @@ struct Asking<'a> {
     slot: &'a ActorSlot<CoordinatorPart>,
     request: Parcel,
     answer: oneshot::Receiver<Result<Reply, RotationError>>,
-    joining: Option<WorkerName>,
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         drop(self.request.take());
-        let Some(worker) = self.joining.take() else {
-            return;
-        };
         self.answer.close();
-        if let Ok(Ok(Reply::Joined { incarnation })) = self.answer.try_recv() {
+        // An answer that was taken is not here any more.
+        if let Ok(Ok(Reply::Joined {
+            worker,
+            incarnation,
+        })) = self.answer.try_recv()
+        {
             let died = Event::Died {
                 worker,
                 incarnation,

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::actors::coordinator::{CoordinatorPart, Ctx};
-use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::declare::refused;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::rotation_keys::Kept;
@@ -59,7 +59,7 @@ impl CoordinatorPart {
         let found = found.map(|old| {
             let print = old.as_ref().map(|pair| prints.of(&declaration.key, pair));
             declaration.old_keys = old.as_ref().map(|_| Uuid::new_v4().as_u128());
-            if let Some(secrets) = self.offered.get_mut(&ask) {
+            if let Some(With::Secrets(secrets)) = self.offered.get_mut(&ask) {
                 secrets.old = old;
             }
             print

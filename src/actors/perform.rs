@@ -13,9 +13,7 @@ use crate::actors::link::CallbackLink;
 use crate::actors::ready::Call;
 use crate::actors::rotation_keys::Kept;
 use crate::actors::supervision::actor;
-use crate::actors::supervision::name::ActorName;
-use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
-use crate::actors::worker::{Tell, WorkerMessage, WorkerOrder, WorkerPart};
+use crate::actors::worker::{WorkerMessage, WorkerOrder};
 use crate::key::event::{Event as KeyEvent, Supersede};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, StateChange};
@@ -34,6 +32,26 @@ impl CoordinatorPart {
     pub(super) fn perform(&mut self, effect: &RotationEffect) {
         match effect {
             RotationEffect::Write { .. } => {}
+            RotationEffect::Defined { ask, key } => self.defined(*ask, key),
+            RotationEffect::Joined {
+                worker,
+                incarnation,
+                ..
+            } => self.start_worker(worker, *incarnation),
+            RotationEffect::Registered {
+                ask,
+                worker,
+                key,
+                callback,
+            } => self.registered(*ask, worker, key, callback),
+            RotationEffect::Left { worker, .. } => self.stop_worker(worker),
+            RotationEffect::Removed {
+                worker,
+                key,
+                callback,
+                ..
+            } => self.remove_callback(worker, key, callback),
+            RotationEffect::Accepted { ask, id, key } => self.accepted(*ask, *id, key),
             RotationEffect::Reply { ask, reply, .. } => self.reply(*ask, reply),
             RotationEffect::Search {
                 ask, declaration, ..
@@ -108,47 +126,21 @@ impl CoordinatorPart {
 
     fn reply(&mut self, ask: Ask, reply: &Result<Reply, RotationError>) {
         self.offered.remove(&ask);
-        self.depart(ask, reply.is_ok());
-        let joining = self.joining.remove(&ask);
-        if let (Some(worker), Ok(Reply::Joined { incarnation })) = (&joining, reply) {
-            self.start_worker(worker.clone(), *incarnation);
-        }
         let told = match self.replies.remove(&ask) {
             Some(asker) => asker.send(reply.clone()),
             None => Err(reply.clone()),
         };
-        if let (Some(worker), Err(Ok(Reply::Joined { incarnation }))) = (joining, told) {
+        // A worker that joined for an asker that is gone is gone as well.
+        if let Err(Ok(Reply::Joined {
+            worker,
+            incarnation,
+        })) = told
+        {
             let died = Event::Died {
                 worker,
                 incarnation,
             };
             self.slot.post(CoordinatorMessage::Happened(Box::new(died)));
-        }
-    }
-
-    /// A worker lives in a slot of its own. `main` lives as long as its manager; the actor of
-    /// another worker that dies is not started again, for the worker is dead then.
-    fn start_worker(&mut self, worker: WorkerName, incarnation: u64) {
-        let restart_policy = if worker == WorkerName::main() {
-            RestartPolicy::Permanent
-        } else {
-            RestartPolicy::Temporary
-        };
-        let plugins = Arc::clone(&self.means.plugins);
-        let events = self.means.events.clone();
-        let coordinator = Arc::clone(&self.slot);
-        let tell: Tell = Arc::new(move |message| {
-            coordinator.post(CoordinatorMessage::Worker(message));
-        });
-        let thread = self.means.thread.clone();
-        let supervision = self.means.supervision.clone();
-        let (actor, name) = (ActorName::Worker(worker.clone()), worker.clone());
-        let slot = ActorSlot::take(actor, restart_policy, thread, supervision, |slot| {
-            WorkerPart::new(name, incarnation, plugins, events, tell, Arc::clone(slot))
-        });
-        slot.make_known();
-        if let Some(earlier) = self.workers.insert(worker, slot) {
-            earlier.post(WorkerOrder::Stop);
         }
     }
 

@@ -257,6 +257,37 @@ impl CoordinatorPart {
         }
     }
 
+    /// Tells a key which keys a rotation of it has, so that no text shows them.
+    pub(super) fn let_key_know(&mut self, rotation: RotationId, key: &KeyName) {
+        let beginnings = self.beginnings.get(&rotation).cloned();
+        let (Some(entry), Some(beginnings)) = (self.keys.get(key), beginnings) else {
+            return;
+        };
+        entry.post(KeyMessage::Knows {
+            rotation,
+            beginnings,
+        });
+        self.known.insert((key.clone(), rotation));
+    }
+
+    /// Lets a key forget the keys of a rotation that holds them no more.
+    pub(super) fn let_key_forget(&mut self, key: &KeyName, rotation: RotationId) {
+        if self.known.remove(&(key.clone(), rotation))
+            && let Some(entry) = self.keys.get(key)
+        {
+            entry.post(KeyMessage::Forgets { rotation });
+        }
+    }
+
+    /// After the journal was read anew: the keys of some rotations may be gone.
+    pub(super) fn let_keys_forget(&mut self) {
+        let known = self.known.iter();
+        let gone = known.filter(|(_, id)| !self.beginnings.contains_key(id));
+        for (key, rotation) in gone.cloned().collect::<Vec<_>>() {
+            self.let_key_forget(&key, rotation);
+        }
+    }
+
     /// Asks a key what it has, for a rotation that begins.
     fn snapshot(&self, rotation: RotationId, key: &KeyName) {
         let Some(entry) = self.keys.get(key) else {

@@ -4,15 +4,14 @@
 
 use crate::actors::closing::Closing;
 use crate::actors::coordinator::{CoordinatorPart, Ctx};
-use crate::actors::notice::Notice;
 use crate::key::event::WriteFailure;
 use crate::rotation::event::Event;
 use crate::rotation::half::Before;
 
 /// What the engine was taking in when an actor died.
 pub(super) enum Half {
-    /// An event, what may come of it, and what was before it.
-    Step(Box<(Event, Notice, Before)>),
+    /// An event, and what was before it.
+    Step(Box<(Event, Before)>),
     /// The end of a batch.
     Written(u64, Result<(), WriteFailure>),
     /// What the journal has.
@@ -33,8 +32,8 @@ impl CoordinatorPart {
         let actions = self.engine.restarted(why, self.means.clock.moment());
         self.act(actions, ctx);
         self.let_go();
-        if let Some((event, notice)) = self.again.take() {
-            self.step_noticing(event, notice, ctx);
+        if let Some(event) = self.again.take() {
+            self.step(event, ctx);
         }
     }
 
@@ -44,17 +43,15 @@ impl CoordinatorPart {
         match self.half.take() {
             None => self.act(Vec::new(), ctx),
             Some(Half::Step(step)) => {
-                let (event, notice, before) = *step;
+                let (event, before) = *step;
                 self.engine.take_back_step(&event, before, now);
                 match event.ask() {
                     // Whoever asked is told by the end of the channel.
                     Some(ask) => {
                         self.offered.remove(&ask);
-                        self.joining.remove(&ask);
-                        self.depart(ask, false);
                         drop(self.replies.remove(&ask));
                     }
-                    None => self.again = Some((event, notice)),
+                    None => self.again = Some(event),
                 }
             }
             Some(Half::Written(number, result)) => self.written(number, result, ctx),

@@ -58,9 +58,8 @@ impl Worker {
         }
         let worker = name.clone();
         let join = move |ask| Event::Join { ask, worker };
-        let with = With::Worker(name.clone());
-        match inner.declarer.ask(with, join).await? {
-            Reply::Joined { incarnation } => Ok(Self {
+        match inner.declarer.ask(With::Nothing, join).await? {
+            Reply::Joined { incarnation, .. } => Ok(Self {
                 places: inner.worker_places(&name),
                 inner,
                 name,
@@ -182,12 +181,7 @@ impl Worker {
         let call = self.inner.settings.panics.callback(call);
         let entry = find(&self.inner, key)?;
         let callback = CallbackName::new(callback)?;
-        let with = With::Callback {
-            worker: self.name.clone(),
-            key: entry.name().clone(),
-            name: callback.clone(),
-            callback: call,
-        };
+        let with = With::Callback(call);
         let (worker, incarnation) = (self.name.clone(), self.incarnation);
         let key = entry.name().clone();
         let register = move |ask| Event::Register {

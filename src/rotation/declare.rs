@@ -245,6 +245,9 @@ impl RotationMachine {
         }
         self.rotations.queue_mut(&key).waiting.insert(seq, id);
         self.rotations.add(Live::new(header, steps));
+        let of = key.clone();
+        self.effects
+            .push(RotationEffect::Accepted { ask, id, key: of });
         self.reply(ask, Ok(Reply::Accepted { id }));
         self.advance_key(&key, now);
     }

@@ -1,13 +1,43 @@
 //! What becomes of effects that wait for a write that failed: who asked is told, what was prepared is
 //! let go, and what follows from a write that may have been made all the same is held.
 
+use crate::key::event::WriteFailure;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::engine::{Action, RotationEngine};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Event, Moment, StepRef};
 use crate::rotation::id::RotationId;
+use crate::rotation::reading::Phase;
 
 impl RotationEngine {
+    /// A write failed.
+    pub(crate) fn failed(&mut self, failure: WriteFailure, now: Moment) -> Vec<Action> {
+        let WriteFailure { why, unknown } = failure;
+        self.settling.clear();
+        let mut actions = match self.phase {
+            Phase::Going => self.pause(why.clone(), now),
+            Phase::Draining | Phase::Reading | Phase::Waiting(_) => Vec::new(),
+        };
+        for effect in self.outbox.doubt() {
+            actions.extend(self.in_doubt(effect, &why, unknown, now));
+        }
+        actions.extend(self.begin_to_read(now.time));
+        actions
+    }
+
+    /// Writes nothing more; what waits for a write that was never begun is given up.
+    pub(crate) fn pause(&mut self, why: String, now: Moment) -> Vec<Action> {
+        let given_up = self.outbox.halt();
+        self.first_cause.clone_from(&why);
+        let paused = Event::Paused { why: why.clone() };
+        let effects = self.machine.step(paused, now);
+        let mut actions = self.take_in(effects);
+        for effect in given_up {
+            actions.extend(self.in_doubt(effect, &why, false, now));
+        }
+        actions
+    }
+
     /// What waits for a write that failed: where that may have been made all the same, what follows
     /// from it waits until it is known; who asked is told now.
     pub(crate) fn in_doubt(
@@ -22,7 +52,7 @@ impl RotationEngine {
             RotationEffect::Reply { ask, reply, .. } => {
                 if let Some(id) = self.waits.get(&ask).copied() {
                     if self.machine.closed {
-                        return vec![self.shut_down(ask, id)];
+                        return self.shut_down(ask, id).into_iter().collect();
                     }
                     self.wait_again.push(ask);
                     return Vec::new();
@@ -45,12 +75,15 @@ impl RotationEngine {
                     (Ok(_), true) => Err(RotationError::Unwritten { id, why }),
                     (Ok(_), false) => Err(RotationError::RepoUnavailable { why }),
                 };
-                actions.push(self.tell(ask, told));
+                actions.extend(self.tell(ask, told));
                 actions
             }
             RotationEffect::Search { ask, .. } | RotationEffect::FindOld { ask, .. } => {
-                vec![self.tell(ask, Err(RotationError::RepoUnavailable { why }))]
+                let told = self.tell(ask, Err(RotationError::RepoUnavailable { why }));
+                told.into_iter().collect()
             }
+            // Its asker is told that it has not joined.
+            RotationEffect::Joined { .. } => Vec::new(),
             RotationEffect::Call { step, .. } => {
                 vec![Action::Perform(RotationEffect::Release { step })]
             }
@@ -67,18 +100,18 @@ impl RotationEngine {
         let mut actions = Vec::new();
         for ask in std::mem::take(&mut self.wait_again) {
             if let Some(id) = self.waits.get(&ask).copied() {
-                actions.push(self.shut_down(ask, id));
+                actions.extend(self.shut_down(ask, id));
             }
         }
         actions
     }
 
-    fn shut_down(&mut self, ask: Ask, id: RotationId) -> Action {
+    fn shut_down(&mut self, ask: Ask, id: RotationId) -> Option<Action> {
         let id = Some(id);
         self.tell(ask, Err(RotationError::ShutDown { id }))
     }
 
-    fn tell(&mut self, ask: Ask, reply: Result<Reply, RotationError>) -> Action {
+    fn tell(&mut self, ask: Ask, reply: Result<Reply, RotationError>) -> Option<Action> {
         let after = 0;
         self.perform(RotationEffect::Reply { after, ask, reply })
     }
@@ -92,7 +125,7 @@ impl RotationEngine {
         reply: &Result<Reply, RotationError>,
         now: Moment,
     ) -> Vec<Action> {
-        if let Ok(Reply::Joined { incarnation }) = reply {
+        if let Ok(Reply::Joined { incarnation, .. }) = reply {
             let incarnation = *incarnation;
             // It may be on its way out already, and would be here again if that is not made.
             for (_, entry) in self.leaving.values_mut() {
@@ -132,6 +165,12 @@ impl RotationEngine {
                 Some(Action::Perform(RotationEffect::Withdraw { step }))
             }
             RotationEffect::Write { .. }
+            | RotationEffect::Defined { .. }
+            | RotationEffect::Joined { .. }
+            | RotationEffect::Registered { .. }
+            | RotationEffect::Left { .. }
+            | RotationEffect::Removed { .. }
+            | RotationEffect::Accepted { .. }
             | RotationEffect::Reply { .. }
             | RotationEffect::Search { .. }
             | RotationEffect::FindOld { .. }

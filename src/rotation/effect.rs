@@ -71,6 +71,8 @@ pub enum Reply {
     Done,
     /// The worker has joined as this incarnation.
     Joined {
+        /// Its name.
+        worker: WorkerName,
         /// Its incarnation.
         incarnation: u64,
     },
@@ -103,6 +105,63 @@ pub enum RotationEffect {
         no: u64,
         /// The facts.
         facts: Vec<Fact>,
+    },
+    /// The key is defined. Nothing of this life's definitions is durable, so that this waits for no
+    /// write.
+    Defined {
+        /// The request, whose definition the shell has.
+        ask: Ask,
+        /// The key.
+        key: KeyName,
+    },
+    /// The worker is on the roster and here: start its actor.
+    Joined {
+        /// The write that must be durable first.
+        after: u64,
+        /// Its name.
+        worker: WorkerName,
+        /// Its incarnation.
+        incarnation: u64,
+    },
+    /// The worker has this callback from now on. It may be prepared before it is durable; it is not
+    /// called before.
+    Registered {
+        /// The request, whose callback the shell has.
+        ask: Ask,
+        /// The worker.
+        worker: WorkerName,
+        /// The key.
+        key: KeyName,
+        /// The callback's name.
+        callback: CallbackName,
+    },
+    /// The worker is off the roster for good: end its actor.
+    Left {
+        /// The write that must be durable first.
+        after: u64,
+        /// Its name.
+        worker: WorkerName,
+    },
+    /// The callback is off the roster for good. One that was registered again since stays.
+    Removed {
+        /// The write that must be durable first.
+        after: u64,
+        /// The worker.
+        worker: WorkerName,
+        /// The key.
+        key: KeyName,
+        /// The callback's name.
+        callback: CallbackName,
+    },
+    /// The declaration is accepted: the keys that came with it are this rotation's. The write of their
+    /// record follows, so that this waits for none.
+    Accepted {
+        /// The request, whose keys the shell has.
+        ask: Ask,
+        /// The rotation.
+        id: RotationId,
+        /// Its key.
+        key: KeyName,
     },
     /// Tell an asker.
     Reply {
@@ -240,7 +299,10 @@ impl RotationEffect {
     /// The write that must be durable before this is performed; none where it may be at once.
     pub fn after(&self) -> Option<u64> {
         match self {
-            Self::Reply { after, .. }
+            Self::Joined { after, .. }
+            | Self::Left { after, .. }
+            | Self::Removed { after, .. }
+            | Self::Reply { after, .. }
             | Self::Search { after, .. }
             | Self::FindOld { after, .. }
             | Self::Call { after, .. }
@@ -249,6 +311,9 @@ impl RotationEffect {
             | Self::Stopped { after, .. }
             | Self::Settled { after, .. } => Some(*after),
             Self::Write { .. }
+            | Self::Defined { .. }
+            | Self::Registered { .. }
+            | Self::Accepted { .. }
             | Self::Snapshot { .. }
             | Self::Prepare { .. }
             | Self::Release { .. }

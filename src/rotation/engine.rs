@@ -49,7 +49,7 @@ pub struct RotationEngine {
     pub(crate) outbox: Outbox,
     pub(crate) phase: Phase,
     /// Why rotations paused at first.
-    first_cause: String,
+    pub(crate) first_cause: String,
     pub(crate) last_read: Option<Time>,
     /// What waits for a batch of which nobody knows whether it was made.
     pub(crate) held: Vec<RotationEffect>,
@@ -58,7 +58,7 @@ pub struct RotationEngine {
     /// How callbacks ended of which that is not durable yet, with their attempts.
     results: BTreeMap<StepRef, (u32, StepOutcome)>,
     /// The steps that the batch under way settles.
-    settling: Vec<StepRef>,
+    pub(crate) settling: Vec<StepRef>,
     /// Who waits for which rotation.
     pub(crate) waits: BTreeMap<Ask, RotationId>,
     /// Who is to wait again once the journal was read.
@@ -123,7 +123,8 @@ impl RotationEngine {
                     self.results.remove(&step);
                 }
                 let free = self.outbox.written();
-                let mut actions: Vec<Action> = free.into_iter().map(|e| self.perform(e)).collect();
+                let free = free.into_iter().filter_map(|effect| self.perform(effect));
+                let mut actions: Vec<Action> = free.collect();
                 match self.phase {
                     Phase::Draining => actions.extend(self.begin_to_read(now.time)),
                     Phase::Going | Phase::Reading | Phase::Waiting(_) => {
@@ -196,11 +197,11 @@ impl RotationEngine {
         self.phase = Phase::Going;
         let mut actions = Vec::new();
         for effect in std::mem::take(&mut self.held) {
-            if reread.batch_was_made {
-                actions.push(self.perform(effect));
+            actions.extend(if reread.batch_was_made {
+                self.perform(effect)
             } else {
-                actions.extend(self.take_back(effect));
-            }
+                self.take_back(effect)
+            });
         }
         self.outbox.reset();
         actions.extend(self.take_in(effects));
@@ -322,7 +323,8 @@ impl RotationEngine {
 
     pub(crate) fn take_in(&mut self, effects: Vec<RotationEffect>) -> Vec<Action> {
         let free = self.outbox.take_in(effects);
-        let mut actions: Vec<Action> = free.into_iter().map(|e| self.perform(e)).collect();
+        let free = free.into_iter().filter_map(|effect| self.perform(effect));
+        let mut actions: Vec<Action> = free.collect();
         if let Some(batch) = self.outbox.next_batch() {
             self.settling = settled(&batch);
             actions.push(Action::Write(batch));
@@ -330,20 +332,38 @@ impl RotationEngine {
         actions
     }
 
-    pub(crate) fn perform(&mut self, effect: RotationEffect) -> Action {
+    /// What is done for an effect, whose write is durable; nothing where it is not true any more.
+    pub(crate) fn perform(&mut self, effect: RotationEffect) -> Option<Action> {
         match &effect {
             RotationEffect::Call { step, attempt, .. } => {
                 if !self.machine.is_called(*step, *attempt) {
-                    return Action::Perform(RotationEffect::Release { step: *step });
+                    let release = RotationEffect::Release { step: *step };
+                    return Some(Action::Perform(release));
                 }
                 self.running.insert(*step, *attempt);
                 self.results.remove(step);
+            }
+            RotationEffect::Removed {
+                worker,
+                key,
+                callback,
+                ..
+            } => {
+                let entry = self.machine.roster().get(worker);
+                if entry.is_some_and(|entry| entry.has_attached(key, callback)) {
+                    return None;
+                }
             }
             RotationEffect::Reply { ask, .. } => self.forget(*ask),
             RotationEffect::Settled { report, .. } => {
                 self.results.retain(|step, _| step.rotation != report.id);
             }
             RotationEffect::Write { .. }
+            | RotationEffect::Defined { .. }
+            | RotationEffect::Joined { .. }
+            | RotationEffect::Registered { .. }
+            | RotationEffect::Left { .. }
+            | RotationEffect::Accepted { .. }
             | RotationEffect::Search { .. }
             | RotationEffect::FindOld { .. }
             | RotationEffect::Snapshot { .. }
@@ -356,7 +376,7 @@ impl RotationEngine {
             | RotationEffect::Supersede { .. }
             | RotationEffect::Stopped { .. } => {}
         }
-        Action::Perform(effect)
+        Some(Action::Perform(effect))
     }
 
     fn forget(&mut self, ask: Ask) {
@@ -364,32 +384,5 @@ impl RotationEngine {
         self.registering.remove(&ask);
         self.leaving.remove(&ask);
         self.removing.remove(&ask);
-    }
-
-    fn failed(&mut self, failure: WriteFailure, now: Moment) -> Vec<Action> {
-        let WriteFailure { why, unknown } = failure;
-        self.settling.clear();
-        let mut actions = match self.phase {
-            Phase::Going => self.pause(why.clone(), now),
-            Phase::Draining | Phase::Reading | Phase::Waiting(_) => Vec::new(),
-        };
-        for effect in self.outbox.doubt() {
-            actions.extend(self.in_doubt(effect, &why, unknown, now));
-        }
-        actions.extend(self.begin_to_read(now.time));
-        actions
-    }
-
-    /// Writes nothing more; what waits for a write that was never begun is given up.
-    fn pause(&mut self, why: String, now: Moment) -> Vec<Action> {
-        let given_up = self.outbox.halt();
-        self.first_cause.clone_from(&why);
-        let paused = Event::Paused { why: why.clone() };
-        let effects = self.machine.step(paused, now);
-        let mut actions = self.take_in(effects);
-        for effect in given_up {
-            actions.extend(self.in_doubt(effect, &why, false, now));
-        }
-        actions
     }
 }

@@ -1,7 +1,7 @@
 //! Workers and callbacks that are gone for good: off the roster, and out of every plan.
 
 use crate::key::name::{CallbackName, KeyName, WorkerName};
-use crate::rotation::effect::{Fact, Reply};
+use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Moment};
 use crate::rotation::machine::RotationMachine;
@@ -32,6 +32,8 @@ impl RotationMachine {
         self.roster.remove(&worker);
         self.facts.push(Fact::MemberGone(worker.clone()));
         self.take_out_of_plans(None, |step| step.worker == worker, now);
+        let after = self.this_write();
+        self.effects.push(RotationEffect::Left { after, worker });
         self.reply(ask, Ok(Reply::Done));
     }
 
@@ -71,14 +73,18 @@ impl RotationMachine {
             return;
         }
         self.roster.remove_callback(&worker, &key, &callback);
-        let gone = (worker.clone(), key.clone(), callback.clone());
-        let (w, k, c) = gone;
         self.facts.push(Fact::CallbackGone {
-            worker: w,
-            key: k,
-            callback: c,
+            worker: worker.clone(),
+            key: key.clone(),
+            callback: callback.clone(),
         });
         self.take_out_of_plans(Some(&key), this, now);
+        self.effects.push(RotationEffect::Removed {
+            after: self.this_write(),
+            worker,
+            key,
+            callback,
+        });
         self.reply(ask, Ok(Reply::Done));
     }
 

@@ -222,6 +222,9 @@ impl RotationMachine {
         }
         self.rotations.queue_mut(&key).defined = Some((behaviour, now.time));
         // A definition is of this life only: it waits for no write.
+        let defined = key.clone();
+        self.effects
+            .push(RotationEffect::Defined { ask, key: defined });
         self.effects.push(RotationEffect::Reply {
             after: 0,
             ask,
@@ -253,7 +256,16 @@ impl RotationMachine {
         self.incarnations += 1;
         let incarnation = self.incarnations;
         self.roster.arrive(&worker, incarnation);
-        self.reply(ask, Ok(Reply::Joined { incarnation }));
+        self.effects.push(RotationEffect::Joined {
+            after: self.this_write(),
+            worker: worker.clone(),
+            incarnation,
+        });
+        let joined = Reply::Joined {
+            worker,
+            incarnation,
+        };
+        self.reply(ask, Ok(joined));
     }
 
     fn register(&mut self, ask: Ask, mut callback: MemberCallback, life: u64, now: Moment) {
@@ -280,6 +292,12 @@ impl RotationMachine {
             self.roster.add_callback(callback);
         }
         self.roster.attach(&worker, &key, &name);
+        self.effects.push(RotationEffect::Registered {
+            ask,
+            worker: worker.clone(),
+            key: key.clone(),
+            callback: name.clone(),
+        });
         for id in self.rotations.of_key(&key) {
             self.join_plan(id, &worker, &name);
         }

@@ -114,7 +114,7 @@ fn two_faults_may_meet_while_two_workers_run_at_once() {
         most,
         ..SMALL
     };
-    assert_eq!(look_through(&shape), 26_941);
+    assert_eq!(look_through(&shape), 27_053);
 }
 
 #[test]

@@ -44,6 +44,12 @@ impl State {
 
     fn perform(&mut self, shape: &Shape, effect: RotationEffect) -> Vec<Action> {
         match effect {
+            RotationEffect::Defined { .. }
+            | RotationEffect::Joined { .. }
+            | RotationEffect::Registered { .. }
+            | RotationEffect::Left { .. }
+            | RotationEffect::Removed { .. }
+            | RotationEffect::Accepted { .. } => self.is_true(&effect),
             RotationEffect::Reply { ask, reply, .. } => return self.reply(ask, reply),
             RotationEffect::Snapshot { rotation, .. } => {
                 self.snapshots.push(number(rotation));
@@ -117,6 +123,34 @@ impl State {
         Vec::new()
     }
 
+    /// What the engine says of keys, workers and declarations is so: who joined is durably on the
+    /// roster, who left is durably off it.
+    fn is_true(&mut self, effect: &RotationEffect) {
+        let journal = &self.durable.journal;
+        let machine = self.engine.machine();
+        let entry = |worker| machine.roster().get(worker);
+        let is_true = match effect {
+            RotationEffect::Defined { key, .. } => machine.is_defined(key),
+            RotationEffect::Joined { worker, .. } => journal.members.contains_key(worker),
+            RotationEffect::Registered {
+                worker,
+                key,
+                callback,
+                ..
+            } => entry(worker).is_some_and(|entry| entry.has_attached(key, callback)),
+            RotationEffect::Left { worker, .. } => !journal.members.contains_key(worker),
+            RotationEffect::Removed {
+                worker,
+                key,
+                callback,
+                ..
+            } => entry(worker).is_none_or(|entry| !entry.has_attached(key, callback)),
+            RotationEffect::Accepted { id, .. } => machine.is_live(*id),
+            _ => false,
+        };
+        self.expect(is_true, Rule::Shell("what is said has happened"));
+    }
+
     /// The key adopts what it proposed: its record is durable, with its step, and it is the next.
     fn adopt(&mut self, step: StepRef) {
         let answered = |p: &Proposal| p.step == step && p.answered;
@@ -178,7 +212,7 @@ impl State {
         match (Asked::of(ask), reply) {
             (Asked::Define, Ok(_)) => {}
             (Asked::Define, Err(_)) => self.expect(false, Rule::Shell("a key is defined")),
-            (Asked::Join(worker), Ok(Reply::Joined { incarnation })) => {
+            (Asked::Join(worker), Ok(Reply::Joined { incarnation, .. })) => {
                 self.workers[worker].life = Life::Here(incarnation);
             }
             (Asked::Join(worker), _) => {

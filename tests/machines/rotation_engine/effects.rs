@@ -147,6 +147,7 @@ fn after_a_recovery_new_writes_are_waited_for_as_before() {
     e.reopened(false);
     assert!(e.engine.is_settled());
     let expected = [
+        "accepted 5 r2 data",
         "snapshot r2 data",
         "prepare r2/0 w0#1.a ahead",
         "write next 5 | r2 waiting #4 | keys r2 | r2/0 w0.a Pending",

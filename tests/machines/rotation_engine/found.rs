@@ -107,7 +107,7 @@ fn numbers_and_lives_go_on_where_this_process_was() {
     e.reopened(false);
     let expected = ["write next 41 | member w9 #40"];
     assert_eq!(e.ask_to_join(9, "w9"), expected);
-    assert_eq!(e.written(), ["reply 9 joined 2"]);
+    assert_eq!(e.written(), ["joined w9#2", "reply 9 joined 2"]);
 }
 
 /// Keys `k1` and `k2`, each with a worker and a rotation of its own that has crashed so often.

@@ -31,7 +31,7 @@ fn what_half_a_step_wanted_is_neither_written_nor_done() {
     let report = e.report(1);
     assert!(!report.contains("late"), "{report}");
     e.ask_to_join(9, "w9");
-    assert_eq!(e.written(), ["reply 9 joined 2"]);
+    assert_eq!(e.written(), ["joined w9#2", "reply 9 joined 2"]);
     assert_eq!(e.ask_to_join(9, "w9"), ["reply 9 error worker_name_taken"]);
 }
 

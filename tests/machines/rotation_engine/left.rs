@@ -47,7 +47,7 @@ fn a_worker_whose_leave_was_not_written_is_here_with_its_callbacks() {
 fn a_worker_whose_leave_was_written_after_all_is_gone() {
     let mut e = leaving();
     assert_eq!(e.unknown_but_made(), UNKNOWN);
-    assert_eq!(e.reopened(true), NOTHING);
+    assert_eq!(e.reopened(true), ["left w1"]);
     assert_eq!(members(&e), ["w0"]);
     let again = ["write next 6 | member w1 #5"];
     assert_eq!(e.ask_to_join(9, "w1"), again);
@@ -68,8 +68,11 @@ fn a_worker_that_died_while_its_leave_was_written_is_a_member_that_is_dead() {
         .get(&crate::rotation_machine::script::worker("w1"));
     assert_eq!(entry.and_then(|entry| entry.died()), Some(e.time(7)));
     e.reopened(false);
-    assert_eq!(e.ask_to_join(9, "w1"), ["reply 9 joined 3"]);
-    assert_eq!(e.ask_to_register("w1", 3, "b"), ["reply 3 done"]);
+    assert_eq!(e.ask_to_join(9, "w1"), ["joined w1#3", "reply 9 joined 3"]);
+    assert_eq!(
+        e.ask_to_register("w1", 3, "b"),
+        ["registered 3 data w1.b", "reply 3 done"]
+    );
 }
 
 #[test]
@@ -105,7 +108,7 @@ fn a_worker_that_has_joined_again_behind_its_leave_has_its_old_place() {
 #[test]
 fn a_leave_that_was_refused_or_told_puts_nobody_back() {
     let mut e = leaving();
-    assert_eq!(e.written(), ["reply 4 done"]);
+    assert_eq!(e.written(), ["left w1", "reply 4 done"]);
     // The same number asks for something else, which is not made.
     e.step(keyward::rotation::event::Event::RemoveCallback {
         ask: 4,
@@ -135,9 +138,18 @@ fn a_callback_of_which_the_removal_was_not_written_is_here() {
 fn a_callback_of_which_the_removal_was_written_after_all_is_gone() {
     let mut e = removing();
     assert_eq!(e.unknown_but_made(), UNKNOWN);
-    assert_eq!(e.reopened(true), NOTHING);
-    let again = ["write next 6 | callback w1.b #5"];
+    assert_eq!(e.reopened(true), ["removed data w1.b"]);
+    let again = ["registered 3 data w1.b", "write next 6 | callback w1.b #5"];
     assert_eq!(e.ask_to_register("w1", 2, "b"), again);
+}
+
+#[test]
+fn a_callback_that_is_registered_again_before_its_removal_is_durable_stays() {
+    let mut e = removing();
+    assert_eq!(e.ask_to_register("w1", 2, "b"), ["registered 3 data w1.b"]);
+    let expected = ["reply 4 done", "write next 6 | callback w1.b #5"];
+    assert_eq!(e.written(), expected);
+    assert_eq!(e.written(), ["reply 3 done"]);
 }
 
 #[test]
@@ -152,8 +164,11 @@ fn a_callback_of_a_life_that_ended_meanwhile_is_not_here() {
     ];
     assert_eq!(e.refused(), expected);
     e.reopened(false);
-    assert_eq!(e.ask_to_join(9, "w1"), ["reply 9 joined 4"]);
-    assert_eq!(e.ask_to_register("w1", 4, "b"), ["reply 3 done"]);
+    assert_eq!(e.ask_to_join(9, "w1"), ["joined w1#4", "reply 9 joined 4"]);
+    assert_eq!(
+        e.ask_to_register("w1", 4, "b"),
+        ["registered 3 data w1.b", "reply 3 done"]
+    );
 }
 
 #[test]
@@ -164,5 +179,8 @@ fn a_callback_that_was_not_here_before_its_removal_is_not_here_after_it() {
     e.remove("w1", "b");
     assert_eq!(e.refused(), REFUSED);
     e.reopened(false);
-    assert_eq!(e.ask_to_register("w1", 3, "b"), ["reply 3 done"]);
+    assert_eq!(
+        e.ask_to_register("w1", 3, "b"),
+        ["registered 3 data w1.b", "reply 3 done"]
+    );
 }

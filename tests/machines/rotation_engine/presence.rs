@@ -13,7 +13,7 @@ fn a_worker_whose_join_was_not_written_is_not_here_and_joins_again() {
     assert_eq!(e.reopened(false), NOTHING);
     let expected = ["write next 5 | member w9 #4"];
     assert_eq!(e.ask_to_join(9, "w9"), expected);
-    assert_eq!(e.written(), ["reply 9 joined 3"]);
+    assert_eq!(e.written(), ["joined w9#3", "reply 9 joined 3"]);
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn a_worker_whose_join_may_have_been_written_is_a_member_that_is_dead() {
     let expected = ["reply 9 error write_unknown", "reopen"];
     assert_eq!(e.unknown_but_made(), expected);
     assert_eq!(e.reopened(true), NOTHING);
-    assert_eq!(e.ask_to_join(9, "w9"), ["reply 9 joined 3"]);
+    assert_eq!(e.ask_to_join(9, "w9"), ["joined w9#3", "reply 9 joined 3"]);
 }
 
 #[test]
@@ -55,6 +55,7 @@ fn a_registration_that_may_have_been_written_is_not_here_and_is_made_again() {
     e.declare(2);
     e.settle();
     let expected = [
+        "registered 3 data w0.a",
         "prepare r2/0 w0#1.a ahead",
         "write next 5 | callback w0.a #4 | r2/0 w0.a Pending",
     ];
@@ -65,7 +66,11 @@ fn a_registration_that_may_have_been_written_is_not_here_and_is_made_again() {
     let expected = ["write snapshot r2 | r2 running #3 begun"];
     assert_eq!(e.snapped(2), expected);
     e.settle();
-    let expected = ["reply 3 done", "prepare r2/0 w0#1.a"];
+    let expected = [
+        "registered 3 data w0.a",
+        "reply 3 done",
+        "prepare r2/0 w0#1.a",
+    ];
     assert_eq!(e.ask_to_register("w0", 1, "a"), expected);
 }
 
@@ -75,7 +80,7 @@ fn a_registration_that_was_not_written_is_made_again() {
     e.ask_to_register("w0", 1, "a");
     assert_eq!(e.refused(), ["reply 3 error repo_unavailable", "reopen"]);
     e.reopened(false);
-    let expected = ["write next 4 | callback w0.a #3"];
+    let expected = ["registered 3 data w0.a", "write next 4 | callback w0.a #3"];
     assert_eq!(e.ask_to_register("w0", 1, "a"), expected);
     assert_eq!(e.written(), ["reply 3 done"]);
 }
@@ -152,7 +157,7 @@ fn what_the_journal_does_not_have_is_not_here() {
     e.interrupted();
     e.journal = before;
     e.reopened(false);
-    let again = ["write next 4 | callback w0.a #3"];
+    let again = ["registered 3 data w0.a", "write next 4 | callback w0.a #3"];
     assert_eq!(e.ask_to_register("w0", 1, "a"), again);
 
     let mut e = Driver::with(Strategy::Halt, TWO);

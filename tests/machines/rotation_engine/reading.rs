@@ -73,7 +73,7 @@ fn what_was_to_follow_the_batch_under_way_is_given_up_when_the_actor_dies() {
         e.restarted(),
         ["release r1/0", "reply 5 error repo_unavailable"]
     );
-    assert_eq!(e.written(), ["reply 9 joined 2", "reopen"]);
+    assert_eq!(e.written(), ["joined w9#2", "reply 9 joined 2", "reopen"]);
     assert_eq!(e.reopened(false), NOTHING);
     assert_eq!(e.report(1), "");
 }

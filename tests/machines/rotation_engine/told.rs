@@ -16,6 +16,7 @@ fn both_ways(set_up: impl Fn() -> Driver) -> [Vec<String>; 2] {
 fn what_is_durable_is_answered_and_nothing_before() {
     let mut e = Driver::with(Strategy::Halt, ONE);
     let expected = [
+        "accepted 5 r1 data",
         "snapshot r1 data",
         "prepare r1/0 w0#1.a ahead",
         "write next 4 | r1 waiting #3 | keys r1 | r1/0 w0.a Pending",
@@ -138,7 +139,10 @@ fn a_search_that_waited_for_a_write_is_not_made() {
         e
     };
     let mut e = searching();
-    assert_eq!(e.written(), ["reply 9 joined 2", "search 5 r1"]);
+    assert_eq!(
+        e.written(),
+        ["joined w9#2", "reply 9 joined 2", "search 5 r1"]
+    );
     let refused = "reply 5 error repo_unavailable";
     let [known, unknown] = both_ways(searching);
     assert_eq!(known, ["reply 9 error repo_unavailable", refused, "reopen"]);
@@ -159,7 +163,10 @@ fn old_keys_are_not_looked_for_before_what_the_key_may_adopt_is_durable() {
         e
     };
     let mut e = looking();
-    assert_eq!(e.written(), ["reply 9 joined 2", "find 5 r1 held"]);
+    assert_eq!(
+        e.written(),
+        ["joined w9#2", "reply 9 joined 2", "find 5 r1 held"]
+    );
     let refused = "reply 5 error repo_unavailable";
     let [known, unknown] = both_ways(looking);
     assert_eq!(known, ["reply 9 error repo_unavailable", refused, "reopen"]);
@@ -172,7 +179,11 @@ fn what_was_not_handed_out_as_a_batch_was_certainly_not_made() {
     e.ask_to_join(9, "w9");
     assert_eq!(
         e.declare(1),
-        ["snapshot r1 data", "prepare r1/0 w0#1.a ahead"]
+        [
+            "accepted 5 r1 data",
+            "snapshot r1 data",
+            "prepare r1/0 w0#1.a ahead",
+        ]
     );
     let expected = [
         "release r1/0",

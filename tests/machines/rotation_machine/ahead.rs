@@ -100,8 +100,9 @@ fn nothing_gets_ready_ahead_for_who_is_not_here_or_goes() {
     assert_eq!(
         c.register("w1", 3, "data", "b"),
         [
+            "registered 3 data w1.b",
             "reply 3 done, when all is written",
-            "prepare r1/1 w1#3.b ahead"
+            "prepare r1/1 w1#3.b ahead",
         ]
     );
     assert_eq!(c.died("w1", 3), ["release r1/1"]);

@@ -34,6 +34,7 @@ fn a_rotation_is_durable_with_its_keys_and_its_plan_before_it_is_accepted() {
     let mut c = Coordinator::with(Strategy::Halt, &[("w0", &["a"])]);
     let expected = [
         "write next 4 | r1 waiting #3 | keys r1 | r1/0 w0.a Pending",
+        "accepted 5 r1 data",
         "reply 5 accepted r1, when written",
         "snapshot r1 data",
         "prepare r1/0 w0#1.a ahead",
@@ -78,6 +79,7 @@ fn a_chosen_id_is_looked_up_in_the_history_first() {
     let effects = searched(&mut c, 5, chosen(1), Ok(None));
     let expected = [
         "write next 2 | r1 waiting #1 | keys r1",
+        "accepted 5 r1 data",
         "reply 5 accepted r1, when written",
         "snapshot r1 data",
     ];
@@ -196,6 +198,6 @@ fn what_a_search_did_not_find_before_the_rotation_of_that_id_ended_is_searched_f
         let same = ["reply 6 accepted r1, when all is written"];
         assert_eq!(searched(&mut c, 6, chosen(1), Ok(Some(ended))), same);
         let effects = searched(&mut c, 7, chosen(2), Ok(None));
-        assert_eq!(effects[1], "reply 7 accepted r2, when written");
+        assert_eq!(effects[2], "reply 7 accepted r2, when written");
     }
 }

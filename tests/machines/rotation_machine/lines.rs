@@ -32,6 +32,28 @@ fn line(effect: &RotationEffect, this: Option<u64>) -> String {
             let facts: Vec<String> = facts.iter().map(fact).collect();
             format!("write {}", facts.join(" | "))
         }
+        RotationEffect::Defined { ask, key } => format!("defined {ask} {key}"),
+        RotationEffect::Joined {
+            worker,
+            incarnation,
+            ..
+        } => format!("joined {worker}#{incarnation}"),
+        RotationEffect::Registered {
+            ask,
+            worker,
+            key,
+            callback,
+        } => format!("registered {ask} {key} {worker}.{callback}"),
+        RotationEffect::Left { worker, .. } => format!("left {worker}"),
+        RotationEffect::Removed {
+            worker,
+            key,
+            callback,
+            ..
+        } => format!("removed {key} {worker}.{callback}"),
+        RotationEffect::Accepted { ask, id: of, key } => {
+            format!("accepted {ask} {} {key}", id(*of))
+        }
         RotationEffect::Reply { ask, reply: r, .. } => format!("reply {ask} {}", reply(r)),
         RotationEffect::Search {
             ask, declaration, ..
@@ -175,7 +197,7 @@ fn reply(reply: &Result<Reply, RotationError>) -> String {
     match reply {
         Ok(Reply::AskStores { old }) => format!("ask stores, old {old}"),
         Ok(Reply::Done) => "done".to_owned(),
-        Ok(Reply::Joined { incarnation }) => format!("joined {incarnation}"),
+        Ok(Reply::Joined { incarnation, .. }) => format!("joined {incarnation}"),
         Ok(Reply::Accepted { id: accepted }) => format!("accepted {}", id(*accepted)),
         Ok(Reply::Report(report)) => format!("report {} {}", id(report.id), report.state),
         Ok(Reply::NotLive { id: unknown }) => format!("not live {}", id(*unknown)),

@@ -31,7 +31,7 @@ fn next_life() -> Coordinator {
     c.seconds = 10;
     assert_eq!(
         c.define("data", behaviour(Strategy::Halt)),
-        ["reply 1 done"]
+        ["defined 1 data", "reply 1 done"]
     );
     c
 }
@@ -46,8 +46,12 @@ fn after_a_restart_a_due_step_waits_from_the_definition_of_the_key() {
 #[test]
 fn a_worker_that_is_back_in_time_is_called() {
     let mut c = next_life();
-    assert_eq!(c.join("w0"), ["reply 2 joined 1"]);
-    let expected = ["reply 3 done", "prepare r1/0 w0#1.a"];
+    assert_eq!(c.join("w0"), ["joined w0#1", "reply 2 joined 1"]);
+    let expected = [
+        "registered 3 data w0.a",
+        "reply 3 done",
+        "prepare r1/0 w0#1.a",
+    ];
     assert_eq!(c.register("w0", 1, "data", "a"), expected);
 }
 
@@ -97,7 +101,11 @@ fn a_step_can_wait_for_ever() {
     assert_eq!(c.machine.next_deadline(), None);
     assert_eq!(c.tick(1_000_000), [""; 0]);
     c.join("w0");
-    let expected = ["reply 3 done", "prepare r1/0 w0#1.a"];
+    let expected = [
+        "registered 3 data w0.a",
+        "reply 3 done",
+        "prepare r1/0 w0#1.a",
+    ];
     assert_eq!(c.register("w0", 1, "data", "a"), expected);
 }
 
@@ -107,7 +115,11 @@ fn a_worker_that_dies_while_its_step_is_prepared_is_called_when_it_is_back() {
     assert_eq!(c.died("w0", 1), ["release r1/0"]);
     assert_eq!(c.prepared(1, 0), ["release r1/0"]);
     c.join("w0");
-    let expected = ["reply 3 done, when all is written", "prepare r1/0 w0#2.a"];
+    let expected = [
+        "registered 3 data w0.a",
+        "reply 3 done, when all is written",
+        "prepare r1/0 w0#2.a",
+    ];
     assert_eq!(c.register("w0", 2, "data", "a"), expected);
 }
 

@@ -55,7 +55,7 @@ fn undeclared_old_keys_are_held_ones_or_those_that_the_last_rotation_leads_to() 
     assert_eq!(declare(&mut c, 8, undeclared(1)), ["find 8 r1 held"]);
     let accepted = found(&mut c, 8, undeclared(1), Ok(None));
     assert!(
-        accepted[1].starts_with("reply 8 accepted r1"),
+        accepted[2].starts_with("reply 8 accepted r1"),
         "{accepted:?}"
     );
     assert_eq!(declare(&mut c, 9, undeclared(2)), ["find 9 r2 r1"]);
@@ -88,7 +88,7 @@ fn what_was_found_counts_only_if_nothing_was_accepted_or_has_ended_since() {
     );
     let accepted = found(&mut c, 8, undeclared(1), Ok(Some(OLD)));
     assert!(
-        accepted[1].starts_with("reply 8 accepted r1"),
+        accepted[2].starts_with("reply 8 accepted r1"),
         "{accepted:?}"
     );
 }
@@ -129,7 +129,7 @@ fn stores_are_asked_only_for_what_can_be_accepted() {
     asked.declared.old = Some(OLD);
     let accepted = declare(&mut c, 8, asked);
     assert!(
-        accepted[1].starts_with("reply 8 accepted r1"),
+        accepted[2].starts_with("reply 8 accepted r1"),
         "{accepted:?}"
     );
     // A known id is answered before a store is asked.
@@ -190,7 +190,7 @@ fn old_keys_of_a_store_that_are_the_new_ones_are_refused_and_undeclared_ones_are
     declare(&mut c, 9, undeclared(2));
     let accepted = found(&mut c, 9, undeclared(2), Ok(Some(NEW)));
     assert!(
-        accepted[1].starts_with("reply 9 accepted r2"),
+        accepted[2].starts_with("reply 9 accepted r2"),
         "{accepted:?}"
     );
 }

@@ -264,6 +264,7 @@ fn an_unreadable_rotation_lets_none_of_its_key_start_until_it_is_dismissed() {
     c.define("data", behaviour(Strategy::Halt));
     let expected = [
         "write next 4 | r1 waiting #3 | keys r1 | r1/0 w0.a Pending",
+        "accepted 5 r1 data",
         "reply 5 accepted r1, when written",
     ];
     assert_eq!(c.declare(1), expected);
@@ -285,7 +286,10 @@ fn an_unreadable_rotation_keeps_one_that_ran_before_a_crash_from_going_on() {
     let mut c = Coordinator::begun(Strategy::Halt, ONE).with_unreadable(9);
     c.define("data", behaviour(Strategy::Halt));
     c.join("w0");
-    assert_eq!(c.register("w0", 1, "data", "a"), ["reply 3 done"]);
+    assert_eq!(
+        c.register("w0", 1, "data", "a"),
+        ["registered 3 data w0.a", "reply 3 done"]
+    );
     let waits = c.machine.report(rid(1)).expect("it lives").waits_for;
     assert_eq!(waits, [WaitsFor::Unreadable { id: rid(9) }]);
     let effects = c.dismiss(9);
@@ -330,12 +334,15 @@ fn a_key_is_defined_once_and_as_its_unfinished_rotations_were_accepted() {
     assert_eq!(c.define("data", one_way.clone()), refused);
     assert_eq!(
         c.define("data", behaviour(Strategy::Halt)),
-        ["reply 1 done"]
+        ["defined 1 data", "reply 1 done"]
     );
     assert_eq!(c.define("data", behaviour(Strategy::Halt)), refused);
     c.abort(1, &["w0"]);
     let mut c = c.crash();
-    assert_eq!(c.define("data", one_way), ["reply 1 done"]);
+    assert_eq!(
+        c.define("data", one_way),
+        ["defined 1 data", "reply 1 done"]
+    );
 }
 
 #[test]

@@ -41,15 +41,17 @@ fn a_worker_and_its_callback_are_durable_before_they_are_answered() {
     let mut c = Coordinator::new();
     assert_eq!(
         c.define("data", behaviour(Strategy::Halt)),
-        ["reply 1 done"]
+        ["defined 1 data", "reply 1 done"]
     );
     let expected = [
         "write next 2 | member w0 #1",
+        "joined w0#1, when written",
         "reply 2 joined 1, when written",
     ];
     assert_eq!(c.join("w0"), expected);
     let expected = [
         "write next 3 | callback w0.a #2",
+        "registered 3 data w0.a",
         "reply 3 done, when written",
     ];
     assert_eq!(c.register("w0", 1, "data", "a"), expected);
@@ -61,7 +63,13 @@ fn a_name_is_taken_while_its_worker_lives_and_free_at_once_when_it_died() {
     let taken = ["reply 2 error worker_name_taken, when all is written"];
     assert_eq!(c.join("w0"), taken);
     c.died("w0", 1);
-    assert_eq!(c.join("w0"), ["reply 2 joined 3, when all is written"]);
+    assert_eq!(
+        c.join("w0"),
+        [
+            "joined w0#3, when all is written",
+            "reply 2 joined 3, when all is written",
+        ]
+    );
     assert_eq!(c.join("w0"), taken);
 }
 
@@ -71,8 +79,14 @@ fn a_worker_that_comes_back_has_its_place_and_registers_without_a_write() {
     c.define("data", behaviour(Strategy::Halt));
     c.join("w1");
     c.join("w0");
-    assert_eq!(c.register("w1", 1, "data", "b"), ["reply 3 done"]);
-    assert_eq!(c.register("w0", 2, "data", "a"), ["reply 3 done"]);
+    assert_eq!(
+        c.register("w1", 1, "data", "b"),
+        ["registered 3 data w1.b", "reply 3 done"]
+    );
+    assert_eq!(
+        c.register("w0", 2, "data", "a"),
+        ["registered 3 data w0.a", "reply 3 done"]
+    );
     c.declare(1);
     assert_eq!(c.report(1), "r1 waiting [0 w0.a Pending, 1 w1.b Pending]");
 }
@@ -125,6 +139,7 @@ fn a_callback_that_registers_late_joins_the_plan_before_it_is_answered() {
     let mut c = Coordinator::begun(Strategy::Halt, TWO);
     let expected = [
         "write next 7 | callback w0.late #6 | r1/2 w0.late Pending",
+        "registered 3 data w0.late",
         "reply 3 done, when written",
     ];
     assert_eq!(c.register("w0", 1, "data", "late"), expected);
@@ -132,6 +147,7 @@ fn a_callback_that_registers_late_joins_the_plan_before_it_is_answered() {
     c.fail(1, 0);
     let expected = [
         "write next 9 | callback w1.later #8 | r1/3 w1.later Pending | r2/3 w1.later Pending",
+        "registered 3 data w1.later",
         "reply 3 done, when written",
     ];
     assert_eq!(c.register("w1", 2, "data", "later"), expected);
@@ -144,6 +160,7 @@ fn a_callback_that_registers_after_the_end_joins_no_plan() {
     c.succeed(1, 1);
     let expected = [
         "write next 7 | callback w0.late #6",
+        "registered 3 data w0.late",
         "reply 3 done, when written",
     ];
     assert_eq!(c.register("w0", 1, "data", "late"), expected);
@@ -155,6 +172,7 @@ fn leaving_takes_the_remaining_steps_out_of_every_plan() {
     c.declare(2);
     let expected = [
         "write gone w1 | r1/1 w1.b Pending removed | r2/1 w1.b Pending removed",
+        "left w1, when written",
         "reply 4 done, when written",
     ];
     assert_eq!(c.leave("w1", 2), expected);
@@ -177,6 +195,7 @@ fn leaving_gives_up_what_is_prepared_and_lets_the_next_step_run() {
         "write gone w0 | r1/0 w0.a Pending removed",
         "release r1/0",
         "prepare r1/1 w1#2.b",
+        "left w0, when written",
         "reply 4 done, when written",
     ];
     assert_eq!(c.leave("w0", None), expected);
@@ -210,11 +229,13 @@ fn a_removed_step_does_not_count_when_its_worker_registers_again() {
     c.leave("w1", 2);
     let expected = [
         "write next 7 | member w1 #6",
+        "joined w1#3, when written",
         "reply 2 joined 3, when written",
     ];
     assert_eq!(c.join("w1"), expected);
     let expected = [
         "write next 8 | callback w1.b #7 | r1/2 w1.b Pending",
+        "registered 3 data w1.b",
         "reply 3 done, when written",
     ];
     assert_eq!(c.register("w1", 3, "data", "b"), expected);
@@ -227,6 +248,7 @@ fn an_operator_removes_one_callback() {
     let mut c = Coordinator::begun(Strategy::Halt, &[("w0", &["a", "b"])]);
     let expected = [
         "write gone w0.b | r1/1 w0.b Pending removed",
+        "removed data w0.b, when written",
         "reply 4 done, when written",
     ];
     assert_eq!(remove(&mut c, "w0", "b"), expected);

@@ -132,7 +132,7 @@ impl World {
         match effect {
             RotationEffect::Reply {
                 ask,
-                reply: Ok(Reply::Joined { incarnation }),
+                reply: Ok(Reply::Joined { incarnation, .. }),
                 ..
             } => {
                 let worker = usize::try_from(ask).expect("small");
@@ -168,6 +168,12 @@ impl World {
             }
             RotationEffect::Propose { step, .. } => self.proposals.push(step),
             RotationEffect::Write { .. }
+            | RotationEffect::Defined { .. }
+            | RotationEffect::Joined { .. }
+            | RotationEffect::Registered { .. }
+            | RotationEffect::Left { .. }
+            | RotationEffect::Removed { .. }
+            | RotationEffect::Accepted { .. }
             | RotationEffect::Reply { .. }
             | RotationEffect::Search { .. }
             | RotationEffect::FindOld { .. }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use keyward::journal::load::RotationSecrets;
-use keyward::key::machine::KeyMachine;
 use keyward::rotation::effect::Reply;
 use keyward::rotation::error::RotationError;
 use keyward::rotation::event::{Ask, Event};
@@ -11,7 +9,6 @@ use keyward::rotation::id::RotationId;
 use keyward::rotation::state::RotationState;
 
 use crate::simulation::coordinator::Told;
-use crate::simulation::keys::Shell;
 use crate::simulation::life::Job;
 use crate::simulation::plan::{Named, callback_name, key_name, worker_name};
 use crate::simulation::world::{Made, What, World};
@@ -90,51 +87,10 @@ impl World {
             // It was on its way to an actor that died.
             None => return,
         }
-        let declared = match &event {
-            Event::Declare { declaration, .. } => Some(declaration.clone()),
-            _ => None,
-        };
-        self.step_declared(event, declared);
-    }
-
-    /// Steps the engine, and keeps the secrets of a declaration that is accepted by this.
-    pub fn step_declared(
-        &mut self,
-        event: Event,
-        declared: Option<keyward::rotation::event::Declaration>,
-    ) {
-        let Some(declaration) = declared else {
-            return self.step(event);
-        };
-        let made = self.made.iter().find(|made| {
-            // The same id comes with the same keys; old keys that were found are not among them.
-            made.declaration.new_keys == declaration.new_keys
-                && made.declaration.id == declaration.id
-        });
-        let secrets = made.expect("a declaration").secrets.clone();
-        self.step_with(event, &declaration, secrets);
-    }
-
-    /// Steps the engine with a declaration, and keeps its secrets if it is accepted by this.
-    pub fn step_with(
-        &mut self,
-        event: Event,
-        declaration: &keyward::rotation::event::Declaration,
-        (old, new): crate::simulation::truth::Secrets,
-    ) {
-        let now = self.moment();
-        let engine = &mut self.life().engine;
-        let known = engine.machine().report(declaration.id).is_some();
-        let actions = engine.step(event, now);
-        if !known && engine.machine().report(declaration.id).is_some() {
-            let secrets = RotationSecrets {
-                old,
-                new,
-                snapshot: None,
-            };
-            self.life().secrets.insert(declaration.id, secrets);
+        if let Event::Declare { declaration, .. } = &event {
+            self.offer(ask, declaration);
         }
-        self.perform_all(actions);
+        self.step(event);
     }
 
     /// An asker is answered: what it is told is true.
@@ -148,8 +104,13 @@ impl World {
         }
         let kind = asked.kind.clone();
         match (kind, reply) {
-            (Kind::Define(key), Ok(Reply::Done)) => self.defined(key),
-            (Kind::Join(worker), Ok(Reply::Joined { incarnation })) => {
+            (Kind::Define(key), Ok(Reply::Done)) => {
+                assert!(
+                    self.life().keys[key].is_some(),
+                    "a key was said to be defined"
+                );
+            }
+            (Kind::Join(worker), Ok(Reply::Joined { incarnation, .. })) => {
                 self.joined(worker, incarnation, asked.since);
             }
             (Kind::Register(named), Ok(Reply::Done)) => self.registered(named, asked.since),
@@ -191,11 +152,6 @@ impl World {
             ) => {}
             (kind, Ok(reply)) => panic!("{kind:?} was answered {reply:?}"),
         }
-    }
-
-    fn defined(&mut self, key: usize) {
-        let machine = KeyMachine::new(key_name(key), self.plan.keys[key].clone());
-        self.life().keys[key] = Some(Shell::new(machine));
     }
 
     fn joined(&mut self, worker: usize, incarnation: u64, since: u64) {

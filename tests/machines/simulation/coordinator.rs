@@ -78,11 +78,13 @@ impl World {
         match told {
             Told::Ask { ask, event } => self.asked(ask, event),
             Told::Happened(event) => {
-                let declared = match &event {
-                    Event::Searched { declaration, .. } => Some(declaration.clone()),
-                    _ => None,
-                };
-                self.step_declared(event, declared);
+                if let Event::Searched {
+                    ask, declaration, ..
+                } = &event
+                {
+                    self.offer(*ask, declaration);
+                }
+                self.step(event);
             }
             Told::OldFound {
                 ask,
@@ -232,6 +234,26 @@ impl World {
     fn perform(&mut self, effect: RotationEffect) {
         match effect {
             RotationEffect::Write { .. } => panic!("the outbox keeps writes"),
+            RotationEffect::Defined { key, .. } => self.defined(&key),
+            RotationEffect::Joined {
+                worker,
+                incarnation,
+                ..
+            } => self.actor_starts(&worker, incarnation),
+            RotationEffect::Registered {
+                worker,
+                key,
+                callback,
+                ..
+            } => self.actor_has(&worker, &key, &callback),
+            RotationEffect::Left { worker, .. } => self.actor_ends(&worker),
+            RotationEffect::Removed {
+                worker,
+                key,
+                callback,
+                ..
+            } => self.actor_forgets(&worker, &key, &callback),
+            RotationEffect::Accepted { ask, id, key } => self.takes_offer(ask, id, &key),
             RotationEffect::Reply { ask, reply, .. } => self.replied(ask, reply),
             RotationEffect::Search {
                 ask, declaration, ..
@@ -255,9 +277,11 @@ impl World {
                 step,
                 key,
                 worker,
+                incarnation,
+                callback,
                 ahead,
-                ..
             } => {
+                self.check_actor((&worker, incarnation), &key, &callback);
                 // A thread is not always to be spared for what is not due.
                 if !ahead || self.chance.per_mille(800) {
                     self.prepare(step, (worker_number(&worker), key_number(&key)));
@@ -449,6 +473,7 @@ impl World {
     /// An asker is answered.
     fn replied(&mut self, ask: Ask, reply: Result<Reply, RotationError>) {
         let life = self.life();
+        life.offered.remove(&ask);
         let asked = life.asks.get(&ask).map(|asked| &asked.kind);
         if let Some(Kind::Leave(worker)) = asked.or(life.gone.get(&ask))
             && matches!(reply, Err(RotationError::Unwritten { .. }))
@@ -459,7 +484,7 @@ impl World {
         let Some(asked) = self.life().asks.remove(&ask) else {
             // Whoever asked is gone: a worker that joined for nobody dies, one that left has left.
             match (self.life().gone.remove(&ask), reply) {
-                (Some(Kind::Join(worker)), Ok(Reply::Joined { incarnation })) => {
+                (Some(Kind::Join(worker)), Ok(Reply::Joined { incarnation, .. })) => {
                     let worker = worker_name(worker);
                     self.send(Told::Happened(Event::Died {
                         worker,

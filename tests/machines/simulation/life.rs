@@ -20,6 +20,8 @@ use crate::simulation::asks::{Asked, Kind};
 use crate::simulation::callbacks::{CallId, Lane};
 use crate::simulation::keys::Shell;
 use crate::simulation::plan::key_name;
+use crate::simulation::presence::WorkerActor;
+use crate::simulation::truth::Secrets;
 use crate::simulation::world::{Of, What, World};
 
 /// What the journal's thread has to do.
@@ -63,6 +65,8 @@ pub struct Life {
     pub journal: Option<Journal>,
     pub jobs: VecDeque<Job>,
     pub keys: Vec<Option<Shell>>,
+    /// The keys that came with declarations that are not answered yet.
+    pub offered: BTreeMap<Ask, Secrets>,
     pub secrets: BTreeMap<RotationId, RotationSecrets>,
     pub snapshots: BTreeMap<RotationId, Ticket>,
     pub prepares: BTreeMap<StepRef, (u64, Lane)>,
@@ -79,6 +83,8 @@ pub struct Life {
     pub gone: BTreeMap<Ask, Kind>,
     /// The workers that are here, with their incarnations.
     pub workers: BTreeMap<usize, u64>,
+    /// The actors of workers, dead workers too.
+    pub actors: BTreeMap<usize, WorkerActor>,
     /// The workers of which it is unknown whether they have left.
     pub perhaps_left: BTreeSet<usize>,
     pub timer: Option<u64>,
@@ -138,6 +144,7 @@ impl World {
             journal: Some(journal),
             jobs: VecDeque::new(),
             keys: (0..keys).map(|_| None).collect(),
+            offered: BTreeMap::new(),
             secrets: loaded.secrets,
             snapshots: BTreeMap::new(),
             prepares: BTreeMap::new(),
@@ -149,6 +156,7 @@ impl World {
             asks: BTreeMap::new(),
             gone: BTreeMap::new(),
             workers: BTreeMap::new(),
+            actors: BTreeMap::new(),
             perhaps_left: BTreeSet::new(),
             timer: None,
             writing: false,

@@ -18,6 +18,7 @@ mod keys;
 mod life;
 mod old_keys;
 mod plan;
+mod presence;
 mod program;
 mod rest;
 mod truth;

@@ -62,11 +62,12 @@ impl World {
         let known = self.life().engine.machine().report(id).is_some();
         let event = Event::OldFound {
             ask,
-            declaration: declaration.clone(),
+            declaration,
             found: Ok(old.as_ref().map(prints)),
         };
         let before = self.life().engine.machine().reports();
-        self.step_with(event, &declaration, (old.clone(), new));
+        self.life().offered.insert(ask, (old.clone(), new));
+        self.step(event);
         let accepted = self.life().engine.machine().report(id);
         match accepted.filter(|_| !known) {
             Some(report) => self.check_old(&before, &report, old.as_ref()),
