@@ -1,35 +1,91 @@
 //! keyward: secret keys that many workers share and that change while everything runs.
 //!
-//! Workers ask for keys by message. One actor per key owns that key's state. A coordinator takes a
-//! declared change through every worker's callbacks, in order, and journals each callback's status,
-//! so that a rotation that a crash interrupted goes on after the restart where it was.
+//! Workers ask for keys. When a key is to change, keyward calls every worker's callback, in order, with
+//! the old keys and the new ones, and writes each step to a journal first: a change that a crash
+//! interrupted goes on at the next start where it was.
 //!
-//! ```text
-//!  program ──▶ management ──▶ actors ──step(event, now)──▶ key · rotation        (pure)
-//!                               ▲  │                            │
-//!                     outcome,  │  └─────── performs ◀─── effects
-//!                     an event  │               │
-//!                               └── journal · store · worker ──▶ callbacks, RocksDB
+//! ```
+//! use keyward::{Change, Effect, KeyChange, KeysManagement, RotationState, SecretKeyDefinition};
+//! # use std::{error::Error, fs};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # std::env::set_current_dir(&folder)?;
+//!     // A store is a closure, a variable, a file or a command. Here: what the program has read.
+//!     let keys = KeysManagement::builder()
+//!         .data_folder("data")
+//!         .master_key(|| *b"32 bytes of the system's random ")
+//!         .start()
+//!         .await?;
+//!     let documents = SecretKeyDefinition::round_trip("documents", || "the old key");
+//!     keys.define_key(documents).await?;
+//!
+//!     // A worker gets its key, and says what to do when the key changes.
+//!     let anna = keys.join("anna").await?;
+//!     let key = anna.get_forward_path_key("documents").await?;
+//!     assert_eq!(key.expose_str(), Some("the old key"));
+//!     let reencrypt = async |change: KeyChange| {
+//!         // Here anna opens her documents with change.old_keys, and seals them with change.new_keys.
+//!         assert!(change.old_keys.is_some() && change.new_keys.is_some());
+//!         Effect::Reencrypted
+//!     };
+//!     anna.register_on_change("documents", "reencrypt", reencrypt).await?;
+//!
+//!     // The change is declared; its report says how it ended. The store switches after that.
+//!     let change = Change::of("documents").old("the old key").new_keys("the new key");
+//!     let report = keys.key_changed(change).await?;
+//!     assert_eq!(report.state, RotationState::Completed);
+//!     Ok(keys.shutdown().await?)
+//! }
 //! ```
 //!
-//! The rooms, in reading order; calls and imports go inward only:
+//! Five things to know:
 //!
-//! | room | what lives there |
+//! 1. **A failed callback is not an `Err`.** Under the default strategy, `Halt`, it stops the rotation, and
+//!    [`key_changed`](KeysManagement::key_changed) answers `Ok`: look at [`RotationReport::state`].
+//! 2. **Name the old keys**, with [`Change::old`] or [`Change::old_from_store`]. Without them a callback gets what
+//!    keyward holds, which may be nothing.
+//! 3. **Callbacks must be idempotent.** One that a crash interrupted is called again, under the same
+//!    [rotation id](OnChangeKeyDefinition::rotation_id) with a higher [attempt](OnChangeKeyDefinition::attempt).
+//! 4. **Read random bytes with [`exact`](FileStore::exact).** Without it, a line end at the end of a file is cut.
+//! 5. **The store switches last**: declare, wait for the end, then let the store answer the new keys.
+//!
+//! Where to go on: [`docs::using`] is a program with workers, files and restarts; [`docs::promised`] is what holds
+//! and what does not; [`docs::operator`], [`docs::errors`] and [`docs::costs`] are for those who run it.
+//! [`docs::architecture`] is how it is built, [`promises`] what is promised and which test shows it, [`proofs`]
+//! how the harder promises are proved. A thread without an async runtime waits with [`block_on`].
+//!
+//! # Features
+//!
+//! | feature | what it adds |
 //! | --- | --- |
-//! | [`secret`] | values and pairs, zeroized, and finding them in texts |
-//! | [`key`] | what one key means: the machine of one key's state |
-//! | [`rotation`] | what a change means: statuses, plans, roster, the machine of all rotations |
-//! | [`store`] | where keys come from: closures, environment, files, commands |
-//! | [`crypto`] | sealing records, and the AEAD that does it by default |
-//! | [`guard`] | how foreign code is run: time limits, panics, threads; what a child of `fork()` may not do |
-//! | [`repo`] | ordered bytes that survive: RocksDB, memory, and the suite for both |
-//! | [`journal`] | typed, sealed records in their place; one effect is one batch |
-//! | [`worker`] | callbacks, what they are given, and running one |
-//! | `actors` | thin shells around the machines |
-//! | [`management`] | what a program holds; every default |
-//! | [`docs`] | pages for users: a complete program, what is promised, the operator's calls, error codes, costs |
+//! | `embedded` (default) | all that keeps keys in this process: manager, stores, the journal on RocksDB |
+//! | `cli` (default) | the command line `keyward` |
+//! | `serde` | `Serialize` for status, reports and listings |
+//!
+//! With none of them the crate is what a client of another process needs: names, values, errors, callbacks, reports.
+//!
+//! # Which file to open
+//!
+//! | to change | open |
+//! | --- | --- |
+//! | where keys come from: a new store | `src/store/keys_store.rs` is the trait, `src/store/env.rs` the shortest store |
+//! | what can go wrong: a new error | the `error.rs` of the folder that finds it, and `src/docs/errors.md` |
+//! | what is on disk: a new record | `src/journal/kind.rs` and the file of the record in `src/journal/codec/` |
+//! | the order of a rotation's steps | `src/rotation/run.rs`; which step may begin: `src/rotation/prepare.rs` |
+//! | what a key answers | `src/key/machine.rs` |
+//! | a call of the manager, a default | `src/management/keys_management.rs`, `src/management/settings.rs` |
+//! | where records lie: a new state repo | `src/repo/state_repo.rs`, and [`conformance`] checks it |
+//!
+//! All public names stand here at the root; the folders of `src` are the crate's own.
 
 #![deny(missing_docs, unsafe_code)]
+#![cfg_attr(not(feature = "testing"), deny(unnameable_types))]
+#![cfg_attr(
+    not(feature = "embedded"),
+    allow(dead_code, reason = "only the manager of this process uses all of it")
+)]
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -51,27 +107,53 @@
     )
 )]
 
-#[cfg(feature = "embedded")]
-pub mod crypto;
-pub mod docs;
-pub mod guard;
-#[cfg(feature = "embedded")]
-pub mod journal;
-pub mod key;
-#[cfg(feature = "embedded")]
-pub mod management;
-pub mod promises;
-pub mod proofs;
-#[cfg(feature = "embedded")]
-pub mod repo;
-pub mod rotation;
-pub mod secret;
-#[cfg(feature = "embedded")]
-pub mod store;
-pub mod worker;
-
+// Rooms of the crate. With `testing`, which the crate's own tests, benches and examples have, they are open.
 #[cfg(feature = "embedded")]
 mod actors;
+#[cfg(feature = "testing")]
+pub mod crypto;
+#[cfg(all(feature = "embedded", not(feature = "testing")))]
+mod crypto;
+#[cfg(feature = "testing")]
+pub mod guard;
+#[cfg(not(feature = "testing"))]
+mod guard;
+#[cfg(feature = "testing")]
+pub mod journal;
+#[cfg(all(feature = "embedded", not(feature = "testing")))]
+mod journal;
+#[cfg(feature = "testing")]
+pub mod key;
+#[cfg(not(feature = "testing"))]
+mod key;
+#[cfg(feature = "testing")]
+pub mod management;
+#[cfg(all(feature = "embedded", not(feature = "testing")))]
+mod management;
+#[cfg(feature = "testing")]
+pub mod repo;
+#[cfg(all(feature = "embedded", not(feature = "testing")))]
+mod repo;
+#[cfg(feature = "testing")]
+pub mod rotation;
+#[cfg(not(feature = "testing"))]
+mod rotation;
+#[cfg(feature = "testing")]
+pub mod secret;
+#[cfg(not(feature = "testing"))]
+mod secret;
+#[cfg(feature = "testing")]
+pub mod store;
+#[cfg(all(feature = "embedded", not(feature = "testing")))]
+mod store;
+#[cfg(feature = "testing")]
+pub mod worker;
+#[cfg(not(feature = "testing"))]
+mod worker;
+
+pub mod docs;
+pub mod promises;
+pub mod proofs;
 
 #[cfg(feature = "embedded")]
 pub use actors::overview::WorkerStatus;
@@ -81,13 +163,26 @@ pub use actors::supervision::name::{ActorName, ActorState, ActorStatus};
 pub use crypto::aead::AeadCryptoTool;
 #[cfg(feature = "embedded")]
 pub use crypto::crypto_tool::CryptoTool;
+#[cfg(feature = "embedded")]
+pub use crypto::error::CryptoError;
+pub use guard::fault::Fault;
+pub use guard::fork::Forked;
 pub use guard::place::{MustNotBlock, block_on};
-pub use key::definition::OnKeyChangedCallbackErrorStrategy;
+#[cfg(feature = "embedded")]
+pub use journal::error::{JournalError, UnreadableRecord};
+#[cfg(feature = "embedded")]
+pub use key::declared::StoreAnswers;
+pub use key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 pub use key::error::KeyError;
 pub use key::flow::{SecretKeyFlow, SecretKeyUseCase};
+#[cfg(feature = "embedded")]
+pub use key::machine::KeyFacts;
+pub use key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 pub use key::state::Effect;
 #[cfg(feature = "embedded")]
 pub use management::answer::KeyAnswer;
+#[cfg(feature = "cli")]
+pub use management::as_found::rotations_as_found;
 #[cfg(feature = "embedded")]
 pub use management::backup::BackupError;
 #[cfg(feature = "embedded")]
@@ -109,15 +204,28 @@ pub use management::status::{HistoryListing, KeyStatus, Status};
 #[cfg(feature = "embedded")]
 pub use management::worker::Worker;
 #[cfg(feature = "embedded")]
+pub use repo::batch::{Batch, Operation, Precondition};
+#[cfg(feature = "embedded")]
+pub use repo::conformance;
+#[cfg(feature = "embedded")]
+pub use repo::error::{Holder, RepoError};
+#[cfg(feature = "embedded")]
 pub use repo::memory::MemoryRepo;
 #[cfg(feature = "embedded")]
-pub use repo::state_repo::StateRepo;
+pub use repo::space::Space;
+#[cfg(feature = "embedded")]
+pub use repo::state_repo::{StateRepo, Visitor};
 pub use rotation::error::RotationError;
 pub use rotation::id::RotationId;
-pub use rotation::report::RotationReport;
+pub use rotation::plan::Step;
+pub use rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
 pub use rotation::state::RotationState;
 pub use rotation::status::CallbackStatus;
-pub use secret::value::{SecretKeyPair, SecretKeyValue, SecretKeys};
+pub use secret::scrub::Scrubber;
+pub use secret::text::ForeignText;
+pub use secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue, SecretKeys};
+#[cfg(feature = "embedded")]
+pub use store::closure::{IntoStore, StoreAnswer};
 #[cfg(feature = "embedded")]
 pub use store::command::CommandStore;
 #[cfg(feature = "embedded")]
@@ -127,9 +235,9 @@ pub use store::error::StoreError;
 #[cfg(feature = "embedded")]
 pub use store::file::FileStore;
 #[cfg(feature = "embedded")]
-pub use store::keys_store::KeysStore;
+pub use store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
 pub use uuid::Uuid;
-pub use worker::callback::KeyChange;
+pub use worker::callback::{Callback, CallbackAnswer, CallbackResult, IntoCallback, KeyChange};
 pub use worker::change::Change;
 pub use worker::handle::OnChangeKeyDefinition;
 

@@ -12,8 +12,8 @@ pub const MASTER_KEY_BYTES: usize = 32;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CryptoError {
-    /// The master key is empty or shorter than [`MASTER_KEY_BYTES`]. Its owner's fault: make one
-    /// of at least 32 random bytes (`head -c 32 /dev/urandom`); a password is no master key.
+    /// The master key has fewer than 32 bytes. Its owner's fault: make one of at least 32 random bytes
+    /// (`head -c 32 /dev/urandom`); a password is no master key.
     #[error(
         "the master key has {bytes} bytes; it needs at least 32 random bytes, and a password will not do"
     )]
@@ -21,8 +21,8 @@ pub enum CryptoError {
         /// How many bytes were given.
         bytes: usize,
     },
-    /// The key of a [`Fingerprinter`](crate::crypto::fingerprint::Fingerprinter) has not exactly 32
-    /// bytes: what was read is not what `Fingerprinter::random` gave out.
+    /// The key of the fingerprints, which the journal has, has not exactly 32 bytes: what was read is not
+    /// what was written.
     #[error("the fingerprint key has {bytes} bytes; it has exactly 32")]
     FingerprintKey {
         /// How many bytes were given.

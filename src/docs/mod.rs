@@ -15,3 +15,5 @@ pub mod errors {}
 pub mod costs {}
 #[doc = include_str!("from_keys_management.md")]
 pub mod from_keys_management {}
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}

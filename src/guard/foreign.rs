@@ -28,6 +28,7 @@ impl<T: Send + 'static> Foreign<T> {
     }
 
     /// The same, in another form.
+    #[cfg(feature = "testing")]
     pub fn map<U: Send + 'static>(mut self, change: impl FnOnce(T) -> U) -> Foreign<U> {
         let value = self.value.take().map(change);
         Foreign { value }

@@ -73,6 +73,7 @@ impl ThreadPool {
     }
 
     /// How many calls may be under way at once, hung ones included.
+    #[cfg(feature = "testing")]
     pub fn bound(&self) -> usize {
         self.shared.bound
     }

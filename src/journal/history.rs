@@ -70,6 +70,7 @@ impl Journal {
     ///
     /// # Errors
     /// The repo's, and those of the crypto tool that say nothing about the records.
+    #[cfg(feature = "testing")]
     pub fn history(&self, limit: usize, before: Option<u64>) -> Result<History, JournalError> {
         let mut reading = HistoryReading::new(limit, before);
         loop {
@@ -175,7 +176,7 @@ impl Journal {
         match gathered.map_or_else(missing, Gathered::into_ended) {
             Ok((header, steps)) => {
                 reading.steps = reading.steps.saturating_add(steps.len());
-                let report = RotationReport::new(&header, steps);
+                let report = header.report(steps);
                 reading.history.rotations.push(report);
             }
             Err(why) => {

@@ -29,6 +29,10 @@ pub struct LoadedJournal {
     /// found.
     pub beginnings: BTreeMap<RotationId, Vec<SecretKeyValue>>,
     /// Every other record that cannot be read. The machine goes on without them.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "the manager has the journal's own list")
+    )]
     pub unreadable: Vec<UnreadableRecord>,
 }
 
@@ -63,6 +67,7 @@ impl Journal {
     ///
     /// # Errors
     /// The repo's, and those of the crypto tool that say nothing about the records.
+    #[cfg(feature = "testing")]
     pub fn load(&self) -> Result<LoadedJournal, JournalError> {
         self.load_all(true)
     }
@@ -90,6 +95,7 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::load`].
+    #[cfg(feature = "testing")]
     pub fn load_again(&self) -> Result<LoadedJournal, JournalError> {
         self.load_all_again(true)
     }

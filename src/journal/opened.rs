@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::journal::draft::Draft;
 use crate::journal::error::{JournalError, UnreadableRecord};
+#[cfg(feature = "testing")]
 use crate::journal::fact::JournalFact;
 use crate::journal::fence::Fence;
 use crate::journal::fingerprints::KeyFingerprints;
@@ -60,6 +61,7 @@ impl Journal {
     /// # Errors
     /// After [`JournalError::WriteUnknown`] nothing is read or written until [`Journal::reopen`].
     /// After any other error nothing was written; after [`JournalError::Fenced`] nothing ever will.
+    #[cfg(feature = "testing")]
     pub fn write(&mut self, facts: &[JournalFact]) -> Result<u64, JournalError> {
         self.make(|draft| facts.iter().try_for_each(|fact| draft.add(fact)))
     }
@@ -105,6 +107,7 @@ impl Journal {
     }
 
     /// How often the journal has been opened, this time included.
+    #[cfg(feature = "testing")]
     pub fn life(&self) -> u64 {
         self.fence.life()
     }

@@ -6,7 +6,9 @@ use crate::journal::opened::Journal;
 use crate::journal::place::Place;
 use crate::journal::vault::schema;
 use crate::key::name::KeyName;
-use crate::key::state::{Loaded, RecordChange};
+use crate::key::state::Loaded;
+#[cfg(feature = "testing")]
+use crate::key::state::RecordChange;
 use crate::rotation::plan::Declared;
 
 impl Journal {
@@ -46,6 +48,7 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::write`].
+    #[cfg(feature = "testing")]
     pub fn save_state(&mut self, key: &KeyName, change: &RecordChange) -> Result<(), JournalError> {
         let made = self.make(|draft| {
             draft.state(key, change);

@@ -16,7 +16,7 @@ use crate::key::state::{Held, KeyState, Loaded, RecordChange};
 use crate::key::time::Time;
 use crate::key::waiting::{For, Waiter, Waiting};
 
-/// What [`KeyMachine::facts`] tells of a key.
+/// What is known of a key in this life of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KeyFacts {
     /// The last flow that is known in this lifetime.

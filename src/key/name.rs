@@ -21,7 +21,7 @@ pub enum InvalidName {
         /// What was to be named: `key`, `worker` or `callback`.
         of: &'static str,
     },
-    /// The name is longer than [`MAX_NAME_BYTES`].
+    /// The name is longer than 255 bytes.
     #[error("the name of a {of} has {bytes} bytes; give at most 255")]
     TooLong {
         /// What was to be named.

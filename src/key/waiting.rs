@@ -119,6 +119,7 @@ impl Waiting {
     }
 
     /// Whether nobody waits.
+    #[cfg(feature = "testing")]
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }

@@ -119,8 +119,9 @@ impl From<MustNotBlock> for StartError {
     }
 }
 
-impl From<FetchFailure> for StartError {
-    fn from(failure: FetchFailure) -> Self {
+impl StartError {
+    /// Why the store of the master key gave none.
+    pub(super) fn of_master_key(failure: FetchFailure) -> Self {
         match failure {
             FetchFailure::Failed { why } => Self::MasterKeyStore { why },
             FetchFailure::Invalid(why) => Self::InvalidMasterKey { why },

@@ -307,7 +307,7 @@ impl KeysManagement {
             .ask(move |journal| journal.find_ended(id))
             .await;
         match found {
-            Ok(Ok(Some((header, steps)))) => Ok(RotationReport::new(&header, steps)),
+            Ok(Ok(Some((header, steps)))) => Ok(header.report(steps)),
             Ok(Ok(None)) => Err(RotationError::Unknown { id }),
             Ok(Err(error)) => {
                 let why = error.to_string();

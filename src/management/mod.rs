@@ -4,6 +4,8 @@
 //! Never in here: a rule about keys or rotations, or anything that only a remote client needs.
 
 pub mod answer;
+#[cfg(feature = "cli")]
+pub mod as_found;
 pub mod backup;
 pub mod builder;
 pub mod candidates;

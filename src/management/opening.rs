@@ -16,7 +16,6 @@ use crate::guard::plugins::Plugins;
 use crate::journal::database::Database;
 use crate::journal::load::LoadedJournal;
 use crate::journal::opened::Journal;
-use crate::key::event::FetchFailure;
 use crate::management::builder::KeysManagementBuilder;
 use crate::management::error::StartError;
 use crate::management::kept::Kept;
@@ -101,10 +100,10 @@ pub(super) async fn master_key(
     if let Some(why) = end.refused {
         return Err(io::Error::other(why).into());
     }
-    let keys = end.answer?;
+    let keys = end.answer.map_err(StartError::of_master_key)?;
     if keys.is_pair() {
         let why = "it answered a pair; a master key is one value".to_owned();
-        return Err(FetchFailure::Failed { why }.into());
+        return Err(StartError::MasterKeyStore { why });
     }
     keys.check()
         .map_err(|why| StartError::InvalidMasterKey { why })?;

@@ -125,6 +125,7 @@ impl RocksDbRepo {
     }
 
     /// The data folder, without links.
+    #[cfg(feature = "testing")]
     pub fn folder(&self) -> &Path {
         &self.paths.named
     }

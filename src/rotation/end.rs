@@ -153,7 +153,7 @@ impl RotationMachine {
             (true, true) => RotationEvent::Stop,
             (true, false) => RotationEvent::CompleteWithFailures,
         };
-        let Some(state) = live.header.state.after(event) else {
+        let Some(state) = event.apply_to(live.header.state) else {
             return;
         };
         if open || !live.active.is_empty() {
@@ -221,7 +221,7 @@ impl RotationMachine {
             let Some(live) = self.rotations.get_mut(id).filter(|l| l.header.seq < seq) else {
                 continue;
             };
-            let Some(state) = live.header.state.after(RotationEvent::Overtake) else {
+            let Some(state) = RotationEvent::Overtake.apply_to(live.header.state) else {
                 continue;
             };
             live.header.state = state;

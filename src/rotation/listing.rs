@@ -84,6 +84,7 @@ impl RotationMachine {
     }
 
     /// The reports of every rotation that has not ended, in the order of their declarations.
+    #[cfg(feature = "testing")]
     pub fn reports(&self) -> Vec<RotationReport> {
         let views = self.rotations.iter().map(|live| self.view_of(live));
         reports(views)
@@ -215,7 +216,7 @@ impl RotationView {
 
     /// The report of it.
     pub fn into_report(self) -> RotationReport {
-        let mut report = RotationReport::new(&self.header, self.steps.iter().cloned().collect());
+        let mut report = self.header.report(self.steps.iter().cloned().collect());
         report.waits_for = self.waits_for;
         report
     }

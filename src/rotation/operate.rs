@@ -9,7 +9,6 @@ use crate::rotation::event::{Ask, Moment, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::plan::Step;
-use crate::rotation::report::RotationReport;
 use crate::rotation::rotations::Live;
 use crate::rotation::state::{RotationEvent, RotationState};
 use crate::rotation::status::StatusEvent;
@@ -70,7 +69,7 @@ impl RotationMachine {
         let live = self.living(id)?;
         let header = &live.header;
         let state = header.state;
-        let Some(resumed) = state.after(RotationEvent::Resume) else {
+        let Some(resumed) = RotationEvent::Resume.apply_to(state) else {
             let why = match state {
                 RotationState::Waiting | RotationState::Running => "it goes on by itself",
                 RotationState::Obsolete => "a later change has completed; abort it instead",
@@ -140,7 +139,9 @@ impl RotationMachine {
         if let Some(step) = live.running_step(|_| true) {
             return Err(runs(format!("rotation {id}"), step));
         }
-        let workers = RotationReport::new(&live.header, live.steps.iter().cloned().collect())
+        let workers = live
+            .header
+            .report(live.steps.iter().cloned().collect())
             .unsucceeded_workers();
         if workers.iter().any(|worker| !confirmed.contains(worker)) {
             return Err(RotationError::NotConfirmed { id, workers });
@@ -155,7 +156,7 @@ impl RotationMachine {
         };
         self.searching.retain(|_, sought| *sought != id);
         self.old_keys_change(&live.header.key, id);
-        if let Some(state) = live.header.state.after(RotationEvent::Abort) {
+        if let Some(state) = RotationEvent::Abort.apply_to(live.header.state) {
             live.header.state = state;
         }
         live.header.ended_ms = Some(now.wall_ms);
@@ -172,7 +173,7 @@ impl RotationMachine {
         let key = live.header.key.clone();
         self.facts
             .push(Fact::Ended(live.header.clone(), steps.clone()));
-        let report = RotationReport::new(&live.header, steps);
+        let report = live.header.report(steps);
         self.settled(Some(report), waiters);
         self.advance_key(&key, now);
     }

@@ -82,7 +82,7 @@ impl RotationMachine {
 
 /// A step that was InProgress is to be called again; answers whether it was.
 pub(crate) fn interrupt(step: &mut Step) -> bool {
-    let interrupted = step.status.after(StatusEvent::Interrupt);
+    let interrupted = StatusEvent::Interrupt.apply_to(step.status);
     if let Some(status) = interrupted {
         step.status = status;
     }

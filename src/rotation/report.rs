@@ -85,23 +85,25 @@ pub struct RotationReport {
     pub waits_for: Vec<WaitsFor>,
 }
 
-impl RotationReport {
-    /// The report of a rotation that waits for nobody.
-    pub fn new(header: &Header, steps: Vec<Step>) -> Self {
-        Self {
-            id: header.id,
-            key: header.key.clone(),
-            sequence: header.seq,
-            state: header.state,
-            strategy: header.strategy,
-            resumes: header.resumes,
-            accepted_ms: header.accepted_ms,
-            ended_ms: header.ended_ms,
+impl Header {
+    /// The report of a rotation that waits for nothing.
+    pub fn report(&self, steps: Vec<Step>) -> RotationReport {
+        RotationReport {
+            id: self.id,
+            key: self.key.clone(),
+            sequence: self.seq,
+            state: self.state,
+            strategy: self.strategy,
+            resumes: self.resumes,
+            accepted_ms: self.accepted_ms,
+            ended_ms: self.ended_ms,
             steps,
             waits_for: Vec::new(),
         }
     }
+}
 
+impl RotationReport {
     /// The steps that have Failed.
     pub fn failed(&self) -> impl Iterator<Item = &Step> {
         let failed = |s: &&Step| s.status == CallbackStatus::Failed && !s.removed;

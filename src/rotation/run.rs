@@ -84,7 +84,7 @@ impl RotationMachine {
         let Some(live) = self.rotations.get_mut(id) else {
             return;
         };
-        if let Some(state) = live.header.state.after(RotationEvent::Begin) {
+        if let Some(state) = RotationEvent::Begin.apply_to(live.header.state) {
             live.header.state = state;
             let header = live.header.clone();
             self.rotations

@@ -28,6 +28,7 @@ impl<T: Clone> SharedList<T> {
     }
 
     /// Whether there are none.
+    #[cfg(feature = "testing")]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

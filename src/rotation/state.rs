@@ -41,29 +41,31 @@ pub enum RotationEvent {
     Overtake,
 }
 
-impl RotationState {
-    /// The state after an event; none where the event cannot happen.
-    pub fn after(self, event: RotationEvent) -> Option<Self> {
+impl RotationEvent {
+    /// The state that it leads to; none where it cannot happen.
+    pub fn apply_to(self, state: RotationState) -> Option<RotationState> {
         use RotationState::{
             Aborted, Completed, CompletedWithFailures, Obsolete, Running, Stopped, Waiting,
         };
-        match event {
-            RotationEvent::Begin => (self == Waiting).then_some(Running),
-            RotationEvent::Complete => (self == Running).then_some(Completed),
+        match self {
+            RotationEvent::Begin => (state == Waiting).then_some(Running),
+            RotationEvent::Complete => (state == Running).then_some(Completed),
             RotationEvent::CompleteWithFailures => {
-                (self == Running).then_some(CompletedWithFailures)
+                (state == Running).then_some(CompletedWithFailures)
             }
-            RotationEvent::Stop => (self == Running).then_some(Stopped),
+            RotationEvent::Stop => (state == Running).then_some(Stopped),
             RotationEvent::Resume => {
-                matches!(self, Stopped | CompletedWithFailures).then_some(Waiting)
+                matches!(state, Stopped | CompletedWithFailures).then_some(Waiting)
             }
             RotationEvent::Overtake => {
-                matches!(self, Waiting | Stopped | CompletedWithFailures).then_some(Obsolete)
+                matches!(state, Waiting | Stopped | CompletedWithFailures).then_some(Obsolete)
             }
-            RotationEvent::Abort => (!self.has_ended()).then_some(Aborted),
+            RotationEvent::Abort => (!state.has_ended()).then_some(Aborted),
         }
     }
+}
 
+impl RotationState {
     /// Whether it is over for good: completed or aborted, its keys gone.
     pub fn has_ended(self) -> bool {
         match self {

@@ -32,11 +32,11 @@ pub enum StatusEvent {
     Resume,
 }
 
-impl CallbackStatus {
-    /// The status after an event, live and at replay alike; none where the event cannot happen.
-    pub fn after(self, event: StatusEvent) -> Option<Self> {
+impl StatusEvent {
+    /// The status that it leads to, live and at replay alike; none where it cannot happen.
+    pub fn apply_to(self, status: CallbackStatus) -> Option<CallbackStatus> {
         use CallbackStatus::{Failed, InProgress, Pending, Succeeded};
-        match (self, event) {
+        match (status, self) {
             (Pending, StatusEvent::Call) => Some(InProgress),
             (InProgress, StatusEvent::Succeed) => Some(Succeeded),
             (Pending | InProgress, StatusEvent::Fail) => Some(Failed),

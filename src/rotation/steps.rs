@@ -96,7 +96,7 @@ impl Steps {
         event: StatusEvent,
         change: impl FnOnce(&mut Step),
     ) -> Option<&Step> {
-        let status = self.get(no)?.status.after(event)?;
+        let status = event.apply_to(self.get(no)?.status)?;
         self.change(no, |step| {
             step.status = status;
             change(step);

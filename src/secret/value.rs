@@ -26,7 +26,7 @@ pub enum InvalidKey {
     /// A value of no bytes.
     #[error("the key is empty; a key has 1 byte to 1 MiB")]
     Empty,
-    /// A value of more than [`MAX_VALUE_BYTES`].
+    /// A value of more than 1 MiB.
     #[error("the key has {bytes} bytes; a key has 1 byte to 1 MiB (1,048,576 bytes)")]
     TooLong {
         /// How many bytes were given.
@@ -77,7 +77,7 @@ impl SecretKeyValue {
         std::str::from_utf8(&self.bytes).ok()
     }
 
-    /// The first bytes of the value, [`MAX_BEGINNING_BYTES`] at most: a text that quotes the value
+    /// The first bytes of the value, 64 at most: a text that quotes the value
     /// quotes these, and they take little memory. Of text, whole characters.
     pub fn beginning(&self) -> Self {
         let bytes = self.expose();

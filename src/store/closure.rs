@@ -47,16 +47,28 @@ pub trait IntoStore<Marker> {
 }
 
 /// Marks what is a [`KeysStore`] already.
+#[allow(
+    unnameable_types,
+    reason = "the compiler finds it, no program names it"
+)]
 pub struct OfStore {
     _private: (),
 }
 
 /// Marks a closure that answers an `A`.
+#[allow(
+    unnameable_types,
+    reason = "the compiler finds it, no program names it"
+)]
 pub struct OfClosure<A> {
     _answer: PhantomData<A>,
 }
 
 /// Marks a closure that answers a future `F`.
+#[allow(
+    unnameable_types,
+    reason = "the compiler finds it, no program names it"
+)]
 pub struct OfAsyncClosure<F> {
     _future: PhantomData<F>,
 }

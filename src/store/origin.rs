@@ -3,6 +3,7 @@
 
 /// Whose code the fetch of a store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(unnameable_types, reason = "no other crate may name it")]
 pub enum StoreOrigin {
     /// The program's, all of it.
     Foreign,
@@ -18,4 +19,5 @@ pub enum StoreOrigin {
 
 /// What only keyward can name, so that no other crate can say that a store is keyward's.
 #[derive(Debug, Clone, Copy)]
+#[allow(unnameable_types, reason = "no other crate may name it")]
 pub struct AskedByKeyward;

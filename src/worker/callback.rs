@@ -84,12 +84,24 @@ impl<T: CallbackAnswer, E: fmt::Display + 'static> CallbackAnswer for Result<T, 
 
 /// Marks a closure that answers at once, which runs on a thread set apart.
 #[derive(Debug, Clone, Copy)]
+#[allow(
+    unnameable_types,
+    reason = "the compiler finds it, no program names it"
+)]
 pub struct Blocking;
 /// Marks a closure that answers a future, which runs on keyward's runtime.
 #[derive(Debug, Clone, Copy)]
+#[allow(
+    unnameable_types,
+    reason = "the compiler finds it, no program names it"
+)]
 pub struct Async;
 /// Marks a callback that is one already.
 #[derive(Debug, Clone, Copy)]
+#[allow(
+    unnameable_types,
+    reason = "the compiler finds it, no program names it"
+)]
 pub struct Made;
 
 /// Whatever can be registered as a callback. The marker is found by the compiler.

@@ -40,6 +40,10 @@ pub struct CallPlace {
     /// The rotation.
     pub rotation: RotationId,
     /// The step's number.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "`Debug` shows it")
+    )]
     pub step: u32,
     /// The attempt, from 1.
     pub attempt: u32,
@@ -99,7 +103,7 @@ impl fmt::Debug for OnChangeKeyDefinition {
 
 impl OnChangeKeyDefinition {
     /// The handle of one call.
-    pub fn new(
+    pub(crate) fn new(
         name: KeyName,
         behaviour: Arc<KeyBehaviour>,
         place: CallPlace,

@@ -143,7 +143,7 @@ fn check_state(before: RotationState, after: RotationState) -> Result<(), Broken
     ];
     let moves = events
         .iter()
-        .any(|event| before.after(*event) == Some(after));
+        .any(|event| event.apply_to(before) == Some(after));
     let broken = "a rotation's state goes by its table";
     rule(before == after || moves, broken)
 }
@@ -162,9 +162,12 @@ fn check_step(before: Option<&Step>, after: &Step) -> Result<(), Broken> {
         StatusEvent::Resume,
     ];
     let moves = |from: CallbackStatus| {
-        from == after.status || events.iter().any(|e| from.after(*e) == Some(after.status))
+        from == after.status
+            || events
+                .iter()
+                .any(|e| e.apply_to(from) == Some(after.status))
     };
-    let interrupted = before.status.after(StatusEvent::Interrupt);
+    let interrupted = StatusEvent::Interrupt.apply_to(before.status);
     rule(
         moves(before.status) || interrupted.is_some_and(moves),
         "a step's status goes by its table",

@@ -23,7 +23,7 @@ pub fn is_listed(journal: &Journal, listed: &[RotationReport]) -> bool {
 }
 
 fn after_crash(found: &Step) -> Step {
-    let interrupted = found.status.after(StatusEvent::Interrupt);
+    let interrupted = StatusEvent::Interrupt.apply_to(found.status);
     Step {
         status: interrupted.unwrap_or(found.status),
         crashes: found.crashes + u32::from(interrupted.is_some()),

@@ -269,6 +269,26 @@ fn every_room_of_the_table_is_a_module_of_the_crate() {
 }
 
 #[test]
+fn the_command_line_and_the_examples_use_public_names_only() {
+    let mut found = Vec::new();
+    files(&root().join("src/bin"), &mut found);
+    files(&root().join("examples"), &mut found);
+    // The driver of the vectors counts reads of records and plants some, which no program can.
+    found.retain(|path| !path.starts_with(root().join("examples/conformance")));
+    let mut faults = Vec::new();
+    for path in found {
+        let code = code(&fs::read_to_string(&path).unwrap());
+        for name in after(&code, "keyward") {
+            let is_module = name.starts_with(|c: char| c.is_lowercase());
+            if is_module && !matches!(name, "block_on" | "rotations_as_found") {
+                faults.push(format!("{}: keyward::{name} is not public", path.display()));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
 fn a_third_party_crate_is_used_only_in_its_rooms() {
     let mut faults = Vec::new();
     for source in sources() {

@@ -5,16 +5,15 @@
 //! a repo does wrong is told by a value.
 //!
 //! ```
-//! use keyward::repo::conformance::{RepoPlace, check_all};
-//! use keyward::repo::memory::MemoryRepo;
-//! use keyward::repo::state_repo::StateRepo;
+//! use keyward::conformance::{RepoPlace, check_all};
+//! use keyward::{MemoryRepo, StateRepo};
 //!
 //! check_all(&|| {
 //!     let content = MemoryRepo::new();
 //!     let open = move || Ok(Box::new(content.clone()) as Box<dyn StateRepo>);
 //!     Box::new(open) as Box<dyn RepoPlace>
 //! })?;
-//! # Ok::<(), keyward::repo::conformance::ConformanceFailure>(())
+//! # Ok::<(), keyward::conformance::ConformanceFailure>(())
 //! ```
 
 mod back;

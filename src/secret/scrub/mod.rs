@@ -68,7 +68,7 @@ impl Scrubber {
         Self { values: distinct }
     }
 
-    /// The text as visible UTF-8, cut to [`MAX_TEXT_BYTES`]; [`WITHHELD`] if it quotes a key.
+    /// The text as visible UTF-8, cut to 1 KiB; `(withheld: the text contains a key value)` if it quotes a key.
     pub fn scrub(&self, text: &[u8]) -> String {
         match text.get(..MAX_SCANNED_BYTES) {
             Some(beginning) if beginning.len() < text.len() => self.shown(beginning, true),
@@ -81,8 +81,8 @@ impl Scrubber {
         self.scrub(text.as_bytes())
     }
 
-    /// [`Scrubber::scrub`] for the beginning of a longer text: [`WITHHELD_END`] if it ends in what a key
-    /// begins with.
+    /// [`Scrubber::scrub`] for the beginning of a longer text, which is withheld also if it ends in what a
+    /// key begins with.
     pub fn scrub_beginning(&self, text: &[u8]) -> String {
         self.shown(text.get(..MAX_SCANNED_BYTES).unwrap_or(text), true)
     }

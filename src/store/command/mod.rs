@@ -115,7 +115,7 @@ impl CommandStore {
         self
     }
 
-    /// How long one run may take before it is killed; [`DEFAULT_TIME_LIMIT`] if it is not said.
+    /// How long one run may take before it is killed. Default: 10 s.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self

@@ -339,7 +339,7 @@ impl World {
 
 /// A step as a new life finds it.
 fn interrupt(step: &mut Step) {
-    if let Some(status) = step.status.after(StatusEvent::Interrupt) {
+    if let Some(status) = StatusEvent::Interrupt.apply_to(step.status) {
         step.status = status;
         step.crashes += 1;
     }

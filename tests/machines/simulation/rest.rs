@@ -209,7 +209,7 @@ fn listing(machine: &RotationMachine) -> Vec<RotationReport> {
 }
 
 fn interrupted(step: &mut Step) {
-    if let Some(status) = step.status.after(StatusEvent::Interrupt) {
+    if let Some(status) = StatusEvent::Interrupt.apply_to(step.status) {
         step.status = status;
     }
     // The death of the coordinator is no crash of the callback; the next life cannot tell them apart.

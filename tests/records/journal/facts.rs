@@ -126,7 +126,7 @@ fn an_ended_rotation_leaves_no_record_behind_and_is_in_the_history() {
     assert_eq!(found, Some((ended.clone(), steps.clone())));
     assert_eq!(journal.find_ended(id(12)).unwrap(), None);
     let history = journal.history(1, None).unwrap();
-    assert_eq!(history.rotations, [RotationReport::new(&ended, steps)]);
+    assert_eq!(history.rotations, [ended.report(steps)]);
     assert_eq!(history.next, Some(11));
     let older = journal.history(1, history.next).unwrap();
     assert_eq!(older.rotations[0].id, id(10));

@@ -2,9 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use keyward::crypto::error::CryptoError;
-use keyward::crypto::random::random_bytes;
-
+use crate::demo::error::DemoError;
+use crate::demo::keys::fill_random;
 use crate::demo::layout::worker_names;
 use crate::demo::protocol::Hold;
 
@@ -24,8 +23,10 @@ impl Chance {
     ///
     /// # Errors
     /// The operating system gave no random bytes.
-    pub fn any_seed() -> Result<u64, CryptoError> {
-        random_bytes().map(u64::from_le_bytes)
+    pub fn any_seed() -> Result<u64, DemoError> {
+        let mut seed = [0; 8];
+        fill_random(&mut seed)?;
+        Ok(u64::from_le_bytes(seed))
     }
 
     /// The sequence of this seed for this purpose.

@@ -3,10 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use keyward::crypto::error::CryptoError;
-use keyward::journal::error::JournalError;
-use keyward::repo::error::RepoError;
-use keyward::{KeyError, RotationError, StartError};
+use keyward::{CryptoError, KeyError, RotationError, StartError};
 
 /// Why the demo, or its server, could not go on. No variant holds a key.
 #[derive(Debug, thiserror::Error)]
@@ -40,15 +37,9 @@ pub enum DemoError {
     /// A call on workers or rotations failed.
     #[error("{0}")]
     Rotation(#[from] RotationError),
-    /// A document could not be sealed, or no key could be made.
+    /// A document could not be sealed, or its key is too short.
     #[error("{0}")]
     Crypto(#[from] CryptoError),
-    /// The journal could not be read.
-    #[error("the journal could not be read: {0}")]
-    Journal(#[from] JournalError),
-    /// The data folder could not be opened.
-    #[error("{0}")]
-    Repo(#[from] RepoError),
     /// The change came to a callback without its keys: a fault of the demo's.
     #[error("the callback was given no old or no new keys")]
     NoKeys,
@@ -79,8 +70,6 @@ impl DemoError {
             Self::Key(error) => error.code(),
             Self::Rotation(error) => error.code(),
             Self::Crypto(error) => error.code(),
-            Self::Journal(error) => error.code(),
-            Self::Repo(error) => error.code(),
             Self::NoKeys => "no_keys",
             Self::Lost { .. } => "document_lost",
             Self::Server { .. } => "server_failed",

@@ -7,7 +7,7 @@ use keyward::{AeadCryptoTool, CryptoTool, KeysManagement, RotationId};
 use crate::demo::chance::original;
 use crate::demo::documents::{Documents, tool};
 use crate::demo::error::DemoError;
-use crate::demo::journal_view::RotationView;
+use crate::demo::journal_view::SeenRotation;
 use crate::demo::keys::{NEW, OLD, SHARED, start_manager};
 use crate::demo::layout::{Layout, worker_names};
 use crate::demo::options::DemoOptions;
@@ -46,7 +46,7 @@ pub async fn check_all(
     options: &DemoOptions,
     seed: u64,
     rotation: RotationId,
-) -> Result<(RotationView, Checked), DemoError> {
+) -> Result<(SeenRotation, Checked), DemoError> {
     let manager = start_manager(layout, Duration::from_secs(60)).await?;
     let key = manager.get_decrypt_key(SHARED).await?;
     let tool = tool(&key.value)?;
@@ -64,7 +64,7 @@ pub async fn check_all(
     }
     let report = manager.wait(rotation).await?;
     manager.shutdown().await?;
-    Ok((RotationView::from(&report), checked))
+    Ok((SeenRotation::from(&report), checked))
 }
 
 fn check(

@@ -5,37 +5,32 @@
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
-use std::sync::Arc;
 
-use keyward::journal::database::Database;
-use keyward::repo::folder::FolderOptions;
-use keyward::repo::rocks::RocksDbRepo;
-use keyward::rotation::plan::Step;
 use keyward::{
-    AeadCryptoTool, CallbackStatus, RotationId, RotationReport, RotationState, SecretKeyValue,
-    StateRepo,
+    CallbackStatus, RotationId, RotationReport, RotationState, SecretKeyValue, Step,
+    rotations_as_found,
 };
 
 use crate::demo::error::DemoError;
 use crate::demo::layout::Layout;
 
-/// A rotation as the journal has it.
+/// A rotation as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RotationView {
+pub struct SeenRotation {
     /// Its id.
     pub id: RotationId,
     /// How far it is.
     pub state: RotationState,
     /// Its steps, in the plan's order.
-    pub steps: Vec<StepView>,
+    pub steps: Vec<SeenStep>,
 }
 
-/// A step as the journal has it.
+/// A step as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepView {
-    /// Whose callback.
+pub struct SeenStep {
+    /// The worker.
     pub worker: String,
-    /// Which callback.
+    /// The callback.
     pub callback: String,
     /// How far it is.
     pub status: CallbackStatus,
@@ -43,7 +38,7 @@ pub struct StepView {
     pub attempt: u32,
 }
 
-impl From<&Step> for StepView {
+impl From<&Step> for SeenStep {
     fn from(step: &Step) -> Self {
         Self {
             worker: step.worker.to_string(),
@@ -54,12 +49,12 @@ impl From<&Step> for StepView {
     }
 }
 
-impl From<&RotationReport> for RotationView {
+impl From<&RotationReport> for SeenRotation {
     fn from(report: &RotationReport) -> Self {
         Self {
             id: report.id,
             state: report.state,
-            steps: report.steps.iter().map(StepView::from).collect(),
+            steps: report.steps.iter().map(SeenStep::from).collect(),
         }
     }
 }
@@ -67,14 +62,11 @@ impl From<&RotationReport> for RotationView {
 /// The unfinished rotations in the data folder, which no process may have open.
 ///
 /// # Errors
-/// The folder cannot be copied, or the copy not be read.
-pub fn as_found(layout: &Layout, master: &SecretKeyValue) -> Result<Vec<RotationView>, DemoError> {
+/// The folder cannot be copied, or the copy not be opened.
+pub fn as_found(layout: &Layout, master: &SecretKeyValue) -> Result<Vec<SeenRotation>, DemoError> {
     copy_data(layout)?;
-    let options = FolderOptions::new(layout.data_as_found());
-    let repo: Arc<dyn StateRepo> = Arc::new(RocksDbRepo::open(&options)?);
-    let found = read(Arc::clone(&repo), master);
-    repo.close()?;
-    found
+    let found = rotations_as_found(&layout.data_as_found(), master)?;
+    Ok(found.iter().map(SeenRotation::from).collect())
 }
 
 fn copy_data(layout: &Layout) -> Result<(), DemoError> {
@@ -89,18 +81,4 @@ fn copy_data(layout: &Layout) -> Result<(), DemoError> {
         fs::copy(&path, to.join(entry.file_name())).map_err(DemoError::io("copying", &path))?;
     }
     Ok(())
-}
-
-fn read(repo: Arc<dyn StateRepo>, master: &SecretKeyValue) -> Result<Vec<RotationView>, DemoError> {
-    let database = Database::open(repo)?;
-    let tool = AeadCryptoTool::derive(master, &database.id())?;
-    let loaded = database.unlock(Arc::new(tool))?.load()?;
-    let rotations = loaded.facts.rotations.iter();
-    Ok(rotations
-        .map(|(header, steps)| RotationView {
-            id: header.id,
-            state: header.state,
-            steps: steps.iter().map(StepView::from).collect(),
-        })
-        .collect())
 }

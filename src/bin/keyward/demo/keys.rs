@@ -1,12 +1,11 @@
 //! The demo's keys: their files, and how a manager comes to know them.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::Write;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use keyward::crypto::random::fill_random;
 use keyward::{FileStore, KeysManagement, MemoryRepo, SecretKeyDefinition, SecretKeyValue};
 
 use crate::demo::error::DemoError;
@@ -18,8 +17,19 @@ pub const SHARED: &str = "documents";
 pub const OLD: &str = "documents.old";
 /// The key after the change, for who declares it.
 pub const NEW: &str = "documents.new";
-/// The master key, for who reads the journal.
+/// The master key, for the reading of the journal.
 pub const MASTER: &str = "master";
+
+/// Random bytes of the operating system.
+///
+/// # Errors
+/// What it says.
+pub fn fill_random(buffer: &mut [u8]) -> Result<(), DemoError> {
+    let source = Path::new("/dev/urandom");
+    File::open(source)
+        .and_then(|mut random| random.read_exact(buffer))
+        .map_err(DemoError::io("reading", source))
+}
 
 /// A key as text: 64 digits, each of four random bits.
 fn random_key() -> Result<SecretKeyValue, DemoError> {

@@ -7,7 +7,7 @@ use crate::demo::chance::{moment, original};
 use crate::demo::documents::{Documents, tool};
 use crate::demo::error::DemoError;
 use crate::demo::examination::{check_all, tally};
-use crate::demo::journal_view::{RotationView, as_found};
+use crate::demo::journal_view::{SeenRotation, as_found};
 use crate::demo::keys::{MASTER, SHARED, put_in_use, start_keyring, write_files};
 use crate::demo::layout::{Layout, worker_names};
 use crate::demo::options::DemoOptions;
@@ -155,7 +155,7 @@ impl<'a> Story<'a> {
     async fn look_at_journal(
         &self,
         keyring: &KeysManagement,
-    ) -> Result<Vec<RotationView>, DemoError> {
+    ) -> Result<Vec<SeenRotation>, DemoError> {
         let found = as_found(self.layout, &keyring.get_key(MASTER).await?.value)?;
         self.page.line("5. The journal as found on disk:")?;
         for rotation in &found {

@@ -3,7 +3,7 @@
 use keyward::{CallbackStatus, RotationId, RotationState};
 
 use crate::demo::calls::Call;
-use crate::demo::journal_view::RotationView;
+use crate::demo::journal_view::{SeenRotation, SeenStep};
 
 /// How many of some documents open with which key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,11 +39,11 @@ pub struct Evidence {
     /// Whose callback was interrupted.
     pub interrupted: String,
     /// The journal as the killed server left it.
-    pub found: Vec<RotationView>,
+    pub found: Vec<SeenRotation>,
     /// The documents of the interrupted worker after the kill.
     pub middle: Tally,
     /// The rotation at the end.
-    pub ended: RotationView,
+    pub ended: SeenRotation,
     /// Every call of a callback, in the order of the calls.
     pub calls: Vec<Call>,
     /// The documents at the end.
@@ -122,28 +122,28 @@ impl Evidence {
         &self,
         state: RotationState,
         step: impl Fn(std::cmp::Ordering) -> (CallbackStatus, u32),
-    ) -> RotationView {
+    ) -> SeenRotation {
         let interrupted = self
             .workers
             .iter()
             .position(|worker| *worker == self.interrupted);
         let steps = self.workers.iter().enumerate().map(|(at, worker)| {
             let (status, attempt) = step(Some(at).cmp(&interrupted));
-            crate::demo::journal_view::StepView {
+            SeenStep {
                 worker: worker.clone(),
                 callback: crate::demo::server::CALLBACK.to_owned(),
                 status,
                 attempt,
             }
         });
-        RotationView {
+        SeenRotation {
             id: self.rotation,
             state,
             steps: steps.collect(),
         }
     }
 
-    fn expected_as_found(&self) -> RotationView {
+    fn expected_as_found(&self) -> SeenRotation {
         self.expected(RotationState::Running, |place| match place {
             std::cmp::Ordering::Less => (CallbackStatus::Succeeded, 1),
             std::cmp::Ordering::Equal => (CallbackStatus::InProgress, 1),
@@ -151,7 +151,7 @@ impl Evidence {
         })
     }
 
-    fn expected_end(&self) -> RotationView {
+    fn expected_end(&self) -> SeenRotation {
         self.expected(RotationState::Completed, |place| {
             (CallbackStatus::Succeeded, if place.is_eq() { 2 } else { 1 })
         })
@@ -192,7 +192,7 @@ mod tests {
 
     fn evidence() -> Evidence {
         let id = "018f3a5e-1111-7222-8333-123456789abc".parse().unwrap();
-        let nothing = RotationView {
+        let nothing = SeenRotation {
             id,
             state: RotationState::Waiting,
             steps: Vec::new(),
