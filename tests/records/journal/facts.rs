@@ -7,7 +7,6 @@ use keyward::key::state::Loaded;
 use keyward::repo::folder::FolderOptions;
 use keyward::repo::rocks::RocksDbRepo;
 use keyward::rotation::event::StepRef;
-use keyward::rotation::report::RotationReport;
 use keyward::rotation::status::CallbackStatus;
 use keyward::secret::value::MAX_VALUE_BYTES;
 
