@@ -319,7 +319,9 @@ impl Declarer {
         entry.post(KeyMessage::Scrubber(halves.collect(), reply));
         let scrubber = scrubber.await.map_err(|_| refused(entry.gone()))?;
         let (told, ended) = oneshot::channel();
-        fetcher.fetch(scrubber, move |end| drop(told.send(end.answer)));
+        fetcher.fetch(scrubber, move |end| {
+            drop(told.send(end.answer.map(|fetched| fetched.keys)))
+        });
         let (which, key) = ("new", entry.name().clone());
         match ended.await {
             Ok(Ok(keys)) => checked(entry, which, &keys),

@@ -277,9 +277,9 @@ impl KeyPart {
             });
         });
         self.means.fetcher.fetch(scrubber, move |fetched| {
-            let answer = fetched.answer.map(|keys| Fetched {
-                prints: fingerprints.of(&key, &keys.to_pair()),
-                keys,
+            let answer = fetched.answer.map(|fetched| Fetched {
+                prints: fingerprints.of(&key, &fetched.keys.to_pair()),
+                keys: fetched.keys,
             });
             end.tell((answer, fetched.still_running));
         });

@@ -100,7 +100,7 @@ pub(super) async fn master_key(
     if let Some(why) = end.refused {
         return Err(io::Error::other(why).into());
     }
-    let keys = end.answer.map_err(StartError::of_master_key)?;
+    let keys = end.answer.map_err(StartError::of_master_key)?.keys;
     if keys.is_pair() {
         let why = "it answered a pair; a master key is one value".to_owned();
         return Err(StartError::MasterKeyStore { why });

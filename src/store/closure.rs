@@ -9,9 +9,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::secret::text::ForeignText;
-use crate::secret::value::{InvalidKey, SecretKeys};
+use crate::secret::value::InvalidKey;
 use crate::store::error::StoreError;
-use crate::store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
+use crate::store::keys_store::{FetchResult, Fetched, Fetching, KeysStore, StoreRequest};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
 /// What can be given where a store is wanted: a [`KeysStore`], an `Arc` or `Box` of one, or a
@@ -120,8 +120,8 @@ impl<C: Fn() -> Fetching + Send + Sync + 'static> KeysStore for FromFetch<C> {
     }
 }
 
-/// What a closure may answer: whatever turns into [`SecretKeys`], an `Option` of it (`None` is
-/// `store_failed`), or a `Result` of either (an error is `store_failed` with its text).
+/// What a closure may answer: whatever turns into [`Fetched`] (a value, a pair), an `Option` of it
+/// (`None` is `store_failed`), or a `Result` of either (an error is `store_failed` with its text).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no answer of a store",
     note = "a store answers a value (text or bytes), a pair of them, or an `Option` or `Result` of \
@@ -133,23 +133,23 @@ pub trait StoreAnswer {
     /// # Errors
     /// [`StoreError::Nothing`] for `None`; for an error, [`StoreError::Failed`] with its text, or
     /// the very same error if it is keyward's own.
-    fn into_fetched(self) -> Fetched;
+    fn into_fetched(self) -> FetchResult;
 }
 
-impl<K: Into<SecretKeys>> StoreAnswer for K {
-    fn into_fetched(self) -> Fetched {
+impl<K: Into<Fetched>> StoreAnswer for K {
+    fn into_fetched(self) -> FetchResult {
         Ok(self.into())
     }
 }
 
 impl<A: StoreAnswer> StoreAnswer for Option<A> {
-    fn into_fetched(self) -> Fetched {
+    fn into_fetched(self) -> FetchResult {
         self.ok_or(StoreError::Nothing)?.into_fetched()
     }
 }
 
 impl<A: StoreAnswer, E: Display + 'static> StoreAnswer for Result<A, E> {
-    fn into_fetched(self) -> Fetched {
+    fn into_fetched(self) -> FetchResult {
         match self {
             Ok(answer) => answer.into_fetched(),
             Err(error) => Err(failure(&error)),
@@ -210,14 +210,14 @@ mod tests {
 
     use super::*;
     use crate::secret::scrub::Scrubber;
-    use crate::secret::value::{SecretKeyPair, SecretKeyValue};
+    use crate::secret::value::{SecretKeyPair, SecretKeyValue, SecretKeys};
     use crate::store::env::EnvStore;
 
     fn fetching<M>(given: impl IntoStore<M>) -> Fetching {
         given.into_store().fetch(&StoreRequest::new("a key"))
     }
 
-    fn fetched<M>(given: impl IntoStore<M>) -> Fetched {
+    fn fetched<M>(given: impl IntoStore<M>) -> FetchResult {
         match fetching(given) {
             Fetching::Blocking(fetch) => fetch(),
             Fetching::Async(fetch) => futures_util::FutureExt::now_or_never(fetch).unwrap(),
@@ -225,13 +225,13 @@ mod tests {
     }
 
     fn single<M>(given: impl IntoStore<M>) -> Vec<u8> {
-        let keys = fetched(given).unwrap();
+        let keys = fetched(given).unwrap().keys;
         assert!(!keys.is_pair());
         keys.to_pair().forward().expose().to_vec()
     }
 
     fn pair<M>(given: impl IntoStore<M>) -> (Vec<u8>, Vec<u8>) {
-        let keys = fetched(given).unwrap();
+        let keys = fetched(given).unwrap().keys;
         assert!(keys.is_pair());
         let pair = keys.to_pair();
         let halves = (pair.forward().expose(), pair.back().expose());

@@ -3,9 +3,9 @@
 use std::env;
 use std::os::unix::ffi::OsStringExt;
 
-use crate::secret::value::{SecretKeyPair, SecretKeyValue, SecretKeys};
+use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 use crate::store::error::StoreError;
-use crate::store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
+use crate::store::keys_store::{FetchResult, Fetching, KeysStore, StoreRequest};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
 /// A store that reads one environment variable, or two for a pair, each time it is asked.
@@ -63,9 +63,9 @@ impl KeysStore for EnvStore {
     }
 }
 
-fn read_all(variables: &Variables) -> Fetched {
+fn read_all(variables: &Variables) -> FetchResult {
     match variables {
-        Variables::One(name) => read(name).map(SecretKeys::from),
+        Variables::One(name) => read(name).map(Into::into),
         Variables::Two { forward, back } => {
             Ok(SecretKeyPair::new(read(forward)?, read(back)?).into())
         }

@@ -10,8 +10,23 @@ use crate::secret::value::SecretKeys;
 use crate::store::error::StoreError;
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
+/// What a store answers; it may grow. Keys become one by `into()`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fetched {
+    /// The store's present keys.
+    pub keys: SecretKeys,
+}
+
+impl<K: Into<SecretKeys>> From<K> for Fetched {
+    fn from(keys: K) -> Self {
+        let keys = keys.into();
+        Self { keys }
+    }
+}
+
 /// What one fetch ends with.
-pub type Fetched = Result<SecretKeys, StoreError>;
+pub type FetchResult = Result<Fetched, StoreError>;
 
 /// What a store is asked for. It may grow; a store that needs none of it ignores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,20 +81,20 @@ impl StoreRequest {
 pub enum Fetching {
     /// A future. It must not block, and it is run on keyward's own threads inside a tokio runtime (time
     /// and I/O are enabled), so it may use tokio. Dropping it ends it at its next await.
-    Async(Pin<Box<dyn Future<Output = Fetched> + Send>>),
+    Async(Pin<Box<dyn Future<Output = FetchResult> + Send>>),
     /// A function that may block. It is run on a thread set apart for that, and cannot be ended
     /// from outside: a time limit that passes leaves it running.
-    Blocking(Box<dyn FnOnce() -> Fetched + Send>),
+    Blocking(Box<dyn FnOnce() -> FetchResult + Send>),
 }
 
 impl Fetching {
     /// A fetch that is a future.
-    pub fn future(fetch: impl Future<Output = Fetched> + Send + 'static) -> Self {
+    pub fn future(fetch: impl Future<Output = FetchResult> + Send + 'static) -> Self {
         Self::Async(Box::pin(fetch))
     }
 
     /// A fetch that may block.
-    pub fn blocking(fetch: impl FnOnce() -> Fetched + Send + 'static) -> Self {
+    pub fn blocking(fetch: impl FnOnce() -> FetchResult + Send + 'static) -> Self {
         Self::Blocking(Box::new(fetch))
     }
 }

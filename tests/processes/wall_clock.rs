@@ -60,7 +60,7 @@ fn folder() -> tempfile::TempDir {
 
 fn fetched(store: &FileStore) -> SecretKeys {
     match store.fetch(&StoreRequest::new("a key")) {
-        Fetching::Blocking(fetch) => fetch().unwrap(),
+        Fetching::Blocking(fetch) => fetch().unwrap().keys,
         other => panic!("a file is read where it may block: {other:?}"),
     }
 }
@@ -136,9 +136,9 @@ fn two_files_of_the_future_that_are_replaced_shortly_after_one_another_are_not_m
                 while !ended.load(Ordering::SeqCst) {
                     let fetching = store.fetch(&StoreRequest::new("a key"));
                     if let Fetching::Blocking(fetch) = fetching
-                        && let Ok(keys) = fetch()
+                        && let Ok(fetched) = fetch()
                     {
-                        let pair = keys.to_pair();
+                        let pair = fetched.keys.to_pair();
                         if pair.forward() != pair.back() {
                             mixed.insert(
                                 String::from_utf8_lossy(pair.forward().expose()).into_owned(),

@@ -14,7 +14,7 @@ use crate::store::buffer::LineEnd;
 use crate::store::command::output::{ErrorOutput, Output};
 use crate::store::command::process::{NotStarted, Process, Watch};
 use crate::store::error::StoreError;
-use crate::store::keys_store::{Fetched, StoreRequest};
+use crate::store::keys_store::{FetchResult, StoreRequest};
 
 /// How long the pipes are still read after the program itself has ended. What it wrote is in them
 /// by then; only processes that it left behind can hold them open.
@@ -31,7 +31,7 @@ pub(super) struct Run {
 
 impl Run {
     /// Runs it. Dropped at an await, the whole process group is killed.
-    pub(super) async fn fetched(self) -> Fetched {
+    pub(super) async fn fetched(self) -> FetchResult {
         let program = self.program;
         let looked = where_it_was_looked_for(&program, &self.command);
         let cannot = |source: io::Error| StoreError::Start {

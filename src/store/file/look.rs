@@ -15,7 +15,7 @@ use crate::store::file::key_file::{Folder, KeyFile, failure};
 use crate::store::file::seen::Seen;
 use crate::store::file::way::{BrokenOff, Links, Moment, Place};
 use crate::store::file::{Reading, named};
-use crate::store::keys_store::Fetched;
+use crate::store::keys_store::{FetchResult, Fetched};
 
 /// How long nothing may have changed before a file is taken as whole. It is more than the system's
 /// clocks of files are coarse (10 ms at most), so that what is written later is seen by its time.
@@ -29,7 +29,7 @@ const QUIET_WITHOUT_KEY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Reads the key, or the pair, that these one or two files have.
-pub(super) fn read_settled(seen: &Seen, paths: &[PathBuf], reading: Reading) -> Fetched {
+pub(super) fn read_settled(seen: &Seen, paths: &[PathBuf], reading: Reading) -> FetchResult {
     let begun = Instant::now();
     loop {
         if let Some(found) = look(seen, paths, reading)? {
@@ -44,7 +44,7 @@ pub(super) fn read_settled(seen: &Seen, paths: &[PathBuf], reading: Reading) -> 
 }
 
 /// One look: the keys, or why there are none. `None` if something changed meanwhile.
-fn look(seen: &Seen, paths: &[PathBuf], reading: Reading) -> Result<Option<Fetched>, StoreError> {
+fn look(seen: &Seen, paths: &[PathBuf], reading: Reading) -> Result<Option<FetchResult>, StoreError> {
     let mut links = Links::default();
     let files = match open_all(&mut links, paths) {
         Ok(files) => files,
@@ -75,7 +75,7 @@ fn look(seen: &Seen, paths: &[PathBuf], reading: Reading) -> Result<Option<Fetch
         }
         _ => return settled_without_key(seen, paths, &files, values),
     };
-    Ok(Some(Ok(keys)))
+    Ok(Some(Ok(Fetched { keys })))
 }
 
 fn settled_without_key(
@@ -83,7 +83,7 @@ fn settled_without_key(
     paths: &[PathBuf],
     files: &[KeyFile],
     values: Vec<Result<SecretKeyValue, InvalidKey>>,
-) -> Result<Option<Fetched>, StoreError> {
+) -> Result<Option<FetchResult>, StoreError> {
     let last = files.iter().map(KeyFile::changed).max();
     seen.wait_for_quiet(files, last, QUIET_WITHOUT_KEY);
     let why = values.into_iter().find_map(Result::err);

@@ -12,8 +12,9 @@ mod system;
 
 use std::time::{Duration, Instant};
 
+use keyward::SecretKeys;
 use keyward::store::error::StoreError;
-use keyward::store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
+use keyward::store::keys_store::{Fetching, KeysStore, StoreRequest};
 
 const MIB: usize = 1024 * 1024;
 
@@ -27,12 +28,13 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-fn fetched(store: &impl KeysStore) -> Fetched {
-    match store.fetch(&StoreRequest::new("a key")) {
+fn fetched(store: &impl KeysStore) -> Result<SecretKeys, StoreError> {
+    let fetched = match store.fetch(&StoreRequest::new("a key")) {
         Fetching::Async(fetch) => runtime().block_on(fetch),
         Fetching::Blocking(fetch) => fetch(),
         other => panic!("an unknown way to fetch: {other:?}"),
-    }
+    };
+    fetched.map(|fetched| fetched.keys)
 }
 
 fn value(store: &impl KeysStore) -> Vec<u8> {

@@ -11,7 +11,7 @@ use keyward::guard::plugins::{PluginThreads, Plugins};
 use keyward::guard::run::Ended;
 use keyward::secret::scrub::Scrubber;
 use keyward::store::closure::IntoStore;
-use keyward::store::keys_store::{Fetched, Fetching, StoreRequest};
+use keyward::store::keys_store::{FetchResult, Fetching, StoreRequest};
 use keyward::{CommandStore, EnvStore, FileStore, KeysStore, StoreError};
 use tokio::sync::oneshot;
 
@@ -19,7 +19,7 @@ use crate::canary::{OLD_FORWARD, PRINTED, TOLD};
 use crate::errors::Seen;
 use crate::support::{Gate, SHORT};
 
-async fn fetched<M>(store: impl IntoStore<M>) -> Fetched {
+async fn fetched<M>(store: impl IntoStore<M>) -> FetchResult {
     match store.into_store().fetch(&StoreRequest::new("key")) {
         Fetching::Async(fetch) => fetch.await,
         Fetching::Blocking(fetch) => fetch(),

@@ -26,7 +26,7 @@ use keyward::rotation::effect::Fact;
 use keyward::rotation::id::RotationId;
 use keyward::secret::scrub::Scrubber;
 use keyward::secret::text::ForeignText;
-use keyward::store::keys_store::{Fetching, StoreRequest};
+use keyward::store::keys_store::{self, Fetching, StoreRequest};
 use keyward::{
     AeadCryptoTool, CommandStore, Effect, EnvStore, FileStore, MemoryRepo, SecretKeyDefinition,
     SecretKeyFlow, SecretKeyUseCase, SecretKeyValue, SecretKeys, StateRepo, Uuid,
@@ -283,6 +283,7 @@ fn stores(shown: &mut Shown) {
     shown.value(&EnvStore::pair("FORWARD", "BACK"));
     shown.value(&FileStore::pair("/keys/forward", "/keys/back"));
     shown.value(&StoreRequest::new("documents"));
+    shown.value(&keys_store::Fetched::from(TOLD));
     shown.value(&Fetching::blocking(|| Ok(TOLD.into())));
     shown.value(&Fetching::future(async { Ok(TOLD.into()) }));
     let captured = SecretKeyValue::from(TOLD);

@@ -1,15 +1,21 @@
 //! One fetch from a store, inside its guard and on the right thread.
+//!
+//! Reading order: this file runs it, `wait` has its wait for a thread, `end` its end, `mark` a warning
+//! about what it answered.
+
+pub mod end;
+mod mark;
+mod wait;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
-use crate::actors::fetch_why::why;
-use crate::actors::mark::Mark;
+use crate::actors::fetch::end::{Circumstances, FetchEnd};
+use crate::actors::fetch::mark::Mark;
+use crate::actors::fetch::wait::ThreadWait;
 use crate::guard::events::Events;
 use crate::guard::fault::{self, Fault};
 use crate::guard::foreign::Foreign;
@@ -17,22 +23,10 @@ use crate::guard::place::Role;
 use crate::guard::plugins::Plugins;
 use crate::guard::run::{Ended, Returned};
 use crate::guard::threads::{Slot, ThreadPool};
-use crate::key::event::FetchFailure;
 use crate::secret::scrub::Scrubber;
 use crate::secret::value::SecretKeys;
-use crate::store::error::StoreError;
-use crate::store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
+use crate::store::keys_store::{FetchResult, Fetching, KeysStore, StoreRequest};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
-
-/// How a fetch ended.
-pub struct FetchEnd {
-    /// The keys, or why there are none.
-    pub answer: Result<SecretKeys, FetchFailure>,
-    /// When the store comes back that its limit could not stop: it blocks its thread.
-    pub still_running: Option<Returned>,
-    /// What the system said, if it refused the thread that the fetch needs.
-    pub refused: Option<String>,
-}
 
 /// Fetches from one store, each time for at most a limit.
 pub struct Fetcher {
@@ -45,26 +39,16 @@ pub struct Fetcher {
     /// Whether the last fetch was a function that may block. What the next one is only the store can
     /// tell, which is asked where most likely it goes on, so that mostly no other thread is needed.
     blocks: AtomicBool,
-    waits: Mutex<Waits>,
+    wait: ThreadWait,
     mark: Mark,
 }
 
-/// Whether the fetch that is under way waits for a thread.
-enum Waits {
-    /// It does not.
-    No,
-    /// It does until this is dropped.
-    Until { _end: oneshot::Sender<()> },
-    /// It is not to begin: nobody waits for it any more.
-    GivenUp,
-}
-
-type FetchFuture = Pin<Box<dyn Future<Output = Fetched> + Send>>;
-type Function = Box<dyn FnOnce() -> Fetched + Send>;
+type FetchFuture = Pin<Box<dyn Future<Output = FetchResult> + Send>>;
+type Function = Box<dyn FnOnce() -> FetchResult + Send>;
 
 /// How far a fetch came where it was begun.
 enum Begun {
-    Ended(Fetched),
+    Ended(FetchResult),
     /// It goes on where it may block.
     Blocks(Foreign<Function>),
     /// It goes on among async plug-ins.
@@ -89,7 +73,7 @@ impl Fetcher {
             limit,
             events,
             blocks: AtomicBool::new(false),
-            waits: Mutex::new(Waits::No),
+            wait: ThreadWait::default(),
             mark: Mark::default(),
         })
     }
@@ -100,7 +84,7 @@ impl Fetcher {
         scrubber: Scrubber,
         told: impl FnOnce(FetchEnd) + Send + 'static,
     ) {
-        drop(self.waits(Waits::No));
+        self.wait.begin();
         let fetch = Fetch {
             fetcher: Arc::clone(self),
             scrubber,
@@ -118,14 +102,10 @@ impl Fetcher {
         }
     }
 
-    /// Ends the fetch that is under way, if it still waits for a thread: nobody waits for it any more.
+    /// Ends the fetch that is under way, if it still waits for a thread: its answer is not wanted any
+    /// more.
     pub fn give_up(&self) {
-        drop(self.waits(Waits::GivenUp));
-    }
-
-    fn waits(&self, now: Waits) -> Waits {
-        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *waits, now)
+        self.wait.give_up();
     }
 
     /// Tells, once, that the store blocks a thread that others need.
@@ -272,7 +252,7 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
             Some(fetching) => Ok(fetching.await),
             None => Err(Fault::Gone),
         };
-        self.run_async(go_on, |fetch, run: Ended<Result<Fetched, Fault>>| {
+        self.run_async(go_on, |fetch, run: Ended<Result<FetchResult, Fault>>| {
             fetch.ended(run.flat());
         });
     }
@@ -330,10 +310,9 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
         there: impl Future<Output = Result<T, Fault>> + Send + 'static,
         go_on: impl FnOnce(Self, T, Duration) + Send + 'static,
     ) {
-        let (end, is_given_up) = oneshot::channel::<()>();
-        if let Waits::GivenUp = self.fetcher.waits(Waits::Until { _end: end }) {
+        let Some(is_given_up) = self.fetcher.wait.wait() else {
             return self.failed(Fault::Gone);
-        }
+        };
         let plugins = Arc::clone(&self.fetcher.plugins);
         plugins.run_own(async move {
             let there = tokio::select! {
@@ -356,7 +335,7 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
         self.fetcher.limit.saturating_sub(self.begun.elapsed())
     }
 
-    fn ended(self, run: Ended<Fetched>) {
+    fn ended(self, run: Ended<FetchResult>) {
         self.end(run.answer, run.still_runs.then_some(run.returned));
     }
 
@@ -364,235 +343,20 @@ impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
         self.end(Err(fault), None);
     }
 
-    fn end(self, answer: Result<Fetched, Fault>, still_running: Option<Returned>) {
-        let refused = match &answer {
-            Err(Fault::ThreadRefused { why }) => Some(why.clone()),
-            _ => None,
+    fn end(self, answer: Result<FetchResult, Fault>, still_running: Option<Returned>) {
+        if let Ok(Ok(fetched)) = &answer {
+            self.fetcher.look_at(&fetched.keys);
+        }
+        let circumstances = Circumstances {
+            origin: self.fetcher.origin,
+            limit: self.fetcher.limit,
+            left: self.left(),
+            scrubber: &self.scrubber,
         };
-        let answer = match answer {
-            Ok(Ok(keys)) => {
-                self.fetcher.look_at(&keys);
-                Ok(keys)
-            }
-            Ok(Err(StoreError::Invalid(why))) => Err(FetchFailure::Invalid(why)),
-            Ok(Err(error)) => {
-                let why = error.described(&self.scrubber);
-                Err(FetchFailure::Failed { why })
-            }
-            Err(fault) => {
-                let (origin, limit) = (self.fetcher.origin, self.fetcher.limit);
-                let why = why(fault, origin, limit, self.left(), &self.scrubber);
-                let why = self.scrubber.scrub_str(&why);
-                Err(FetchFailure::Failed { why })
-            }
-        };
-        (self.told)(FetchEnd {
-            answer,
-            still_running,
-            refused,
-        });
+        let end = FetchEnd::new(answer, still_running, &circumstances);
+        (self.told)(end);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::guard::place::{MustNotBlock, may_block, wait};
-    use crate::guard::plugins::PluginThreads;
-    use std::future::ready;
-    use std::sync::Mutex;
-    use std::sync::mpsc::{Receiver, Sender, channel};
-    use std::thread;
-
-    const LONG: Duration = Duration::from_secs(60);
-    const SHORT: Duration = Duration::from_millis(300);
-
-    /// Answers the name of the thread that its code runs on; which kind of code, a test says.
-    struct Changing {
-        blocks: AtomicBool,
-        begun_on: Mutex<Sender<String>>,
-        hangs: Mutex<Option<Receiver<()>>>,
-    }
-
-    fn here() -> String {
-        thread::current().name().unwrap_or_default().to_owned()
-    }
-
-    impl KeysStore for Changing {
-        fn fetch(&self, _: &StoreRequest) -> Fetching {
-            assert!(tokio::runtime::Handle::try_current().is_ok());
-            assert_eq!(wait(ready(())), Err(MustNotBlock));
-            self.begun_on.lock().unwrap().send(here()).unwrap();
-            if !self.blocks.load(Ordering::SeqCst) {
-                return Fetching::future(async { Ok(here().into()) });
-            }
-            let hangs = self.hangs.lock().unwrap().take();
-            Fetching::blocking(move || {
-                assert!(may_block());
-                hangs.map(|hangs| hangs.recv());
-                Ok(here().into())
-            })
-        }
-    }
-
-    struct Asked {
-        fetcher: Arc<Fetcher>,
-        store: Arc<Changing>,
-        begun_on: Receiver<String>,
-    }
-
-    fn plugins() -> Arc<Plugins> {
-        let threads = PluginThreads {
-            stores: 1,
-            callbacks: 1,
-            ..PluginThreads::default()
-        };
-        Arc::new(Plugins::start(threads).unwrap())
-    }
-
-    fn asked(limit: Duration) -> Asked {
-        asked_on(plugins(), limit)
-    }
-
-    fn asked_on(plugins: Arc<Plugins>, limit: Duration) -> Asked {
-        let (told, begun_on) = channel();
-        let store = Arc::new(Changing {
-            blocks: AtomicBool::new(false),
-            begun_on: Mutex::new(told),
-            hangs: Mutex::new(None),
-        });
-        let of_fetcher = Foreign::new(Arc::clone(&store) as Arc<dyn KeysStore>);
-        let fetcher = Fetcher::new(
-            plugins,
-            of_fetcher,
-            StoreRequest::new("k"),
-            limit,
-            Events::start().unwrap(),
-        );
-        Asked {
-            fetcher,
-            store,
-            begun_on,
-        }
-    }
-
-    impl Asked {
-        fn begin(&self) -> Receiver<FetchEnd> {
-            let (told, ended) = channel();
-            let scrubber = Scrubber::default();
-            self.fetcher
-                .fetch(scrubber, move |end| told.send(end).ok().unwrap());
-            ended
-        }
-
-        fn ended(&self) -> FetchEnd {
-            self.begin().recv().unwrap()
-        }
-
-        /// Why a fetch has failed.
-        fn why(&self) -> String {
-            match self.ended().answer {
-                Err(FetchFailure::Failed { why }) => why,
-                other => panic!("{other:?}"),
-            }
-        }
-
-        /// Where the fetch was begun, and where its code ran.
-        fn places(&self) -> (String, String) {
-            let keys = self.ended().answer.unwrap();
-            let ran_on = keys.to_pair().forward().expose_str().unwrap().to_owned();
-            (self.begun_on.recv().unwrap(), ran_on)
-        }
-    }
-
-    #[test]
-    fn a_store_is_asked_where_its_last_fetch_ran_and_may_answer_another_kind() {
-        let asked = asked(LONG);
-        let (runtime, thread) = ("keyward-plugin", "keyward-store");
-        let cases = [
-            (false, runtime, runtime),
-            (true, runtime, thread),
-            (true, thread, thread),
-            (false, thread, runtime),
-            (false, runtime, runtime),
-        ];
-        for (blocks, begun_on, ran_on) in cases {
-            asked.store.blocks.store(blocks, Ordering::SeqCst);
-            let seen = asked.places();
-            assert_eq!(seen, (begun_on.to_owned(), ran_on.to_owned()));
-        }
-    }
-
-    #[test]
-    fn without_a_thread_only_a_fetch_that_needs_one_waits_for_it() {
-        let plugins = plugins();
-        let needs_one = asked_on(Arc::clone(&plugins), LONG);
-        needs_one.store.blocks.store(true, Ordering::SeqCst);
-        let needs_none = asked_on(Arc::clone(&plugins), LONG);
-        let taken = plugins.store_threads().try_reserve().unwrap();
-        let waits = needs_one.begin();
-        assert_eq!(needs_one.begun_on.recv().unwrap(), "keyward-plugin");
-        assert!(needs_none.ended().answer.is_ok());
-        assert!(waits.try_recv().is_err());
-        drop(taken);
-        assert!(waits.recv().unwrap().answer.is_ok());
-    }
-
-    #[test]
-    fn a_fetch_that_waits_for_a_thread_and_is_given_up_asks_nothing() {
-        let plugins = plugins();
-        let asked = asked_on(Arc::clone(&plugins), LONG);
-        asked.store.blocks.store(true, Ordering::SeqCst);
-        let (asks, is_asked) = channel();
-        *asked.store.hangs.lock().unwrap() = Some(is_asked);
-        let taken = plugins.store_threads().try_reserve().unwrap();
-        let waits = asked.begin();
-        asked.begun_on.recv().unwrap();
-        asked.fetcher.give_up();
-        assert!(waits.recv().unwrap().answer.is_err());
-        drop(taken);
-        // Its function, which has the other end, is gone without a call.
-        while asks.send(()).is_ok() {
-            thread::yield_now();
-        }
-        assert!(plugins.store_threads().try_reserve().is_ok());
-    }
-
-    #[test]
-    fn a_fetch_waits_for_a_thread_no_longer_than_its_limit_and_not_for_those_that_hang() {
-        let plugins = plugins();
-        let waits = asked_on(Arc::clone(&plugins), SHORT);
-        waits.store.blocks.store(true, Ordering::SeqCst);
-        let taken = plugins.store_threads().try_reserve().unwrap();
-        let why = waits.why();
-        assert!(why.contains("none of the 1 threads"), "{why}");
-        drop(taken);
-        let hangs = asked_on(Arc::clone(&plugins), SHORT);
-        hangs.store.blocks.store(true, Ordering::SeqCst);
-        let (go, gone) = channel();
-        *hangs.store.hangs.lock().unwrap() = Some(gone);
-        let still_running = hangs.ended().still_running.expect("it still runs");
-        let others = asked_on(plugins, LONG);
-        others.store.blocks.store(true, Ordering::SeqCst);
-        let why = others.why();
-        assert!(why.contains("have passed their time limits"), "{why}");
-        go.send(()).unwrap();
-        wait(still_running).unwrap();
-        assert!(others.ended().answer.is_ok());
-    }
-
-    #[test]
-    fn a_function_beyond_its_limit_still_runs_wherever_it_was_begun() {
-        let asked = asked(SHORT);
-        asked.store.blocks.store(true, Ordering::SeqCst);
-        for begun_on in ["keyward-plugin", "keyward-store"] {
-            let (go, gone) = channel();
-            *asked.store.hangs.lock().unwrap() = Some(gone);
-            let end = asked.ended();
-            assert!(end.answer.is_err());
-            assert_eq!(asked.begun_on.recv().unwrap(), begun_on);
-            go.send(()).unwrap();
-            wait(end.still_running.expect("it still runs")).unwrap();
-        }
-    }
-}
+mod tests;
