@@ -170,6 +170,7 @@ pub use guard::fork::Forked;
 pub use guard::place::{MustNotBlock, block_on};
 #[cfg(feature = "embedded")]
 pub use journal::error::{JournalError, UnreadableRecord};
+pub use key::answer::KeyAnswer;
 #[cfg(feature = "embedded")]
 pub use key::declared::StoreAnswers;
 pub use key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
@@ -179,8 +180,6 @@ pub use key::flow::{SecretKeyFlow, SecretKeyUseCase};
 pub use key::machine::KeyFacts;
 pub use key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 pub use key::state::Effect;
-#[cfg(feature = "embedded")]
-pub use management::answer::KeyAnswer;
 #[cfg(feature = "cli")]
 pub use management::as_found::rotations_as_found;
 #[cfg(feature = "embedded")]
@@ -235,7 +234,7 @@ pub use store::error::StoreError;
 #[cfg(feature = "embedded")]
 pub use store::file::FileStore;
 #[cfg(feature = "embedded")]
-pub use store::keys_store::{Fetched, Fetching, KeysStore, StoreRequest};
+pub use store::keys_store::{FetchResult, Fetched, Fetching, KeysStore, StoreRequest};
 pub use uuid::Uuid;
 pub use worker::callback::{Callback, CallbackAnswer, CallbackResult, IntoCallback, KeyChange};
 pub use worker::change::Change;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::CoordinatorMessage;
-use crate::actors::end::End;
 use crate::actors::rotation_keys::Kept;
+use crate::actors::tell_once::TellOnce;
 use crate::journal::fact::{Attached, JournalFact};
 use crate::journal::load::RotationSecrets;
 use crate::key::event::WriteFailure;
@@ -18,7 +18,7 @@ impl CoordinatorPart {
             why: "a panic came before the write".to_owned(),
             unknown: false,
         };
-        let end = End::new((0, Err(lost)), move |(number, result)| {
+        let end = TellOnce::new((0, Err(lost)), move |(number, result)| {
             slot.post(CoordinatorMessage::Written { number, result });
         });
         self.slot.fault_points().pass();

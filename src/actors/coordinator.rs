@@ -19,13 +19,12 @@ use crate::actors::supervision::actor::{self, ActorThread, Part, Then};
 use crate::actors::supervision::slot::ActorSlot;
 use crate::actors::supervision::supervisor::Supervision;
 use crate::actors::take_up::Half;
-use crate::actors::worker::WorkerPart;
 use crate::guard::events::Events;
 use crate::guard::fault::keeping;
 use crate::guard::plugins::Plugins;
 use crate::journal::load::LoadedJournal;
 use crate::key::event::{Ticket, WriteFailure};
-use crate::key::name::{KeyName, WorkerName};
+use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, RecordChange, Staged};
 use crate::key::time::Time;
 use crate::rotation::effect::Reply;
@@ -35,6 +34,7 @@ use crate::rotation::event::{Ask, Event, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Declared, Header};
 use crate::secret::value::SecretKeyValue;
+use crate::worker::link::WorkerLink;
 
 /// What the coordinator works with.
 pub struct CoordinatorMeans {
@@ -58,8 +58,8 @@ pub struct CoordinatorMeans {
 
 /// A call of a callback that is prepared or under way.
 pub(super) struct Calling {
-    pub(super) worker: Arc<ActorSlot<WorkerPart>>,
-    pub(super) name: WorkerName,
+    pub(super) worker: Arc<dyn WorkerLink>,
+    pub(super) callback: CallbackName,
 }
 
 /// What the coordinator may have done in its present life.
@@ -82,7 +82,7 @@ pub struct CoordinatorPart {
     pub(super) keys: HashMap<KeyName, Arc<KeyEntry>>,
     /// Of which rotations a key knows the keys: of all that have not ended durably.
     pub(super) known: BTreeSet<(KeyName, RotationId)>,
-    pub(super) workers: HashMap<WorkerName, Arc<ActorSlot<WorkerPart>>>,
+    pub(super) workers: HashMap<WorkerName, Arc<dyn WorkerLink>>,
     pub(super) calls: HashMap<StepRef, Calling>,
     pub(super) done: HashMap<StepRef, (Effect, Vec<Staged>)>,
     pub(super) proposals: HashMap<StepRef, (Ticket, KeyName, Option<RecordChange>)>,

@@ -12,7 +12,6 @@ use crate::actors::key_message::Proposed;
 use crate::actors::overview::Listing;
 use crate::actors::rotation_keys::FoundKeys;
 use crate::actors::supervision::inbox::Message;
-use crate::actors::worker::WorkerMessage;
 use crate::journal::load::{LoadedJournal, RotationSecrets};
 use crate::key::event::{Ticket, WriteFailure};
 use crate::key::name::KeyName;
@@ -23,6 +22,7 @@ use crate::rotation::event::{Ask, Declaration, Event, StepRef};
 use crate::rotation::id::RotationId;
 use crate::secret::value::SecretKeyPair;
 use crate::worker::callback::Callback;
+use crate::worker::link::WorkerEvent;
 
 /// What comes with a request, apart from what its event says.
 pub enum With {
@@ -112,7 +112,7 @@ pub enum CoordinatorMessage {
         proposed: Proposed,
     },
     /// A worker told something.
-    Worker(WorkerMessage),
+    Worker(WorkerEvent),
     /// The batch under way ended.
     Written {
         /// Its number.

@@ -8,15 +8,16 @@ use tokio::sync::oneshot;
 
 use crate::actors::admission::{Place, Places};
 use crate::actors::clock::Clock;
-use crate::actors::key::{KeyMeans, KeyPart};
+use crate::actors::key_actor::{KeyMeans, KeyPart};
 use crate::actors::key_message::KeyMessage;
 use crate::actors::seen::SeenFacts;
 use crate::actors::supervision::actor::ActorThread;
-use crate::actors::supervision::inbox::Full;
+use crate::actors::supervision::inbox::{Full, Inbox};
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::supervision::supervisor::Supervision;
 use crate::guard::fork;
+use crate::key::answer::KeyAnswer;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
@@ -37,6 +38,7 @@ pub struct KeyEntry {
     name: KeyName,
     behaviour: Arc<KeyBehaviour>,
     slot: Arc<ActorSlot<KeyPart>>,
+    inbox: Arc<Inbox<KeyMessage>>,
     seen: Arc<SeenFacts>,
     places: Arc<Places>,
     for_store: Arc<Places>,
@@ -60,7 +62,7 @@ impl KeyEntry {
     /// What an operator may know of it, after all that it was told so far. An actor that has dealt with
     /// everything is not asked, and one that has failed or dies answers what it knew.
     pub fn facts(self: &Arc<Self>) -> impl Future<Output = KeyFacts> + use<> {
-        let asked = (!self.slot.is_at_rest()).then(|| {
+        let asked = (!self.inbox.is_at_rest()).then(|| {
             let (reply, facts) = oneshot::channel();
             self.post(KeyMessage::Inspect(reply));
             facts
@@ -83,6 +85,19 @@ impl KeyEntry {
     /// A ticket that nobody has had.
     pub fn ticket(&self) -> Ticket {
         self.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A key on this flow, or on the one that it finds by itself.
+    ///
+    /// # Errors
+    /// Those of [`ask`](Self::ask).
+    pub async fn get(&self, flow: Option<SecretKeyFlow>) -> Result<KeyAnswer, KeyError> {
+        match self.ask(Request::Get { flow }).await? {
+            Answer::Key { value, flow } => Ok(KeyAnswer { value, flow }),
+            Answer::Candidates(_) | Answer::OfStore(_) | Answer::Saved | Answer::Staged { .. } => {
+                Err(self.gone())
+            }
+        }
     }
 
     /// Asks the key, if a place is free.
@@ -153,10 +168,10 @@ impl KeyEntry {
             deadline,
         };
         let bound = self.behaviour.max_requests.saturating_add(MAX_MAIL);
-        let asked = self.slot.ask(KeyMessage::Ask { ask, reply }, bound);
+        let asked = self.inbox.ask(KeyMessage::Ask { ask, reply }, bound);
         asked.map_err(|Full| self.busy(bound))?;
         let mut asking = Asking {
-            slot: &self.slot,
+            inbox: &self.inbox,
             ticket: Some(ticket),
         };
         let answered = answer.await;
@@ -188,14 +203,17 @@ pub struct NewKey {
 
 /// Tells the key when an asker does not wait any more.
 struct Asking<'a> {
-    slot: &'a ActorSlot<KeyPart>,
+    inbox: &'a Inbox<KeyMessage>,
     ticket: Option<Ticket>,
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.slot.post(KeyMessage::Happened(Event::Gone { ticket }));
+            drop(
+                self.inbox
+                    .offer(KeyMessage::Happened(Event::Gone { ticket })),
+            );
         }
     }
 }
@@ -225,6 +243,7 @@ impl Directory {
             for_store: Places::new(behaviour.max_waiting_for_store()),
             of_handles: Places::new(MAX_OF_HANDLES),
             behaviour: Arc::new(behaviour),
+            inbox: Arc::clone(slot.inbox()),
             slot,
             seen,
             tickets: AtomicU64::new(1),

@@ -14,7 +14,10 @@ use crate::secret::scrub::Scrubber;
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 
 /// Where the answer to a request goes.
-pub type Reply = oneshot::Sender<Result<Answer, KeyError>>;
+pub type KeyReply = oneshot::Sender<Result<Answer, KeyError>>;
+
+/// Told once; dropped where there is no answer.
+pub type Tell<T> = Box<dyn FnOnce(T) + Send>;
 
 /// What a proposal comes to.
 #[derive(Debug)]
@@ -27,14 +30,14 @@ pub struct Proposed {
 
 /// What a key's actor is told.
 pub enum KeyMessage {
-    /// Somebody asks.
+    /// A request.
     Ask {
         /// What.
         ask: Ask,
-        /// Whom to answer.
-        reply: Reply,
+        /// Where the answer goes.
+        reply: KeyReply,
     },
-    /// Something happened that nobody waits for.
+    /// Something happened that has no asker.
     Happened(Event),
     /// A fetch from the store ended.
     Fetched {
@@ -49,8 +52,8 @@ pub enum KeyMessage {
     Snapshot {
         /// A ticket of the key's.
         ticket: Ticket,
-        /// Whom to answer.
-        reply: oneshot::Sender<Snapshot>,
+        /// Told what it has.
+        tell: Tell<Snapshot>,
     },
     /// A step wants to change the state.
     Propose {
@@ -58,19 +61,19 @@ pub enum KeyMessage {
         ticket: Ticket,
         /// The change.
         change: StateChange,
-        /// Whom to answer.
-        reply: oneshot::Sender<Proposed>,
+        /// Told what becomes of the state.
+        tell: Tell<Proposed>,
     },
     /// The repo did not answer a look: look again.
     LookLater {
-        /// Whose look.
+        /// The ticket of the look.
         ticket: Ticket,
         /// Why.
         why: String,
     },
     /// Now is the time to look again.
     LookAgain {
-        /// Whose look.
+        /// The ticket of the look.
         ticket: Ticket,
     },
     /// The keys of a rotation of the key begin so: no text may show them.
@@ -91,7 +94,7 @@ pub enum KeyMessage {
     Scrubber(Vec<SecretKeyValue>, oneshot::Sender<Scrubber>),
     /// What may an operator know?
     Inspect(oneshot::Sender<KeyFacts>),
-    /// The manager shuts down: whoever waits is told so by the end of the channel.
+    /// The manager shuts down: the end of the channel tells the askers so.
     Stop,
 }
 

@@ -1,4 +1,4 @@
-//! Thin shells around the machines: the actors with their messages, who starts them again when they
+//! Thin shells around the machines: the actors with their messages, what starts them again when they
 //! die, the thread of the journal, the arbiters that they run on, admission, and the one clock.
 //!
 //! Never in here: a rule about keys or rotations, a record's form, RocksDB, a cipher. A handler
@@ -9,6 +9,7 @@ mod asked;
 mod askers;
 mod batch;
 mod call_limit;
+mod callback_link;
 pub mod candidates;
 pub mod clock;
 pub mod closing;
@@ -16,25 +17,23 @@ pub mod coordinator;
 pub mod coordinator_message;
 pub mod declare;
 pub mod directory;
-mod end;
 pub mod fetch;
 mod group;
 pub mod journal_thread;
 pub mod keeper;
-pub mod key;
+pub mod key_actor;
 pub mod key_message;
-mod key_step;
-mod link;
+mod key_perform;
+mod local_worker;
 mod old_keys;
 mod operator_events;
 pub mod overview;
 mod perform;
 mod presence;
-mod ready;
-mod replies;
 pub mod rotation_keys;
 pub mod seen;
 pub mod supervision;
 mod take_up;
+mod tell_once;
 mod told;
-pub mod worker;
+pub mod worker_actor;

@@ -3,17 +3,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use crate::actors::coordinator::{Calling, CoordinatorPart};
 use crate::actors::coordinator_message::CoordinatorMessage;
-use crate::actors::end::End;
 use crate::actors::key_message::KeyMessage;
-use crate::actors::link::CallbackLink;
-use crate::actors::ready::Call;
 use crate::actors::rotation_keys::Kept;
-use crate::actors::supervision::actor;
-use crate::actors::worker::{WorkerMessage, WorkerOrder};
 use crate::key::event::{Event as KeyEvent, Supersede};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, StateChange};
@@ -21,9 +14,8 @@ use crate::rotation::effect::{Reply, RotationEffect};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Declaration, EndedRotation, Event, StepRef};
 use crate::rotation::report::RotationReport;
-use crate::worker::callback::KeyChange;
-use crate::worker::handle::{CallPlace, OnChangeKeyDefinition, Staging};
-use crate::worker::running::CallLane;
+use crate::worker::call::Call;
+use crate::worker::link::{WorkerEvent, WorkerRequest};
 
 /// How many searches of the history may be under way.
 const MAX_SEARCHES: usize = 1_024;
@@ -189,18 +181,13 @@ impl CoordinatorPart {
         let Some(worker) = self.workers.get(&name).cloned() else {
             return;
         };
-        let lane = CallLane {
-            database: self.means.database,
-            worker: name.clone(),
-            key,
-        };
-        worker.post(WorkerOrder::Prepare {
+        worker.ask(WorkerRequest::Prepare {
             step,
-            lane,
-            callback,
+            key,
+            callback: callback.clone(),
             ahead,
         });
-        self.calls.insert(step, Calling { worker, name });
+        self.calls.insert(step, Calling { worker, callback });
     }
 
     /// What a step proposed to its key is not made.
@@ -221,7 +208,7 @@ impl CoordinatorPart {
 
     pub(super) fn release(&mut self, step: StepRef) {
         if let Some(calling) = self.calls.remove(&step) {
-            calling.worker.post(WorkerOrder::Release { step });
+            calling.worker.ask(WorkerRequest::Release { step });
         }
     }
 
@@ -235,51 +222,22 @@ impl CoordinatorPart {
             self.uncalled_without_keys(step, attempt);
             return;
         };
-        let declarer = self.declarer.clone();
-        let staging = Staging::open();
-        let link = CallbackLink {
-            entry: Arc::clone(entry),
-            declarer,
-        };
-        let place = CallPlace {
-            worker: calling.name.clone(),
-            rotation: step.rotation,
-            step: step.step,
-            attempt,
-        };
-        let change = KeyChange {
-            old_keys: secrets.old,
-            new_keys: secrets.new,
-            key: OnChangeKeyDefinition::new(
-                key.clone(),
-                Arc::clone(entry.behaviour()),
-                place,
-                Arc::new(secrets.snapshot.unwrap_or_default()),
-                Arc::clone(&staging),
-                Arc::new(link),
-            ),
-        };
-        let limit = entry.behaviour().callback_time_limit;
-        let slot = Arc::clone(&self.slot);
-        let tell = move |message| slot.post(CoordinatorMessage::Worker(message));
-        let end = End::new(
-            WorkerMessage::Uncalled { step, attempt },
-            Box::new(tell) as Box<_>,
-        );
         let call = Call {
             step,
             attempt,
-            change,
-            staging,
-            limit,
-            end,
+            callback: calling.callback.clone(),
+            key: key.clone(),
+            behaviour: Arc::clone(entry.behaviour()),
+            old_keys: secrets.old,
+            new_keys: secrets.new,
+            snapshot: secrets.snapshot.unwrap_or_default(),
         };
-        calling.worker.post(WorkerOrder::Run(Box::new(call)));
+        calling.worker.ask(WorkerRequest::Call(Box::new(call)));
     }
 
     /// The actor that was to call is gone.
     fn uncalled(&self, step: StepRef, attempt: u32) {
-        let uncalled = WorkerMessage::Uncalled { step, attempt };
+        let uncalled = WorkerEvent::Uncalled { step, attempt };
         self.slot.post(CoordinatorMessage::Worker(uncalled));
     }
 
@@ -303,23 +261,20 @@ impl CoordinatorPart {
             resumed,
         };
         let ticket = entry.ticket();
-        let (reply, proposed) = oneshot::channel();
+        let slot = Arc::clone(&self.slot);
+        let tell = move |proposed| {
+            slot.post(CoordinatorMessage::Proposed {
+                step,
+                ticket,
+                proposed,
+            });
+        };
         entry.post(KeyMessage::Propose {
             ticket,
             change,
-            reply,
+            tell: Box::new(tell),
         });
         self.proposals.insert(step, (ticket, key.clone(), None));
-        let slot = Arc::clone(&self.slot);
-        actor::spawn(async move {
-            if let Ok(proposed) = proposed.await {
-                slot.post(CoordinatorMessage::Proposed {
-                    step,
-                    ticket,
-                    proposed,
-                });
-            }
-        });
     }
 
     pub(super) fn tell_key(&self, key: &KeyName, event: KeyEvent) {

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use crate::actors::callback_link::CallbackLink;
 use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::local_worker;
 use crate::actors::rotation_keys::Kept;
 use crate::actors::supervision::name::ActorName;
-use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
-use crate::actors::worker::{Tell, WorkerOrder, WorkerPart};
+use crate::actors::worker_actor::NewWorker;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::event::Ask;
 use crate::rotation::id::RotationId;
+use crate::worker::caller::Caller;
+use crate::worker::link::WorkerRequest;
 
 impl CoordinatorPart {
     /// The actor of a key starts, and learns which keys its rotations have.
@@ -26,37 +29,33 @@ impl CoordinatorPart {
         }
     }
 
-    /// A worker's actor has a slot of its own. `main` lives as long as its manager; the actor of
-    /// another worker that dies is not started again, for the worker is dead then.
+    /// A worker of this process joins: it gets an actor.
     pub(super) fn start_worker(&mut self, worker: &WorkerName, incarnation: u64) {
-        let restart_policy = if *worker == WorkerName::main() {
-            RestartPolicy::Permanent
-        } else {
-            RestartPolicy::Temporary
-        };
-        let plugins = Arc::clone(&self.means.plugins);
-        let events = self.means.events.clone();
         let coordinator = Arc::clone(&self.slot);
-        let tell: Tell = Arc::new(move |message| {
-            coordinator.post(CoordinatorMessage::Worker(message));
-        });
-        let thread = self.means.thread.clone();
+        let declarer = self.declarer.clone();
+        let new = NewWorker {
+            incarnation,
+            database: self.means.database,
+            caller: Caller {
+                worker: worker.clone(),
+                plugins: Arc::clone(&self.means.plugins),
+                events: self.means.events.clone(),
+                link: Arc::new(CallbackLink { declarer }),
+            },
+            tell: Arc::new(move |event| coordinator.post(CoordinatorMessage::Worker(event))),
+        };
         let supervision = self.means.supervision.clone();
-        let (actor, name) = (ActorName::Worker(worker.clone()), worker.clone());
-        let slot = ActorSlot::take(actor, restart_policy, thread, supervision, |slot| {
-            WorkerPart::new(name, incarnation, plugins, events, tell, Arc::clone(slot))
-        });
-        slot.make_known();
-        if let Some(earlier) = self.workers.insert(worker.clone(), slot) {
-            earlier.post(WorkerOrder::Stop);
+        let link = local_worker::start(new, self.means.thread.clone(), supervision);
+        if let Some(earlier) = self.workers.insert(worker.clone(), link) {
+            earlier.ask(WorkerRequest::Stop);
         }
     }
 
     pub(super) fn stop_worker(&mut self, worker: &WorkerName) {
-        if let Some(slot) = self.workers.remove(worker) {
+        if let Some(link) = self.workers.remove(worker) {
             let actor = ActorName::Worker(worker.clone());
             self.means.supervision.forget(&actor);
-            slot.post(WorkerOrder::Stop);
+            link.ask(WorkerRequest::Stop);
         }
     }
 
@@ -68,8 +67,8 @@ impl CoordinatorPart {
         name: &CallbackName,
     ) {
         let offered = self.offered.remove(&ask);
-        if let (Some(With::Callback(callback)), Some(slot)) = (offered, self.workers.get(worker)) {
-            slot.post(WorkerOrder::Add {
+        if let (Some(With::Callback(callback)), Some(link)) = (offered, self.workers.get(worker)) {
+            link.ask(WorkerRequest::Add {
                 key: key.clone(),
                 name: name.clone(),
                 callback,
@@ -78,9 +77,9 @@ impl CoordinatorPart {
     }
 
     pub(super) fn remove_callback(&self, worker: &WorkerName, key: &KeyName, name: &CallbackName) {
-        if let Some(slot) = self.workers.get(worker) {
+        if let Some(link) = self.workers.get(worker) {
             let (key, name) = (key.clone(), name.clone());
-            slot.post(WorkerOrder::Remove { key, name });
+            link.ask(WorkerRequest::Remove { key, name });
         }
     }
 

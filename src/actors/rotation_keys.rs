@@ -3,25 +3,24 @@
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::actors::coordinator::CoordinatorPart;
 use crate::actors::coordinator_message::CoordinatorMessage;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::actor;
-use crate::actors::worker::{WorkerMessage, WorkerOrder};
 use crate::journal::error::JournalError;
 use crate::journal::load::RotationSecrets;
 use crate::key::name::KeyName;
 use crate::key::state::Snapshot;
 use crate::rotation::effect::Fact;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{StepOutcome, StepRef};
+use crate::rotation::event::StepRef;
 use crate::rotation::id::RotationId;
 use crate::rotation::status::CallbackStatus;
 use crate::secret::value::SecretKeyPair;
-use crate::worker::run::CallEnd;
+use crate::worker::call::CallEnd;
+use crate::worker::link::{WorkerEvent, WorkerRequest};
 
 /// After how long keys are read again that the repo did not answer.
 const READ_AGAIN: Duration = Duration::from_secs(1);
@@ -234,23 +233,20 @@ impl CoordinatorPart {
     /// later if the repo did not answer.
     pub(super) fn uncalled_without_keys(&mut self, step: StepRef, attempt: u32) {
         if let Some(calling) = self.calls.get(&step) {
-            calling.worker.post(WorkerOrder::Release { step });
+            calling.worker.ask(WorkerRequest::Release { step });
         }
         let slot = self.slot.clone();
         match self.secrets.get(&step.rotation) {
             Some(Kept::Unreadable { why, .. }) => {
                 let error = format!("the keys of the rotation cannot be read: {why}");
-                let end = CallEnd {
-                    outcome: StepOutcome::Failed { error },
-                    staged: Vec::new(),
-                };
-                let ended = WorkerMessage::Ended { step, attempt, end };
+                let end = CallEnd::failed(error);
+                let ended = WorkerEvent::Ended { step, attempt, end };
                 slot.post(CoordinatorMessage::Worker(ended));
             }
             Some(Kept::Here(_)) | None => {
                 actor::spawn(async move {
                     sleep(READ_AGAIN).await;
-                    let uncalled = WorkerMessage::Uncalled { step, attempt };
+                    let uncalled = WorkerEvent::Uncalled { step, attempt };
                     slot.post(CoordinatorMessage::Worker(uncalled));
                 });
             }
@@ -293,14 +289,11 @@ impl CoordinatorPart {
         let Some(entry) = self.keys.get(key) else {
             return;
         };
-        let (reply, snapshot) = oneshot::channel();
-        let ticket = entry.ticket();
-        entry.post(KeyMessage::Snapshot { ticket, reply });
         let slot = self.slot.clone();
-        actor::spawn(async move {
-            if let Ok(snapshot) = snapshot.await {
-                slot.post(CoordinatorMessage::Snapped { rotation, snapshot });
-            }
+        let tell = move |snapshot| slot.post(CoordinatorMessage::Snapped { rotation, snapshot });
+        entry.post(KeyMessage::Snapshot {
+            ticket: entry.ticket(),
+            tell: Box::new(tell),
         });
     }
 }

@@ -1,5 +1,5 @@
-//! What an operator may know of a key, kept where whoever wants it asks nobody: a listing of many keys
-//! costs their actors nothing.
+//! What an operator may know of a key, kept where it is read without the key's actor: a listing of many
+//! keys costs their actors nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

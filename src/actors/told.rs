@@ -2,9 +2,9 @@
 
 use crate::actors::coordinator::{CoordinatorPart, Ctx};
 use crate::actors::key_message::Proposed;
-use crate::actors::worker::WorkerMessage;
 use crate::key::event::Ticket;
 use crate::rotation::event::{Event, StepOutcome, StepRef};
+use crate::worker::link::WorkerEvent;
 
 impl CoordinatorPart {
     pub(super) fn proposed(
@@ -22,13 +22,13 @@ impl CoordinatorPart {
         self.step(Event::Proposed { step, applies }, ctx);
     }
 
-    pub(super) fn worker_told(&mut self, message: WorkerMessage, ctx: &mut Ctx) {
-        match message {
-            WorkerMessage::Prepared { step } => self.step(Event::Prepared { step }, ctx),
-            WorkerMessage::Lacks { step, lacks } => {
+    pub(super) fn worker_told(&mut self, event: WorkerEvent, ctx: &mut Ctx) {
+        match event {
+            WorkerEvent::Prepared { step } => self.step(Event::Prepared { step }, ctx),
+            WorkerEvent::Lacks { step, lacks } => {
                 self.step(Event::Lacks { step, lacks }, ctx);
             }
-            WorkerMessage::Died {
+            WorkerEvent::Died {
                 worker,
                 incarnation,
             } => {
@@ -38,12 +38,12 @@ impl CoordinatorPart {
                 };
                 self.step(died, ctx);
             }
-            WorkerMessage::Uncalled { step, attempt } => {
+            WorkerEvent::Uncalled { step, attempt } => {
                 // What was ready for it may still be there.
                 self.release(step);
                 self.step(Event::Uncalled { step, attempt }, ctx);
             }
-            WorkerMessage::Ended { step, attempt, end } => {
+            WorkerEvent::Ended { step, attempt, end } => {
                 if let StepOutcome::Done { effect, .. } = &end.outcome {
                     self.done.insert(step, (*effect, end.staged));
                 }

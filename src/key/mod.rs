@@ -3,6 +3,7 @@
 //!
 //! Never in here: a clock, a channel, async, serde, a store or a repo. It imports `secret` only.
 
+pub mod answer;
 pub mod attempt;
 pub mod declared;
 pub mod definition;

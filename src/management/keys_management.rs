@@ -11,16 +11,17 @@ use crate::actors::coordinator_message::{CoordinatorMessage, With};
 use crate::actors::directory::{KeyEntry, NewKey};
 use crate::actors::fetch::Fetcher;
 use crate::actors::journal_thread::Refused;
-use crate::actors::key::KeyMeans;
+use crate::actors::key_actor::KeyMeans;
 use crate::guard::foreign::Foreign;
 use crate::guard::fork;
 use crate::journal::error::JournalError;
+use crate::key::answer::KeyAnswer;
 use crate::key::declared::Declared;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
 use crate::key::time::Time;
-use crate::management::answer::{KeyAnswer, about};
+use crate::management::answer::about;
 use crate::management::builder::KeysManagementBuilder;
 use crate::management::definition::SecretKeyDefinition;
 use crate::management::error::StartError;
@@ -166,7 +167,7 @@ impl KeysManagement {
     /// [`KeyError`], among them `key_not_defined`, `store_failed`, `invalid_key`,
     /// `state_unreadable`, `timed_out`, `busy`.
     pub async fn get_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
-        self.main.get_key(key).await
+        self.inner.declarer.directory.find(key)?.get(None).await
     }
 
     /// A key on this flow.
@@ -174,7 +175,8 @@ impl KeysManagement {
     /// # Errors
     /// As [`get_key`](Self::get_key), and `invalid_flow`.
     pub async fn get_key_on(&self, key: &str, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
-        self.main.get_key_on(key, flow).await
+        let entry = self.inner.declarer.directory.find(key)?;
+        entry.get(Some(flow)).await
     }
 
     /// A key on the forward path: a fresh value from its store.

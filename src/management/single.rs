@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::actors::directory::KeyEntry;
+use crate::key::answer::KeyAnswer;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
-use crate::management::answer::KeyAnswer;
 use crate::management::keys_management::KeysManagement;
 use crate::rotation::error::RotationError;
 use crate::worker::callback::IntoCallback;
@@ -43,7 +43,7 @@ impl SingleKeyManagement {
     /// # Errors
     /// As there.
     pub async fn get_key(&self) -> Result<KeyAnswer, KeyError> {
-        self.manager.main.get(&self.entry, None).await
+        self.entry.get(None).await
     }
 
     /// As [`KeysManagement::get_forward_path_key`].
@@ -51,10 +51,7 @@ impl SingleKeyManagement {
     /// # Errors
     /// As there.
     pub async fn get_forward_path_key(&self) -> Result<KeyAnswer, KeyError> {
-        self.manager
-            .main
-            .get(&self.entry, Some(SecretKeyFlow::ForwardPath))
-            .await
+        self.entry.get(Some(SecretKeyFlow::ForwardPath)).await
     }
 
     /// As [`KeysManagement::get_back_path_key`].
@@ -62,10 +59,7 @@ impl SingleKeyManagement {
     /// # Errors
     /// As there.
     pub async fn get_back_path_key(&self) -> Result<KeyAnswer, KeyError> {
-        self.manager
-            .main
-            .get(&self.entry, Some(SecretKeyFlow::BackPath))
-            .await
+        self.entry.get(Some(SecretKeyFlow::BackPath)).await
     }
 
     /// As [`KeysManagement::save_state`].

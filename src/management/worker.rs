@@ -9,12 +9,13 @@ use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::JournalThread;
 use crate::guard::fork;
+use crate::key::answer::KeyAnswer;
 use crate::key::error::KeyError;
 use crate::key::event::Request;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::{CallbackName, WorkerName};
 use crate::key::time::Time;
-use crate::management::answer::{KeyAnswer, find, get};
+use crate::management::answer::find;
 use crate::management::inner::Inner;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
@@ -127,7 +128,7 @@ impl Worker {
         flow: Option<SecretKeyFlow>,
     ) -> Result<KeyAnswer, KeyError> {
         let _place = self.place()?;
-        get(entry, flow).await
+        entry.get(flow).await
     }
 
     pub(crate) async fn save(&self, entry: &KeyEntry, deadline: Time) -> Result<(), KeyError> {

@@ -14,8 +14,10 @@ use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::name::{KeyName, WorkerName};
 use crate::key::state::{Snapshot, Staged};
 use crate::rotation::error::RotationError;
+use crate::rotation::event::StepRef;
 use crate::rotation::id::RotationId;
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
+use crate::worker::call::Call;
 use crate::worker::change::Change;
 
 /// A future of a link's answer.
@@ -23,33 +25,17 @@ pub type LinkFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What a handle asks of the rest of keyward; in one process the actors answer.
 pub trait KeyLink: Send + Sync + 'static {
-    /// What saving the state would have to ask of the store, after these staged changes.
+    /// What saving a key's state would have to ask of the store, after these staged changes.
     fn stage_save(
         &self,
+        key: &KeyName,
         staged: Vec<Staged>,
     ) -> LinkFuture<Result<Option<SecretKeyValue>, KeyError>>;
     /// Declares a change.
     fn declare(&self, change: Change) -> LinkFuture<Result<RotationId, RotationError>>;
 }
 
-/// Which call of a callback this is.
-#[derive(Debug, Clone)]
-pub struct CallPlace {
-    /// The worker.
-    pub worker: WorkerName,
-    /// The rotation.
-    pub rotation: RotationId,
-    /// The step's number.
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(dead_code, reason = "`Debug` shows it")
-    )]
-    pub step: u32,
-    /// The attempt, from 1.
-    pub attempt: u32,
-}
-
-/// What the handle and whoever called the callback share.
+/// What the handle and the caller of the callback share.
 pub struct Staging {
     open: AtomicBool,
     staged: Mutex<Vec<Staged>>,
@@ -86,7 +72,9 @@ impl Staging {
 pub struct OnChangeKeyDefinition {
     name: KeyName,
     behaviour: Arc<KeyBehaviour>,
-    place: CallPlace,
+    worker: WorkerName,
+    step: StepRef,
+    attempt: u32,
     snapshot: Arc<Snapshot>,
     staging: Arc<Staging>,
     link: Arc<dyn KeyLink>,
@@ -96,26 +84,28 @@ impl fmt::Debug for OnChangeKeyDefinition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OnChangeKeyDefinition")
             .field("name", &self.name)
-            .field("place", &self.place)
+            .field("worker", &self.worker)
+            .field("step", &self.step)
+            .field("attempt", &self.attempt)
             .finish_non_exhaustive()
     }
 }
 
 impl OnChangeKeyDefinition {
-    /// The handle of one call.
+    /// The handle of this call, which is made by this worker.
     pub(crate) fn new(
-        name: KeyName,
-        behaviour: Arc<KeyBehaviour>,
-        place: CallPlace,
-        snapshot: Arc<Snapshot>,
+        call: &Call,
+        worker: WorkerName,
         staging: Arc<Staging>,
         link: Arc<dyn KeyLink>,
     ) -> Self {
         Self {
-            name,
-            behaviour,
-            place,
-            snapshot,
+            name: call.key.clone(),
+            behaviour: Arc::clone(&call.behaviour),
+            worker,
+            step: call.step,
+            attempt: call.attempt,
+            snapshot: Arc::new(call.snapshot.clone()),
             staging,
             link,
         }
@@ -146,20 +136,20 @@ impl OnChangeKeyDefinition {
         self.behaviour.keep_in_cache
     }
 
-    /// The worker whose callback this is.
+    /// The worker that has the callback.
     pub fn worker(&self) -> &str {
-        self.place.worker.as_str()
+        self.worker.as_str()
     }
 
     /// The rotation's id, the same in every attempt and every life of the program. A callback that
     /// keeps it beside its data can tell that its work is done already.
     pub fn rotation_id(&self) -> RotationId {
-        self.place.rotation
+        self.step.rotation
     }
 
     /// Which attempt this is, from 1. A later one may follow a crash in the middle of the work.
     pub fn attempt(&self) -> u32 {
-        self.place.attempt
+        self.attempt
     }
 
     /// The last flow that the key had when the rotation first began to run.
@@ -238,7 +228,7 @@ impl OnChangeKeyDefinition {
     /// `stateless_key`; what asking the store answers; `handle_expired` after the call.
     pub async fn save_state(&self) -> Result<(), KeyError> {
         let staged = self.open()?.clone();
-        let asked = self.link.stage_save(staged).await?;
+        let asked = self.link.stage_save(&self.name, staged).await?;
         self.stage(Staged::Save { asked })
     }
 

@@ -1,12 +1,15 @@
-//! The side that uses keys: what a callback is, what it is given, and the running of one callback
-//! inside its guard.
+//! The side that uses keys: what a callback is, what it is given, the link between a worker and the
+//! coordinator, and the running of one callback inside its guard.
 //!
 //! Never in here: the journal, an actor, a socket. It imports `secret`, `key`, `rotation` and
 //! `guard`.
 
+pub mod call;
 pub mod callback;
+pub mod caller;
 pub mod change;
 pub mod handle;
+pub mod lanes;
+pub mod link;
+pub mod ready;
 mod refused;
-pub mod run;
-pub mod running;

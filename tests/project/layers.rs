@@ -66,8 +66,11 @@ const CRATES: [(&str, &[&str]); 21] = [
         "tokio",
         &["store", "guard", "worker", "actors", "management", "bin"],
     ),
-    // In `actors` and `management` for the macros; what tells the events is in `guard`.
-    ("tracing", &["guard", "actors", "management", "bin"]),
+    // But in `guard` and `bin` for the macros; what tells the events is in `guard`.
+    (
+        "tracing",
+        &["guard", "worker", "actors", "management", "bin"],
+    ),
     (
         "uuid",
         &["rotation", "journal", "worker", "actors", "bin", "lib"],

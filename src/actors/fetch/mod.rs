@@ -56,7 +56,7 @@ enum Begun {
 }
 
 impl Fetcher {
-    /// What fetches from this store. Whoever has it last drops the store where that may be done.
+    /// What fetches from this store. Its last owner drops the store where that may be done.
     pub fn new(
         plugins: Arc<Plugins>,
         store: Foreign<Arc<dyn KeysStore>>,
@@ -149,7 +149,7 @@ struct Fetch<F> {
 }
 
 impl<F: FnOnce(FetchEnd) + Send + 'static> Fetch<F> {
-    /// Of a store whose `fetch` is keyward's own code.
+    /// Begins a fetch from a store of keyward's own, which may be asked anywhere.
     fn begin_here(self) {
         let fetcher = Arc::clone(&self.fetcher);
         let begun = self.begun;

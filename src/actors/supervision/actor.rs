@@ -59,7 +59,7 @@ pub trait Part: Send + Sized + Unpin + 'static {
     /// The actor is told something.
     fn handle(&mut self, message: Self::Message, ctx: &mut Ctx<'_, Self>) -> Then;
 
-    /// There is no next life until an operator wants one: those who wait are told.
+    /// There is no next life until an operator starts one: the part tells its askers so.
     fn fail(&mut self, why: &str);
 
     /// When the part must have answered a request: a restart does not wait beyond that.
@@ -79,11 +79,11 @@ pub trait Part: Send + Sized + Unpin + 'static {
 }
 
 /// Where a part goes when a life of it has ended.
-pub type Over<P> = Box<dyn FnOnce(Box<P>, LifeEnd) + Send>;
+pub type LifeOver<P> = Box<dyn FnOnce(Box<P>, LifeEnd) + Send>;
 
 /// One life of a part.
 pub struct Life<P: Part> {
-    living: Option<(Box<P>, Over<P>)>,
+    living: Option<(Box<P>, LifeOver<P>)>,
     inbox: Arc<Inbox<P::Message>>,
     fault_points: Arc<FaultPoints>,
     /// Taken from the inbox and not read yet.
@@ -96,7 +96,7 @@ impl<P: Part> Life<P> {
         part: Box<P>,
         inbox: Arc<Inbox<P::Message>>,
         fault_points: Arc<FaultPoints>,
-        over: Over<P>,
+        over: LifeOver<P>,
     ) -> Self {
         Self {
             living: Some((part, over)),
@@ -163,7 +163,7 @@ impl<P: Part> Actor for Life<P> {
             Then::GoOn
         });
         if self.living.is_some() {
-            ctx.spawn(Reading);
+            ctx.spawn(ReadsInbox);
         }
     }
 }
@@ -177,9 +177,9 @@ impl<P: Part> Drop for Life<P> {
 /// An actor's reading of its inbox, for as long as it lives.
 ///
 /// It is no actix message: to wake this costs no envelope, and what is posted meanwhile wakes nothing.
-struct Reading;
+struct ReadsInbox;
 
-impl<P: Part> ActorFuture<Life<P>> for Reading {
+impl<P: Part> ActorFuture<Life<P>> for ReadsInbox {
     type Output = ();
 
     fn poll(
@@ -294,9 +294,9 @@ impl ActorThreads {
     }
 }
 
-type Started = io::Result<(System, Vec<ActorThread>)>;
+type StartedThreads = io::Result<(System, Vec<ActorThread>)>;
 
-fn run(told: &mpsc::SyncSender<Started>) {
+fn run(told: &mpsc::SyncSender<StartedThreads>) {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(refused) => return drop(told.send(Err(refused))),
@@ -319,7 +319,7 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_time().build()
 }
 
-fn start_all(arbiters: &mut Vec<Arbiter>) -> Started {
+fn start_all(arbiters: &mut Vec<Arbiter>) -> StartedThreads {
     let system = System::current();
     system.arbiter().spawn_fn(place::mark_actor_thread);
     let mut threads = Vec::new();

@@ -9,26 +9,26 @@ use crate::guard::fork;
 
 /// What an inbox takes.
 pub trait Message: Send + Unpin + 'static {
-    /// Whether somebody outside waits for an answer and takes an error as well: it is refused
-    /// while the actor has failed. Everything else waits for the actor's restart.
+    /// Whether its sender waits for an answer and takes an error as well: it is refused while the
+    /// actor has failed. Every other message waits for the actor's restart.
     fn is_request(&self) -> bool;
 }
 
-/// Who may post.
+/// What an inbox takes in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Open {
-    ToAll,
-    NotToRequests,
-    ToNobody,
+enum Takes {
+    All,
+    NoRequests,
+    Nothing,
 }
 
-struct Queue<M> {
+struct Messages<M> {
     waiting: VecDeque<M>,
     /// How many of them are requests.
     requests: usize,
-    /// Who reads, while it sleeps.
+    /// What wakes the reader, while it sleeps.
     sleeper: Option<Waker>,
-    open: Open,
+    takes: Takes,
     /// Whether a reader that was awake is not to fall asleep before it has looked once more.
     #[cfg(feature = "testing")]
     roused: bool,
@@ -40,18 +40,18 @@ pub struct Full;
 
 /// Messages in the order of their arrival.
 pub struct Inbox<M> {
-    queue: Mutex<Queue<M>>,
+    queue: Mutex<Messages<M>>,
 }
 
 impl<M: Message> Inbox<M> {
-    /// An empty inbox that nobody reads yet.
+    /// An empty inbox without a reader.
     pub fn new() -> Self {
         Self {
-            queue: Mutex::new(Queue {
+            queue: Mutex::new(Messages {
                 waiting: VecDeque::new(),
                 requests: 0,
                 sleeper: None,
-                open: Open::ToAll,
+                takes: Takes::All,
                 #[cfg(feature = "testing")]
                 roused: false,
             }),
@@ -60,7 +60,7 @@ impl<M: Message> Inbox<M> {
 
     /// Posts a message; answers it where it is refused.
     pub fn offer(&self, message: M) -> Option<M> {
-        // Nobody reads it in a child of `fork()`, and its lock may be held for ever.
+        // In a child of `fork()` it has no reader, and its lock may be held for ever.
         if fork::is_child() {
             return Some(message);
         }
@@ -68,7 +68,8 @@ impl<M: Message> Inbox<M> {
         if queue.refuses(&message) {
             return Some(message);
         }
-        queue.push(message);
+        queue.requests += usize::from(message.is_request());
+        queue.waiting.push_back(message);
         wake(queue);
         None
     }
@@ -88,7 +89,8 @@ impl<M: Message> Inbox<M> {
         if queue.requests >= bound {
             return Err(Full);
         }
-        queue.push(request);
+        queue.requests += 1;
+        queue.waiting.push_back(request);
         wake(queue);
         Ok(())
     }
@@ -130,7 +132,7 @@ impl<M: Message> Inbox<M> {
     /// Refuses requests, those that wait too.
     pub fn refuse_requests(&self) {
         let mut queue = self.lock();
-        queue.open = Open::NotToRequests;
+        queue.takes = Takes::NoRequests;
         queue.requests = 0;
         let waiting = std::mem::take(&mut queue.waiting);
         let (refused, kept): (VecDeque<M>, VecDeque<M>) =
@@ -143,15 +145,15 @@ impl<M: Message> Inbox<M> {
     /// Takes requests again.
     pub fn admit_requests(&self) {
         let mut queue = self.lock();
-        if queue.open == Open::NotToRequests {
-            queue.open = Open::ToAll;
+        if queue.takes == Takes::NoRequests {
+            queue.takes = Takes::All;
         }
     }
 
     /// Takes nothing more; answers what waits.
     pub fn close(&self) -> Vec<M> {
         let mut queue = self.lock();
-        queue.open = Open::ToNobody;
+        queue.takes = Takes::Nothing;
         queue.requests = 0;
         queue.waiting.drain(..).collect()
     }
@@ -164,7 +166,7 @@ impl<M: Message> Inbox<M> {
         wake(queue);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue<M>> {
+    fn lock(&self) -> MutexGuard<'_, Messages<M>> {
         // Nothing foreign runs under this lock.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -187,7 +189,7 @@ fn requests_in<M: Message>(messages: &VecDeque<M>) -> usize {
 }
 
 /// Wakes the reader, if it sleeps, once it can look: one that is woken under the lock waits for it.
-fn wake<M>(mut queue: MutexGuard<'_, Queue<M>>) {
+fn wake<M>(mut queue: MutexGuard<'_, Messages<M>>) {
     let sleeper = queue.sleeper.take();
     drop(queue);
     if let Some(sleeper) = sleeper {
@@ -195,18 +197,13 @@ fn wake<M>(mut queue: MutexGuard<'_, Queue<M>>) {
     }
 }
 
-impl<M: Message> Queue<M> {
+impl<M: Message> Messages<M> {
     fn refuses(&self, message: &M) -> bool {
-        match self.open {
-            Open::ToAll => false,
-            Open::NotToRequests => message.is_request(),
-            Open::ToNobody => true,
+        match self.takes {
+            Takes::All => false,
+            Takes::NoRequests => message.is_request(),
+            Takes::Nothing => true,
         }
-    }
-
-    fn push(&mut self, message: M) {
-        self.requests += usize::from(message.is_request());
-        self.waiting.push_back(message);
     }
 
     fn sleep(&mut self, reader: &Waker) {

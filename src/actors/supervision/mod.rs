@@ -4,8 +4,8 @@
 //! has failed until an operator restarts it.
 //!
 //! Reading order: `name` says what an operator sees, `budget` how often an actor may die, `inbox`
-//! what outlives it, `actor` what it is and what it takes from actix, `supervisor` who starts it
-//! again, `slot` where it lives.
+//! where its messages wait, `actor` what it is and what it takes from actix, `supervisor` what starts it
+//! again, `slot` what outlives it.
 //!
 //! Never in here: what a key, a worker or the coordinator does.
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::actors::supervision::actor::{ActorThread, Life, LifeEnd, Part};
 use crate::actors::supervision::budget::{Budget, RestartLimits};
 use crate::actors::supervision::fault_point::FaultPoints;
-use crate::actors::supervision::inbox::{Full, Inbox};
+use crate::actors::supervision::inbox::Inbox;
 use crate::actors::supervision::name::{ActorName, ActorState, ActorStatus};
 use crate::actors::supervision::supervisor::{Child, Supervision};
 use crate::guard::fault::catch;
@@ -46,8 +46,8 @@ pub struct ActorSlot<P: Part> {
 }
 
 impl<P: Part> ActorSlot<P> {
-    /// A slot whose actor begins its first life at once. `make` is given the slot, to have messages
-    /// posted to it.
+    /// A slot, of which the actor begins its first life at once. `make` is given the slot, to post
+    /// messages to it.
     pub fn take(
         name: ActorName,
         restart_policy: RestartPolicy,
@@ -88,18 +88,9 @@ impl<P: Part> ActorSlot<P> {
         drop(self.inbox.offer(message));
     }
 
-    /// Posts a request, if fewer than so many wait; one that is refused is dropped, by which its
-    /// asker is told.
-    ///
-    /// # Errors
-    /// [`Full`].
-    pub fn ask(&self, request: P::Message, bound: usize) -> Result<(), Full> {
-        self.inbox.ask(request, bound)
-    }
-
-    /// Whether the actor has dealt with everything that was posted so far.
-    pub fn is_at_rest(&self) -> bool {
-        self.inbox.is_at_rest()
+    /// Where its messages wait.
+    pub fn inbox(&self) -> &Arc<Inbox<P::Message>> {
+        &self.inbox
     }
 
     /// Why the actor does not answer, if it has failed.
@@ -149,9 +140,9 @@ impl<P: Part> ActorSlot<P> {
         Life::new(part, inbox, points, Box::new(over)).begin_on(&self.thread);
     }
 
-    /// Lets the part tell those who wait; answers it if it may have another life.
+    /// Lets the part tell its askers; answers it if it may have another life.
     fn fail(&self, mut part: Box<P>, why: &str) -> Option<Box<P>> {
-        // A part that panics here has told nobody more, and is there for an operator all the same.
+        // A part that panics here tells no further asker, and can be started again all the same.
         drop(catch(|| part.fail(why)));
         match self.restart_policy {
             RestartPolicy::Permanent => Some(part),

@@ -1,8 +1,8 @@
 //! Supervision: actors that died are started again, one for one.
 //!
 //! Nothing supervises the supervisor, because there is none that could die: each death is attended to
-//! by a task of its own, and a dead child whose task panics, or whose thread is not there any more, is
-//! given up, by which everybody who waits for it is told.
+//! by a task of its own. If that task panics, or the thread of the tasks has ended, the dead child is
+//! given up, by which its askers are told.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +25,7 @@ pub trait Child: Send + Sync + 'static {
     fn judge(&self, limits: &RestartLimits, now: Time) -> Option<Duration>;
     /// Starts it again, if it is dead.
     fn restart(self: Arc<Self>);
-    /// Leaves it dead; those who wait are told.
+    /// Leaves it dead; its askers are told.
     fn give_up(&self);
     /// An operator starts it again; false if it has not failed, or never lives again.
     fn renew(self: Arc<Self>) -> bool;

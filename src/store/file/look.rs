@@ -44,7 +44,11 @@ pub(super) fn read_settled(seen: &Seen, paths: &[PathBuf], reading: Reading) -> 
 }
 
 /// One look: the keys, or why there are none. `None` if something changed meanwhile.
-fn look(seen: &Seen, paths: &[PathBuf], reading: Reading) -> Result<Option<FetchResult>, StoreError> {
+fn look(
+    seen: &Seen,
+    paths: &[PathBuf],
+    reading: Reading,
+) -> Result<Option<FetchResult>, StoreError> {
     let mut links = Links::default();
     let files = match open_all(&mut links, paths) {
         Ok(files) => files,

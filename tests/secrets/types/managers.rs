@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use keyward::key::state::{Effect, Staged};
 use keyward::repo::space::Space;
 use keyward::rotation::event::StepOutcome;
+use keyward::worker::call::CallEnd;
 use keyward::worker::callback::IntoCallback;
-use keyward::worker::run::CallEnd;
 use keyward::{AeadCryptoTool, Change, KeyChange, KeysManagement, RotationError, SecretKeyValue};
 
 use crate::canary::{self, MASTER, SET};

@@ -16,7 +16,7 @@ use keyward::rotation::{
     report, retention, roster, rotations, shared, state as rotation_state, status, steps,
 };
 use keyward::store::closure;
-use keyward::worker::{callback, handle, run, running};
+use keyward::worker::{call, callback, caller, handle, lanes, link, ready};
 use keyward::{ActorName, ActorState, ActorStatus, KeyAnswer, KeyStatus, WorkerStatus};
 
 use crate::types::{Shown, path};
@@ -63,7 +63,13 @@ pub(super) fn all(shown: &mut Shown) {
         guard::threads::Slot,
         guard::threads::ThreadPool,
         handle::Staging,
-        run::CallMeans,
+        call::Call,
+        link::WorkerEvent,
+        link::WorkerRequest,
+        ready::DueCallback,
+        ready::Readiness,
+        ready::Ready,
+        caller::Caller,
         keyward::secret::visible::Visible<()>,
         keyward::journal::history::HistoryReading,
         KeysManagementBuilder,
@@ -98,7 +104,6 @@ pub(super) fn all(shown: &mut Shown) {
         guard::plugins::PluginThreads,
         testing::PluginPanics,
         ActorName,
-        handle::CallPlace,
         id::RotationId,
         group::GroupSize,
         half::Before,
@@ -118,8 +123,8 @@ pub(super) fn all(shown: &mut Shown) {
         roster::WorkerEntry,
         rotation_machine::RotationConfig,
         rotations::Active,
-        running::CallLane,
-        running::Turn,
+        lanes::CallLane,
+        lanes::Turn,
         time::Time,
         waiting::For,
         KeyStatus,

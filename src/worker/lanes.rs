@@ -1,5 +1,5 @@
-//! Which worker's callbacks for which key run in this process: the next one of them is called only
-//! when the last has returned, whichever manager called it.
+//! The lanes of the callbacks that run in this process, one for each worker and key: the next callback
+//! of a lane is called only when the last has returned, whichever manager called it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
@@ -36,7 +36,7 @@ pub async fn turn(lane: CallLane) -> Turn {
     }
 }
 
-/// The turn, if no callback of the lane runs and nobody waits for it.
+/// The turn, if no callback of the lane runs or waits for its turn.
 pub fn try_turn(lane: &CallLane) -> Option<Turn> {
     let permit = of(lane.clone()).try_acquire_owned().ok()?;
     Some(Turn {

@@ -1,12 +1,12 @@
-//! The end of something under way, which is told in any case: nobody waits for what was lost.
+//! The end of something under way, which is told in any case: what was lost is not waited for.
 
-/// Tells an end once: by [`tell`](Self::tell), or by its drop that nothing came of it, because whoever
-/// should have told it panicked.
-pub struct End<E, F: FnOnce(E)> {
+/// Tells an end once: by [`tell`](Self::tell), or by its drop that nothing came of it, because the
+/// code that should have told it panicked.
+pub struct TellOnce<E, F: FnOnce(E)> {
     open: Option<(F, E)>,
 }
 
-impl<E, F: FnOnce(E)> End<E, F> {
+impl<E, F: FnOnce(E)> TellOnce<E, F> {
     /// `then` learns the end, or `nothing` if there is no other.
     pub fn new(nothing: E, then: F) -> Self {
         let open = Some((then, nothing));
@@ -28,7 +28,7 @@ impl<E, F: FnOnce(E)> End<E, F> {
     }
 }
 
-impl<E, F: FnOnce(E)> Drop for End<E, F> {
+impl<E, F: FnOnce(E)> Drop for TellOnce<E, F> {
     fn drop(&mut self) {
         if let Some((then, nothing)) = self.open.take() {
             then(nothing);
@@ -45,9 +45,9 @@ mod tests {
     fn it_is_told_once_whatever_becomes_of_whoever_tells_it() {
         let told = RefCell::new(Vec::new());
         let tell = |end| told.borrow_mut().push(end);
-        End::new("nothing", tell).tell("done");
-        let mut end = End::new("nothing", tell);
-        drop(End::new("nothing", tell));
+        TellOnce::new("nothing", tell).tell("done");
+        let mut end = TellOnce::new("nothing", tell);
+        drop(TellOnce::new("nothing", tell));
         end.nothing_is("lost");
         drop(end);
         assert_eq!(*told.borrow(), ["done", "nothing", "lost"]);

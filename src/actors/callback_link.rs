@@ -1,12 +1,10 @@
 //! What a callback's handle asks, answered by the actors of this process.
 
-use std::sync::Arc;
-
 use crate::actors::declare::Declarer;
-use crate::actors::directory::KeyEntry;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::Request;
+use crate::key::name::KeyName;
 use crate::key::state::Staged;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
@@ -14,21 +12,21 @@ use crate::secret::value::SecretKeyValue;
 use crate::worker::change::Change;
 use crate::worker::handle::{KeyLink, LinkFuture};
 
-/// The way from a callback's handle to its key and to the coordinator.
+/// The way from the handles of callbacks to keys and to the coordinator.
 pub struct CallbackLink {
-    /// The key.
-    pub entry: Arc<KeyEntry>,
-    /// Declares changes.
+    /// Declares changes, and knows the keys.
     pub declarer: Declarer,
 }
 
 impl KeyLink for CallbackLink {
     fn stage_save(
         &self,
+        key: &KeyName,
         staged: Vec<Staged>,
     ) -> LinkFuture<Result<Option<SecretKeyValue>, KeyError>> {
-        let entry = Arc::clone(&self.entry);
+        let entry = self.declarer.directory.find(key.as_str());
         Box::pin(async move {
+            let entry = entry?;
             let request = Request::StageSave { staged };
             match entry.ask_without_place(request).await? {
                 Answer::Staged { asked } => Ok(asked),

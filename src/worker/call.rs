@@ -1,0 +1,48 @@
+//! A call of a callback, as data: what a worker is given for it, and how it ended.
+
+use std::sync::Arc;
+
+use crate::key::definition::KeyBehaviour;
+use crate::key::name::{CallbackName, KeyName};
+use crate::key::state::{Snapshot, Staged};
+use crate::rotation::event::{StepOutcome, StepRef};
+use crate::secret::value::SecretKeyPair;
+
+/// A call of a callback, as data.
+pub struct Call {
+    /// The step.
+    pub step: StepRef,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// The callback.
+    pub callback: CallbackName,
+    /// The key.
+    pub key: KeyName,
+    /// How the key behaves; the call's time limit is there.
+    pub behaviour: Arc<KeyBehaviour>,
+    /// The old keys, if any were declared or held.
+    pub old_keys: Option<SecretKeyPair>,
+    /// The new keys, if they were declared.
+    pub new_keys: Option<SecretKeyPair>,
+    /// What the key had when the rotation first began to run.
+    pub snapshot: Snapshot,
+}
+
+/// How a call ended, and what it staged.
+#[derive(Debug)]
+pub struct CallEnd {
+    /// The outcome.
+    pub outcome: StepOutcome,
+    /// What the handle staged, if the callback succeeded.
+    pub staged: Vec<Staged>,
+}
+
+impl CallEnd {
+    /// A call that failed, for a reason that quotes no foreign text.
+    pub fn failed(why: impl Into<String>) -> Self {
+        Self {
+            outcome: StepOutcome::Failed { error: why.into() },
+            staged: Vec::new(),
+        }
+    }
+}
