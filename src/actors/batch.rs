@@ -15,7 +15,7 @@ impl CoordinatorPart {
     pub(super) fn write(&mut self, facts: Vec<Fact>) {
         let slot = Arc::clone(&self.slot);
         let lost = WriteFailure {
-            why: "a panic came before the write".to_owned(),
+            why: "a panic came before the write".to_owned().into(),
             unknown: false,
         };
         let end = TellOnce::new((0, Err(lost)), move |(number, result)| {

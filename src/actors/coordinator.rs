@@ -24,6 +24,7 @@ use crate::guard::fault::keeping;
 use crate::guard::plugins::Plugins;
 use crate::journal::load::LoadedJournal;
 use crate::key::event::{Ticket, WriteFailure};
+use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, RecordChange, Staged};
 use crate::key::time::Time;
@@ -163,6 +164,7 @@ impl Part for CoordinatorPart {
             CoordinatorMessage::Worker(message) => self.worker_told(message, ctx),
             CoordinatorMessage::Written { number, result } => self.written(number, result, ctx),
             CoordinatorMessage::InDoubt(why) => {
+                self.tell_if_lost(&why);
                 let actions = self.engine.interrupted(why, self.means.clock.moment());
                 self.act(actions, ctx);
             }
@@ -288,11 +290,13 @@ impl CoordinatorPart {
     pub(super) fn written(&mut self, number: u64, result: Result<(), WriteFailure>, ctx: &mut Ctx) {
         if let Err(WriteFailure { why, unknown }) = result.clone() {
             self.doubtful = unknown.then(|| DoubtfulBatch::new(number));
-            self.means.events.tell(move || {
-                tracing::error!(%why, unknown, "a write to the journal failed; rotations pause");
-            });
+            if !self.tell_if_lost(&why) {
+                self.means.events.tell(move || {
+                    tracing::error!(%why, unknown, "a write to the journal failed; rotations pause");
+                });
+            }
         }
-        let failed = result.as_ref().err().map(|failure| failure.why.clone());
+        let failed = result.as_ref().err().map(|failure| failure.why.why.clone());
         let with_keys = std::mem::take(&mut self.writing_keys);
         if self.doubtful.is_none() {
             self.tell_declared(result.is_ok());
@@ -307,7 +311,7 @@ impl CoordinatorPart {
         }
     }
 
-    fn reread(&mut self, found: Result<(bool, Box<LoadedJournal>), String>, ctx: &mut Ctx) {
+    fn reread(&mut self, found: Result<(bool, Box<LoadedJournal>), JournalDown>, ctx: &mut Ctx) {
         self.half = Some(Half::Reread);
         self.slot.fault_points().pass();
         let found = match found {
@@ -327,10 +331,12 @@ impl CoordinatorPart {
             }
             Err(why) => {
                 let text = "the journal cannot be read; rotations stay paused";
-                let told = why.clone();
-                self.means
-                    .events
-                    .tell(move || tracing::error!(why = %told, "{text}"));
+                if !self.tell_if_lost(&why) {
+                    let why = why.clone();
+                    self.means
+                        .events
+                        .tell(move || tracing::error!(%why, "{text}"));
+                }
                 Err(why)
             }
         };
@@ -347,6 +353,21 @@ impl CoordinatorPart {
         for asked in self.deferred.take() {
             self.asked(asked, ctx);
         }
+    }
+
+    /// Whether nothing is written any more, for good, which is told the first time.
+    fn tell_if_lost(&self, why: &JournalDown) -> bool {
+        let Some(code) = why.for_good else {
+            return false;
+        };
+        if self.engine.machine().lost().is_none() {
+            let why = why.clone();
+            let text = "the journal is lost for good; this manager writes nothing more";
+            self.means
+                .events
+                .tell(move || tracing::error!(code, %why, "{text}"));
+        }
+        true
     }
 
     pub(super) fn doubtful(&self) -> Option<DoubtfulBatch> {

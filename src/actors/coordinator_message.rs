@@ -14,6 +14,7 @@ use crate::actors::rotation_keys::FoundKeys;
 use crate::actors::supervision::inbox::Message;
 use crate::journal::load::{LoadedJournal, RotationSecrets};
 use crate::key::event::{Ticket, WriteFailure};
+use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
 use crate::key::state::Snapshot;
 use crate::rotation::effect::Reply;
@@ -120,11 +121,11 @@ pub enum CoordinatorMessage {
         /// How.
         result: Result<(), WriteFailure>,
     },
-    /// Somebody else's write failed, and it is unknown whether it was made.
-    InDoubt(String),
+    /// Somebody else's write failed, and it is unknown whether it was made; or the journal is lost.
+    InDoubt(JournalDown),
     /// The journal was read anew: what it has, and whether the batch was made of which that was
     /// unknown.
-    Reread(Result<(bool, Box<LoadedJournal>), String>),
+    Reread(Result<(bool, Box<LoadedJournal>), JournalDown>),
     /// What may an operator know?
     List(Box<Listing>),
     /// An operator takes the keys of a rotation that still holds them.

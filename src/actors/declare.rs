@@ -371,6 +371,10 @@ pub fn refused(error: KeyError) -> RotationError {
         KeyError::Unavailable { .. } => RotationError::Unavailable { id: None },
         KeyError::Failed { key, why } => RotationError::KeyFailed { key, why },
         KeyError::RepoUnavailable { why, .. } => RotationError::RepoUnavailable { why },
+        KeyError::JournalLost { code, why, .. } => {
+            let id = None;
+            RotationError::JournalLost { id, code, why }
+        }
         other => RotationError::OfKey(other),
     }
 }

@@ -7,6 +7,7 @@ use crate::journal::error::JournalError;
 use crate::journal::group::JournalWrite;
 use crate::journal::opened::Journal;
 use crate::key::event::WriteFailure;
+use crate::key::journal_down::JournalDown;
 
 type Then = Box<dyn FnOnce(u64, Result<(), WriteFailure>) + Send>;
 
@@ -94,11 +95,11 @@ enum Attempt {
 fn attempt(journal: &mut Journal, group: &[Written]) -> Attempt {
     let before = journal.is_in_doubt();
     let made = fault::catch(|| journal.write_all(group.iter().map(Written::write)));
-    let (why, is_of_one) = match made {
+    let (why, is_of_one): (JournalDown, _) = match made {
         Ok(Ok(_)) => return Attempt::Made,
-        Ok(Err(error)) => (error.to_string(), is_of_one(&error)),
+        Ok(Err(error)) => (error.down(), is_of_one(&error)),
         Err(fault) => (
-            format!("the state repo or crypto tool failed: {fault}"),
+            format!("the state repo or crypto tool failed: {fault}").into(),
             true,
         ),
     };

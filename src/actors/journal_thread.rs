@@ -20,6 +20,7 @@ use crate::journal::group::{GroupSize, JournalWrite};
 use crate::journal::load::LoadedJournal;
 use crate::journal::opened::Journal;
 use crate::key::event::WriteFailure;
+use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
 use crate::key::state::RecordChange;
 
@@ -192,18 +193,20 @@ impl JournalThread {
     pub fn reread(
         &self,
         doubtful: Option<DoubtfulBatch>,
-        then: impl FnOnce(Result<(bool, LoadedJournal), String>) + Send + 'static,
+        then: impl FnOnce(Result<(bool, LoadedJournal), JournalDown>) + Send + 'static,
     ) {
         self.submit(
             move |journal| {
                 let reread = fault::catch(|| reread(journal, doubtful.as_ref()));
                 match reread {
                     Ok(Ok(found)) => Ok(found),
-                    Ok(Err(error)) => Err(error.to_string()),
-                    Err(fault) => Err(format!("the state repo or crypto tool failed: {fault}")),
+                    Ok(Err(error)) => Err(error.down()),
+                    Err(fault) => {
+                        Err(format!("the state repo or crypto tool failed: {fault}").into())
+                    }
                 }
             },
-            move |done| then(done.unwrap_or_else(|closed| Err(closed.to_string()))),
+            move |done| then(done.unwrap_or_else(|closed| Err(closed.into()))),
         );
     }
 
@@ -344,8 +347,14 @@ fn reread(
 
 impl From<JournalClosed> for WriteFailure {
     fn from(closed: JournalClosed) -> Self {
-        let (why, unknown) = (closed.to_string(), false);
+        let (why, unknown) = (closed.into(), false);
         Self { why, unknown }
+    }
+}
+
+impl From<JournalClosed> for JournalDown {
+    fn from(closed: JournalClosed) -> Self {
+        closed.to_string().into()
     }
 }
 

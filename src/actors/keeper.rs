@@ -13,6 +13,7 @@ use crate::guard::events::Events;
 use crate::guard::fault;
 use crate::journal::opened::Journal;
 use crate::journal::tidy::Tidied;
+use crate::key::journal_down::JournalDown;
 use crate::rotation::retention::{HistoryLimits, SteadyClock};
 
 /// A start has other things to do first.
@@ -36,7 +37,7 @@ pub struct Keeper {
 struct Found {
     damage: Mutex<Option<String>>,
     /// Told when it is unknown whether a write was made.
-    in_doubt: OnceLock<Box<dyn Fn(String) + Send + Sync>>,
+    in_doubt: OnceLock<Box<dyn Fn(JournalDown) + Send + Sync>>,
 }
 
 impl fmt::Debug for Found {
@@ -74,7 +75,7 @@ impl Keeper {
     }
 
     /// Has somebody told when it is unknown whether a write was made: the journal has to be reopened.
-    pub fn tell_doubts(&self, in_doubt: impl Fn(String) + Send + Sync + 'static) {
+    pub fn tell_doubts(&self, in_doubt: impl Fn(JournalDown) + Send + Sync + 'static) {
         let _is_the_first = self.found.in_doubt.set(Box::new(in_doubt)).is_ok();
     }
 
@@ -103,7 +104,7 @@ struct Work {
 
 /// Why a piece was not done.
 struct Failed {
-    why: String,
+    why: JournalDown,
     is_damage: bool,
     /// Whether it is unknown if its write was made.
     in_doubt: bool,
@@ -122,14 +123,17 @@ impl Work {
                     Ok(()) => AFTER_AN_END,
                     Err(Over) => return,
                 },
-                Ok(Err(failed)) if failed.is_damage => return self.tell(failed.why),
+                Ok(Err(failed)) if failed.is_damage => return self.tell(failed.why.why),
+                Ok(Err(failed)) if failed.why.is_for_good() => {
+                    return self.tell_the_coordinator(failed.why);
+                }
                 Ok(Err(Failed { why, in_doubt, .. })) => {
                     let told = why.clone();
                     self.events.tell(move || {
                         tracing::warn!(why = %told, "the history could not be kept; it is tried again");
                     });
-                    if let Some(tell) = self.found.in_doubt.get().filter(|_| in_doubt) {
-                        tell(why);
+                    if in_doubt {
+                        self.tell_the_coordinator(why);
                     }
                     AT_LEAST_EVERY
                 }
@@ -168,6 +172,12 @@ impl Work {
         done.recv().unwrap_or(Err(JournalClosed))
     }
 
+    fn tell_the_coordinator(&self, why: JournalDown) {
+        if let Some(tell) = self.found.in_doubt.get() {
+            tell(why);
+        }
+    }
+
     fn tell(&self, damage: String) {
         let error = damage.clone();
         self.events
@@ -179,12 +189,12 @@ impl Work {
 
 fn tidy(journal: &mut Journal, limits: &HistoryLimits, now_ms: u64) -> Result<Tidied, Failed> {
     let before = journal.is_in_doubt();
-    let (why, is_damage) = match fault::catch(|| journal.tidy(limits, now_ms)) {
+    let (why, is_damage): (JournalDown, _) = match fault::catch(|| journal.tidy(limits, now_ms)) {
         Ok(Ok(tidied)) => return Ok(tidied),
-        Ok(Err(error)) => (error.to_string(), error.is_damage()),
+        Ok(Err(error)) => (error.down(), error.is_damage()),
         Err(fault) => {
             let why = format!("the state repo or crypto tool failed: {fault}");
-            (why, false)
+            (why.into(), false)
         }
     };
     Err(Failed {

@@ -19,6 +19,7 @@ use crate::key::declared::Declared;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::KeyEffect;
 use crate::key::event::{Event, FetchFailure, Ticket};
+use crate::key::journal_down::JournalDown;
 use crate::key::machine::KeyMachine;
 use crate::key::name::KeyName;
 use crate::key::state::Snapshot;
@@ -42,7 +43,7 @@ pub struct KeyMeans {
     /// The keys of the change that was declared last.
     pub declared: Declared,
     /// Told when it is unknown whether a write was made.
-    pub in_doubt: Arc<dyn Fn(String) + Send + Sync>,
+    pub in_doubt: Arc<dyn Fn(JournalDown) + Send + Sync>,
     /// The program's log.
     pub events: Events,
     /// The clock.

@@ -109,7 +109,10 @@ impl KeyPart {
             move |journal| journal.load_state(&key),
             move |found| {
                 slot.post(match found {
-                    Ok(Loaded::Unavailable { why }) => KeyMessage::LookLater { ticket, why },
+                    Ok(Loaded::Unavailable { why }) if !why.is_for_good() => {
+                        let why = why.why;
+                        KeyMessage::LookLater { ticket, why }
+                    }
                     Ok(found) => KeyMessage::Happened(Event::Looked { ticket, found }),
                     Err(closed) => {
                         let why = closed.to_string();
@@ -123,12 +126,17 @@ impl KeyPart {
     fn read(&self, ticket: Ticket) {
         let key = self.means.name.clone();
         let slot = Arc::clone(&self.slot);
+        let in_doubt = Arc::clone(&self.means.in_doubt);
         self.means.journal.submit(
             move |journal| journal.load_state(&key),
             move |found| {
-                let found = found.unwrap_or_else(|closed| Loaded::Unavailable {
-                    why: closed.to_string(),
-                });
+                let found =
+                    found.unwrap_or_else(|closed| Loaded::Unavailable { why: closed.into() });
+                if let Loaded::Unavailable { why } = &found
+                    && why.is_for_good()
+                {
+                    in_doubt(why.clone());
+                }
                 slot.post(KeyMessage::Happened(Event::Loaded { ticket, found }));
             },
         );
@@ -141,7 +149,7 @@ impl KeyPart {
         let written = change.clone();
         self.means.journal.save(key, written, move |result| {
             if let Err(failure) = &result
-                && failure.unknown
+                && (failure.unknown || failure.why.is_for_good())
             {
                 in_doubt(failure.why.clone());
             }

@@ -36,6 +36,8 @@ pub struct Overview {
     pub unreadable: Vec<UnreadableRotation>,
     /// Why rotations are paused, if they are.
     pub paused: Option<String>,
+    /// The code of the cause where nothing is written any more, for good.
+    pub lost: Option<&'static str>,
 }
 
 /// A listing that is being made, a piece at a time, so that others go before the next one.
@@ -117,6 +119,7 @@ impl CoordinatorPart {
         overview.workers = workers.map(shared).collect();
         overview.unreadable = machine.unreadable();
         overview.paused = machine.paused().map(str::to_owned);
+        overview.lost = machine.lost();
         drop(place);
         drop(reply.send(overview));
     }

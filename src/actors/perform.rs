@@ -144,7 +144,7 @@ impl CoordinatorPart {
             let event = Event::Searched {
                 ask,
                 declaration,
-                found: Err(why),
+                found: Err(why.into()),
             };
             slot.post(CoordinatorMessage::Happened(Box::new(event)));
             return;
@@ -158,8 +158,8 @@ impl CoordinatorPart {
                         key: header.key,
                         declared: header.declared,
                     })),
-                    Ok(Err(error)) => Err(error.to_string()),
-                    Err(closed) => Err(closed.to_string()),
+                    Ok(Err(error)) => Err(error.down()),
+                    Err(closed) => Err(closed.into()),
                 };
                 let event = Event::Searched {
                     ask,

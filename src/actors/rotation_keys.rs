@@ -11,6 +11,7 @@ use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::actor;
 use crate::journal::error::JournalError;
 use crate::journal::load::RotationSecrets;
+use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
 use crate::key::state::Snapshot;
 use crate::rotation::effect::Fact;
@@ -66,7 +67,7 @@ pub enum FoundKeys {
     /// They cannot be read.
     Unreadable(String),
     /// The repo does not answer.
-    Unavailable,
+    Unavailable(JournalDown),
 }
 
 impl From<Result<Option<RotationSecrets>, JournalError>> for FoundKeys {
@@ -74,13 +75,9 @@ impl From<Result<Option<RotationSecrets>, JournalError>> for FoundKeys {
         match found {
             Ok(found) => Self::Found(found),
             Err(error @ JournalError::Unreadable { .. }) => Self::Unreadable(error.to_string()),
-            Err(_) => Self::Unavailable,
+            Err(error) => Self::Unavailable(error.down()),
         }
     }
-}
-
-fn unavailable(why: String) -> RotationError {
-    RotationError::RepoUnavailable { why }
 }
 
 impl CoordinatorPart {
@@ -101,7 +98,7 @@ impl CoordinatorPart {
             move |done| {
                 let found = match done {
                     Ok(found) => FoundKeys::from(found),
-                    Err(_) => FoundKeys::Unavailable,
+                    Err(closed) => FoundKeys::Unavailable(closed.into()),
                 };
                 slot.post(CoordinatorMessage::Keys { rotation, found });
             },
@@ -127,8 +124,8 @@ impl CoordinatorPart {
                         let why = error.to_string();
                         Err(RotationError::Unreadable { id, why })
                     }
-                    Ok(Err(error)) => Err(unavailable(error.to_string())),
-                    Err(closed) => Err(unavailable(closed.to_string())),
+                    Ok(Err(error)) => Err(RotationError::of_journal(Some(id), error.down())),
+                    Err(closed) => Err(RotationError::of_journal(Some(id), closed.into())),
                 };
                 tell(found);
             },
@@ -152,8 +149,11 @@ impl CoordinatorPart {
                 self.secrets.entry(rotation).or_insert(kept);
             }
             FoundKeys::Found(None) => return,
-            FoundKeys::Unavailable if begins => return self.read_keys_later(rotation),
-            FoundKeys::Unavailable => return,
+            FoundKeys::Unavailable(down) if down.is_for_good() => {
+                return self.slot.post(CoordinatorMessage::InDoubt(down));
+            }
+            FoundKeys::Unavailable(_) if begins => return self.read_keys_later(rotation),
+            FoundKeys::Unavailable(_) => return,
         }
         let key = self.engine.machine().key_of(rotation).filter(|_| begins);
         if let Some(key) = key {

@@ -1,6 +1,7 @@
 //! What can go wrong with the journal.
 
 use crate::crypto::error::CryptoError;
+use crate::key::journal_down::JournalDown;
 use crate::repo::error::RepoError;
 use crate::repo::space::Space;
 use crate::secret::visible::debug_with_code;
@@ -19,9 +20,11 @@ pub enum JournalError {
         #[source]
         source: CryptoError,
     },
-    /// Another journal has opened the database since; nothing was written. End this one; reading
-    /// anew is of no use to it.
-    #[error("nothing was written: another coordinator has taken over this journal; end this one")]
+    /// Another journal has opened the database since; nothing was written, nor ever will be. End this
+    /// one; reading anew is of no use to it.
+    #[error(
+        "another manager has taken over this journal, where rotations go on; this one writes nothing more; shut it down, and let only one program use the data folder"
+    )]
     Fenced,
     /// The repo refused, and has changed nothing. Its error says whose fault it is.
     #[error(transparent)]
@@ -93,6 +96,24 @@ impl JournalError {
             | Self::Unreadable { .. }
             | Self::TooLarge { .. }
             | Self::Incomplete { .. } => false,
+        }
+    }
+
+    /// As why the journal does not do what it is asked for.
+    pub fn down(&self) -> JournalDown {
+        let for_good = match self {
+            Self::Fenced => true,
+            Self::Repo { source } => source.is_for_good(),
+            Self::WrongMasterKey { .. }
+            | Self::WriteUnknown { .. }
+            | Self::Crypto { .. }
+            | Self::Unreadable { .. }
+            | Self::TooLarge { .. }
+            | Self::Incomplete { .. } => false,
+        };
+        JournalDown {
+            why: self.to_string(),
+            for_good: for_good.then(|| self.code()),
         }
     }
 

@@ -122,6 +122,12 @@ impl Fence {
         }
     }
 
+    /// What became of an unknown batch is never found out: the repo answers nothing any more, and says
+    /// why to each call.
+    pub(super) fn leave_unknown(&mut self) {
+        self.settle(false);
+    }
+
     /// Finds out in a repo that was reopened what became of an unknown batch.
     pub(super) fn resolve(&mut self, repo: &dyn StateRepo) -> Result<(), JournalError> {
         let found = repo.get(Space::Meta, &Place::Batch.bytes())?;

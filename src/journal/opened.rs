@@ -74,7 +74,12 @@ impl Journal {
     pub fn reopen(&mut self) -> Result<(), JournalError> {
         self.known = Known::default();
         self.tidying = Tidying::default();
-        self.repo.reopen()?;
+        if let Err(source) = self.repo.reopen() {
+            if source.is_for_good() {
+                self.fence.leave_unknown();
+            }
+            return Err(source.into());
+        }
         self.fence.resolve(self.repo.as_ref())
     }
 

@@ -23,10 +23,7 @@ impl Journal {
         let stored = match found {
             Ok(Some(stored)) => stored,
             Ok(None) => return Loaded::Absent,
-            Err(error) => {
-                let why = error.to_string();
-                return Loaded::Unavailable { why };
-            }
+            Err(error) => return Loaded::Unavailable { why: error.down() },
         };
         match self.vault().read(&place, &stored, keys::decode_state) {
             Ok(record) => Loaded::Record(record),
@@ -36,9 +33,7 @@ impl Journal {
                     self.unreadable().add(&place, record);
                     Loaded::Unreadable { why }
                 }
-                Err(error) => Loaded::Unavailable {
-                    why: error.to_string(),
-                },
+                Err(error) => Loaded::Unavailable { why: error.down() },
             },
         }
     }

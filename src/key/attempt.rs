@@ -177,7 +177,7 @@ impl KeyMachine {
             }
             Some(Loaded::Unavailable { why }) => {
                 let (key, why) = (self.name().clone(), why.clone());
-                Err(Attempt::Fail(KeyError::RepoUnavailable { key, why }))
+                Err(Attempt::Fail(KeyError::of_journal(key, why)))
             }
         }
     }
@@ -262,7 +262,7 @@ impl KeyMachine {
         let why = String::new();
         let none = Err(FetchFailure::Failed { why: why.clone() });
         let fetched = waiter.fetched.as_ref().unwrap_or(&none);
-        let unavailable = Loaded::Unavailable { why };
+        let unavailable = Loaded::Unavailable { why: why.into() };
         let loaded = waiter.loaded.as_ref().unwrap_or(&unavailable);
         match self.candidates(Some(loaded), Some(fetched)) {
             Attempt::Done { answer, .. } => Ok(answer),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
+use crate::key::journal_down::JournalDown;
 use crate::key::name::{InvalidName, KeyName, WorkerName};
 use crate::secret::value::InvalidKey;
 use crate::secret::visible::debug_with_code;
@@ -104,6 +105,17 @@ pub enum KeyError {
         /// Why.
         why: String,
     },
+    /// This manager writes nothing more, for good: another manager has taken over its journal, or its
+    /// data folder is gone. The operator's task: see the text, and start the program anew.
+    #[error("key {key}: the journal is lost for good: {why}")]
+    JournalLost {
+        /// The key.
+        key: KeyName,
+        /// The code of the cause.
+        code: &'static str,
+        /// The cause, and what to do.
+        why: String,
+    },
     /// Writing the state failed, and nobody knows whether it was made. Save again later.
     #[error("key {key}: whether its state was written is unknown: {why}; save it again later")]
     Unwritten {
@@ -163,6 +175,15 @@ pub enum KeyError {
 debug_with_code!(KeyError);
 
 impl KeyError {
+    /// What a request is told that needs the journal.
+    pub(crate) fn of_journal(key: KeyName, down: JournalDown) -> Self {
+        let JournalDown { why, for_good } = down;
+        match for_good {
+            Some(code) => Self::JournalLost { key, code, why },
+            None => Self::RepoUnavailable { key, why },
+        }
+    }
+
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
         match self {
@@ -177,6 +198,7 @@ impl KeyError {
             Self::TimedOut { .. } => "timed_out",
             Self::Busy { .. } | Self::WorkerBusy { .. } => "busy",
             Self::RepoUnavailable { .. } => "repo_unavailable",
+            Self::JournalLost { code, .. } => code,
             Self::Unwritten { .. } => "write_unknown",
             Self::Failed { .. } => "key_failed",
             Self::Unavailable { .. } => "unavailable",
@@ -206,6 +228,7 @@ impl KeyError {
             | Self::InvalidKey { .. }
             | Self::StateUnreadable { .. }
             | Self::StatelessKey { .. }
+            | Self::JournalLost { .. }
             | Self::Failed { .. }
             | Self::CoordinatorFailed { .. }
             | Self::HandleExpired { .. }

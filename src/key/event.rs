@@ -2,6 +2,7 @@
 
 use crate::key::declared::{Declared, HalfPrints};
 use crate::key::flow::SecretKeyFlow;
+use crate::key::journal_down::JournalDown;
 use crate::key::state::{Loaded, RecordChange, Staged, StateChange};
 use crate::key::time::Time;
 use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeys};
@@ -57,7 +58,7 @@ pub enum FetchFailure {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WriteFailure {
     /// Why.
-    pub why: String,
+    pub why: JournalDown,
     /// Whether it is unknown if the write was made; else it was not.
     pub unknown: bool,
 }

@@ -11,6 +11,7 @@ pub mod effect;
 pub mod error;
 pub mod event;
 pub mod flow;
+pub mod journal_down;
 pub mod machine;
 pub mod name;
 pub mod proposal;

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use crate::key::effect::KeyEffect;
 use crate::key::event::{Supersede, Ticket};
 use crate::key::flow::SecretKeyUseCase;
+use crate::key::journal_down::JournalDown;
 use crate::key::machine::KeyMachine;
 use crate::key::state::{KeyState, Loaded, RecordChange, Snapshot, StateChange, StateRecord};
 use crate::key::waiting::For;
@@ -98,7 +99,10 @@ impl KeyMachine {
             match found {
                 Loaded::Absent => {}
                 Loaded::Record(record) => state.load(&record),
-                Loaded::Unreadable { why } | Loaded::Unavailable { why } => {
+                Loaded::Unreadable { why }
+                | Loaded::Unavailable {
+                    why: JournalDown { why, .. },
+                } => {
                     let snapshot = Snapshot::Unreadable { why };
                     return KeyEffect::Snapped { ticket, snapshot };
                 }

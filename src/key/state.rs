@@ -1,6 +1,7 @@
 //! A key's state: in memory, and what of it is durable.
 
 use crate::key::flow::SecretKeyFlow;
+use crate::key::journal_down::JournalDown;
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 
 /// The durable record of a stated key: the last flow, and the back half that is still owed.
@@ -46,7 +47,7 @@ pub enum Loaded {
     /// The repo did not answer.
     Unavailable {
         /// Why.
-        why: String,
+        why: JournalDown,
     },
 }
 

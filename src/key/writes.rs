@@ -49,12 +49,16 @@ impl KeyMachine {
                 answer: match result {
                     Ok(()) => Ok(Answer::Saved),
                     Err(WriteFailure { why, unknown: true }) => {
+                        let why = why.why;
                         Err(KeyError::Unwritten { key, why })
                     }
-                    Err(WriteFailure { why, .. }) => Err(KeyError::RepoUnavailable { key, why }),
+                    Err(WriteFailure { why, .. }) => Err(KeyError::of_journal(key, why)),
                 },
             });
-        } else if ticket.is_none() && result.is_err() {
+        } else if ticket.is_none()
+            && let Err(failure) = result
+            && !failure.why.is_for_good()
+        {
             self.owed = Some(change);
             effects.push_back(KeyEffect::WriteLater);
         }

@@ -19,6 +19,7 @@ use crate::key::answer::KeyAnswer;
 use crate::key::declared::Declared;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
+use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
 use crate::key::time::Time;
 use crate::management::answer::about;
@@ -156,7 +157,7 @@ impl KeysManagement {
     }
 
     /// Tells the coordinator that it is unknown whether a write was made.
-    fn in_doubt(&self) -> Arc<dyn Fn(String) + Send + Sync> {
+    fn in_doubt(&self) -> Arc<dyn Fn(JournalDown) + Send + Sync> {
         let coordinator = self.inner.declarer.coordinator.clone();
         Arc::new(move |why| coordinator.post(CoordinatorMessage::InDoubt(why)))
     }
@@ -312,11 +313,13 @@ impl KeysManagement {
             Ok(Ok(Some((header, steps)))) => Ok(header.report(steps)),
             Ok(Ok(None)) => Err(RotationError::Unknown { id }),
             Ok(Err(error)) => {
-                let why = error.to_string();
                 // A repo that does not answer says nothing about the records.
                 Err(match error {
-                    JournalError::Unreadable { .. } => RotationError::Unreadable { id, why },
-                    _ => RotationError::RepoUnavailable { why },
+                    JournalError::Unreadable { .. } => {
+                        let why = error.to_string();
+                        RotationError::Unreadable { id, why }
+                    }
+                    _ => RotationError::of_journal(Some(id), error.down()),
                 })
             }
             Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),

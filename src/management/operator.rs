@@ -72,6 +72,7 @@ impl KeysManagement {
             unreadable_rotations: overview.unreadable,
             unreadable_records: self.inner.unreadable.all(),
             paused: overview.paused,
+            lost: overview.lost,
             damaged_history: self.inner.keeper.damage(),
             actors: self.inner.supervision.statuses(),
         })
@@ -144,9 +145,7 @@ impl KeysManagement {
                     unreadable: history.unreadable,
                     next: history.next,
                 }),
-                Ok(Err(error)) => Err(RotationError::RepoUnavailable {
-                    why: error.to_string(),
-                }),
+                Ok(Err(error)) => Err(RotationError::of_journal(None, error.down())),
                 Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),
                 Err(Refused::Closed) => Err(RotationError::ShutDown { id: None }),
             }
@@ -264,10 +263,7 @@ impl KeysManagement {
                 let why = error.to_string();
                 Err(RotationError::Unreadable { id, why })
             }
-            Ok(Err(error)) => {
-                let why = error.to_string();
-                Err(RotationError::RepoUnavailable { why })
-            }
+            Ok(Err(error)) => Err(RotationError::of_journal(Some(id), error.down())),
             Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),
             Err(Refused::Closed) => Err(RotationError::ShutDown { id: Some(id) }),
         }

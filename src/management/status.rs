@@ -39,6 +39,9 @@ pub struct Status {
     pub unreadable_records: Vec<UnreadableRecord>,
     /// Why rotations are paused, if they are.
     pub paused: Option<String>,
+    /// The code of the cause (`fenced`, `folder_lost`, `repo_closed`) where this manager writes nothing
+    /// more, for good: `paused` says what to do. It still hands out keys.
+    pub lost: Option<&'static str>,
     /// What is damaged of the history, with the file and the remedy: it is read once after each start.
     pub damaged_history: Option<String>,
     /// Every actor: whether it runs, how often it was started again, and why it died last.

@@ -218,6 +218,14 @@ pub enum RepoError {
 debug_with_code!(RepoError);
 
 impl RepoError {
+    /// Whether this repo answers nothing any more, however often it is reopened.
+    pub fn is_for_good(&self) -> bool {
+        matches!(
+            self,
+            Self::Closed | Self::FolderLost { .. } | Self::Forked(_)
+        )
+    }
+
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 
 use crate::key::declared::{Declared, HalfPrints};
 use crate::key::definition::KeyBehaviour;
+use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
@@ -42,7 +43,7 @@ impl RotationMachine {
         &mut self,
         ask: Ask,
         declaration: Declaration,
-        found: Result<Option<EndedRotation>, String>,
+        found: Result<Option<EndedRotation>, JournalDown>,
         now: Moment,
     ) {
         let nobody_has_it = self.searching.remove(&ask).is_some();
@@ -50,7 +51,7 @@ impl RotationMachine {
             return;
         }
         match found {
-            Err(why) => self.reply(ask, Err(RotationError::RepoUnavailable { why })),
+            Err(why) => self.reply(ask, Err(RotationError::of_journal(None, why))),
             Ok(Some(ended)) => self.answer_same(ask, &declaration, &ended.key, &ended.declared),
             Ok(None) if nobody_has_it => self.go_on_with(ask, declaration, now),
             // A rotation of this id has ended since, or the journal was read anew.

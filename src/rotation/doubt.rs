@@ -2,6 +2,7 @@
 //! let go, and what follows from a write that may have been made all the same is held.
 
 use crate::key::event::WriteFailure;
+use crate::key::journal_down::JournalDown;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::engine::{Action, RotationEngine};
 use crate::rotation::error::RotationError;
@@ -15,25 +16,27 @@ impl RotationEngine {
         let WriteFailure { why, unknown } = failure;
         self.settling.clear();
         let mut actions = match self.phase {
-            Phase::Going => self.pause(why.clone(), now),
-            Phase::Draining | Phase::Reading | Phase::Waiting(_) => Vec::new(),
+            Phase::Going => self.pause(&why, now),
+            Phase::Draining | Phase::Reading | Phase::Waiting(_) | Phase::Lost => Vec::new(),
         };
         for effect in self.outbox.doubt() {
             actions.extend(self.in_doubt(effect, &why, unknown, now));
         }
-        actions.extend(self.begin_to_read(now.time));
+        if self.phase != Phase::Lost {
+            actions.extend(self.lose_or_read(why, now));
+        }
         actions
     }
 
     /// Writes nothing more; what waits for a write that was never begun is given up.
-    pub(crate) fn pause(&mut self, why: String, now: Moment) -> Vec<Action> {
+    pub(crate) fn pause(&mut self, why: &JournalDown, now: Moment) -> Vec<Action> {
         let given_up = self.outbox.halt();
-        self.first_cause.clone_from(&why);
+        self.first_cause.clone_from(&why.why);
         let paused = Event::Paused { why: why.clone() };
         let effects = self.machine.step(paused, now);
         let mut actions = self.take_in(effects);
         for effect in given_up {
-            actions.extend(self.in_doubt(effect, &why, false, now));
+            actions.extend(self.in_doubt(effect, why, false, now));
         }
         actions
     }
@@ -43,11 +46,11 @@ impl RotationEngine {
     pub(crate) fn in_doubt(
         &mut self,
         effect: RotationEffect,
-        why: &str,
+        why: &JournalDown,
         unknown: bool,
         now: Moment,
     ) -> Vec<Action> {
-        let why = why.to_owned();
+        let why = why.clone();
         match effect {
             RotationEffect::Reply { ask, reply, .. } => {
                 if let Some(id) = self.waits.get(&ask).copied() {
@@ -71,15 +74,14 @@ impl RotationEngine {
                 };
                 let told = match (reply, unknown) {
                     // A refusal may rest on what was never made, and itself did nothing.
-                    (Err(_), _) => Err(RotationError::RepoUnavailable { why }),
-                    (Ok(_), true) => Err(RotationError::Unwritten { id, why }),
-                    (Ok(_), false) => Err(RotationError::RepoUnavailable { why }),
+                    (Ok(_), true) => Err(RotationError::Unwritten { id, why: why.why }),
+                    (Err(_), _) | (Ok(_), false) => Err(RotationError::of_journal(id, why)),
                 };
                 actions.extend(self.tell(ask, told));
                 actions
             }
             RotationEffect::Search { ask, .. } | RotationEffect::FindOld { ask, .. } => {
-                let told = self.tell(ask, Err(RotationError::RepoUnavailable { why }));
+                let told = self.tell(ask, Err(RotationError::of_journal(None, why)));
                 told.into_iter().collect()
             }
             // Its asker is told that it has not joined.
@@ -111,7 +113,7 @@ impl RotationEngine {
         self.tell(ask, Err(RotationError::ShutDown { id }))
     }
 
-    fn tell(&mut self, ask: Ask, reply: Result<Reply, RotationError>) -> Option<Action> {
+    pub(crate) fn tell(&mut self, ask: Ask, reply: Result<Reply, RotationError>) -> Option<Action> {
         let after = 0;
         self.perform(RotationEffect::Reply { after, ask, reply })
     }

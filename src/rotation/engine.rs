@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::key::event::WriteFailure;
+use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
 use crate::rotation::doubt::settled;
@@ -127,7 +128,7 @@ impl RotationEngine {
                 let mut actions: Vec<Action> = free.collect();
                 match self.phase {
                     Phase::Draining => actions.extend(self.begin_to_read(now.time)),
-                    Phase::Going | Phase::Reading | Phase::Waiting(_) => {
+                    Phase::Going | Phase::Reading | Phase::Waiting(_) | Phase::Lost => {
                         actions.extend(self.take_in(Vec::new()));
                     }
                 }
@@ -138,17 +139,21 @@ impl RotationEngine {
     }
 
     /// What is known may not be true any more, because somebody else's write failed. Rotations pause
-    /// until the journal was read anew.
-    pub fn interrupted(&mut self, why: String, now: Moment) -> Vec<Action> {
+    /// until the journal was read anew; for good where it is lost.
+    pub fn interrupted(&mut self, why: JournalDown, now: Moment) -> Vec<Action> {
         match self.phase {
+            Phase::Lost => Vec::new(),
             Phase::Going => {
-                let mut actions = self.pause(why, now);
-                if self.outbox.is_writing() {
+                let mut actions = self.pause(&why, now);
+                if self.outbox.is_writing() && !why.is_for_good() {
                     self.phase = Phase::Draining;
                 } else {
-                    actions.extend(self.begin_to_read(now.time));
+                    actions.extend(self.lose_or_read(why, now));
                 }
                 actions
+            }
+            Phase::Draining | Phase::Reading | Phase::Waiting(_) if why.is_for_good() => {
+                self.lose(why, now)
             }
             Phase::Draining | Phase::Reading | Phase::Waiting(_) => Vec::new(),
         }
@@ -161,29 +166,22 @@ impl RotationEngine {
         if self.phase == Phase::Going {
             self.last_read = None;
         }
-        self.interrupted(why, now)
-    }
-
-    /// What was found when the journal was read anew was lost: it is read once more.
-    pub fn reading_was_lost(&mut self, now: Moment) -> Vec<Action> {
-        self.machine.forget_half_a_step();
-        match self.phase {
-            Phase::Reading => vec![self.read(now.time)],
-            Phase::Going | Phase::Draining | Phase::Waiting(_) => Vec::new(),
-        }
+        self.interrupted(why.into(), now)
     }
 
     /// The journal was read anew, or could not be.
-    pub fn reopened(&mut self, found: Result<Reread, String>, now: Moment) -> Vec<Action> {
+    pub fn reopened(&mut self, found: Result<Reread, JournalDown>, now: Moment) -> Vec<Action> {
         if self.phase != Phase::Reading {
             return Vec::new();
         }
         let reread = match found {
             Ok(reread) => reread,
+            Err(why) if why.is_for_good() => return self.lose(why, now),
             Err(why) => {
                 self.phase = Phase::Waiting(self.next_read(now.time));
                 let why = format!("{}; and since then: {why}", self.first_cause);
-                let effects = self.machine.step(Event::Paused { why }, now);
+                let paused = Event::Paused { why: why.into() };
+                let effects = self.machine.step(paused, now);
                 return self.take_in(effects);
             }
         };
@@ -217,7 +215,7 @@ impl RotationEngine {
     pub fn next_deadline(&self) -> Option<Time> {
         let read = match self.phase {
             Phase::Waiting(at) => Some(at),
-            Phase::Going | Phase::Draining | Phase::Reading => None,
+            Phase::Going | Phase::Draining | Phase::Reading | Phase::Lost => None,
         };
         let due = self.machine.next_deadline();
         read.into_iter().chain(due).min()
@@ -227,7 +225,9 @@ impl RotationEngine {
     pub fn has_running(&self) -> bool {
         match self.phase {
             Phase::Going => self.machine.has_running(),
-            Phase::Draining | Phase::Reading | Phase::Waiting(_) => !self.running.is_empty(),
+            Phase::Draining | Phase::Reading | Phase::Waiting(_) | Phase::Lost => {
+                !self.running.is_empty()
+            }
         }
     }
 

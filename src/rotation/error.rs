@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::key::error::KeyError;
+use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::Step;
@@ -186,6 +187,17 @@ pub enum RotationError {
         /// Why.
         why: String,
     },
+    /// This manager writes nothing more, for good: another manager has taken over its journal, or its
+    /// data folder is gone. The operator's task: see the text, and start the program anew.
+    #[error("{}the journal is lost for good: {why}", about(*id))]
+    JournalLost {
+        /// The rotation it was about, if it was about one.
+        id: Option<RotationId>,
+        /// The code of the cause.
+        code: &'static str,
+        /// The cause, and what to do.
+        why: String,
+    },
     /// A write failed, so that nobody knows whether it was made: it may be found after a restart.
     #[error(
         "{}the write to the journal failed, whether it was made is unknown: {why}; \
@@ -274,6 +286,15 @@ pub enum RotationError {
 debug_with_code!(RotationError);
 
 impl RotationError {
+    /// What a call is told that needs the journal, about a rotation if it is about one.
+    pub(crate) fn of_journal(id: Option<RotationId>, down: JournalDown) -> Self {
+        let JournalDown { why, for_good } = down;
+        match for_good {
+            Some(code) => Self::JournalLost { id, code, why },
+            None => Self::RepoUnavailable { why },
+        }
+    }
+
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
         match self {
@@ -298,6 +319,7 @@ impl RotationError {
             Self::CallbackTaken { .. } => "callback_taken",
             Self::TooManyCallbacks { .. } => "too_many_callbacks",
             Self::RepoUnavailable { .. } => "repo_unavailable",
+            Self::JournalLost { code, .. } => code,
             Self::Unwritten { .. } => "write_unknown",
             Self::TimedOut { .. } => "timed_out",
             Self::Unavailable { .. } => "unavailable",

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::key::declared::{Declared, HalfPrints};
 use crate::key::definition::KeyBehaviour;
+use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Effect;
 use crate::key::time::Time;
@@ -188,7 +189,7 @@ pub enum Event {
         /// The declaration.
         declaration: Declaration,
         /// What has that id.
-        found: Result<Option<EndedRotation>, String>,
+        found: Result<Option<EndedRotation>, JournalDown>,
     },
     /// The old keys of a declaration that did not give them were looked for.
     OldFound {
@@ -274,10 +275,10 @@ pub enum Event {
         /// Whether the change changes the key's state.
         applies: bool,
     },
-    /// Nothing can be made durable until the journal was read anew.
+    /// Nothing can be made durable until the journal was read anew, or ever.
     Paused {
         /// Why.
-        why: String,
+        why: JournalDown,
     },
     /// The journal was read anew, in the same life of the process.
     Recovered(Box<Recovery>),

@@ -75,7 +75,12 @@ impl RotationMachine {
 
     /// Why rotations are paused, if they are.
     pub fn paused(&self) -> Option<&str> {
-        self.paused.as_deref()
+        self.paused.as_ref().map(|paused| paused.why.as_str())
+    }
+
+    /// The code of the cause where nothing is written any more, for good.
+    pub fn lost(&self) -> Option<&'static str> {
+        self.paused.as_ref()?.for_good
     }
 
     /// The roster.

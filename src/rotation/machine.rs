@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::key::definition::KeyBehaviour;
+use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
@@ -56,7 +57,7 @@ pub struct RotationMachine {
     /// taken out as `searching` is.
     pub(crate) finding: BTreeMap<Ask, (KeyName, RotationId)>,
     pub(crate) closed: bool,
-    pub(crate) paused: Option<String>,
+    pub(crate) paused: Option<JournalDown>,
     pub(crate) writes: u64,
     pub(crate) facts: Vec<Fact>,
     pub(crate) effects: Vec<RotationEffect>,
@@ -168,7 +169,7 @@ impl RotationMachine {
         let refusal = if self.closed {
             RotationError::ShutDown { id: None }
         } else if let Some(why) = self.paused.clone() {
-            RotationError::RepoUnavailable { why }
+            RotationError::of_journal(None, why)
         } else {
             return true;
         };

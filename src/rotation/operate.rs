@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::key::journal_down::JournalDown;
 use crate::key::name::WorkerName;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
@@ -23,7 +24,7 @@ impl RotationMachine {
         let Some(live) = self.rotations.get(id) else {
             // While paused it may be that only its end is not durable, and then it has not ended.
             let reply = match self.paused.clone() {
-                Some(why) => Err(RotationError::RepoUnavailable { why }),
+                Some(why) => Err(RotationError::of_journal(Some(id), why)),
                 None => Ok(Reply::NotLive { id }),
             };
             self.reply(ask, reply);
@@ -33,13 +34,15 @@ impl RotationMachine {
             if closed {
                 let id = Some(id);
                 self.reply(ask, Err(RotationError::ShutDown { id }));
+            } else if let Some(why) = self.paused.clone().filter(JournalDown::is_for_good) {
+                self.reply(ask, Err(RotationError::of_journal(Some(id), why)));
             } else {
                 self.rotations.add_waiter(ask, id);
             }
             return;
         }
         if let Some(why) = self.paused.clone() {
-            self.reply(ask, Err(RotationError::RepoUnavailable { why }));
+            self.reply(ask, Err(RotationError::of_journal(Some(id), why)));
         } else if let Some(report) = self.report(id) {
             self.reply(ask, Ok(Reply::Report(Box::new(report))));
         }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::key::journal_down::JournalDown;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
+use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Moment, Recovery, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
@@ -13,9 +15,16 @@ use crate::rotation::status::CallbackStatus;
 
 impl RotationMachine {
     /// Nothing can be made durable: gives up what was only prepared, and takes back what keys were
-    /// asked to take into account. Callbacks under way run on.
-    pub(crate) fn pause(&mut self, why: String) {
-        self.paused = Some(why);
+    /// asked to take into account. Callbacks under way run on. If that is so for good, waiting is of
+    /// no use any more.
+    pub(crate) fn pause(&mut self, why: JournalDown) {
+        self.paused = Some(why.clone());
+        if why.is_for_good() {
+            for (ask, id) in self.rotations.take_all_waiters() {
+                let told = RotationError::of_journal(Some(id), why.clone());
+                self.reply(ask, Err(told));
+            }
+        }
         let effects = &mut self.effects;
         for live in self.rotations.iter_mut() {
             let rotation = live.header.id;

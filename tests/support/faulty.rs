@@ -76,6 +76,20 @@ impl FaultyRepo {
         }
     }
 
+    /// Another handle on what this repo is on, with no orders: for a manager beside the first.
+    pub fn another(&self) -> Self {
+        Self {
+            repo: Arc::clone(&self.repo),
+            orders: Arc::default(),
+            reopenings: watch::Sender::new(0),
+        }
+    }
+
+    /// How many attempts to reopen it were made.
+    pub fn reopenings(&self) -> u32 {
+        *self.reopenings.borrow()
+    }
+
     /// What becomes of the next write that has something for this space.
     pub fn next_write(&self, space: Space, fault: Fault) {
         self.later_write(space, 0, fault);
@@ -213,7 +227,11 @@ impl StateRepo for FaultyRepo {
             (true, false) => Err(failed("reopening")),
             (false, _) => self.repo.reopen(),
         };
-        if reopened.is_ok() {
+        // One that answers nothing any more says why itself.
+        if reopened
+            .as_ref()
+            .map_or_else(RepoError::is_for_good, |()| true)
+        {
             self.orders().down = None;
         }
         self.reopenings.send_modify(|tried| *tried += 1);

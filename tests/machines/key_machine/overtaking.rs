@@ -72,7 +72,7 @@ fn if_the_write_fails_nobody_knows_the_record_and_the_get_fails_too() {
         ticket: Some(2),
         change: RecordChange::Put(record(FORWARD, Some("d2"))),
         result: Err(WriteFailure {
-            why: why.clone(),
+            why: why.clone().into(),
             unknown: false,
         }),
     });

@@ -30,7 +30,7 @@ fn not_written(key: &mut Key) -> Vec<KeyEffect> {
         ticket: None,
         change: RecordChange::Put(corrected()),
         result: Err(WriteFailure {
-            why: "closed".to_owned(),
+            why: "closed".to_owned().into(),
             unknown: false,
         }),
     })

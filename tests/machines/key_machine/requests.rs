@@ -183,7 +183,12 @@ fn while_the_repo_is_away_a_load_is_an_error_and_never_no_record() {
     let mut key = Key::stated();
     key.get(1, BACK);
     let why = "closed".to_owned();
-    let effects = key.loaded(1, Loaded::Unavailable { why: why.clone() });
+    let effects = key.loaded(
+        1,
+        Loaded::Unavailable {
+            why: why.clone().into(),
+        },
+    );
     let error = KeyError::RepoUnavailable { key: name(), why };
     assert_eq!(effects, [refusal(1, error)]);
 }

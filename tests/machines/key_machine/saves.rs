@@ -61,7 +61,7 @@ fn a_save_fails_with_the_store_that_it_needs_and_with_the_repo() {
         ticket: Some(2),
         change: RecordChange::Put(record(FORWARD, Some("d1"))),
         result: Err(WriteFailure {
-            why: why.clone(),
+            why: why.clone().into(),
             unknown: false,
         }),
     });

@@ -15,7 +15,7 @@ use keyward::secret::value::InvalidKey;
 use crate::key_machine::script::{BACK, FORWARD, Key, LIMIT, both, change, name};
 
 /// Every error with its code, and whether the same request may succeed later.
-fn errors() -> [(KeyError, &'static str, bool); 18] {
+fn errors() -> [(KeyError, &'static str, bool); 19] {
     let key = name();
     let why = || "why".to_owned();
     let bound = 1;
@@ -89,6 +89,15 @@ fn errors() -> [(KeyError, &'static str, bool); 18] {
             },
             "repo_unavailable",
             true,
+        ),
+        (
+            KeyError::JournalLost {
+                key: k(),
+                code: "fenced",
+                why: why(),
+            },
+            "fenced",
+            false,
         ),
         (
             KeyError::Unwritten {

@@ -204,14 +204,14 @@ impl State {
                 if let Some(batch) = batch.filter(|_| made) {
                     self.make_durable(shape, &batch);
                 }
-                let why = "the disk".to_owned();
+                let why = "the disk".to_owned().into();
                 let failure = WriteFailure { why, unknown };
                 let actions = self.engine.written(Err(failure), now);
                 self.take(shape, actions);
             }
             Move::AnotherWriteFails => {
                 self.used.writes += 1;
-                let actions = self.engine.interrupted("the disk".to_owned(), now);
+                let actions = self.engine.interrupted("the disk".to_owned().into(), now);
                 self.take(shape, actions);
             }
             Move::Uncalled(step) => {
@@ -225,7 +225,7 @@ impl State {
             Move::ReadFails => {
                 self.used.reads += 1;
                 self.is_reading = false;
-                let actions = self.engine.reopened(Err("the disk".to_owned()), now);
+                let actions = self.engine.reopened(Err("the disk".to_owned().into()), now);
                 self.take(shape, actions);
             }
             Move::CoordinatorDies => {

@@ -2,6 +2,7 @@
 
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::event::WriteFailure;
+use keyward::key::journal_down::JournalDown;
 use keyward::key::state::Effect;
 use keyward::key::time::Time;
 use keyward::rotation::effect::{Fact, RotationEffect};
@@ -141,7 +142,7 @@ impl Driver {
     }
 
     fn fails(&mut self, unknown: bool) -> Vec<String> {
-        let why = "disk full".to_owned();
+        let why = "disk full".to_owned().into();
         let failure = Err(WriteFailure { why, unknown });
         let actions = self.engine.written(failure, self.now());
         self.take(&actions)
@@ -158,14 +159,37 @@ impl Driver {
         self.take(&actions)
     }
 
+    /// The batch under way failed, and nothing will be written any more.
+    pub fn lost(&mut self) -> Vec<String> {
+        self.batch = None;
+        let failure = WriteFailure {
+            why: lost(),
+            unknown: false,
+        };
+        let actions = self.engine.written(Err(failure), self.now());
+        self.take(&actions)
+    }
+
+    /// The journal was to be read anew, and is lost.
+    pub fn lost_at_the_reading(&mut self) -> Vec<String> {
+        let actions = self.engine.reopened(Err(lost()), self.now());
+        self.take(&actions)
+    }
+
+    /// Another one found the journal to be lost.
+    pub fn lost_by_another(&mut self) -> Vec<String> {
+        let actions = self.engine.interrupted(lost(), self.now());
+        self.take(&actions)
+    }
+
     pub fn cannot_reopen(&mut self) -> Vec<String> {
-        let why = "still full".to_owned();
+        let why = "still full".to_owned().into();
         let actions = self.engine.reopened(Err(why), self.now());
         self.take(&actions)
     }
 
     pub fn interrupted(&mut self) -> Vec<String> {
-        let why = "a save failed".to_owned();
+        let why = "a save failed".to_owned().into();
         let actions = self.engine.interrupted(why, self.now());
         self.take(&actions)
     }
@@ -345,6 +369,13 @@ impl Driver {
     pub fn tick(&mut self, seconds: u64) -> Vec<String> {
         self.seconds = seconds;
         self.step(Event::Tick)
+    }
+}
+
+fn lost() -> JournalDown {
+    JournalDown {
+        why: "another one writes".to_owned(),
+        for_good: Some("fenced"),
     }
 }
 

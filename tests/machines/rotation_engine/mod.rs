@@ -7,6 +7,7 @@ mod effects;
 mod found;
 mod halves;
 mod left;
+mod lost;
 mod presence;
 mod reading;
 mod results;

@@ -231,7 +231,7 @@ fn a_change_that_was_being_settled_at_the_end_is_done_again() {
 fn paused() -> Coordinator {
     let mut c = Coordinator::begun(Strategy::Halt, TWO);
     c.declare(2);
-    let why = "disk full".to_owned();
+    let why = "disk full".to_owned().into();
     assert_eq!(c.step(Event::Paused { why }), ["release r1/0"]);
     c
 }
@@ -268,7 +268,7 @@ fn while_paused_nobody_waits_for_a_write_and_nothing_is_written() {
 fn a_result_that_cannot_be_written_is_not_lost_as_another_one() {
     let mut c = Coordinator::begun(Strategy::Halt, ONE);
     c.prepared(1, 0);
-    let why = "disk full".to_owned();
+    let why = "disk full".to_owned().into();
     c.step(Event::Paused { why });
     let step = at(1, 0);
     let attempt = 1;
@@ -299,7 +299,7 @@ fn a_refusal_that_rests_on_a_write_that_failed_is_not_told() {
     engine.step(declare(5, declaration(1, "data")), now);
     assert_eq!(engine.step(declare(6, other), now), []);
     let failure = WriteFailure {
-        why: "disk full".to_owned(),
+        why: "disk full".to_owned().into(),
         unknown: false,
     };
     let told = engine.written(Err(failure), now);

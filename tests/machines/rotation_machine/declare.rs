@@ -25,7 +25,7 @@ fn searched(
     c.step(Event::Searched {
         ask,
         declaration,
-        found,
+        found: found.map_err(Into::into),
     })
 }
 

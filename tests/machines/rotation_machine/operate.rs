@@ -370,7 +370,7 @@ fn the_listing_says_for_whom_a_rotation_waits() {
         callback: a,
     };
     assert_eq!(waits(&c, 1), [absent]);
-    let why = "full".to_owned();
+    let why = "full".to_owned().into();
     c.step(Event::Paused { why });
     assert_eq!(waits(&c, 1), [WaitsFor::Journal]);
     assert_eq!(c.machine.reports().len(), 2);

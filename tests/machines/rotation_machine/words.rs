@@ -156,6 +156,15 @@ fn errors() -> Vec<(RotationError, &'static str, bool)> {
             true,
         ),
         (
+            RotationError::JournalLost {
+                id: None,
+                code: "folder_lost",
+                why: why(),
+            },
+            "folder_lost",
+            false,
+        ),
+        (
             RotationError::Unwritten {
                 id: None,
                 why: why(),
@@ -347,7 +356,9 @@ fn an_event_names_whom_to_answer_if_somebody_asked() {
             step,
             applies: true,
         },
-        Event::Paused { why: String::new() },
+        Event::Paused {
+            why: String::new().into(),
+        },
         Event::Recovered(Box::new(recovery)),
         Event::Close,
         Event::Interrupt,

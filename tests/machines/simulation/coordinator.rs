@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use keyward::journal::fact::{Attached, JournalFact};
 use keyward::journal::load::RotationSecrets;
 use keyward::key::event::{Event as KeyEvent, Request, Supersede, Ticket, WriteFailure};
+use keyward::key::journal_down::JournalDown;
 use keyward::key::state::{RecordChange, Snapshot, Staged, StateChange};
 use keyward::rotation::effect::{Fact, Reply, RotationEffect};
 use keyward::rotation::engine::{Action, Reread};
@@ -58,7 +59,7 @@ pub enum Told {
         record: Option<RecordChange>,
     },
     Written(u64, Result<(), WriteFailure>),
-    Reopened(Result<(Reread, BTreeMap<RotationId, RotationSecrets>), String>),
+    Reopened(Result<(Reread, BTreeMap<RotationId, RotationSecrets>), JournalDown>),
     /// A key's save failed, and it is unknown whether it was made.
     Interrupted(String),
 }
@@ -167,7 +168,7 @@ impl World {
 
     pub fn interrupted(&mut self, why: String) {
         let now = self.moment();
-        let actions = self.life().engine.interrupted(why, now);
+        let actions = self.life().engine.interrupted(why.into(), now);
         self.perform_all(actions);
     }
 

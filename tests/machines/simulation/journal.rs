@@ -127,7 +127,7 @@ impl World {
                     && failure.unknown
                 {
                     self.figures.unknown_saves += 1;
-                    self.send(Told::Interrupted(failure.why.clone()));
+                    self.send(Told::Interrupted(failure.why.why.clone()));
                 }
                 self.tell_key(
                     key,
@@ -139,13 +139,13 @@ impl World {
                 );
             }
             Job::Reopen => {
-                let found = self.reread(journal).map_err(|error| error.to_string());
+                let found = self.reread(journal).map_err(|error| error.down());
                 self.figures.failed_reopenings += u64::from(found.is_err());
                 self.send(Told::Reopened(found));
             }
             Job::Search(ask, declaration) => {
                 let found = journal.find_ended(declaration.id);
-                let found = found.map_err(|error| error.to_string()).map(|found| {
+                let found = found.map_err(|error| error.down()).map(|found| {
                     found.map(|(header, _)| EndedRotation {
                         key: header.key,
                         declared: header.declared,
@@ -203,6 +203,7 @@ impl World {
             (true, false) => &mut self.figures.unknown_unmade,
             (false, _) => &mut self.figures.refused,
         } += 1;
+        let why = why.into();
         Err(WriteFailure { why, unknown })
     }
 

@@ -10,6 +10,7 @@ use keyward::{
     RotationState,
 };
 
+use crate::support::log::Log;
 use crate::support::{Gate, SHORT, builder, define, error, step, until, within};
 use crate::world::{Disk, Source, back, end, forward, waits_at};
 
@@ -246,6 +247,28 @@ async fn an_unreadable_rotation_keeps_its_key_waiting_until_it_is_dismissed() {
         RotationState::Completed
     );
     assert!(!disk.all(Space::Quarantine).is_empty());
+}
+
+#[tokio::test]
+async fn a_manager_that_was_taken_over_says_once_that_its_journal_is_lost_and_tries_nothing_again()
+{
+    let log = Log::begin();
+    let disk = Disk::default();
+    let first = disk
+        .life_with(Source::new("v").round_trip("overtaken"))
+        .await;
+    let second = disk.life().await;
+    for _ in 0..3 {
+        let declared = within(first.declare(Change::of("overtaken"))).await;
+        assert_eq!(declared.unwrap_err().code(), "fenced");
+    }
+    assert_eq!(first.status().await.unwrap().lost, Some("fenced"));
+    assert_eq!(second.status().await.unwrap().lost, None);
+    let told = || log.lines(&["ERROR", "lost for good", "fenced"]).len();
+    until("it is told", async || told() > 0).await;
+    within(first.shutdown()).await.unwrap();
+    assert_eq!(told(), 1);
+    end(second).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod ground;
 mod history;
 mod hung;
+mod lost;
 mod often;
 mod reads;
 mod reopening;

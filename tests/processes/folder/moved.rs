@@ -6,7 +6,7 @@ use std::time::Duration;
 use keyward::Change;
 use tempfile::tempdir;
 
-use crate::support::{builder, define, documents, until, within};
+use crate::support::{builder, define, documents, within};
 
 const LOST: &str = "is not the one that was opened any more";
 
@@ -31,13 +31,15 @@ async fn a_manager_whose_folder_was_moved_says_so_and_writes_nothing_more_for_go
     let refused = within(first.key_changed(change("value_2", "value_3")))
         .await
         .unwrap_err();
-    assert_eq!(refused.code(), "repo_unavailable", "{refused}");
+    assert_eq!(refused.code(), "folder_lost", "{refused}");
+    assert!(!refused.is_retriable());
     let path = data.to_str().unwrap();
     for said in [LOST, path, "another folder", "start this program anew"] {
         assert!(refused.to_string().contains(said), "{refused}");
     }
-    let paused = async || first.status().await.unwrap().paused.unwrap_or_default();
-    until("the status says it", async || paused().await.contains(LOST)).await;
+    let status = first.status().await.unwrap();
+    assert_eq!(status.lost, Some("folder_lost"));
+    assert!(status.paused.unwrap().contains(LOST));
     // Keys are handed out all the same.
     let got = first.get_forward_path_key("documents").await.unwrap();
     assert_eq!(got.expose_str(), Some("value_1"));

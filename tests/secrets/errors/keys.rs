@@ -189,6 +189,9 @@ async fn records(seen: &mut Seen, manager: &KeysManagement, disk: &Disk) {
     disk.spoil(Space::States);
     let next = builder().state_repo(disk.clone()).start().await;
     let next = next.expect("another manager takes over");
+    seen.refused("JournalLost", manager.save_state("documents").await);
+    let change = Change::of("documents").old(TOKEN).new_keys(canary::new());
+    seen.refused("JournalLost", manager.declare(change).await);
     support::define(&next, documents().keep_in_cache(false)).await;
     seen.refused("StateUnreadable", next.get_back_path_key("documents").await);
     let forward = next.get_forward_path_key("documents").await;

@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use keyward::guard;
 use keyward::journal::{group, tidy};
 use keyward::key::{
-    attempt, declared, definition, event as key_event, flow, machine, name, state, time, waiting,
+    attempt, declared, definition, event as key_event, flow, journal_down, machine, name, state,
+    time, waiting,
 };
 use keyward::management::builder::KeysManagementBuilder;
 use keyward::management::testing;
@@ -145,6 +146,7 @@ pub(super) fn all(shown: &mut Shown) {
         engine::RotationEngine,
         event::Recovery,
         key_event::WriteFailure,
+        journal_down::JournalDown,
         ActorStatus,
         effect::RotationEffect,
         event::Event,
