@@ -36,7 +36,7 @@ pub(super) struct Unfinished {
     parent: PathBuf,
     path: PathBuf,
     /// Locked, so that two backups to one target do not meet.
-    _directory: File,
+    directory: File,
     finished: bool,
 }
 
@@ -77,7 +77,7 @@ impl Unfinished {
             parent: parent.to_owned(),
             target,
             path,
-            _directory: directory,
+            directory,
             finished: false,
         })
     }
@@ -123,6 +123,8 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
+        // By name, because a child that is just being started may have the folder open for a moment longer.
+        let _ = flock(&self.directory, FlockOperation::Unlock);
         if !self.finished {
             let _ = fs::remove_dir_all(&self.path);
         }

@@ -2,7 +2,6 @@
 //! this test's process is moved; the monotonic one goes on as it does.
 
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,7 +11,7 @@ use keyward::store::file::FileStore;
 use keyward::store::keys_store::{Fetching, KeysStore, StoreRequest};
 use keyward::{Change, KeyChange, KeysManagement, RotationId, RotationState};
 
-use crate::support::alone::alone;
+use crate::support::alone::{alone, alone_async};
 use crate::support::{builder, define, documents, until, within};
 
 /// By how many seconds the wall clock is moved.
@@ -41,13 +40,6 @@ pub unsafe extern "C" fn clock_gettime(
 
 fn move_by(seconds: i64) {
     MOVED.store(seconds, Ordering::SeqCst);
-}
-
-/// Runs a test in a process of its own, in which the clock may be moved.
-fn alone_async<T>(test: T, body: impl Future<Output = ()>) {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().build().unwrap();
-    alone(test, || runtime.block_on(body));
 }
 
 fn folder() -> tempfile::TempDir {

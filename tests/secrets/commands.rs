@@ -104,7 +104,7 @@ async fn what_a_failing_command_wrote_is_in_no_error_and_in_no_log() {
     );
     said.error(error);
 
-    let hangs = command("cat $1; cat $1 >&2; sleep 1000", &file).time_limit(SHORT);
+    let hangs = command("cat $1; cat $1 >&2; sleep 1000", &file).time_limit(3 * SHORT);
     let hangs = SecretKeyDefinition::round_trip("hangs", hangs);
     support::define(&manager, hangs).await;
     let error = manager.get_forward_path_key("hangs").await;

@@ -3,6 +3,7 @@
 
 use std::any::type_name;
 use std::env;
+use std::future::Future;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -16,17 +17,20 @@ pub const LONGEST: Duration = Duration::from_secs(120);
 /// Set in a process that `alone` has started.
 const ALONE: &str = "KEYWARD_TEST_ALONE";
 
+/// No backtraces there: to find the names for one takes seconds, and more memory than some tests may use.
+const BACKTRACE: &str = "RUST_BACKTRACE";
+
 /// This program, to run this test and no other; it may be one that is ignored otherwise.
 pub fn again<T>(test: T) -> Command {
     let mut command = Command::new(env::current_exe().expect("this test"));
-    command.args(arguments(test));
+    command.args(arguments(test)).env(BACKTRACE, "0");
     command
 }
 
 /// The same, started by another program, which becomes it: its arguments end with ours.
 pub fn again_by<T>(mut starter: Command, test: T) -> Command {
     starter.arg(env::current_exe().expect("this test"));
-    starter.args(arguments(test));
+    starter.args(arguments(test)).env(BACKTRACE, "0");
     starter
 }
 
@@ -59,6 +63,14 @@ pub fn alone<T>(test: T, body: impl FnOnce()) {
     let mut command = again(test);
     command.env(ALONE, "1");
     passes(command);
+}
+
+/// The same for an async test.
+#[track_caller]
+pub fn alone_async<T>(test: T, body: impl Future<Output = ()>) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().expect("a runtime");
+    alone(test, || runtime.block_on(body));
 }
 
 /// Runs a process that has one test, which must pass. Answers what was printed.

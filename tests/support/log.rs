@@ -1,9 +1,10 @@
 //! What the managers of one test log.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
-use tracing::subscriber::DefaultGuard;
+use tracing::Dispatch;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The log of the managers that are started on this thread while it is there, at level trace: a manager
@@ -13,9 +14,15 @@ pub struct Log {
     _subscribed: DefaultGuard,
 }
 
+/// A second subscriber, always there. Where there is only one, tracing asks that of the current thread
+/// whether an event is wanted, for all threads and for good: on the thread of a manager that no test
+/// listens to there is none, and the event would never be told.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+
 impl Log {
     /// Begins to log.
     pub fn begin() -> Self {
+        LazyLock::force(&SECOND);
         let text = Text::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)

@@ -26,7 +26,7 @@ where
         }
     };
     use keyward::store::closure::StoreAnswer as _;
-    let definition = SecretKeyDefinition::round_trip("documents", store).store_time_limit(SHORT);
+    let definition = SecretKeyDefinition::round_trip("documents", store);
     manager.define_key(definition).await.expect("it is defined");
     let error = within(manager.get_key("documents"))
         .await

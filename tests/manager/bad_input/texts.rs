@@ -7,6 +7,7 @@ use std::fs;
 use keyward::worker::callback::KeyChange;
 use keyward::{Change, KeysManagement, SecretKeyDefinition};
 
+use crate::support::alone::alone_async;
 use crate::support::{define, documents, error, in_memory, within};
 
 /// No text may take more of it.
@@ -74,28 +75,35 @@ async fn of_callback<E: fmt::Display + Send + 'static>(
     error(&report, "main", "fails").to_owned()
 }
 
-#[tokio::test]
-async fn a_text_without_end_or_bound_takes_no_memory_and_ends() {
-    let manager = in_memory().await;
-    let before = peak();
-    for (name, length) in [("long", Some(1_000)), ("endless", None)] {
-        let store = of_store(&manager, &format!("{name} 1"), move || Says(length)).await;
-        let callback = of_callback(&manager, &format!("{name} 2"), move || Says(length)).await;
-        for text in [store, callback] {
-            assert!(text.contains("it goes on. it goes on."), "{text}");
-            assert!(text.contains("(cut)") && text.len() < 2_000, "{text}");
-        }
-    }
-    let panics = || -> &'static str { panic!("{}", Says(Some(64))) };
-    define(&manager, SecretKeyDefinition::one_way("panics", panics)).await;
-    let text = within(manager.get_key("panics"))
-        .await
-        .expect_err("it panics")
-        .to_string();
-    assert!(text.contains("it goes on.") && text.len() < 2_000, "{text}");
-    // A panic's text is built by the panic, before keyward can see it.
-    let grown = peak() - before;
-    assert!(grown < MOST_MEMORY + (128 << 20), "{grown} bytes more");
+/// In a process of its own, whose memory is measured.
+#[test]
+fn a_text_without_end_or_bound_takes_no_memory_and_ends() {
+    alone_async(
+        a_text_without_end_or_bound_takes_no_memory_and_ends,
+        async {
+            let manager = in_memory().await;
+            let before = peak();
+            for (name, length) in [("long", Some(1_000)), ("endless", None)] {
+                let store = of_store(&manager, &format!("{name} 1"), move || Says(length)).await;
+                let callback =
+                    of_callback(&manager, &format!("{name} 2"), move || Says(length)).await;
+                for text in [store, callback] {
+                    assert!(text.contains("it goes on. it goes on."), "{text}");
+                    assert!(text.contains("(cut)") && text.len() < 2_000, "{text}");
+                }
+            }
+            let panics = || -> &'static str { panic!("{}", Says(Some(64))) };
+            define(&manager, SecretKeyDefinition::one_way("panics", panics)).await;
+            let text = within(manager.get_key("panics"))
+                .await
+                .expect_err("it panics")
+                .to_string();
+            assert!(text.contains("it goes on.") && text.len() < 2_000, "{text}");
+            // A panic's text is built by the panic, before keyward can see it.
+            let grown = peak() - before;
+            assert!(grown < MOST_MEMORY + (128 << 20), "{grown} bytes more");
+        },
+    );
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::folder::forked::folder;
 use crate::support::{MASTER_KEY, documents};
 
 /// "At once", on a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(2);
+const AT_ONCE: Duration = Duration::from_secs(8);
 
 /// What a program holds.
 pub struct Handles<'a> {

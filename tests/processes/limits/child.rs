@@ -76,7 +76,6 @@ pub fn run(order: &str, folder: &Path, number: u64) -> Ended {
         .env(ORDER, order)
         .env(FOLDER, folder)
         .env(NUMBER, number.to_string())
-        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

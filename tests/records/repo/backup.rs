@@ -15,6 +15,7 @@ use keyward::repo::state_repo::StateRepo;
 
 use crate::repo::crash::{child, folder_of_child, numbered, numbers, open};
 use crate::repo::{new_folder, new_folder_in_memory};
+use crate::support::alone::alone;
 
 type Record = (Space, Vec<u8>, Vec<u8>);
 
@@ -157,6 +158,41 @@ fn a_reopening_and_a_backup_do_not_disturb_each_other() {
                 Err(error) => assert_eq!(error.code(), "repo_unavailable", "{error}"),
             }
         }
+    });
+}
+
+/// Regression: the lock on a backup was given up only by closing it, and a child that was being started had
+/// it open for longer: the finished backup could not be opened.
+#[test]
+fn a_backup_can_be_opened_at_once_while_other_threads_start_children() {
+    let test = a_backup_can_be_opened_at_once_while_other_threads_start_children;
+    alone(test, || {
+        let (folder, elsewhere) = (new_folder(), new_folder());
+        let repo = open(folder.path());
+        repo.apply(&numbered(1, 100)).unwrap();
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let _over = Over(&over);
+            scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    // SAFETY: the child only sleeps and ends, as one does that waits for its program.
+                    if unsafe { libc::fork() } == 0 {
+                        unsafe {
+                            libc::usleep(100_000);
+                            libc::_exit(0);
+                        }
+                    }
+                    thread::sleep(std::time::Duration::from_millis(5));
+                    // SAFETY: nothing is read from it.
+                    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
+                }
+            });
+            for round in 0..10 {
+                let backup = elsewhere.path().join(format!("backup-{round}"));
+                repo.backup(&backup).unwrap();
+                assert_eq!(numbers(&open(&backup)), [1]);
+            }
+        });
     });
 }
 
