@@ -1,6 +1,7 @@
 //! Load: whoever floods keyward is told `busy` at once, memory stays within a bound, nobody else is
 //! held up, and what was admitted is answered.
 
+mod bounds;
 mod callbacks;
 mod clients;
 mod definitions;
