@@ -1,7 +1,7 @@
 //! The one limit of the calls that ask for no key. They run on any runtime or on none, so that the clock
 //! of the plug-ins keeps it.
 
-use crate::actors::coordinator_message::With;
+use crate::actors::coordinator::message::With;
 use crate::actors::declare::Declarer;
 use crate::guard::fork;
 use crate::rotation::effect::Reply;

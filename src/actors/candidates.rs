@@ -5,14 +5,12 @@ use std::collections::{BTreeSet, HashSet};
 
 use futures_util::future::join;
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
-use crate::actors::coordinator::CoordinatorPart;
-use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::actors::coordinator::message::CoordinatorMessage;
 use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::{JournalThread, Refused};
-use crate::actors::rotation_keys::Kept;
+use crate::actors::overview::RotationHalves;
 use crate::guard::fork;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::load::RotationSecrets;
@@ -24,55 +22,10 @@ use crate::key::name::KeyName;
 use crate::key::time::Time;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
-use crate::rotation::state::RotationState;
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 
 /// How often the key is asked anew at most, where rotations of it begin or end while it is asked.
 const ROUNDS: usize = 4;
-
-/// The halves of a key's rotations.
-#[derive(Debug, Default)]
-pub struct RotationHalves {
-    /// Each that has begun and holds its keys, the one that was declared last first: whether it is
-    /// obsolete, and its keys, where they are not in the journal only.
-    begun: Vec<(RotationId, bool, Option<RotationSecrets>)>,
-    /// What tells whether one has begun, ended or been declared since.
-    mark: (u64, Vec<(RotationId, RotationState, bool)>),
-}
-
-impl CoordinatorPart {
-    /// The halves of the rotations of a key.
-    pub(super) fn halves(&self, key: &KeyName) -> RotationHalves {
-        let (next, headers) = self.engine.machine().latest_of(key);
-        let mut halves = RotationHalves::default();
-        for id in self.ending(key) {
-            let here = self.secrets.get(&id).and_then(Kept::secrets);
-            halves.mark.1.push((id, RotationState::Running, true));
-            halves.begun.push((id, false, here.cloned()));
-        }
-        for header in headers {
-            let state = (header.id, header.state, header.begun);
-            halves.mark.1.push(state);
-            if header.begun {
-                let here = self.secrets.get(&header.id).and_then(Kept::secrets);
-                let is_obsolete = header.state == RotationState::Obsolete;
-                halves.begun.push((header.id, is_obsolete, here.cloned()));
-            }
-        }
-        halves.mark.0 = next;
-        halves
-    }
-
-    /// The rotations of a key that have ended, but not durably yet: they hold their keys, and what they
-    /// did to the key's state may not be adopted.
-    fn ending(&self, key: &KeyName) -> Vec<RotationId> {
-        let first = (key.clone(), RotationId::new(Uuid::nil()));
-        let of_key = self.known.range(first..);
-        let of_key = of_key.take_while(|(of, _)| of == key).map(|(_, id)| *id);
-        let machine = self.engine.machine();
-        of_key.filter(|id| !machine.is_live(*id)).collect()
-    }
-}
 
 /// Candidates so far, each once.
 struct Found<'a> {

@@ -6,17 +6,14 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use uuid::{Builder, Uuid};
 
-use crate::actors::admission::{Place, Places};
 use crate::actors::clock::Clock;
-use crate::actors::coordinator::CoordinatorPart;
-use crate::actors::coordinator_message::{CoordinatorMessage, Parcel, Request, With};
+use crate::actors::coordinator::door::CoordinatorDoor;
+use crate::actors::coordinator::message::With;
 use crate::actors::directory::{Directory, KeyEntry};
 use crate::actors::fetch::Fetcher;
 use crate::actors::key_message::KeyMessage;
-use crate::actors::supervision::slot::ActorSlot;
 use crate::guard::events::Events;
 use crate::guard::foreign::Foreign;
-use crate::guard::fork;
 use crate::guard::plugins::Plugins;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::load::RotationSecrets;
@@ -26,169 +23,11 @@ use crate::key::event::{FetchFailure, Request as KeyRequest};
 use crate::key::flow::SecretKeyUseCase;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Declaration, Event, OldKeys};
+use crate::rotation::event::{Declaration, Event, OldKeys};
 use crate::rotation::id::RotationId;
 use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeys};
 use crate::store::keys_store::{KeysStore, StoreRequest};
 use crate::worker::change::{Change, New, Old};
-
-/// How many requests the coordinator admits at once.
-pub const MAX_COORDINATOR_REQUESTS: usize = 16_384;
-
-/// How many may wait for rotations at once.
-const MAX_WAITS: usize = 65_536;
-
-/// How many messages may lie in its mailbox.
-const MAX_MAIL: usize = 16_384;
-
-/// How many listings it may be asked for at once.
-const MAX_LISTINGS: usize = 64;
-
-/// The way to the coordinator, with admission on it.
-#[derive(Clone)]
-pub struct CoordinatorDoor {
-    slot: Arc<ActorSlot<CoordinatorPart>>,
-    directory: Arc<Directory>,
-    places: Arc<Places>,
-    waits: Arc<Places>,
-    mail: Arc<Places>,
-    listings: Arc<Places>,
-}
-
-impl CoordinatorDoor {
-    /// The way to this coordinator.
-    pub fn new(slot: Arc<ActorSlot<CoordinatorPart>>, directory: Arc<Directory>) -> Self {
-        Self {
-            slot,
-            directory,
-            places: Places::new(MAX_COORDINATOR_REQUESTS),
-            waits: Places::new(MAX_WAITS),
-            mail: Places::new(MAX_MAIL),
-            listings: Places::new(MAX_LISTINGS),
-        }
-    }
-
-    /// Tells the coordinator something.
-    pub fn post(&self, message: CoordinatorMessage) {
-        self.slot.post(message);
-    }
-
-    /// Why the coordinator has not answered.
-    pub fn gone(&self) -> RotationError {
-        let id = None;
-        if self.directory.is_closed() {
-            return RotationError::ShutDown { id };
-        }
-        match self.slot.failure() {
-            Some(why) => RotationError::CoordinatorFailed { why },
-            None => RotationError::Unavailable { id },
-        }
-    }
-
-    /// A place for a listing, which goes with its message.
-    ///
-    /// # Errors
-    /// `busy`.
-    pub fn listing(&self) -> Result<Place, RotationError> {
-        take(&self.listings)
-    }
-
-    /// Asks the coordinator, if a place is free.
-    ///
-    /// # Errors
-    /// `busy`, `shut_down`, `unavailable`, `coordinator_failed`, and what the coordinator answers.
-    pub async fn ask(
-        &self,
-        with: With,
-        make: impl FnOnce(Ask) -> Event + Send + 'static,
-    ) -> Result<Reply, RotationError> {
-        let _place = self.place()?;
-        self.send(with, make).await
-    }
-
-    /// A place of somebody who wants something done.
-    ///
-    /// # Errors
-    /// `busy`.
-    pub fn place(&self) -> Result<Place, RotationError> {
-        take(&self.places)
-    }
-
-    /// A place of somebody who waits.
-    ///
-    /// # Errors
-    /// `busy`.
-    pub fn place_to_wait(&self) -> Result<Place, RotationError> {
-        take(&self.waits)
-    }
-
-    /// Waits for a rotation: such requests take long, and have places of their own.
-    ///
-    /// # Errors
-    /// As [`ask`](Self::ask).
-    pub async fn wait(&self, id: RotationId) -> Result<Reply, RotationError> {
-        self.send(With::Nothing, move |ask| Event::Wait { ask, id })
-            .await
-    }
-
-    async fn send(
-        &self,
-        with: With,
-        make: impl FnOnce(Ask) -> Event + Send + 'static,
-    ) -> Result<Reply, RotationError> {
-        let mail = take(&self.mail)?;
-        let (reply, answer) = oneshot::channel();
-        let request = Parcel::new(Request {
-            make: Box::new(make),
-            with,
-        });
-        let mut asking = Asking {
-            slot: &self.slot,
-            request: request.clone(),
-            answer,
-        };
-        self.slot.post(CoordinatorMessage::Ask {
-            request,
-            reply,
-            mail,
-        });
-        let answered = (&mut asking.answer).await;
-        answered.unwrap_or_else(|_| Err(self.gone()))
-    }
-}
-
-fn take(places: &Arc<Places>) -> Result<Place, RotationError> {
-    fork::refuse_child()?;
-    let bound = places.bound();
-    places.take().ok_or(RotationError::Busy { bound })
-}
-
-/// Sees to it that nothing is left of what nobody waits for: neither what was asked for, nor a worker
-/// that joined, whose name is free then.
-struct Asking<'a> {
-    slot: &'a ActorSlot<CoordinatorPart>,
-    request: Parcel,
-    answer: oneshot::Receiver<Result<Reply, RotationError>>,
-}
-
-impl Drop for Asking<'_> {
-    fn drop(&mut self) {
-        drop(self.request.take());
-        self.answer.close();
-        // An answer that was taken is not here any more.
-        if let Ok(Ok(Reply::Joined {
-            worker,
-            incarnation,
-        })) = self.answer.try_recv()
-        {
-            let died = Event::Died {
-                worker,
-                incarnation,
-            };
-            self.slot.post(CoordinatorMessage::Happened(Box::new(died)));
-        }
-    }
-}
 
 /// Everything that declaring a change needs.
 #[derive(Clone)]

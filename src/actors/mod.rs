@@ -5,35 +5,23 @@
 //! steps its machine and starts what the effects ask for; it never waits.
 
 pub mod admission;
-mod asked;
-mod askers;
-mod batch;
 mod call_limit;
 mod callback_link;
 pub mod candidates;
 pub mod clock;
-pub mod closing;
 pub mod coordinator;
-pub mod coordinator_message;
 pub mod declare;
 pub mod directory;
 pub mod fetch;
-mod group;
+pub mod history_thread;
 pub mod journal_thread;
-pub mod keeper;
 pub mod key_actor;
 pub mod key_message;
 mod key_perform;
 mod local_worker;
-mod old_keys;
-mod operator_events;
 pub mod overview;
-mod perform;
-mod presence;
-pub mod rotation_keys;
+mod post;
 pub mod seen;
 pub mod supervision;
-mod take_up;
 mod tell_once;
-mod told;
 pub mod worker_actor;

@@ -1,17 +1,17 @@
-//! What the coordinator tells an operator.
+//! What the coordinator tells of the rotations and the roster.
 
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::actors::admission::Place;
-use crate::actors::coordinator::CoordinatorPart;
-use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::journal::load::RotationSecrets;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::id::RotationId;
 use crate::rotation::listing::{self, RotationView};
 use crate::rotation::report::{RotationReport, UnreadableRotation};
 use crate::rotation::roster::WorkerEntry;
+use crate::rotation::state::RotationState;
 
 /// A worker as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,9 +29,9 @@ pub struct WorkerStatus {
 #[derive(Debug, Default)]
 pub struct Overview {
     /// The roster, in the order of joining.
-    workers: Vec<(WorkerName, Arc<WorkerEntry>)>,
+    pub(super) workers: Vec<(WorkerName, Arc<WorkerEntry>)>,
     /// Every rotation that has not ended, each as it was at some moment of the listing.
-    rotations: Vec<RotationView>,
+    pub(super) rotations: Vec<RotationView>,
     /// Those that had not ended and cannot be read.
     pub unreadable: Vec<UnreadableRotation>,
     /// Why rotations are paused, if they are.
@@ -42,16 +42,18 @@ pub struct Overview {
 
 /// A listing that is being made, a piece at a time, so that others go before the next one.
 pub struct Listing {
-    /// Whom to answer.
+    /// Where the answer goes.
     pub reply: oneshot::Sender<Overview>,
     /// Its place.
     pub place: Place,
-    overview: Overview,
-    behind: Option<RotationId>,
+    /// What is known so far.
+    pub(super) overview: Overview,
+    /// The rotation behind which the next piece begins.
+    pub(super) behind: Option<RotationId>,
 }
 
 impl Listing {
-    /// A listing of which nothing is known yet.
+    /// A listing that has not begun.
     pub fn new(reply: oneshot::Sender<Overview>, place: Place) -> Box<Self> {
         Box::new(Self {
             reply,
@@ -60,6 +62,16 @@ impl Listing {
             behind: None,
         })
     }
+}
+
+/// The halves of a key's rotations.
+#[derive(Debug, Default)]
+pub struct RotationHalves {
+    /// Each that has begun and holds its keys, the one that was declared last first: whether it is
+    /// obsolete, and its keys, where they are not in the journal only.
+    pub begun: Vec<(RotationId, bool, Option<RotationSecrets>)>,
+    /// What tells whether one has begun, ended or been declared since.
+    pub mark: (u64, Vec<(RotationId, RotationState, bool)>),
 }
 
 impl Overview {
@@ -90,37 +102,5 @@ impl Overview {
             }
         };
         self.workers.iter().map(worker).collect()
-    }
-}
-
-impl CoordinatorPart {
-    /// Makes the next piece of a listing.
-    pub(super) fn list(&self, mut listing: Box<Listing>) {
-        if listing.reply.is_closed() {
-            return;
-        }
-        let machine = self.engine.machine();
-        let views = machine.views_behind(listing.behind);
-        if let Some(last) = views.last() {
-            listing.behind = Some(last.id());
-            listing.overview.rotations.extend(views);
-            self.slot.post(CoordinatorMessage::List(listing));
-            return;
-        }
-        let Listing {
-            reply,
-            place,
-            mut overview,
-            ..
-        } = *listing;
-        let workers = machine.roster().in_order();
-        let shared =
-            |(name, entry): (&WorkerName, &Arc<WorkerEntry>)| (name.clone(), Arc::clone(entry));
-        overview.workers = workers.map(shared).collect();
-        overview.unreadable = machine.unreadable();
-        overview.paused = machine.paused().map(str::to_owned);
-        overview.lost = machine.lost();
-        drop(place);
-        drop(reply.send(overview));
     }
 }

@@ -9,10 +9,10 @@ use tokio::sync::oneshot;
 
 use crate::actors::admission::Places;
 use crate::actors::clock::Clock;
-use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::actors::coordinator::message::CoordinatorMessage;
 use crate::actors::declare::Declarer;
+use crate::actors::history_thread::HistoryThread;
 use crate::actors::journal_thread::JournalThread;
-use crate::actors::keeper::Keeper;
 use crate::actors::supervision::actor::{ActorThread, ActorThreads};
 use crate::actors::supervision::supervisor::Supervision;
 use crate::guard::events::Events;
@@ -28,7 +28,7 @@ use crate::rotation::error::RotationError;
 pub struct Inner {
     pub(crate) declarer: Declarer,
     pub(crate) journal: JournalThread,
-    pub(crate) keeper: Keeper,
+    pub(crate) history: HistoryThread,
     pub(crate) events: Events,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) clock: Clock,
@@ -47,7 +47,7 @@ pub(crate) struct Ground {
     pub(crate) actors: ActorThreads,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) journal: JournalThread,
-    pub(crate) keeper: Keeper,
+    pub(crate) history: HistoryThread,
     pub(crate) events: Events,
     pub(crate) clock: Clock,
     pub(crate) supervision: Supervision,
@@ -66,7 +66,7 @@ impl Inner {
             actors,
             plugins,
             journal,
-            keeper,
+            history,
             events,
             clock,
             supervision,
@@ -75,7 +75,7 @@ impl Inner {
         Self {
             declarer,
             journal,
-            keeper,
+            history,
             events,
             plugins,
             clock,
@@ -129,7 +129,7 @@ impl Inner {
         mem::forget(actors.take());
         mem::forget(self.declarer.clone());
         mem::forget(self.journal.clone());
-        mem::forget(self.keeper.clone());
+        mem::forget(self.history.clone());
         mem::forget(self.events.clone());
         mem::forget(Arc::clone(&self.plugins));
         mem::forget(self.supervision.clone());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 
 use crate::actors::admission::Place;
-use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::coordinator::message::{CoordinatorMessage, With};
 use crate::actors::directory::{KeyEntry, NewKey};
 use crate::actors::fetch::Fetcher;
 use crate::actors::journal_thread::Refused;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
-use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::coordinator::message::{CoordinatorMessage, With};
 use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::Refused;
 use crate::actors::overview::{Listing, Overview};
@@ -73,7 +73,7 @@ impl KeysManagement {
             unreadable_records: self.inner.unreadable.all(),
             paused: overview.paused,
             lost: overview.lost,
-            damaged_history: self.inner.keeper.damage(),
+            damaged_history: self.inner.history.damage(),
             actors: self.inner.supervision.statuses(),
         })
     }

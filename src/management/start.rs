@@ -10,12 +10,13 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use crate::actors::clock::Clock;
-use crate::actors::coordinator::{CoordinatorMeans, CoordinatorPart};
-use crate::actors::coordinator_message::CoordinatorMessage;
-use crate::actors::declare::{CoordinatorDoor, Declarer};
+use crate::actors::coordinator::door::CoordinatorDoor;
+use crate::actors::coordinator::message::CoordinatorMessage;
+use crate::actors::coordinator::part::{CoordinatorMeans, CoordinatorPart};
+use crate::actors::declare::Declarer;
 use crate::actors::directory::Directory;
+use crate::actors::history_thread::HistoryThread;
 use crate::actors::journal_thread::JournalThread;
-use crate::actors::keeper::Keeper;
 use crate::actors::supervision::actor::ActorThreads;
 use crate::actors::supervision::name::ActorName;
 use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
@@ -127,7 +128,7 @@ fn begin_with(
 /// An open journal and the threads on it.
 struct Stands {
     journal: JournalThread,
-    keeper: Keeper,
+    history: HistoryThread,
     events: Events,
     database: [u8; 16],
     fingerprints: KeyFingerprints,
@@ -146,10 +147,10 @@ impl Stands {
         let unreadable = opened.journal.unreadable().clone();
         unreadable.keep_replaced(true);
         let journal = JournalThread::start(opened.journal, events.clone())?;
-        match Keeper::start(journal.clone(), settings.history, clock, events.clone()) {
-            Ok(keeper) => Ok(Self {
+        match HistoryThread::start(journal.clone(), settings.history, clock, events.clone()) {
+            Ok(history) => Ok(Self {
                 journal,
-                keeper,
+                history,
                 events,
                 database: opened.database,
                 fingerprints,
@@ -179,7 +180,7 @@ impl Stands {
         let supervision = Supervision::new(thread, settings.restarts, clock, events);
         let means = CoordinatorMeans {
             journal: self.journal.clone(),
-            keeper: self.keeper.clone(),
+            history: self.history.clone(),
             events: self.events.clone(),
             plugins: Arc::clone(&plugins),
             clock,
@@ -199,7 +200,10 @@ impl Stands {
             move |slot| {
                 // What callbacks declare has places of its own.
                 let declarer = Declarer {
-                    coordinator: CoordinatorDoor::new(Arc::clone(slot), Arc::clone(&of_callbacks)),
+                    coordinator: CoordinatorDoor::new(
+                        Arc::clone(slot) as _,
+                        Arc::clone(&of_callbacks),
+                    ),
                     directory: of_callbacks,
                     fingerprints: prints,
                     clock,
@@ -212,7 +216,7 @@ impl Stands {
         );
         coordinator.make_known();
         let of_keeper = Arc::downgrade(&coordinator);
-        self.keeper.tell_doubts(move |why| {
+        self.history.tell_doubts(move |why| {
             if let Some(coordinator) = of_keeper.upgrade() {
                 coordinator.post(CoordinatorMessage::InDoubt(why));
             }
@@ -230,7 +234,7 @@ impl Stands {
             actors,
             plugins,
             journal: self.journal,
-            keeper: self.keeper,
+            history: self.history,
             events: self.events,
             clock,
             supervision,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::actors::admission::{Place, Places};
-use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::coordinator::message::{CoordinatorMessage, With};
 use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::JournalThread;

@@ -5,19 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::actors::coordinator::{CoordinatorPart, Ctx};
-use crate::key::time::Time;
+use crate::actors::coordinator::part::{Closing, CoordinatorPart, Ctx};
 use crate::rotation::event::Event;
-
-/// How far a shutdown is.
-pub enum Closing {
-    /// There is none.
-    No,
-    /// Running callbacks have until then.
-    Draining(oneshot::Sender<()>, Time),
-    /// The last writes are awaited.
-    Flushing(oneshot::Sender<()>),
-}
 
 impl CoordinatorPart {
     pub(super) fn close(&mut self, grace: Duration, reply: oneshot::Sender<()>, ctx: &mut Ctx) {

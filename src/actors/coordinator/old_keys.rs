@@ -6,11 +6,10 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::actors::coordinator::{CoordinatorPart, Ctx};
-use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::coordinator::message::CoordinatorMessage;
+use crate::actors::coordinator::part::{CoordinatorPart, Ctx};
 use crate::actors::declare::refused;
 use crate::actors::key_message::KeyMessage;
-use crate::actors::rotation_keys::Kept;
 use crate::actors::supervision::actor;
 use crate::key::event::Event as KeyEvent;
 use crate::rotation::error::RotationError;
@@ -23,7 +22,7 @@ use crate::secret::value::SecretKeyPair;
 impl CoordinatorPart {
     /// Looks for the old keys: they are the new ones of this rotation, or what the key holds.
     pub(super) fn find_old(&self, ask: Ask, declaration: Declaration, of: Option<RotationId>) {
-        let entry = self.keys.get(&declaration.key).cloned();
+        let entry = self.key(&declaration.key);
         let slot = Arc::clone(&self.slot);
         let tell = move |found| {
             slot.post(CoordinatorMessage::OldFound {
@@ -59,7 +58,7 @@ impl CoordinatorPart {
         let found = found.map(|old| {
             let print = old.as_ref().map(|pair| prints.of(&declaration.key, pair));
             declaration.old_keys = old.as_ref().map(|_| Uuid::new_v4().as_u128());
-            if let Some(With::Secrets(secrets)) = self.offered.get_mut(&ask) {
+            if let Some(secrets) = self.requests.secrets(ask) {
                 secrets.old = old;
             }
             print
@@ -69,27 +68,22 @@ impl CoordinatorPart {
             declaration,
             found,
         };
-        // A change is accepted for nobody who is gone: its keys are gone as well.
-        if self.replies.contains_key(&ask) {
-            self.step(event, ctx);
-        } else {
-            self.step(Event::Gone { ask }, ctx);
-        }
+        self.found_for(ask, event, ctx);
     }
 
     /// Notes what a batch declares: it is told when that is durable, and not before.
     pub(super) fn note_declared(&mut self, header: &Header) {
         if header.state == RotationState::Waiting && header.resumes == 0 && !header.begun {
-            let secrets = self.secrets.get(&header.id).and_then(Kept::secrets);
+            let secrets = self.secrets(header.id);
             let old = secrets.and_then(|secrets| secrets.old.as_ref());
             let keys = self.declarer.fingerprints.of_keys(header, old);
-            self.declaring.push((header.clone(), keys));
+            self.batch.declares.push((header.clone(), keys));
         }
     }
 
     /// The batch was made, or was not.
     pub(super) fn tell_declared(&mut self, was_made: bool) {
-        for (header, keys) in std::mem::take(&mut self.declaring) {
+        for (header, keys) in std::mem::take(&mut self.batch.declares) {
             if !was_made {
                 continue;
             }

@@ -1,7 +1,7 @@
-//! Group commit: what waits to be written is written as one batch, and each asker is told when that is
-//! durable. A batch that fails has failed for all that is in it.
+//! Group commit: the writes that wait are made as one batch, and each is told when that is durable. A
+//! batch that fails has failed for each write in it.
 
-use crate::actors::journal_thread::JournalClosed;
+use crate::actors::journal_thread::closed::JournalClosed;
 use crate::guard::fault;
 use crate::journal::error::JournalError;
 use crate::journal::group::JournalWrite;
@@ -11,14 +11,14 @@ use crate::key::journal_down::JournalDown;
 
 type Then = Box<dyn FnOnce(u64, Result<(), WriteFailure>) + Send>;
 
-/// A write, and who is told what came of it: in any case once.
-pub(super) struct Written {
+/// A write, and what is told, once in any case, what came of it.
+pub(super) struct QueuedWrite {
     write: JournalWrite,
     then: Option<Then>,
 }
 
-impl Written {
-    /// A write of which `then` learns the batch's number and what came of it.
+impl QueuedWrite {
+    /// A write; `then` is told its batch's number and whether it was made.
     pub(super) fn new(
         write: JournalWrite,
         then: impl FnOnce(u64, Result<(), WriteFailure>) + Send + 'static,
@@ -38,7 +38,7 @@ impl Written {
     }
 }
 
-impl Drop for Written {
+impl Drop for QueuedWrite {
     fn drop(&mut self) {
         if let Some(then) = self.then.take() {
             then(0, Err(JournalClosed.into()));
@@ -48,7 +48,7 @@ impl Drop for Written {
 
 /// Makes these writes as one batch. Where that is refused for a reason that may be one's own, each is
 /// made for itself, so that one fails for itself.
-pub(super) fn write_together(journal: &mut Option<Journal>, group: Vec<Written>) {
+pub(super) fn write_together(journal: &mut Option<Journal>, group: Vec<QueuedWrite>) {
     let Some(journal) = journal else {
         return;
     };
@@ -67,7 +67,7 @@ pub(super) fn write_together(journal: &mut Option<Journal>, group: Vec<Written>)
     }
 }
 
-fn write_alone(journal: &mut Journal, written: Written) {
+fn write_alone(journal: &mut Journal, written: QueuedWrite) {
     let number = journal.next_batch();
     let result = match attempt(journal, std::slice::from_ref(&written)) {
         Attempt::Made => Ok(()),
@@ -76,7 +76,7 @@ fn write_alone(journal: &mut Journal, written: Written) {
     written.tell(number, result);
 }
 
-fn tell(group: Vec<Written>, number: u64, result: &Result<(), WriteFailure>) {
+fn tell(group: Vec<QueuedWrite>, number: u64, result: &Result<(), WriteFailure>) {
     for written in group {
         written.tell(number, result.clone());
     }
@@ -92,9 +92,9 @@ enum Attempt {
 }
 
 /// Tries to write; a failure says whether the batch may have been made all the same.
-fn attempt(journal: &mut Journal, group: &[Written]) -> Attempt {
+fn attempt(journal: &mut Journal, group: &[QueuedWrite]) -> Attempt {
     let before = journal.is_in_doubt();
-    let made = fault::catch(|| journal.write_all(group.iter().map(Written::write)));
+    let made = fault::catch(|| journal.write_all(group.iter().map(QueuedWrite::write)));
     let (why, is_of_one): (JournalDown, _) = match made {
         Ok(Ok(_)) => return Attempt::Made,
         Ok(Err(error)) => (error.down(), is_of_one(&error)),

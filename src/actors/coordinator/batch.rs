@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::actors::coordinator::CoordinatorPart;
-use crate::actors::coordinator_message::CoordinatorMessage;
-use crate::actors::rotation_keys::Kept;
+use crate::actors::coordinator::message::CoordinatorMessage;
+use crate::actors::coordinator::part::CoordinatorPart;
+use crate::actors::coordinator::work::{RotationWork, StepWork};
 use crate::actors::tell_once::TellOnce;
 use crate::journal::fact::{Attached, JournalFact};
 use crate::journal::load::RotationSecrets;
@@ -44,20 +44,21 @@ impl CoordinatorPart {
     fn with_secrets(&mut self, fact: Fact) -> JournalFact {
         let attached = match &fact {
             Fact::Keys(id) => {
-                self.writing_keys.push(*id);
-                let secrets = self.secrets.get(id).and_then(Kept::secrets);
-                let RotationSecrets { old, new, .. } = secrets.cloned().unwrap_or_default();
+                self.batch.with_keys.push(*id);
+                let secrets = self.secrets(*id).cloned();
+                let RotationSecrets { old, new, .. } = secrets.unwrap_or_default();
                 Attached::Keys { old, new }
             }
             Fact::Snapshot(id) => {
-                let snapshot = self.secrets.get(id).and_then(Kept::snapshot);
-                Attached::Snapshot(snapshot.cloned().unwrap_or_default())
+                let work = self.rotations.get_mut(id);
+                let snapshot = work.and_then(RotationWork::snapshot).cloned().flatten();
+                Attached::Snapshot(snapshot.unwrap_or_default())
             }
             Fact::Record(step) => {
-                let proposal = self.proposals.get(step).cloned();
-                proposal.map_or(Attached::Nothing, |(_, key, change)| Attached::Record {
-                    key,
-                    change,
+                let proposal = self.steps.get(step).and_then(StepWork::proposal);
+                proposal.map_or(Attached::Nothing, |of| Attached::Record {
+                    key: of.key.clone(),
+                    change: of.record.clone(),
                 })
             }
             Fact::Rotation(header) => {

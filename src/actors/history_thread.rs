@@ -1,5 +1,5 @@
-//! The thread that keeps the history: a small piece at a time, so that whoever needs the journal
-//! meanwhile waits for one piece at most.
+//! The thread that prunes the history, and reads it once for damage: a small piece at a time, so that
+//! any other job of the journal waits for one piece at most.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::actors::clock::Clock;
-use crate::actors::journal_thread::{JournalClosed, JournalThread};
+use crate::actors::journal_thread::JournalThread;
+use crate::actors::journal_thread::closed::JournalClosed;
 use crate::guard::events::Events;
 use crate::guard::fault;
 use crate::journal::opened::Journal;
@@ -27,12 +28,12 @@ const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 
 /// A handle on the thread, which ends with the last one.
 #[derive(Debug, Clone)]
-pub struct Keeper {
+pub struct HistoryThread {
     wake: SyncSender<()>,
     found: Arc<Found>,
 }
 
-/// What others have to know.
+/// What the thread finds.
 #[derive(Default)]
 struct Found {
     damage: Mutex<Option<String>>,
@@ -46,7 +47,7 @@ impl fmt::Debug for Found {
     }
 }
 
-impl Keeper {
+impl HistoryThread {
     /// Starts the thread.
     ///
     /// # Errors
@@ -69,12 +70,12 @@ impl Keeper {
             found: Arc::clone(&found),
         };
         std::thread::Builder::new()
-            .name("keyward-keeper".to_owned())
+            .name("keyward-history".to_owned())
             .spawn(move || work.go_on())?;
         Ok(Self { wake, found })
     }
 
-    /// Has somebody told when it is unknown whether a write was made: the journal has to be reopened.
+    /// `in_doubt` is told when it is unknown whether a write was made: the journal has to be reopened.
     pub fn tell_doubts(&self, in_doubt: impl Fn(JournalDown) + Send + Sync + 'static) {
         let _is_the_first = self.found.in_doubt.set(Box::new(in_doubt)).is_ok();
     }
@@ -110,7 +111,7 @@ struct Failed {
     in_doubt: bool,
 }
 
-/// Nobody needs the keeper any more.
+/// No handle on the thread is left.
 struct Over;
 
 impl Work {

@@ -10,10 +10,11 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::oneshot;
 
-use crate::actors::asked::{Asked, Length};
-use crate::actors::group::{Written, write_together};
+use crate::actors::journal_thread::closed::{JournalClosed, panicked};
+use crate::actors::journal_thread::group_commit::{QueuedWrite, write_together};
+use crate::actors::journal_thread::readings::{Length, Readings};
 use crate::guard::events::Events;
-use crate::guard::fault::{self, Fault};
+use crate::guard::fault;
 use crate::journal::error::JournalError;
 use crate::journal::fact::JournalFact;
 use crate::journal::group::{GroupSize, JournalWrite};
@@ -24,11 +25,15 @@ use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
 use crate::key::state::RecordChange;
 
-/// After so many jobs in a row those have a turn who wait for a piece of reading.
+/// After so many jobs in a row a piece of reading has a turn.
 const TURN: usize = 64;
 
+pub mod closed;
+mod group_commit;
+mod readings;
+
 enum Job {
-    Write(Written),
+    Write(QueuedWrite),
     Other(OtherJob),
     /// Look at what is asked for.
     Look,
@@ -36,12 +41,7 @@ enum Job {
 
 type OtherJob = Box<dyn FnOnce(&mut Option<Journal>) + Send>;
 
-/// Why nothing came of a job: the journal is closed, or the repo or crypto tool panicked in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the journal is closed, or its repo or crypto tool panicked")]
-pub struct JournalClosed;
-
-/// Why somebody who waits for a job was refused.
+/// Why a job that is waited for was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     /// As many jobs are asked for as may be. Ask again later.
@@ -57,7 +57,7 @@ pub enum Refused {
 #[derive(Clone)]
 pub struct JournalThread {
     jobs: Sender<Job>,
-    asked: Arc<Asked>,
+    readings: Arc<Readings>,
     events: Events,
 }
 
@@ -75,8 +75,8 @@ impl JournalThread {
     pub fn start(journal: Journal, events: Events) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
         let (give, given) = mpsc::sync_channel(1);
-        let asked = Asked::new();
-        let (of_thread, told) = (Arc::clone(&asked), events.clone());
+        let readings = Readings::new();
+        let (of_thread, told) = (Arc::clone(&readings), events.clone());
         let started = std::thread::Builder::new()
             .name("keyward-journal".to_owned())
             .spawn(move || {
@@ -92,7 +92,7 @@ impl JournalThread {
         drop(give.send(journal));
         Ok(Self {
             jobs,
-            asked,
+            readings,
             events,
         })
     }
@@ -114,8 +114,8 @@ impl JournalThread {
         drop(self.jobs.send(Job::Other(job)));
     }
 
-    /// Does a job after all others and answers what came of it; it is not done where nobody waits for
-    /// it any more.
+    /// Does a job after all others and answers what came of it. It is not done where its caller gave
+    /// up.
     ///
     /// # Errors
     /// [`Refused`].
@@ -133,7 +133,7 @@ impl JournalThread {
     }
 
     /// Reads in pieces until one breaks with the answer. All other jobs go before each piece, and
-    /// those who read go one after the other.
+    /// readings go one after the other.
     ///
     /// # Errors
     /// [`Refused`].
@@ -149,10 +149,10 @@ impl JournalThread {
         length: Length,
         piece: impl FnMut(&mut Journal) -> ControlFlow<T> + Send + 'static,
     ) -> Result<T, Refused> {
-        let bound = self.asked.bound();
-        let waiting = self.asked.line_up(length, piece);
+        let bound = self.readings.bound();
+        let waiting = self.readings.line_up(length, piece);
         let waiting = waiting.ok_or(Refused::Busy { bound })?;
-        if self.asked.is_news() {
+        if self.readings.is_news() {
             drop(self.jobs.send(Job::Look));
         }
         waiting.answer().await.ok_or(Refused::Closed)
@@ -184,7 +184,7 @@ impl JournalThread {
         write: JournalWrite,
         then: impl FnOnce(u64, Result<(), WriteFailure>) + Send + 'static,
     ) {
-        let written = Written::new(write, then);
+        let written = QueuedWrite::new(write, then);
         drop(self.jobs.send(Job::Write(written)));
     }
 
@@ -227,8 +227,13 @@ impl JournalThread {
     }
 }
 
-/// Does what there is to be done, until nobody can ask for more.
-fn work(journal: &mut Option<Journal>, queue: &Receiver<Job>, asked: &Asked, events: &Events) {
+/// Does what there is to be done, until no handle on the thread is left.
+fn work(
+    journal: &mut Option<Journal>,
+    queue: &Receiver<Job>,
+    readings: &Readings,
+    events: &Events,
+) {
     let mut after = None;
     let mut in_a_row = 0;
     loop {
@@ -238,14 +243,14 @@ fn work(journal: &mut Option<Journal>, queue: &Receiver<Job>, asked: &Asked, eve
                 in_a_row += 1;
                 if in_a_row > TURN {
                     in_a_row = 0;
-                    asked.do_a_piece(journal, events);
+                    readings.do_a_piece(journal, events);
                 }
                 job
             }
             Err(TryRecvError::Disconnected) => return,
             Err(TryRecvError::Empty) => {
                 in_a_row = 0;
-                if asked.do_a_piece(journal, events) {
+                if readings.do_a_piece(journal, events) {
                     continue;
                 }
                 match queue.recv() {
@@ -254,7 +259,7 @@ fn work(journal: &mut Option<Journal>, queue: &Receiver<Job>, asked: &Asked, eve
                 }
             }
         };
-        after = perform(job, journal, queue, asked, events);
+        after = perform(job, journal, queue, readings, events);
     }
 }
 
@@ -263,12 +268,12 @@ fn perform(
     job: Job,
     journal: &mut Option<Journal>,
     queue: &Receiver<Job>,
-    asked: &Asked,
+    readings: &Readings,
     events: &Events,
 ) -> Option<Job> {
     match job {
         Job::Write(first) => {
-            let (group, after) = gather(first, queue, asked);
+            let (group, after) = gather(first, queue, readings);
             write_together(journal, group);
             after
         }
@@ -279,19 +284,18 @@ fn perform(
             None
         }
         Job::Look => {
-            asked.looked();
+            readings.looked();
             None
         }
     }
 }
 
-/// Says that foreign code panicked.
-pub(super) fn panicked(events: &Events, fault: Fault) {
-    events.tell(move || tracing::error!(%fault, "a state repo or crypto tool panicked"));
-}
-
 /// The writes that wait behind this one, until something else does; and what that is.
-fn gather(first: Written, queue: &Receiver<Job>, asked: &Asked) -> (Vec<Written>, Option<Job>) {
+fn gather(
+    first: QueuedWrite,
+    queue: &Receiver<Job>,
+    readings: &Readings,
+) -> (Vec<QueuedWrite>, Option<Job>) {
     let mut size = GroupSize::default();
     size.add(first.write());
     let mut group = vec![first];
@@ -301,7 +305,7 @@ fn gather(first: Written, queue: &Receiver<Job>, asked: &Asked) -> (Vec<Written>
                 size.add(next.write());
                 group.push(next);
             }
-            Ok(Job::Look) => asked.looked(),
+            Ok(Job::Look) => readings.looked(),
             Ok(other @ Job::Other(_)) => return (group, Some(other)),
             Err(_) => break,
         }
@@ -309,8 +313,8 @@ fn gather(first: Written, queue: &Receiver<Job>, asked: &Asked) -> (Vec<Written>
     (group, None)
 }
 
-/// A batch of which it is unknown whether it was made, and what is found out about it: that can be
-/// told only until the next write takes its number.
+/// A batch that may or may not have been made, and which of the two it was, once that is found out:
+/// until the next write takes its number.
 #[derive(Debug, Clone)]
 pub struct DoubtfulBatch {
     number: u64,
@@ -343,19 +347,6 @@ fn reread(
         },
     };
     Ok((was_made, journal.load_again_without_keys()?))
-}
-
-impl From<JournalClosed> for WriteFailure {
-    fn from(closed: JournalClosed) -> Self {
-        let (why, unknown) = (closed.into(), false);
-        Self { why, unknown }
-    }
-}
-
-impl From<JournalClosed> for JournalDown {
-    fn from(closed: JournalClosed) -> Self {
-        closed.to_string().into()
-    }
 }
 
 /// Tells that nothing came of a job, if the job is dropped or panics before it is done.

@@ -1,7 +1,7 @@
 //! The events that an operator acts on: how rotations settled, which ones need a person, and which
 //! steps wait long.
 
-use crate::actors::coordinator::CoordinatorPart;
+use crate::actors::coordinator::part::CoordinatorPart;
 use crate::key::name::KeyName;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::{RotationReport, UnreadableRotation, WaitsFor};

@@ -1,22 +1,7 @@
-//! How a coordinator's actor takes up what its predecessor left: what was being taken in, what was still
-//! to be performed, and then the journal. Nothing may count as being under way of which no end will be
-//! told.
+//! How a coordinator's actor goes on with what its predecessor left: the step that it was in, the actions
+//! that it had not performed, and then the journal. Nothing may count as under way that will never end.
 
-use crate::actors::closing::Closing;
-use crate::actors::coordinator::{CoordinatorPart, Ctx};
-use crate::key::event::WriteFailure;
-use crate::rotation::event::Event;
-use crate::rotation::half::Before;
-
-/// What the engine was taking in when an actor died.
-pub(super) enum Half {
-    /// An event, and what was before it.
-    Step(Box<(Event, Before)>),
-    /// The end of a batch.
-    Written(u64, Result<(), WriteFailure>),
-    /// What the journal has.
-    Reread,
-}
+use crate::actors::coordinator::part::{Closing, CoordinatorPart, Ctx, Half};
 
 impl CoordinatorPart {
     /// A successor takes up what its predecessor left: what was still to be performed, and then
@@ -46,11 +31,8 @@ impl CoordinatorPart {
                 let (event, before) = *step;
                 self.engine.take_back_step(&event, before, now);
                 match event.ask() {
-                    // Whoever asked is told by the end of the channel.
-                    Some(ask) => {
-                        self.offered.remove(&ask);
-                        drop(self.replies.remove(&ask));
-                    }
+                    // Its caller is told by the end of the channel.
+                    Some(ask) => drop(self.requests.close(ask)),
                     None => self.again = Some(event),
                 }
             }
@@ -65,8 +47,10 @@ impl CoordinatorPart {
     /// Lets go of what is prepared for a call that will not be made: the word of that may be lost.
     fn let_go(&mut self) {
         let machine = self.engine.machine();
-        let prepared = self.calls.keys().filter(|step| !machine.runs(**step));
-        for step in prepared.copied().collect::<Vec<_>>() {
+        let calling = self.steps.iter().filter(|(_, work)| !work.is_done());
+        let prepared = calling.map(|(step, _)| *step);
+        let prepared = prepared.filter(|step| !machine.runs(*step));
+        for step in prepared.collect::<Vec<_>>() {
             self.release(step);
         }
     }

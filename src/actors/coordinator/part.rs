@@ -1,37 +1,32 @@
-//! The coordinator's actor: it steps the engine of all rotations and performs its actions. What it
-//! knows outlives it; a successor reads the journal anew, while callbacks are still under way.
+//! The coordinator's actor: it steps the engine of all rotations and performs its actions. Its part
+//! outlives it; a successor reads the journal anew, while callbacks are still under way.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::actors::askers::{Asked, Deferred, Sweep};
 use crate::actors::clock::Clock;
-use crate::actors::closing::Closing;
-use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::coordinator::deferred::{Arrived, Deferred};
+use crate::actors::coordinator::message::CoordinatorMessage;
+use crate::actors::coordinator::work::{Requests, RotationWork, StepWork};
 use crate::actors::declare::Declarer;
-use crate::actors::directory::KeyEntry;
+use crate::actors::history_thread::HistoryThread;
 use crate::actors::journal_thread::{DoubtfulBatch, JournalThread};
-use crate::actors::keeper::Keeper;
-use crate::actors::rotation_keys::Kept;
 use crate::actors::supervision::actor::{self, ActorThread, Part, Then};
 use crate::actors::supervision::slot::ActorSlot;
 use crate::actors::supervision::supervisor::Supervision;
-use crate::actors::take_up::Half;
 use crate::guard::events::Events;
 use crate::guard::fault::keeping;
 use crate::guard::plugins::Plugins;
 use crate::journal::load::LoadedJournal;
-use crate::key::event::{Ticket, WriteFailure};
+use crate::key::event::WriteFailure;
 use crate::key::journal_down::JournalDown;
-use crate::key::name::{CallbackName, KeyName, WorkerName};
-use crate::key::state::{Effect, RecordChange, Staged};
+use crate::key::name::WorkerName;
 use crate::key::time::Time;
-use crate::rotation::effect::Reply;
 use crate::rotation::engine::{Action, Reread, RotationEngine};
-use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Event, StepRef};
+use crate::rotation::event::{Event, StepRef};
+use crate::rotation::half::Before;
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Declared, Header};
 use crate::secret::value::SecretKeyValue;
@@ -47,20 +42,43 @@ pub struct CoordinatorMeans {
     pub clock: Clock,
     /// Where the workers' actors run.
     pub thread: ActorThread,
-    /// Who starts actors again.
+    /// Starts actors again.
     pub supervision: Supervision,
-    /// Who keeps the history.
-    pub keeper: Keeper,
+    /// Keeps the history.
+    pub history: HistoryThread,
     /// What is told to the log.
     pub events: Events,
     /// The database's random id.
     pub database: [u8; 16],
 }
 
-/// A call of a callback that is prepared or under way.
-pub(super) struct Calling {
-    pub(super) worker: Arc<dyn WorkerLink>,
-    pub(super) callback: CallbackName,
+/// How far a shutdown is.
+pub(super) enum Closing {
+    /// There is none.
+    No,
+    /// Running callbacks have until then.
+    Draining(oneshot::Sender<()>, Time),
+    /// The last writes are awaited.
+    Flushing(oneshot::Sender<()>),
+}
+
+/// What the engine was taking in when an actor died.
+pub(super) enum Half {
+    /// An event, and what was before it.
+    Step(Box<(Event, Before)>),
+    /// The end of a batch.
+    Written(u64, Result<(), WriteFailure>),
+    /// What the journal has.
+    Reread,
+}
+
+/// What the shell knows of the batch under way.
+#[derive(Default)]
+pub(super) struct BatchUnderWay {
+    /// The rotations whose keys it has.
+    pub(super) with_keys: Vec<RotationId>,
+    /// What it declares.
+    pub(super) declares: Vec<(Header, Declared)>,
 }
 
 /// What the coordinator may have done in its present life.
@@ -72,38 +90,23 @@ pub struct CoordinatorPart {
     pub(super) means: CoordinatorMeans,
     pub(super) slot: Arc<ActorSlot<CoordinatorPart>>,
     pub(super) declarer: Declarer,
-    pub(super) replies: HashMap<Ask, oneshot::Sender<Result<Reply, RotationError>>>,
-    /// What came with a request that is not answered yet.
-    pub(super) offered: HashMap<Ask, With>,
-    pub(super) secrets: BTreeMap<RotationId, Kept>,
-    /// Of every rotation that has not ended, by which texts that quote its keys are found.
-    pub(super) beginnings: BTreeMap<RotationId, Vec<SecretKeyValue>>,
-    /// Of which rotations the batch under way has the keys.
-    pub(super) writing_keys: Vec<RotationId>,
-    pub(super) keys: HashMap<KeyName, Arc<KeyEntry>>,
-    /// Of which rotations a key knows the keys: of all that have not ended durably.
-    pub(super) known: BTreeSet<(KeyName, RotationId)>,
+    pub(super) requests: Requests,
+    pub(super) steps: HashMap<StepRef, StepWork>,
+    pub(super) rotations: BTreeMap<RotationId, RotationWork>,
     pub(super) workers: HashMap<WorkerName, Arc<dyn WorkerLink>>,
-    pub(super) calls: HashMap<StepRef, Calling>,
-    pub(super) done: HashMap<StepRef, (Effect, Vec<Staged>)>,
-    pub(super) proposals: HashMap<StepRef, (Ticket, KeyName, Option<RecordChange>)>,
     pub(super) searches: usize,
-    /// What the batch under way declares.
-    pub(super) declaring: Vec<(Header, Declared)>,
+    pub(super) batch: BatchUnderWay,
     doubtful: Option<DoubtfulBatch>,
-    /// Whether a successor still reads the journal; who asks meanwhile is deferred.
+    /// Whether a successor still reads the journal; requests are deferred meanwhile.
     pub(super) catching_up: bool,
     deferred: Deferred,
-    /// When to look for those who do not wait for their answer any more.
-    pub(super) sweep: Sweep,
     /// What is still to be performed, also by a successor.
     actions: VecDeque<Action>,
     /// What is being taken in; still here if that panicked.
     pub(super) half: Option<Half>,
-    /// An event of which the step was lost: it is taken in once more.
+    /// An event whose step was lost: it is taken in once more.
     pub(super) again: Option<Event>,
     lives: u64,
-    pub(super) next_ask: Ask,
     timer: Option<Time>,
     pub(super) closing: Closing,
 }
@@ -126,19 +129,22 @@ impl Part for CoordinatorPart {
             CoordinatorMessage::Ask {
                 request,
                 reply,
-                mail,
+                place,
             } => {
-                drop(mail);
-                let asked = Asked { request, reply };
+                drop(place);
+                let arrived = Arrived { request, reply };
                 if self.catching_up {
-                    self.deferred.add(asked);
+                    self.deferred.add(arrived);
                 } else {
-                    self.asked(asked, ctx);
+                    self.arrived(arrived, ctx);
                 }
             }
             CoordinatorMessage::Happened(event) => match *event {
-                searched @ Event::Searched { .. } => self.searched(searched, ctx),
-                event => self.step(event, ctx),
+                Event::Searched { ask, .. } => {
+                    self.searches = self.searches.saturating_sub(1);
+                    self.found_for(ask, *event, ctx);
+                }
+                _ => self.step(*event, ctx),
             },
             CoordinatorMessage::OldFound {
                 ask,
@@ -149,8 +155,9 @@ impl Part for CoordinatorPart {
                 // What the key had when it began is told once: a look that was asked for before the
                 // journal was read anew may be answered after the first effect, or before the keys.
                 let begins = self.engine.machine().is_beginning(rotation);
-                if let Some(kept) = self.secrets.get_mut(&rotation).filter(|_| begins) {
-                    kept.set_snapshot(snapshot);
+                let work = self.rotations.get_mut(&rotation).filter(|_| begins);
+                if let Some(had) = work.and_then(RotationWork::snapshot) {
+                    *had = Some(snapshot);
                     self.step(Event::Snapped { rotation }, ctx);
                 }
             }
@@ -171,8 +178,7 @@ impl Part for CoordinatorPart {
             CoordinatorMessage::Reread(found) => self.reread(found, ctx),
             CoordinatorMessage::List(listing) => self.list(listing),
             CoordinatorMessage::Recover { id, reply, place } => {
-                let kept = self.secrets.get(&id).and_then(Kept::secrets);
-                drop(reply.send(kept.cloned()));
+                drop(reply.send(self.secrets(id).cloned()));
                 drop(place);
             }
             CoordinatorMessage::Halves { key, reply, place } => {
@@ -185,7 +191,7 @@ impl Part for CoordinatorPart {
     }
 
     fn fail(&mut self, _why: &str) {
-        self.replies.clear();
+        self.requests.fail();
         self.deferred.take();
         self.closing = Closing::No;
     }
@@ -201,33 +207,32 @@ impl CoordinatorPart {
         declarer: Declarer,
         slot: Arc<ActorSlot<CoordinatorPart>>,
     ) -> Self {
+        let rotation = |(id, beginnings)| {
+            let rotation = RotationWork {
+                beginnings,
+                ..RotationWork::default()
+            };
+            (id, rotation)
+        };
+        let rotations = beginnings.into_iter().map(rotation).collect();
         Self {
             engine,
             means,
             slot,
             declarer,
-            replies: HashMap::new(),
-            offered: HashMap::new(),
-            secrets: BTreeMap::new(),
-            beginnings,
-            writing_keys: Vec::new(),
-            keys: HashMap::new(),
-            known: BTreeSet::new(),
+            requests: Requests::default(),
+            steps: HashMap::new(),
+            rotations,
             workers: HashMap::new(),
-            calls: HashMap::new(),
-            done: HashMap::new(),
-            proposals: HashMap::new(),
             searches: 0,
-            declaring: Vec::new(),
+            batch: BatchUnderWay::default(),
             doubtful: None,
             catching_up: false,
             deferred: Deferred::default(),
-            sweep: Sweep::default(),
             actions: VecDeque::new(),
             half: None,
             again: None,
             lives: 0,
-            next_ask: 0,
             timer: None,
             closing: Closing::No,
         }
@@ -297,7 +302,7 @@ impl CoordinatorPart {
             }
         }
         let failed = result.as_ref().err().map(|failure| failure.why.why.clone());
-        let with_keys = std::mem::take(&mut self.writing_keys);
+        let with_keys = std::mem::take(&mut self.batch.with_keys);
         if self.doubtful.is_none() {
             self.tell_declared(result.is_ok());
         }
@@ -306,7 +311,7 @@ impl CoordinatorPart {
         let actions = self.engine.written(result, self.means.clock.moment());
         self.act(actions, ctx);
         match failed {
-            Some(why) => self.let_nobody_wait(&why),
+            Some(why) => self.doubt_proposals(&why),
             None => self.put_keys_away(&with_keys),
         }
     }
@@ -320,8 +325,7 @@ impl CoordinatorPart {
                 let LoadedJournal {
                     facts, beginnings, ..
                 } = *loaded;
-                self.beginnings = beginnings;
-                self.let_keys_forget();
+                self.take_beginnings(beginnings);
                 let text = "the journal was read anew; rotations go on";
                 self.means.events.tell(move || tracing::info!("{text}"));
                 Ok(Reread {
@@ -350,8 +354,8 @@ impl CoordinatorPart {
             self.put_all_keys_away();
         }
         self.catching_up = false;
-        for asked in self.deferred.take() {
-            self.asked(asked, ctx);
+        for arrived in self.deferred.take() {
+            self.arrived(arrived, ctx);
         }
     }
 

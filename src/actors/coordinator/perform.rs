@@ -3,15 +3,14 @@
 
 use std::sync::Arc;
 
-use crate::actors::coordinator::{Calling, CoordinatorPart};
-use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::actors::coordinator::message::CoordinatorMessage;
+use crate::actors::coordinator::part::CoordinatorPart;
+use crate::actors::coordinator::work::{Proposal, StepWork};
 use crate::actors::key_message::KeyMessage;
-use crate::actors::rotation_keys::Kept;
 use crate::key::event::{Event as KeyEvent, Supersede};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, StateChange};
-use crate::rotation::effect::{Reply, RotationEffect};
-use crate::rotation::error::RotationError;
+use crate::rotation::effect::RotationEffect;
 use crate::rotation::event::{Ask, Declaration, EndedRotation, Event, StepRef};
 use crate::rotation::report::RotationReport;
 use crate::worker::call::Call;
@@ -80,10 +79,11 @@ impl CoordinatorPart {
             }
             RotationEffect::Withdraw { step } => self.withdraw(*step),
             RotationEffect::Adopt { step, .. } => {
-                self.done.remove(step);
-                if let Some((ticket, key, _)) = self.proposals.remove(step) {
-                    self.tell_key(&key, KeyEvent::Adopt { ticket });
+                let proposal = self.steps.get(step).and_then(StepWork::proposal);
+                if let Some(Proposal { ticket, key, .. }) = proposal {
+                    self.tell_key(key, KeyEvent::Adopt { ticket: *ticket });
                 }
+                self.forget_done(*step);
             }
             RotationEffect::Supersede {
                 rotation,
@@ -91,11 +91,8 @@ impl CoordinatorPart {
                 only_old,
                 ..
             } => {
-                let old = self
-                    .secrets
-                    .get(rotation)
-                    .and_then(Kept::secrets)
-                    .and_then(|secrets| secrets.old.clone());
+                let secrets = self.secrets(*rotation);
+                let old = secrets.and_then(|secrets| secrets.old.clone());
                 let which = if *only_old {
                     Supersede::Only(old)
                 } else {
@@ -113,26 +110,6 @@ impl CoordinatorPart {
                 waits_for,
             } => self.tell_long_wait(*rotation, key, waits_for),
             RotationEffect::Settled { report, .. } => self.settled(report),
-        }
-    }
-
-    fn reply(&mut self, ask: Ask, reply: &Result<Reply, RotationError>) {
-        self.offered.remove(&ask);
-        let told = match self.replies.remove(&ask) {
-            Some(asker) => asker.send(reply.clone()),
-            None => Err(reply.clone()),
-        };
-        // A worker that joined for an asker that is gone is gone as well.
-        if let Err(Ok(Reply::Joined {
-            worker,
-            incarnation,
-        })) = told
-        {
-            let died = Event::Died {
-                worker,
-                incarnation,
-            };
-            self.slot.post(CoordinatorMessage::Happened(Box::new(died)));
         }
     }
 
@@ -187,52 +164,63 @@ impl CoordinatorPart {
             callback: callback.clone(),
             ahead,
         });
-        self.calls.insert(step, Calling { worker, callback });
+        self.steps.insert(step, StepWork::Calling(worker, callback));
     }
 
     /// What a step proposed to its key is not made.
     pub(super) fn withdraw(&mut self, step: StepRef) {
-        if let Some((ticket, key, _)) = self.proposals.remove(&step) {
+        if let Some(StepWork::Done { proposal, .. }) = self.steps.get_mut(&step)
+            && let Some(Proposal { ticket, key, .. }) = proposal.take()
+        {
             self.tell_key(&key, KeyEvent::Withdraw { ticket });
         }
     }
 
+    /// What the callback of a step did need not be known any more.
+    pub(super) fn forget_done(&mut self, step: StepRef) {
+        if self.steps.get(&step).is_some_and(StepWork::is_done) {
+            self.steps.remove(&step);
+        }
+    }
+
     /// A write failed: of what is still proposed it is unknown whether it was made, and until the
-    /// journal was read nobody should wait for that.
-    pub(super) fn let_nobody_wait(&self, why: &str) {
-        for (ticket, key, _) in self.proposals.values() {
+    /// journal was read no request should wait for that.
+    pub(super) fn doubt_proposals(&self, why: &str) {
+        for Proposal { ticket, key, .. } in self.steps.values().filter_map(StepWork::proposal) {
             let (ticket, why) = (*ticket, why.to_owned());
             self.tell_key(key, KeyEvent::InDoubt { ticket, why });
         }
     }
 
     pub(super) fn release(&mut self, step: StepRef) {
-        if let Some(calling) = self.calls.remove(&step) {
-            calling.worker.ask(WorkerRequest::Release { step });
+        if let Some(StepWork::Calling(worker, _)) = self.steps.get(&step) {
+            worker.ask(WorkerRequest::Release { step });
+            self.steps.remove(&step);
         }
     }
 
     fn call(&mut self, step: StepRef, attempt: u32, key: &KeyName) {
-        let (Some(calling), Some(entry)) = (self.calls.get(&step), self.keys.get(key)) else {
+        let (Some(StepWork::Calling(worker, callback)), Some(entry)) =
+            (self.steps.get(&step), self.key(key))
+        else {
             self.uncalled(step, attempt);
             return;
         };
-        let kept = self.secrets.get(&step.rotation).and_then(Kept::secrets);
-        let Some(secrets) = kept.cloned() else {
+        let Some(secrets) = self.secrets(step.rotation).cloned() else {
             self.uncalled_without_keys(step, attempt);
             return;
         };
         let call = Call {
             step,
             attempt,
-            callback: calling.callback.clone(),
+            callback: callback.clone(),
             key: key.clone(),
             behaviour: Arc::clone(entry.behaviour()),
             old_keys: secrets.old,
             new_keys: secrets.new,
             snapshot: secrets.snapshot.unwrap_or_default(),
         };
-        calling.worker.ask(WorkerRequest::Call(Box::new(call)));
+        worker.ask(WorkerRequest::Call(Box::new(call)));
     }
 
     /// The actor that was to call is gone.
@@ -242,19 +230,18 @@ impl CoordinatorPart {
     }
 
     fn propose(&mut self, step: StepRef, key: &KeyName, overtaken: bool, resumed: bool) {
-        let Some(entry) = self.keys.get(key) else {
+        let Some(entry) = self.key(key) else {
             return;
         };
-        let nothing = (Effect::Nothing, Vec::new());
-        let (effect, staged) = self.done.get(&step).cloned().unwrap_or(nothing);
-        let new_keys = self
-            .secrets
-            .get(&step.rotation)
-            .and_then(Kept::secrets)
-            .and_then(|secrets| secrets.new.clone());
+        let (effect, staged) = match self.steps.get(&step) {
+            Some(StepWork::Done { effect, staged, .. }) => (*effect, staged.clone()),
+            Some(StepWork::Calling(..)) | None => (Effect::Nothing, Vec::new()),
+        };
+        let secrets = self.secrets(step.rotation);
+        let new_keys = secrets.and_then(|secrets| secrets.new.clone());
         let resumed = resumed.then(|| step.rotation.as_uuid().as_u128());
         let change = StateChange {
-            staged,
+            staged: staged.clone(),
             effect,
             new_keys,
             overtaken,
@@ -274,11 +261,20 @@ impl CoordinatorPart {
             change,
             tell: Box::new(tell),
         });
-        self.proposals.insert(step, (ticket, key.clone(), None));
+        let work = StepWork::Done {
+            effect,
+            staged,
+            proposal: Some(Proposal {
+                ticket,
+                key: key.clone(),
+                record: None,
+            }),
+        };
+        self.steps.insert(step, work);
     }
 
     pub(super) fn tell_key(&self, key: &KeyName, event: KeyEvent) {
-        if let Some(entry) = self.keys.get(key) {
+        if let Some(entry) = self.key(key) {
             entry.post(KeyMessage::Happened(event));
         }
     }
@@ -286,14 +282,13 @@ impl CoordinatorPart {
     fn settled(&mut self, report: &RotationReport) {
         let (rotation, state) = (report.id, report.state);
         self.tell_settled(report);
-        self.done.retain(|step, _| step.rotation != rotation);
+        self.steps
+            .retain(|step, work| step.rotation != rotation || !work.is_done());
         if state.has_ended() {
-            self.means.keeper.rotation_ended();
-            self.beginnings.remove(&rotation);
-            self.let_key_forget(&report.key, rotation);
-        }
-        // One that has ended since, but not durably yet, settles once more.
-        if state.has_ended() || self.engine.machine().is_live(rotation) {
+            self.means.history.rotation_ended();
+            self.forget_rotation(rotation);
+        } else if self.engine.machine().is_live(rotation) {
+            // One that has ended since, but not durably yet, settles once more.
             self.put_away(rotation);
         }
         if !state.is_unfinished() {

@@ -1,6 +1,7 @@
 //! What keys and workers tell the coordinator about the steps under way.
 
-use crate::actors::coordinator::{CoordinatorPart, Ctx};
+use crate::actors::coordinator::part::{CoordinatorPart, Ctx};
+use crate::actors::coordinator::work::StepWork;
 use crate::actors::key_message::Proposed;
 use crate::key::event::Ticket;
 use crate::rotation::event::{Event, StepOutcome, StepRef};
@@ -14,9 +15,11 @@ impl CoordinatorPart {
         proposed: Proposed,
         ctx: &mut Ctx,
     ) {
-        match self.proposals.get_mut(&step) {
-            Some((of, _, record)) if *of == ticket => *record = proposed.record,
-            Some(_) | None => return,
+        match self.steps.get_mut(&step) {
+            Some(StepWork::Done {
+                proposal: Some(of), ..
+            }) if of.ticket == ticket => of.record = proposed.record,
+            Some(StepWork::Done { .. } | StepWork::Calling(..)) | None => return,
         }
         let applies = proposed.applies;
         self.step(Event::Proposed { step, applies }, ctx);
@@ -44,11 +47,16 @@ impl CoordinatorPart {
                 self.step(Event::Uncalled { step, attempt }, ctx);
             }
             WorkerEvent::Ended { step, attempt, end } => {
-                if let StepOutcome::Done { effect, .. } = &end.outcome {
-                    self.done.insert(step, (*effect, end.staged));
-                }
-                self.calls.remove(&step);
                 let outcome = end.outcome;
+                self.steps.remove(&step);
+                if let StepOutcome::Done { effect, .. } = outcome {
+                    let done = StepWork::Done {
+                        effect,
+                        staged: end.staged,
+                        proposal: None,
+                    };
+                    self.steps.insert(step, done);
+                }
                 let ended = Event::Ended {
                     step,
                     attempt,
@@ -56,7 +64,7 @@ impl CoordinatorPart {
                 };
                 self.step(ended, ctx);
                 if !self.engine.keeps(step) {
-                    self.done.remove(&step);
+                    self.forget_done(step);
                 }
             }
         }

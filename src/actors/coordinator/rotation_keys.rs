@@ -1,89 +1,47 @@
 //! The keys of rotations: in memory only while they are needed. What waits, or was stopped, has its keys
 //! in the journal; they are read when it begins to run.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::actors::coordinator::CoordinatorPart;
-use crate::actors::coordinator_message::CoordinatorMessage;
+use crate::actors::coordinator::message::{CoordinatorMessage, FoundKeys};
+use crate::actors::coordinator::part::CoordinatorPart;
+use crate::actors::coordinator::work::{Kept, StepWork};
+use crate::actors::directory::KeyEntry;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::actor;
 use crate::journal::error::JournalError;
 use crate::journal::load::RotationSecrets;
-use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
-use crate::key::state::Snapshot;
 use crate::rotation::effect::Fact;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::StepRef;
 use crate::rotation::id::RotationId;
 use crate::rotation::status::CallbackStatus;
-use crate::secret::value::SecretKeyPair;
+use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 use crate::worker::call::CallEnd;
 use crate::worker::link::{WorkerEvent, WorkerRequest};
 
 /// After how long keys are read again that the repo did not answer.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
-/// The keys of a rotation that needs them.
-pub(super) enum Kept {
-    /// They are here.
-    Here(RotationSecrets),
-    /// They cannot be read. What the key had when it began to run is here all the same.
-    Unreadable {
-        why: String,
-        snapshot: Option<Snapshot>,
-    },
-}
-
-impl Kept {
-    pub(super) fn secrets(&self) -> Option<&RotationSecrets> {
-        match self {
-            Self::Here(secrets) => Some(secrets),
-            Self::Unreadable { .. } => None,
-        }
-    }
-
-    pub(super) fn snapshot(&self) -> Option<&Snapshot> {
-        match self {
-            Self::Here(secrets) => secrets.snapshot.as_ref(),
-            Self::Unreadable { snapshot, .. } => snapshot.as_ref(),
-        }
-    }
-
-    pub(super) fn set_snapshot(&mut self, had: Snapshot) {
-        match self {
-            Self::Here(secrets) => secrets.snapshot = Some(had),
-            Self::Unreadable { snapshot, .. } => *snapshot = Some(had),
-        }
-    }
-}
-
-/// What came of reading the keys of a rotation.
-pub enum FoundKeys {
-    /// These; none where it has ended.
-    Found(Option<RotationSecrets>),
-    /// They cannot be read.
-    Unreadable(String),
-    /// The repo does not answer.
-    Unavailable(JournalDown),
-}
-
-impl From<Result<Option<RotationSecrets>, JournalError>> for FoundKeys {
-    fn from(found: Result<Option<RotationSecrets>, JournalError>) -> Self {
-        match found {
-            Ok(found) => Self::Found(found),
-            Err(error @ JournalError::Unreadable { .. }) => Self::Unreadable(error.to_string()),
-            Err(error) => Self::Unavailable(error.down()),
-        }
-    }
-}
-
 impl CoordinatorPart {
+    /// The keys of a rotation, if they are here.
+    pub(super) fn secrets(&self, id: RotationId) -> Option<&RotationSecrets> {
+        self.rotations.get(&id)?.secrets()
+    }
+
+    /// A defined key.
+    pub(super) fn key(&self, key: &KeyName) -> Option<Arc<KeyEntry>> {
+        self.declarer.directory.get(key.as_str())
+    }
+
     /// A rotation begins: its keys come first, and then what its key has.
     pub(super) fn begin_with(&self, rotation: RotationId, key: &KeyName) {
-        if self.secrets.contains_key(&rotation) {
+        if self.has_keys(rotation) {
             self.snapshot(rotation, key);
         } else {
             self.read_keys(rotation);
@@ -105,6 +63,17 @@ impl CoordinatorPart {
         );
     }
 
+    fn has_keys(&self, id: RotationId) -> bool {
+        self.rotations
+            .get(&id)
+            .is_some_and(|work| work.kept.is_some())
+    }
+
+    fn keep(&mut self, id: RotationId, kept: Kept) {
+        let work = self.rotations.entry(id).or_default();
+        work.kept.get_or_insert(kept);
+    }
+
     /// Tells the new keys of a rotation, from the journal where they are not here; none of one that has
     /// ended.
     pub(super) fn new_keys_of(
@@ -112,7 +81,7 @@ impl CoordinatorPart {
         id: RotationId,
         tell: impl FnOnce(Result<Option<SecretKeyPair>, RotationError>) + Send + 'static,
     ) {
-        if let Some(here) = self.secrets.get(&id).and_then(Kept::secrets) {
+        if let Some(here) = self.secrets(id) {
             return tell(Ok(here.new.clone()));
         }
         self.means.journal.submit(
@@ -136,17 +105,14 @@ impl CoordinatorPart {
     pub(super) fn keys_read(&mut self, rotation: RotationId, found: FoundKeys) {
         let begins = self.engine.machine().is_beginning(rotation);
         match found {
-            FoundKeys::Found(Some(secrets)) => {
-                self.secrets.entry(rotation).or_insert(Kept::Here(secrets));
-            }
+            FoundKeys::Found(Some(secrets)) => self.keep(rotation, Kept::Here(secrets)),
             FoundKeys::Unreadable(why) => {
                 let told = why.clone();
                 self.means.events.tell(move || {
                     tracing::error!(%rotation, why = %told, "the keys of a rotation cannot be read");
                 });
                 let snapshot = None;
-                let kept = Kept::Unreadable { why, snapshot };
-                self.secrets.entry(rotation).or_insert(kept);
+                self.keep(rotation, Kept::Unreadable { why, snapshot });
             }
             FoundKeys::Found(None) => return,
             FoundKeys::Unavailable(down) if down.is_for_good() => {
@@ -204,7 +170,7 @@ impl CoordinatorPart {
                 | Fact::Record(_)
                 | Fact::Dismissed(_) => continue,
             };
-            if !self.secrets.contains_key(&needing) {
+            if !self.has_keys(needing) {
                 self.read_keys(needing);
             }
         }
@@ -218,25 +184,30 @@ impl CoordinatorPart {
     }
 
     pub(super) fn put_away(&mut self, id: RotationId) {
-        if !self.engine.machine().needs_keys(id) {
-            self.secrets.remove(&id);
+        let is_needed = self.engine.machine().needs_keys(id);
+        if let Some(work) = self.rotations.get_mut(&id).filter(|_| !is_needed) {
+            work.kept = None;
         }
     }
 
     /// As [`put_keys_away`](Self::put_keys_away), after the journal was read: what it does not have is gone.
     pub(super) fn put_all_keys_away(&mut self) {
         let machine = self.engine.machine();
-        self.secrets.retain(|id, _| machine.needs_keys(*id));
+        self.rotations.retain(|id, work| {
+            work.kept.take_if(|_| !machine.needs_keys(*id));
+            work.kept.is_some() || work.known_to.is_some() || !work.beginnings.is_empty()
+        });
     }
 
     /// A callback that is to be called has no keys: it has failed if they cannot be read, and is called
     /// later if the repo did not answer.
     pub(super) fn uncalled_without_keys(&mut self, step: StepRef, attempt: u32) {
-        if let Some(calling) = self.calls.get(&step) {
-            calling.worker.ask(WorkerRequest::Release { step });
+        if let Some(StepWork::Calling(worker, _)) = self.steps.get(&step) {
+            worker.ask(WorkerRequest::Release { step });
         }
         let slot = self.slot.clone();
-        match self.secrets.get(&step.rotation) {
+        let work = self.rotations.get(&step.rotation);
+        match work.and_then(|work| work.kept.as_ref()) {
             Some(Kept::Unreadable { why, .. }) => {
                 let error = format!("the keys of the rotation cannot be read: {why}");
                 let end = CallEnd::failed(error);
@@ -255,38 +226,56 @@ impl CoordinatorPart {
 
     /// Tells a key which keys a rotation of it has, so that no text shows them.
     pub(super) fn let_key_know(&mut self, rotation: RotationId, key: &KeyName) {
-        let beginnings = self.beginnings.get(&rotation).cloned();
-        let (Some(entry), Some(beginnings)) = (self.keys.get(key), beginnings) else {
+        let Some(entry) = self.key(key) else {
             return;
         };
-        entry.post(KeyMessage::Knows {
-            rotation,
-            beginnings,
-        });
-        self.known.insert((key.clone(), rotation));
+        if let Some(work) = self.rotations.get_mut(&rotation) {
+            entry.post(KeyMessage::Knows {
+                rotation,
+                beginnings: work.beginnings.clone(),
+            });
+            work.known_to = Some(key.clone());
+        }
     }
 
-    /// Lets a key forget the keys of a rotation that holds them no more.
-    pub(super) fn let_key_forget(&mut self, key: &KeyName, rotation: RotationId) {
-        if self.known.remove(&(key.clone(), rotation))
-            && let Some(entry) = self.keys.get(key)
-        {
+    /// A rotation has ended: nothing of it is kept, and its key forgets its keys.
+    pub(super) fn forget_rotation(&mut self, rotation: RotationId) {
+        if let Some(work) = self.rotations.remove(&rotation) {
+            self.let_key_forget(rotation, work.known_to);
+        }
+    }
+
+    fn let_key_forget(&self, rotation: RotationId, known_to: Option<KeyName>) {
+        if let Some(entry) = known_to.and_then(|key| self.key(&key)) {
             entry.post(KeyMessage::Forgets { rotation });
         }
     }
 
-    /// After the journal was read anew: the keys of some rotations may be gone.
-    pub(super) fn let_keys_forget(&mut self) {
-        let known = self.known.iter();
-        let gone = known.filter(|(_, id)| !self.beginnings.contains_key(id));
-        for (key, rotation) in gone.cloned().collect::<Vec<_>>() {
-            self.let_key_forget(&key, rotation);
+    /// The journal was read anew: these rotations have keys there, and no others. Keys that are here
+    /// stay until what the reading leads to is performed.
+    pub(super) fn take_beginnings(
+        &mut self,
+        mut beginnings: BTreeMap<RotationId, Vec<SecretKeyValue>>,
+    ) {
+        let mut forgotten = Vec::new();
+        for (id, work) in &mut self.rotations {
+            let found = beginnings.remove(id);
+            if found.is_none() {
+                forgotten.push((*id, work.known_to.take()));
+            }
+            work.beginnings = found.unwrap_or_default();
+        }
+        for (id, beginnings) in beginnings {
+            self.rotations.entry(id).or_default().beginnings = beginnings;
+        }
+        for (id, known_to) in forgotten {
+            self.let_key_forget(id, known_to);
         }
     }
 
     /// Asks a key what it has, for a rotation that begins.
     fn snapshot(&self, rotation: RotationId, key: &KeyName) {
-        let Some(entry) = self.keys.get(key) else {
+        let Some(entry) = self.key(key) else {
             return;
         };
         let slot = self.slot.clone();

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::actors::callback_link::CallbackLink;
-use crate::actors::coordinator::CoordinatorPart;
-use crate::actors::coordinator_message::{CoordinatorMessage, With};
+use crate::actors::coordinator::message::{CoordinatorMessage, With};
+use crate::actors::coordinator::part::CoordinatorPart;
+use crate::actors::coordinator::work::Kept;
 use crate::actors::local_worker;
-use crate::actors::rotation_keys::Kept;
 use crate::actors::supervision::name::ActorName;
 use crate::actors::worker_actor::NewWorker;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
@@ -18,12 +18,11 @@ use crate::worker::link::WorkerRequest;
 impl CoordinatorPart {
     /// The actor of a key starts, and learns which keys its rotations have.
     pub(super) fn defined(&mut self, ask: Ask, key: &KeyName) {
-        let Some(With::Key(new)) = self.offered.remove(&ask) else {
+        let With::Key(new) = self.requests.take_with(ask) else {
             return;
         };
         let supervision = self.means.supervision.clone();
-        let entry = self.declarer.directory.add(*new, supervision);
-        self.keys.insert(key.clone(), entry);
+        self.declarer.directory.add(*new, supervision);
         for id in self.engine.machine().live_of(key) {
             self.let_key_know(id, key);
         }
@@ -66,8 +65,8 @@ impl CoordinatorPart {
         key: &KeyName,
         name: &CallbackName,
     ) {
-        let offered = self.offered.remove(&ask);
-        if let (Some(With::Callback(callback)), Some(link)) = (offered, self.workers.get(worker)) {
+        let with = self.requests.take_with(ask);
+        if let (With::Callback(callback), Some(link)) = (with, self.workers.get(worker)) {
             link.ask(WorkerRequest::Add {
                 key: key.clone(),
                 name: name.clone(),
@@ -85,9 +84,10 @@ impl CoordinatorPart {
 
     /// The keys that came with a declaration are those of its rotation.
     pub(super) fn accepted(&mut self, ask: Ask, id: RotationId, key: &KeyName) {
-        if let Some(With::Secrets(secrets)) = self.offered.remove(&ask) {
-            self.beginnings.insert(id, secrets.beginnings());
-            self.secrets.insert(id, Kept::Here(secrets));
+        if let With::Secrets(secrets) = self.requests.take_with(ask) {
+            let work = self.rotations.entry(id).or_default();
+            work.beginnings = secrets.beginnings();
+            work.kept = Some(Kept::Here(secrets));
             self.let_key_know(id, key);
         }
     }

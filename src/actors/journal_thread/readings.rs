@@ -1,5 +1,5 @@
-//! What the journal is asked for by those who wait for it: read after all other jobs of the journal, in
-//! pieces where it is long, and given up at once when nobody waits for it any more.
+//! Readings that are waited for: made after all other jobs of the journal, in pieces where they are long,
+//! and given up at once when their caller gives up.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -9,18 +9,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::actors::admission::{Place, Places};
-use crate::actors::journal_thread::panicked;
+use crate::actors::journal_thread::closed::panicked;
 use crate::guard::events::Events;
 use crate::guard::fault;
 use crate::journal::opened::Journal;
 
-/// How many may wait at once.
-const MAX_ASKED: usize = 1_024;
+/// How many readings may wait at once.
+const MAX_READINGS: usize = 1_024;
 
 /// Does a piece; answers whether that was the last one.
 type Piece = Box<dyn FnMut(&mut Option<Journal>) -> ControlFlow<()> + Send>;
 
-/// What is asked for, in two lines: what takes one piece goes before what takes several.
+/// The readings that wait, in two lines: those of one piece go before those of several.
 #[derive(Default)]
 struct Lines {
     next: u64,
@@ -28,26 +28,26 @@ struct Lines {
     long: VecDeque<(u64, Piece)>,
 }
 
-/// Whether something takes one piece or several.
+/// Whether a reading takes one piece or several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Length {
     Short,
     Long,
 }
 
-/// What the journal is asked for, and the places of those who wait.
-pub(super) struct Asked {
+/// The readings that wait, and their places.
+pub(super) struct Readings {
     lines: Mutex<Lines>,
     places: Arc<Places>,
-    /// Whether the journal's thread was told that there is something, and has not looked yet.
+    /// Whether the journal's thread was told of a reading, and has not looked yet.
     told: AtomicBool,
 }
 
-impl Asked {
+impl Readings {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             lines: Mutex::default(),
-            places: Places::new(MAX_ASKED),
+            places: Places::new(MAX_READINGS),
             told: AtomicBool::new(false),
         })
     }
@@ -63,7 +63,7 @@ impl Asked {
         let (told, answer) = oneshot::channel();
         let mut told = Some(told);
         let piece: Piece = Box::new(move |journal| {
-            // Without a journal, or an asker, nothing more is done; the asker is told by the end of
+            // Without a journal, or a caller, nothing more is done; the caller is told by the end of
             // the channel.
             let asker = told.take().filter(|told| !told.is_closed());
             let (Some(asker), Some(journal)) = (asker, journal) else {
@@ -87,7 +87,7 @@ impl Asked {
         drop(lines);
         Some(Waiting {
             answer,
-            asked: Arc::clone(self),
+            readings: Arc::clone(self),
             length,
             number,
             _place: place,
@@ -99,7 +99,7 @@ impl Asked {
         self.places.bound()
     }
 
-    /// Whether the journal's thread has to be told that there is something.
+    /// Whether the journal's thread has to be told that a reading waits.
     pub(super) fn is_news(&self) -> bool {
         !self.told.swap(true, Ordering::SeqCst)
     }
@@ -151,10 +151,10 @@ impl Lines {
     }
 }
 
-/// Somebody who waits. When it is dropped, its place is free and nothing more is done for it.
+/// A reading that is waited for. When this is dropped, its place is free and no more of it is done.
 pub(super) struct Waiting<T> {
     answer: oneshot::Receiver<T>,
-    asked: Arc<Asked>,
+    readings: Arc<Readings>,
     length: Length,
     number: u64,
     _place: Place,
@@ -170,6 +170,6 @@ impl<T> Waiting<T> {
 impl<T> Drop for Waiting<T> {
     fn drop(&mut self) {
         self.answer.close();
-        self.asked.give_up(self.length, self.number);
+        self.readings.give_up(self.length, self.number);
     }
 }

@@ -6,12 +6,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::actors::admission::Place;
-use crate::actors::candidates::RotationHalves;
 use crate::actors::directory::NewKey;
 use crate::actors::key_message::Proposed;
-use crate::actors::overview::Listing;
-use crate::actors::rotation_keys::FoundKeys;
+use crate::actors::overview::{Listing, RotationHalves};
 use crate::actors::supervision::inbox::Message;
+use crate::journal::error::JournalError;
 use crate::journal::load::{LoadedJournal, RotationSecrets};
 use crate::key::event::{Ticket, WriteFailure};
 use crate::key::journal_down::JournalDown;
@@ -45,12 +44,12 @@ pub struct Request {
     pub with: With,
 }
 
-/// A request on its way. Whoever asked takes it back when they do not wait any more, so that nothing of
-/// it is kept for nobody, wherever it lies.
+/// A request on its way. A caller that waits no more takes it back, so that nothing of it is kept,
+/// wherever it lies.
 #[derive(Clone)]
-pub struct Parcel(Arc<Mutex<Option<Request>>>);
+pub struct Cancellable(Arc<Mutex<Option<Request>>>);
 
-impl Parcel {
+impl Cancellable {
     /// A request that sets out.
     pub fn new(request: Request) -> Self {
         Self(Arc::new(Mutex::new(Some(request))))
@@ -62,86 +61,105 @@ impl Parcel {
     }
 }
 
+/// What came of reading the keys of a rotation.
+pub enum FoundKeys {
+    /// These; none where it has ended.
+    Found(Option<RotationSecrets>),
+    /// They cannot be read.
+    Unreadable(String),
+    /// The repo does not answer.
+    Unavailable(JournalDown),
+}
+
+impl From<Result<Option<RotationSecrets>, JournalError>> for FoundKeys {
+    fn from(found: Result<Option<RotationSecrets>, JournalError>) -> Self {
+        match found {
+            Ok(found) => Self::Found(found),
+            Err(error @ JournalError::Unreadable { .. }) => Self::Unreadable(error.to_string()),
+            Err(error) => Self::Unavailable(error.down()),
+        }
+    }
+}
+
 /// What the coordinator is told.
 pub enum CoordinatorMessage {
-    /// Somebody asks.
+    /// A request.
     Ask {
-        /// For what.
-        request: Parcel,
-        /// Whom to answer.
+        /// What is asked for.
+        request: Cancellable,
+        /// Where the answer goes.
         reply: oneshot::Sender<Result<Reply, RotationError>>,
         /// Its place in the inbox.
-        mail: Place,
+        place: Place,
     },
-    /// Something happened that nobody waits for.
+    /// An event without a request.
     Happened(Box<Event>),
     /// The old keys of a declaration were looked for.
     OldFound {
-        /// Whom to answer.
+        /// The request.
         ask: Ask,
         /// The declaration.
         declaration: Box<Declaration>,
         /// The keys, if there are any.
         found: Result<Option<SecretKeyPair>, RotationError>,
     },
-    /// A key told what it has.
+    /// What a key has as a rotation of it begins.
     Snapped {
-        /// For which rotation.
+        /// The rotation.
         rotation: RotationId,
-        /// What it has.
+        /// What the key has.
         snapshot: Snapshot,
     },
     /// The keys of a rotation were read, or could not be.
     Keys {
-        /// Of which.
+        /// The rotation.
         rotation: RotationId,
         /// What was found.
         found: FoundKeys,
     },
     /// It is time to read the keys of a rotation again.
     ReadKeys {
-        /// Of which.
+        /// The rotation.
         rotation: RotationId,
     },
-    /// A key told what becomes of its state.
+    /// What becomes of a key's state with a step.
     Proposed {
-        /// For which step.
+        /// The step.
         step: StepRef,
-        /// Which proposal: one that was withdrawn meanwhile counts no more.
+        /// The proposal: one that was withdrawn meanwhile counts no more.
         ticket: Ticket,
-        /// What it told.
+        /// What becomes of the state.
         proposed: Proposed,
     },
-    /// A worker told something.
+    /// What a worker says.
     Worker(WorkerEvent),
     /// The batch under way ended.
     Written {
         /// Its number.
         number: u64,
-        /// How.
+        /// Whether it was made.
         result: Result<(), WriteFailure>,
     },
-    /// Somebody else's write failed, and it is unknown whether it was made; or the journal is lost.
+    /// Another write failed, and it is unknown whether it was made; or the journal is lost.
     InDoubt(JournalDown),
-    /// The journal was read anew: what it has, and whether the batch was made of which that was
-    /// unknown.
+    /// The journal was read anew: whether the batch in doubt was made, and what the journal has.
     Reread(Result<(bool, Box<LoadedJournal>), JournalDown>),
-    /// What may an operator know?
+    /// A listing for an operator.
     List(Box<Listing>),
     /// An operator takes the keys of a rotation that still holds them.
     Recover {
-        /// Which.
+        /// The rotation.
         id: RotationId,
-        /// Whom to answer.
+        /// Where the answer goes.
         reply: oneshot::Sender<Option<RotationSecrets>>,
         /// Its place.
         place: Place,
     },
-    /// Which back halves do the rotations of a key have?
+    /// A request for the back halves of a key's rotations.
     Halves {
-        /// Which key.
+        /// The key.
         key: KeyName,
-        /// Whom to answer.
+        /// Where the answer goes.
         reply: oneshot::Sender<RotationHalves>,
         /// Its place.
         place: Place,
@@ -150,7 +168,7 @@ pub enum CoordinatorMessage {
     Close {
         /// How long running callbacks may go on.
         grace: Duration,
-        /// Whom to tell when everything is durable.
+        /// Dropped when everything is durable.
         reply: oneshot::Sender<()>,
     },
 }

@@ -1,0 +1,179 @@
+//! What is under way: each request, step and rotation with all that the shell has of it in one place, so
+//! that nothing has to agree with anything else.
+//!
+//! ```text
+//! request   open ──────────── Reply ───────────▶ gone
+//!             └ coordinator fails ▶ unheard ─ Reply ▶ gone
+//! step      Calling ── did its work ──▶ Done ◀─ Propose, Withdraw ─▶ Done with a proposal
+//!             └ failed, released ▶ gone   └ settled ▶ gone              └ Adopt ▶ gone
+//! rotation  accepted ▶ keys here ◀─ begins, waits or stopped ─▶ keys in the journal only ── ended ▶ gone
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::actors::coordinator::deferred::Cleanup;
+use crate::actors::coordinator::message::With;
+use crate::journal::load::RotationSecrets;
+use crate::key::event::Ticket;
+use crate::key::name::{CallbackName, KeyName};
+use crate::key::state::{Effect, RecordChange, Snapshot, Staged};
+use crate::rotation::effect::Reply;
+use crate::rotation::error::RotationError;
+use crate::rotation::event::Ask;
+use crate::secret::value::SecretKeyValue;
+use crate::worker::link::WorkerLink;
+
+/// Where the answer to a request goes.
+pub(super) type ReplySender = oneshot::Sender<Result<Reply, RotationError>>;
+
+/// A request that the engine has not answered.
+struct OpenRequest {
+    /// None where the coordinator has failed since: its caller was told.
+    reply: Option<ReplySender>,
+    /// What came with it and is not used yet.
+    with: With,
+}
+
+/// The requests that the engine has not answered.
+#[derive(Default)]
+pub(super) struct Requests {
+    last: Ask,
+    open: HashMap<Ask, OpenRequest>,
+    cleanup: Cleanup,
+}
+
+impl Requests {
+    /// Adds one, under a number of its own.
+    pub(super) fn add(&mut self, reply: ReplySender, with: With) -> Ask {
+        self.last += 1;
+        let reply = Some(reply);
+        self.open.insert(self.last, OpenRequest { reply, with });
+        self.last
+    }
+
+    /// Whether its caller has not been answered. It may have given up.
+    pub(super) fn is_open(&self, ask: Ask) -> bool {
+        self.open.get(&ask).is_some_and(|one| one.reply.is_some())
+    }
+
+    /// The keys that came with it.
+    pub(super) fn secrets(&mut self, ask: Ask) -> Option<&mut RotationSecrets> {
+        match &mut self.open.get_mut(&ask)?.with {
+            With::Secrets(secrets) => Some(secrets),
+            With::Nothing | With::Key(_) | With::Callback(_) => None,
+        }
+    }
+
+    /// Takes what came with it.
+    pub(super) fn take_with(&mut self, ask: Ask) -> With {
+        let one = self.open.get_mut(&ask);
+        one.map_or(With::Nothing, |one| {
+            std::mem::replace(&mut one.with, With::Nothing)
+        })
+    }
+
+    /// It is answered, or will never be: nothing of it is kept.
+    pub(super) fn close(&mut self, ask: Ask) -> Option<ReplySender> {
+        self.open.remove(&ask)?.reply
+    }
+
+    /// Takes out the requests that their callers gave up, where it is worth looking for them.
+    pub(super) fn take_given_up(&mut self) -> Vec<Ask> {
+        if !self.cleanup.is_due(self.open.len()) {
+            return Vec::new();
+        }
+        let is_gone = |one: &OpenRequest| one.reply.as_ref().is_none_or(ReplySender::is_closed);
+        let gone = self.open.extract_if(|_, one| is_gone(one));
+        let gone = gone.map(|(ask, _)| ask).collect();
+        self.cleanup.made(self.open.len());
+        gone
+    }
+
+    /// The coordinator has failed: callers are told by the end of their channels. What came with their
+    /// requests stays, for the engine may still accept it.
+    pub(super) fn fail(&mut self) {
+        self.open.values_mut().for_each(|one| one.reply = None);
+    }
+}
+
+/// A change that a step proposed to its key.
+pub(super) struct Proposal {
+    /// The key's ticket for it.
+    pub(super) ticket: Ticket,
+    /// The key.
+    pub(super) key: KeyName,
+    /// What becomes of the record, once the key has told it.
+    pub(super) record: Option<RecordChange>,
+}
+
+/// Where a step is.
+pub(super) enum StepWork {
+    /// Its worker gets ready to call this callback, or calls it.
+    Calling(Arc<dyn WorkerLink>, CallbackName),
+    /// Its callback did its work, which is not durable yet.
+    Done {
+        effect: Effect,
+        staged: Vec<Staged>,
+        proposal: Option<Proposal>,
+    },
+}
+
+impl StepWork {
+    pub(super) fn is_done(&self) -> bool {
+        match self {
+            Self::Calling(..) => false,
+            Self::Done { .. } => true,
+        }
+    }
+
+    /// What is proposed for it to its key.
+    pub(super) fn proposal(&self) -> Option<&Proposal> {
+        match self {
+            Self::Calling(..) => None,
+            Self::Done { proposal, .. } => proposal.as_ref(),
+        }
+    }
+}
+
+/// The keys of a rotation that needs them.
+pub(super) enum Kept {
+    /// They are here.
+    Here(RotationSecrets),
+    /// They cannot be read. What the key had when it began to run is here all the same.
+    Unreadable {
+        why: String,
+        snapshot: Option<Snapshot>,
+    },
+}
+
+/// What the shell has of a rotation that has not ended.
+#[derive(Default)]
+pub(super) struct RotationWork {
+    /// Its keys, where they are needed; else they are in the journal only.
+    pub(super) kept: Option<Kept>,
+    /// How its keys begin, by which texts that quote them are found.
+    pub(super) beginnings: Vec<SecretKeyValue>,
+    /// The key that knows these.
+    pub(super) known_to: Option<KeyName>,
+}
+
+impl RotationWork {
+    /// Its keys, if they are here.
+    pub(super) fn secrets(&self) -> Option<&RotationSecrets> {
+        match self.kept.as_ref()? {
+            Kept::Here(secrets) => Some(secrets),
+            Kept::Unreadable { .. } => None,
+        }
+    }
+
+    /// What its key had when it began to run.
+    pub(super) fn snapshot(&mut self) -> Option<&mut Option<Snapshot>> {
+        match self.kept.as_mut()? {
+            Kept::Here(secrets) => Some(&mut secrets.snapshot),
+            Kept::Unreadable { snapshot, .. } => Some(snapshot),
+        }
+    }
+}
