@@ -167,7 +167,7 @@ pub use crypto::crypto_tool::CryptoTool;
 pub use crypto::error::CryptoError;
 pub use guard::fault::Fault;
 pub use guard::fork::Forked;
-pub use guard::place::{MustNotBlock, block_on};
+pub use guard::this_thread::{MustNotBlock, block_on};
 #[cfg(feature = "embedded")]
 pub use journal::error::{JournalError, UnreadableRecord};
 pub use key::answer::KeyAnswer;

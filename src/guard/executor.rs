@@ -13,7 +13,7 @@ use std::thread;
 use async_task::{Runnable, Task};
 
 use super::fault::catch;
-use super::place::mark_shared_thread;
+use super::this_thread::must_not_block;
 
 /// The threads of async plug-ins; no more than a bound.
 pub(super) struct Executor {
@@ -102,7 +102,7 @@ impl Shared {
     }
 
     fn work(&self) {
-        mark_shared_thread();
+        must_not_block();
         while let Some(ready) = self.next() {
             drop(catch(|| ready.run()));
         }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::fault::dispose;
-use super::place::may_block;
+use super::this_thread::may_block;
 
 /// How many threads drop foreign values at once, in the whole process.
 const DROP_THREADS: usize = 8;
@@ -103,8 +103,8 @@ fn drop_all() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::place::mark_actor_thread;
     use crate::guard::tests::PanicsWhenDropped;
+    use crate::guard::this_thread::must_not_block;
     use std::sync::mpsc::{Sender, channel};
 
     struct TellsItsDrop(Sender<String>);
@@ -122,7 +122,7 @@ mod tests {
         let of_actor = told.clone();
         let actor = thread::Builder::new().name("an actor".to_owned());
         let actor = actor.spawn(move || {
-            mark_actor_thread();
+            must_not_block();
             for _ in 0..100 {
                 drop(Foreign::new(PanicsWhenDropped));
                 drop(Foreign::new(TellsItsDrop(of_actor.clone())));

@@ -1,38 +1,41 @@
 //! How foreign code is run: stores, callbacks, state repos, crypto tools, the log's subscriber.
 //!
-//! Every call of it goes through this room, so that a panic becomes an error, a time limit holds,
-//! and blocking code stands on a thread set apart:
+//! Every call of it goes through this folder, so that a panic becomes an error, a time limit holds,
+//! and blocking code runs on a thread set apart. Begin with [`plugins`], which has all the rest:
 //!
-//! - [`plugins`]: all that runs plug-ins and keyward's own stores, which share no thread;
-//! - [`threads`]: one bounded kind of blocking threads, one [`threads::Slot`] a call;
-//! - `async_threads`, `executor`: async plug-ins, and the threads that they share;
-//! - `background`: a tokio runtime and the thread that drives it;
-//! - [`run`]: one call under way, with what it answered and when it has really come back;
-//! - `clock`: what ends a call's time;
-//! - [`events`]: what is told to the log, on a thread of its own;
-//! - `desk`: one thread for blocking code, and how it is given its jobs;
-//! - [`fault`]: what may go wrong besides what the foreign code itself answers, and
-//!   [`fault::catch`] for short calls in place;
+//! | code | how it is run | where |
+//! | --- | --- | --- |
+//! | a blocking store or callback, a key file | [`Slot::run`](thread_pool::Slot::run) | [`thread_pool`]: threads of one kind, bounded, one a call |
+//! | an async store or callback | [`Plugins::run_async`](plugins::Plugins::run_async) | `async_pool`: threads that all of them share; `async_plugin`: one of them; `executor`: the queue of those that are ready; `runtime`: a tokio runtime for their timers and sockets |
+//! | a command | [`Plugins::run_command`](plugins::Plugins::run_command) | a thread of [`thread_pool`], and keyward's own `runtime` |
+//! | a state repo, a crypto tool: short calls in place | [`fault::catch`] | the caller's thread |
+//! | the log's subscriber | [`events::Events::tell`] | a thread of its own |
+//!
+//! Shared by these:
+//!
+//! - [`call`]: one call under way, with its one outcome, and when the code has really come back;
+//! - `timer`: the thread that keeps all time limits;
+//! - [`fault`]: what may go wrong besides what the foreign code itself answers;
+//! - [`this_thread`]: what runs on this thread, whether it may block, and how it waits;
 //! - [`foreign`]: foreign values that are kept, and dropped where that may take its time;
-//! - [`fork`]: what a child after `fork()` has to know;
-//! - [`place`]: which kind of code runs on this thread, whether it may block, and how it does.
+//! - [`fork`]: what a child after `fork()` may not do.
 //!
 //! Never in here: what is run and why (stores and callbacks have rooms of their own), keys, and any
 //! import from the crate but of `secret`.
 
-mod async_threads;
-mod background;
-mod clock;
-mod desk;
+mod async_plugin;
+mod async_pool;
+pub mod call;
 pub mod events;
 mod executor;
 pub mod fault;
 pub mod foreign;
 pub mod fork;
-pub mod place;
 pub mod plugins;
-pub mod run;
-pub mod threads;
+mod runtime;
+pub mod this_thread;
+pub mod thread_pool;
+mod timer;
 
 #[cfg(test)]
 mod tests;

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
-use super::async_threads::{AsyncThreads, blocks_beyond};
-use super::background::Background;
-use super::clock::Clock;
-use super::desk::Kind;
+use super::async_plugin::blocks_beyond;
+use super::async_pool::AsyncPool;
+use super::call::{Ended, call};
 use super::fault::Fault;
-use super::place::{Inside, Role, enter};
-use super::run::{Ended, call};
-use super::threads::{ASK_AGAIN, Slot, ThreadPool};
+use super::runtime::RuntimeThread;
+use super::this_thread::{Inside, Role, enter};
+use super::thread_pool::{ASK_AGAIN, Kind, Slot, ThreadPool};
+use super::timer::Timer;
 
 /// How long a command that has passed its limit may take to be killed. One that takes longer is
 /// said to hang, and keeps its place.
@@ -51,39 +51,39 @@ impl Default for PluginThreads {
 /// nothing: async plug-ins are dropped at their next await, blocking ones run on, and who waits for
 /// either sees [`Fault::Gone`].
 pub struct Plugins {
-    clock: Clock,
-    asyncs: AsyncThreads,
+    timer: Timer,
+    asyncs: AsyncPool,
     stores: ThreadPool,
     callbacks: ThreadPool,
     /// Where the timers and pipes of keyward's own stores are.
-    own: Background,
+    own: RuntimeThread,
     files: ThreadPool,
     commands: ThreadPool,
     ending: watch::Sender<bool>,
 }
 
 impl Plugins {
-    /// Starts the clocks. All other threads start when they are needed.
+    /// Starts the threads that keep time. All other threads start when they are needed.
     ///
     /// # Errors
     /// The system refuses a thread or a descriptor, or a bound is 0.
     pub fn start(threads: PluginThreads) -> io::Result<Self> {
-        // A clock of its own, on which no foreign code runs: plug-ins that block all their threads
-        // would stop the clock that ends their time.
-        let clock = Clock::start()?;
-        Self::with(&clock, threads).inspect_err(|_| clock.end())
+        // The timer has a thread of its own, on which no foreign code runs: plug-ins that block all their
+        // threads would stop what ends their time.
+        let timer = Timer::start()?;
+        Self::with(&timer, threads).inspect_err(|_| timer.end())
     }
 
-    fn with(clock: &Clock, threads: PluginThreads) -> io::Result<Self> {
-        let pool = |kind, bound| ThreadPool::new(kind, bound, clock.clone());
+    fn with(timer: &Timer, threads: PluginThreads) -> io::Result<Self> {
+        let pool = |kind, bound| ThreadPool::new(kind, bound, timer.clone());
         Ok(Self {
-            asyncs: AsyncThreads::new(threads.asyncs)?,
+            asyncs: AsyncPool::new(threads.asyncs)?,
             stores: pool(Kind::Stores, threads.stores)?,
             callbacks: pool(Kind::Callbacks, threads.callbacks)?,
             files: pool(Kind::Files, threads.stores)?,
             commands: pool(Kind::Commands, threads.commands)?,
-            own: Background::start("keyward-stores")?,
-            clock: clock.clone(),
+            own: RuntimeThread::start("keyward-stores")?,
+            timer: timer.clone(),
             ending: watch::Sender::new(false),
         })
     }
@@ -114,7 +114,7 @@ impl Plugins {
     /// When the limit passes, the outcome is [`Fault::TimedOut`] at once, and the future is dropped
     /// at its next await, after which [`Ended::returned`] ends. If it does not come to one, because
     /// it blocks its thread, `blocks` is called soon after. `then` is told the outcome on the thread
-    /// that has it. Both may be called on the thread that keeps all limits: they must be quick.
+    /// that has it. Both may be called on the timer's thread: they must be quick.
     pub fn run_async<T, F>(
         &self,
         role: Role,
@@ -132,10 +132,10 @@ impl Plugins {
             Err(fault) => return answer.give(Err(fault)),
         };
         let (task, watch) = threads.spawn(role, make, answer, over);
-        let clock = self.clock.clone();
-        time.begin(&self.clock, limit, move || {
+        let timer = self.timer.clone();
+        time.begin(&self.timer, limit, move || {
             let blocks_now = watch.is_inside();
-            blocks_beyond(&clock, watch, blocks);
+            blocks_beyond(&timer, watch, blocks);
             drop(task);
             blocks_now
         });
@@ -150,7 +150,7 @@ impl Plugins {
         self.asyncs.started()?.is_left()
     }
 
-    /// Waits until [`has_async_thread`](Self::has_async_thread). It needs tokio's clock.
+    /// Waits until [`has_async_thread`](Self::has_async_thread). It needs tokio's timers.
     ///
     /// # Errors
     /// [`Fault::Gone`] after a shutdown.
@@ -164,7 +164,7 @@ impl Plugins {
     }
 
     /// Waits until the system gives async plug-ins a thread, at most for this time. It needs tokio's
-    /// clock.
+    /// timers.
     ///
     /// # Errors
     /// [`Fault::ThreadRefused`] when the time has passed; [`Fault::Gone`] after a shutdown.
@@ -235,17 +235,17 @@ impl Plugins {
         });
     }
 
-    /// Waits, on any runtime or on none, at most for this time; nothing when that has passed. What was
-    /// waited for is dropped then.
+    /// Waits for something, on any runtime or on none, at most for this time. `None` when that has
+    /// passed: then what was waited for is dropped.
     pub async fn within<T>(&self, limit: Duration, wait: impl Future<Output = T>) -> Option<T> {
         let (told, passed) = oneshot::channel();
-        let _limit = self.clock.limit(limit, move |has_passed| {
+        let _limit = self.timer.limit(limit, move |has_passed| {
             if has_passed {
                 let _is_awaited = told.send(()).is_ok();
             }
         });
         let passed = async {
-            // A clock that has ended tells no time: what is waited for ends as well then.
+            // A timer that has ended tells no time: what is waited for ends as well then.
             if passed.await.is_err() {
                 std::future::pending().await
             }
@@ -263,20 +263,18 @@ impl Plugins {
             pool.close();
         }
         // It gives up every call; then what is left of async ones is dropped on their threads.
-        self.clock.close();
+        self.timer.close();
         self.asyncs.close();
         self.ending.send_replace(true);
         self.own.close();
     }
-}
 
-impl Plugins {
-    /// Ends it as [`close`](Self::close) does, and waits for the threads of its clocks. Only on a thread
+    /// Ends it as [`close`](Self::close) does, and waits for the threads that keep time. Only on a thread
     /// that may block.
     pub fn end(&self) {
         self.close();
         self.own.end();
-        self.clock.end();
+        self.timer.end();
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::actors::journal_thread::Refused;
 use crate::guard::fault::{self, Fault};
 use crate::guard::fork::{self, Forked};
-use crate::guard::place::MustNotBlock;
+use crate::guard::this_thread::MustNotBlock;
 use crate::management::keys_management::KeysManagement;
 use crate::repo::error::RepoError;
 use crate::secret::visible::debug_with_code;
@@ -45,7 +45,7 @@ pub enum BackupError {
     /// The process is a child of `fork()`. Start keyward after the fork and not before it.
     #[error("{0}")]
     Forked(#[from] Forked),
-    /// [`block_on`](crate::guard::place::block_on) on a thread that must not block. Use `await` there.
+    /// [`block_on`](crate::guard::this_thread::block_on) on a thread that must not block. Use `await` there.
     #[error("a blocking call on a thread of an actor or an async plug-in; use the async call")]
     MustNotBlock,
 }

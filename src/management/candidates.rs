@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::actors::candidates::candidates;
 use crate::actors::directory::KeyEntry;
-use crate::guard::place::MustNotBlock;
+use crate::guard::this_thread::MustNotBlock;
 use crate::key::error::KeyError;
 use crate::management::keys_management::KeysManagement;
 use crate::management::single::SingleKeyManagement;

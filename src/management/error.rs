@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use crate::crypto::error::CryptoError;
 use crate::guard::fault::Fault;
 use crate::guard::fork::Forked;
-use crate::guard::place::MustNotBlock;
+use crate::guard::this_thread::MustNotBlock;
 use crate::journal::error::JournalError;
 use crate::key::event::FetchFailure;
 use crate::repo::error::RepoError;
@@ -74,7 +74,7 @@ pub enum StartError {
         /// Which setting.
         what: &'static str,
     },
-    /// [`block_on`](crate::guard::place::block_on) of a start on a thread that must not block. Use `await` there.
+    /// [`block_on`](crate::guard::this_thread::block_on) of a start on a thread that must not block. Use `await` there.
     #[error("a blocking start on a thread of an actor or an async plug-in; use start().await")]
     MustNotBlock,
 }

@@ -17,8 +17,8 @@ use crate::actors::supervision::actor::{ActorThread, ActorThreads};
 use crate::actors::supervision::supervisor::Supervision;
 use crate::guard::events::Events;
 use crate::guard::fork;
-use crate::guard::place::{self, Role};
 use crate::guard::plugins::Plugins;
+use crate::guard::this_thread::{self, Role};
 use crate::journal::unreadable::Unreadable;
 use crate::key::name::WorkerName;
 use crate::management::settings::Settings;
@@ -106,7 +106,7 @@ impl Inner {
     /// Ends the manager and waits for it.
     pub(crate) async fn shutdown(&self, grace: Option<Duration>) -> Result<(), RotationError> {
         fork::refuse_child()?;
-        if place::current_role() == Some(Role::Callback) {
+        if this_thread::current_role() == Some(Role::Callback) {
             return Err(RotationError::InsideCallback);
         }
         let Some(actors) = self.take_actors() else {
@@ -199,7 +199,7 @@ pub(crate) struct End {
 impl End {
     /// Ends the manager. It takes the grace at most, and as long as its disk.
     pub(crate) fn run(self) {
-        let flushed = place::wait(async {
+        let flushed = this_thread::wait(async {
             drop(self.drained.await);
             self.supervision.close();
             self.declarer.directory.stop_keys();

@@ -24,8 +24,8 @@ use crate::actors::supervision::supervisor::Supervision;
 
 use crate::guard::events::Events;
 use crate::guard::fault::{self, Fault};
-use crate::guard::place;
 use crate::guard::plugins::Plugins;
+use crate::guard::this_thread;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::load::LoadedJournal;
 use crate::journal::unreadable::Unreadable;
@@ -97,7 +97,7 @@ fn begin_with(
     let master = match (&builder.crypto, builder.master_key.take()) {
         (None, Some(store)) => {
             let (plugins, events) = (Arc::clone(plugins), events.clone());
-            let fetched = place::wait(opening::master_key(plugins, events, store));
+            let fetched = this_thread::wait(opening::master_key(plugins, events, store));
             Some(fetched.unwrap_or(Err(StartError::MustNotBlock))?)
         }
         (Some(_), _) | (None, None) => None,
@@ -115,7 +115,7 @@ fn begin_with(
     match stands {
         Ok(stands) => {
             let inner = stands.inner(actors, Arc::clone(plugins), clock, settings, ending);
-            let begun = place::wait(KeysManagement::begin(inner));
+            let begun = this_thread::wait(KeysManagement::begin(inner));
             begun.unwrap_or(Err(StartError::MustNotBlock))
         }
         Err(error) => {
@@ -158,7 +158,7 @@ impl Stands {
                 loaded: opened.loaded,
             }),
             Err(refused) => {
-                let _closed = place::wait(journal.close());
+                let _closed = this_thread::wait(journal.close());
                 Err(refused.into())
             }
         }

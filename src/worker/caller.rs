@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use crate::guard::call::Ended;
 use crate::guard::events::Events;
 use crate::guard::fault::Fault;
-use crate::guard::place::Role;
 use crate::guard::plugins::Plugins;
-use crate::guard::run::Ended;
+use crate::guard::this_thread::Role;
 use crate::key::name::WorkerName;
 use crate::key::state::Staged;
 use crate::rotation::event::StepOutcome;

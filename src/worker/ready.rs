@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::guard::fault::Fault;
 use crate::guard::plugins::Plugins;
-use crate::guard::threads::Slot;
+use crate::guard::thread_pool::Slot;
 use crate::rotation::event::Lacks;
 use crate::worker::callback::Callback;
 use crate::worker::lanes::{self, CallLane, Turn};

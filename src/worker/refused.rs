@@ -2,7 +2,7 @@
 //! waits where none may be.
 
 use crate::guard::fork::Forked;
-use crate::guard::place::MustNotBlock;
+use crate::guard::this_thread::MustNotBlock;
 use crate::key::error::KeyError;
 use crate::rotation::error::RotationError;
 

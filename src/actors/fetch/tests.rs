@@ -1,8 +1,8 @@
 //! Fetches from stores that change the kind of their fetch, and that hang.
 
 use super::*;
-use crate::guard::place::{MustNotBlock, may_block, wait};
 use crate::guard::plugins::PluginThreads;
+use crate::guard::this_thread::{MustNotBlock, may_block, wait};
 use crate::key::event::FetchFailure;
 use std::future::ready;
 use std::sync::Mutex;

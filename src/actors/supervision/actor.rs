@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::actors::supervision::fault_point::FaultPoints;
 use crate::actors::supervision::inbox::{Inbox, Message};
 use crate::guard::fault;
-use crate::guard::place;
+use crate::guard::this_thread;
 use crate::key::time::Time;
 use crate::secret::scrub::Scrubber;
 
@@ -321,11 +321,11 @@ fn runtime() -> io::Result<Runtime> {
 
 fn start_all(arbiters: &mut Vec<Arbiter>) -> StartedThreads {
     let system = System::current();
-    system.arbiter().spawn_fn(place::mark_actor_thread);
+    system.arbiter().spawn_fn(this_thread::must_not_block);
     let mut threads = Vec::new();
     for _ in 0..=KEY_THREADS {
         let arbiter = Arbiter::try_with_tokio_rt(runtime)?;
-        arbiter.spawn_fn(place::mark_actor_thread);
+        arbiter.spawn_fn(this_thread::must_not_block);
         threads.push(ActorThread(arbiter.handle()));
         arbiters.push(arbiter);
     }

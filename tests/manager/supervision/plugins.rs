@@ -452,7 +452,7 @@ async fn no_thread_of_an_actor_drops_a_repo_or_a_crypto_tool_and_a_panic_in_that
         let thread = thread.expect("it is dropped in the end");
         let is_actors = thread.contains("arbiter") || thread == "keyward-actors";
         assert!(
-            !is_actors && thread != "keyward-clock",
+            !is_actors && thread != "keyward-timer",
             "dropped on {thread}"
         );
     }

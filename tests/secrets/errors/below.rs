@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use keyward::guard::call::Ended;
 use keyward::guard::fault::Fault;
-use keyward::guard::place::Role;
 use keyward::guard::plugins::{PluginThreads, Plugins};
-use keyward::guard::run::Ended;
+use keyward::guard::this_thread::Role;
 use keyward::secret::scrub::Scrubber;
 use keyward::store::closure::IntoStore;
 use keyward::store::keys_store::{FetchResult, Fetching, StoreRequest};

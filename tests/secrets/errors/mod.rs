@@ -20,7 +20,7 @@ use std::fmt::Debug;
 use keyward::crypto::error::CryptoError;
 use keyward::guard::fault::Fault;
 use keyward::guard::fork::Forked;
-use keyward::guard::place::MustNotBlock;
+use keyward::guard::this_thread::MustNotBlock;
 use keyward::journal::error::JournalError;
 use keyward::key::name::InvalidName;
 use keyward::repo::conformance::ConformanceFailure;

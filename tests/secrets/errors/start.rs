@@ -79,8 +79,8 @@ async fn master_keys(seen: &mut Seen) {
 /// A blocking start on the thread of an async store.
 fn blocking(seen: &mut Seen) {
     let thread = std::thread::spawn(|| {
-        keyward::guard::place::mark_actor_thread();
-        let wait = keyward::guard::place::wait(async { MASTER });
+        keyward::guard::this_thread::must_not_block();
+        let wait = keyward::guard::this_thread::wait(async { MASTER });
         let started = block_on(builder().state_repo(MemoryRepo::new()).start());
         (wait.map(drop), started.map(drop))
     });

@@ -15,13 +15,13 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
 use super::fault::catch;
-use super::place::mark_shared_thread;
+use super::this_thread::must_not_block;
 
 /// How long the thread may leave unanswered whether it goes on.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
-/// The runtime. Its drop waits for nothing, so it may happen anywhere, on its own thread too.
-pub(super) struct Background {
+/// The runtime. Its drop waits for nothing, so it may happen anywhere, on the runtime's own thread too.
+pub(super) struct RuntimeThread {
     handle: Handle,
     /// Dropped, it ends the thread, and with it the runtime.
     end: Mutex<Option<oneshot::Sender<()>>>,
@@ -40,8 +40,8 @@ fn lock(asked: &Mutex<Asked>) -> MutexGuard<'_, Asked> {
     asked.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Background {
-    /// Starts the runtime and its thread, which is called so. Nothing may block on it.
+impl RuntimeThread {
+    /// Starts the runtime and its thread, which gets this name. Nothing may block on it.
     ///
     /// # Errors
     /// The system refuses the thread or a descriptor; then nothing is left of it.
@@ -58,7 +58,7 @@ impl Background {
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                mark_shared_thread();
+                must_not_block();
                 driven.until(ended);
             })?;
         Ok(Self {

@@ -14,7 +14,7 @@ use std::thread::{self, Thread};
 
 use crate::secret::visible::debug_with_code;
 
-/// For whom foreign code runs.
+/// What a piece of foreign code is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
@@ -57,13 +57,9 @@ thread_local! {
     static INSIDE: Cell<Option<Inside>> = const { Cell::new(None) };
 }
 
-/// Says that this thread is an actor's, for as long as it lives: nothing may block on it.
-pub fn mark_actor_thread() {
-    MUST_NOT_BLOCK.set(true);
-}
-
-/// Says the same of a thread that all async plug-ins, or keyward's own stores or clocks, need.
-pub(super) fn mark_shared_thread() {
+/// Says that nothing may block on this thread, for as long as it lives: it is an actor's, or all async
+/// plug-ins need it, or keyward's own stores and timers do.
+pub fn must_not_block() {
     MUST_NOT_BLOCK.set(true);
 }
 
@@ -79,15 +75,15 @@ pub fn may_block() -> bool {
     }
 }
 
-/// For whom the code on this thread runs, if it is foreign code inside the guard. Threads and tasks
-/// that a plug-in starts on its own are not known as its own.
+/// What the code on this thread is, if it is foreign code inside the guard. Threads and tasks that a
+/// plug-in starts itself are not known as its own.
 pub fn current_role() -> Option<Role> {
     INSIDE.get().map(|inside| match inside {
         Inside::Async(role) | Inside::Blocking(role) => role,
     })
 }
 
-/// Marks the thread as being inside foreign code until the answer is dropped.
+/// Marks the thread as being inside foreign code, until the answer is dropped.
 pub(super) fn enter(inside: Inside) -> Entered {
     Entered {
         before: INSIDE.replace(Some(inside)),
@@ -259,7 +255,7 @@ mod tests {
     fn an_actors_thread_may_not_block() {
         thread::spawn(|| {
             assert!(may_block());
-            mark_actor_thread();
+            must_not_block();
             assert!(!may_block());
             assert_eq!(wait(ready(())), Err(MustNotBlock));
         })

@@ -1,5 +1,5 @@
-//! The clock that ends the time of foreign code: one thread on which no foreign code runs, so that
-//! plug-ins that block every other thread do not stop it.
+//! The timer that keeps the time limits of foreign code: one thread on which no foreign code runs, so
+//! that plug-ins that block every other thread do not stop it.
 //!
 //! Nearly every call ends before its limit. Neither its beginning nor its end wakes this thread,
 //! which sleeps until the limit of some call, past or not, and looks again then.
@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::place::mark_shared_thread;
+use super::this_thread::must_not_block;
 
 /// What is done at a limit. It is told whether the limit passed; if not, all is shut down.
 type AtLimit = Box<dyn FnOnce(bool) + Send>;
@@ -18,21 +18,21 @@ type AtLimit = Box<dyn FnOnce(bool) + Send>;
 /// When a limit passes; the number tells those of one moment apart.
 type Due = (Instant, u64);
 
-/// A handle on the clock; a clone is the same clock.
+/// A handle on the timer; a clone is the same one.
 #[derive(Clone)]
-pub(super) struct Clock {
+pub(super) struct Timer {
     shared: Arc<Shared>,
 }
 
 #[derive(Default)]
 struct Shared {
-    limits: Mutex<Limits>,
+    entries: Mutex<Entries>,
     sooner: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
-struct Limits {
+struct Entries {
     closed: bool,
     next: u64,
     due: BTreeMap<Due, AtLimit>,
@@ -40,8 +40,8 @@ struct Limits {
     sleeps_until: Option<Instant>,
 }
 
-impl Clock {
-    /// Starts the clock's thread.
+impl Timer {
+    /// Starts the timer's thread.
     ///
     /// # Errors
     /// The system refuses it.
@@ -49,66 +49,67 @@ impl Clock {
         let shared = Arc::<Shared>::default();
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
-            .name("keyward-clock".to_owned())
+            .name("keyward-timer".to_owned())
             .spawn(move || {
-                mark_shared_thread();
+                must_not_block();
                 of_thread.run();
             })?;
         *shared.thread() = Some(thread);
         Ok(Self { shared })
     }
 
-    /// Does something when the limit has passed, or when all is shut down, unless what comes back is
-    /// dropped before.
+    /// Calls `at_limit` when the limit has passed, or when all is shut down, unless the answer is dropped
+    /// before.
     pub(super) fn limit(
         &self,
         limit: Duration,
         at_limit: impl FnOnce(bool) + Send + 'static,
-    ) -> Limit {
-        let mut limits = self.shared.limits();
-        if limits.closed {
-            drop(limits);
+    ) -> TimeLimit {
+        let mut entries = self.shared.entries();
+        if entries.closed {
+            drop(entries);
             at_limit(false);
             return self.none();
         }
         // One beyond the end of time never passes, but ends with a shutdown as every other.
         let now = Instant::now();
         let end = now.checked_add(limit).or_else(|| now.checked_add(AGES));
-        let due = (end.unwrap_or(now), limits.next);
-        limits.next += 1;
-        limits.due.insert(due, Box::new(at_limit));
-        if limits.sleeps_until.is_none_or(|until| due.0 < until) {
+        let due = (end.unwrap_or(now), entries.next);
+        entries.next += 1;
+        entries.due.insert(due, Box::new(at_limit));
+        if entries.sleeps_until.is_none_or(|until| due.0 < until) {
             // Not to be woken for each of the next ones as well, until the thread has seen this one.
-            limits.sleeps_until = Some(due.0);
+            entries.sleeps_until = Some(due.0);
             self.shared.sooner.notify_one();
         }
-        Limit {
+        TimeLimit {
             shared: Arc::clone(&self.shared),
             due: Some(due),
         }
     }
 
-    /// Ends the clock: every limit that has not passed is told so, and so is every later one at once.
+    /// Ends the timer: `at_limit` of every limit that has not passed is called, and of every later limit
+    /// at once.
     pub(super) fn close(&self) {
-        let mut limits = self.shared.limits();
-        limits.closed = true;
-        let left = std::mem::take(&mut limits.due);
-        drop(limits);
+        let mut entries = self.shared.entries();
+        entries.closed = true;
+        let left = std::mem::take(&mut entries.due);
+        drop(entries);
         self.shared.sooner.notify_one();
         for at_limit in left.into_values() {
             at_limit(false);
         }
     }
 
-    /// Ends the clock and waits for its thread. Not to be called on it.
+    /// Ends the timer and waits for its thread. Not to be called on it.
     pub(super) fn end(&self) {
         self.close();
         let thread = self.shared.thread().take();
         drop(thread.map(JoinHandle::join));
     }
 
-    fn none(&self) -> Limit {
-        Limit {
+    fn none(&self) -> TimeLimit {
+        TimeLimit {
             shared: Arc::clone(&self.shared),
             due: None,
         }
@@ -119,9 +120,9 @@ impl Clock {
 const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 impl Shared {
-    fn limits(&self) -> MutexGuard<'_, Limits> {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
         // Nothing foreign runs under this lock.
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
@@ -129,28 +130,28 @@ impl Shared {
     }
 
     fn run(&self) {
-        let mut limits = self.limits();
-        while !limits.closed {
+        let mut entries = self.entries();
+        while !entries.closed {
             let now = Instant::now();
-            let first = limits.due.first_entry();
+            let first = entries.due.first_entry();
             if let Some(passed) = first.filter(|first| first.key().0 <= now) {
                 let at_limit = passed.remove();
-                drop(limits);
+                drop(entries);
                 at_limit(true);
-                limits = self.limits();
+                entries = self.entries();
                 continue;
             }
-            let until = limits.due.first_key_value().map(|((end, _), _)| *end);
-            limits.sleeps_until = until;
-            limits = match until {
+            let until = entries.due.first_key_value().map(|((end, _), _)| *end);
+            entries.sleeps_until = until;
+            entries = match until {
                 Some(until) => {
                     let left = until.saturating_duration_since(now);
-                    let woken = self.sooner.wait_timeout(limits, left);
+                    let woken = self.sooner.wait_timeout(entries, left);
                     woken.unwrap_or_else(PoisonError::into_inner).0
                 }
                 None => self
                     .sooner
-                    .wait(limits)
+                    .wait(entries)
                     .unwrap_or_else(PoisonError::into_inner),
             };
         }
@@ -158,23 +159,23 @@ impl Shared {
 }
 
 /// A limit that has begun. Dropping it ends it.
-pub(super) struct Limit {
+pub(super) struct TimeLimit {
     shared: Arc<Shared>,
     due: Option<Due>,
 }
 
-impl Limit {
-    /// Lets it pass whoever drops it.
+impl TimeLimit {
+    /// Lets it pass though it is dropped.
     pub(super) fn keep(mut self) {
         self.due = None;
     }
 }
 
-impl Drop for Limit {
+impl Drop for TimeLimit {
     fn drop(&mut self) {
         if let Some(due) = self.due.take() {
             // What belonged to it is dropped without the lock.
-            let ended = self.shared.limits().due.remove(&due);
+            let ended = self.shared.entries().due.remove(&due);
             drop(ended);
         }
     }
@@ -191,11 +192,11 @@ mod tests {
 
     #[test]
     fn limits_pass_in_their_order_and_a_sooner_one_is_not_kept_waiting() {
-        let clock = Clock::start().expect("it starts");
+        let timer = Timer::start().expect("it starts");
         let (told, passed) = channel();
         let limit = |after: Duration, name: &'static str| {
             let told = told.clone();
-            clock.limit(after, move |passed| {
+            timer.limit(after, move |passed| {
                 told.send((name, passed)).expect("heard")
             })
         };
@@ -204,30 +205,30 @@ mod tests {
         let _sooner = limit(SHORT, "sooner");
         assert_eq!(passed.recv(), Ok(("sooner", true)));
         assert_eq!(passed.recv(), Ok(("later", true)));
-        clock.close();
+        timer.close();
         assert_eq!(passed.recv(), Ok(("long", false)));
     }
 
     #[test]
-    fn a_limit_is_kept_while_the_clock_sleeps_until_a_much_later_one() {
-        let clock = Clock::start().expect("it starts");
+    fn a_limit_is_kept_while_the_timer_sleeps_until_a_much_later_one() {
+        let timer = Timer::start().expect("it starts");
         let (told, passed) = channel();
-        let _long = clock.limit(LONG, drop);
+        let _long = timer.limit(LONG, drop);
         for no in 0..10 {
             let told = told.clone();
-            let _limit = clock.limit(SHORT, move |_| told.send(no).expect("heard"));
+            let _limit = timer.limit(SHORT, move |_| told.send(no).expect("heard"));
             assert_eq!(passed.recv(), Ok(no));
         }
-        clock.close();
+        timer.close();
     }
 
     #[test]
     fn its_thread_has_gone_after_the_end() {
-        let clock = Clock::start().expect("it starts");
-        let of_thread = Arc::downgrade(&clock.shared);
-        drop(clock.limit(LONG, drop));
-        clock.close();
-        drop(clock);
+        let timer = Timer::start().expect("it starts");
+        let of_thread = Arc::downgrade(&timer.shared);
+        drop(timer.limit(LONG, drop));
+        timer.close();
+        drop(timer);
         while of_thread.strong_count() > 0 {
             thread::yield_now();
         }
@@ -235,29 +236,29 @@ mod tests {
 
     #[test]
     fn one_that_is_dropped_never_passes_and_what_belonged_to_it_is_gone() {
-        let clock = Clock::start().expect("it starts");
+        let timer = Timer::start().expect("it starts");
         let (told, passed) = channel::<bool>();
-        drop(clock.limit(SHORT, move |passed| told.send(passed).expect("heard")));
+        drop(timer.limit(SHORT, move |passed| told.send(passed).expect("heard")));
         assert!(passed.recv().is_err());
     }
 
     #[test]
     fn after_the_end_every_limit_is_told_at_once_that_all_is_shut_down() {
-        let clock = Clock::start().expect("it starts");
-        clock.close();
+        let timer = Timer::start().expect("it starts");
+        timer.close();
         let (told, passed) = channel();
-        let _limit = clock.limit(LONG, move |passed| told.send(passed).expect("heard"));
+        let _limit = timer.limit(LONG, move |passed| told.send(passed).expect("heard"));
         assert_eq!(passed.try_recv(), Ok(false));
     }
 
     #[test]
     fn a_limit_beyond_the_end_of_time_is_one() {
-        let clock = Clock::start().expect("it starts");
+        let timer = Timer::start().expect("it starts");
         let (told, passed) = channel();
-        let _limit = clock.limit(Duration::MAX, move |passed| {
+        let _limit = timer.limit(Duration::MAX, move |passed| {
             told.send(passed).expect("heard")
         });
-        clock.close();
+        timer.close();
         assert_eq!(passed.recv(), Ok(false));
     }
 }
