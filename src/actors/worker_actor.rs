@@ -261,9 +261,10 @@ impl WorkerPart {
             return;
         };
         let ended = move |end| WorkerEvent::Ended { step, attempt, end };
-        end.nothing_is(ended(CallEnd::failed(
-            "how the callback ended was lost in a panic",
-        )));
+        // From here on it may run. If nothing tells how it ended, it is called again, once it has
+        // given its turn back.
+        end.nothing_is(ended(CallEnd::lost()));
+        self.slot.fault_points().pass();
         let told = move |how| end.tell(ended(how));
         self.new.caller.call(ready, call, told);
     }

@@ -6,7 +6,7 @@ use crate::key::journal_down::JournalDown;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::engine::{Action, RotationEngine};
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Event, Moment, StepRef};
+use crate::rotation::event::{Ask, Event, Moment, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::reading::Phase;
 
@@ -188,33 +188,39 @@ impl RotationEngine {
             | RotationEffect::Settled { .. } => None,
         }
     }
-}
 
-/// The steps that a batch settles.
-pub(crate) fn settled(batch: &[Fact]) -> Vec<StepRef> {
-    let mut steps = Vec::new();
-    for fact in batch {
-        match fact {
-            Fact::Step(rotation, _, step) if step.is_settled() => steps.push(StepRef {
-                rotation: *rotation,
-                step: step.no,
-            }),
-            Fact::Ended(header, of) => steps.extend(of.iter().map(|step| StepRef {
-                rotation: header.id,
-                step: step.no,
-            })),
-            Fact::Step(..)
-            | Fact::NextSequence(_)
-            | Fact::Member(_)
-            | Fact::MemberGone(_)
-            | Fact::Callback(_)
-            | Fact::CallbackGone { .. }
-            | Fact::Rotation(_)
-            | Fact::Keys(_)
-            | Fact::Snapshot(_)
-            | Fact::Record(_)
-            | Fact::Dismissed(_) => {}
+    /// The steps of which a batch has how their callbacks ended.
+    pub(crate) fn ends_in(&self, batch: &[Fact]) -> Vec<StepRef> {
+        let mut steps = Vec::new();
+        for fact in batch {
+            match fact {
+                Fact::Step(rotation, _, step) => {
+                    let at = StepRef {
+                        rotation: *rotation,
+                        step: step.no,
+                    };
+                    // What follows from a lost call is that its step is to be called again.
+                    let lost = matches!(self.results.get(&at), Some((_, StepOutcome::Lost)));
+                    if lost || step.is_settled() {
+                        steps.push(at);
+                    }
+                }
+                Fact::Ended(header, of) => steps.extend(of.iter().map(|step| StepRef {
+                    rotation: header.id,
+                    step: step.no,
+                })),
+                Fact::NextSequence(_)
+                | Fact::Member(_)
+                | Fact::MemberGone(_)
+                | Fact::Callback(_)
+                | Fact::CallbackGone { .. }
+                | Fact::Rotation(_)
+                | Fact::Keys(_)
+                | Fact::Snapshot(_)
+                | Fact::Record(_)
+                | Fact::Dismissed(_) => {}
+            }
         }
+        steps
     }
-    steps
 }

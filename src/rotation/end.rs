@@ -30,6 +30,7 @@ impl RotationMachine {
         let (has_new, use_case) = (live.header.new_keys.is_some(), live.header.use_case);
         match outcome {
             StepOutcome::Failed { error } => self.fail(step, error, now),
+            StepOutcome::Lost => return self.call_again(step, 1, now),
             StepOutcome::Done {
                 effect: Effect::Reencrypted,
                 ..

@@ -8,7 +8,6 @@ use crate::key::event::WriteFailure;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
-use crate::rotation::doubt::settled;
 use crate::rotation::effect::{Fact, RotationEffect};
 use crate::rotation::event::{Ask, Event, Moment, Recovery, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
@@ -57,8 +56,8 @@ pub struct RotationEngine {
     /// The callbacks under way, with their attempts.
     running: BTreeMap<StepRef, u32>,
     /// How callbacks ended of which that is not durable yet, with their attempts.
-    results: BTreeMap<StepRef, (u32, StepOutcome)>,
-    /// The steps that the batch under way settles.
+    pub(crate) results: BTreeMap<StepRef, (u32, StepOutcome)>,
+    /// The steps of which the batch under way has how their callbacks ended.
     pub(crate) settling: Vec<StepRef>,
     /// Who waits for which rotation.
     pub(crate) waits: BTreeMap<Ask, RotationId>,
@@ -326,7 +325,7 @@ impl RotationEngine {
         let free = free.into_iter().filter_map(|effect| self.perform(effect));
         let mut actions: Vec<Action> = free.collect();
         if let Some(batch) = self.outbox.next_batch() {
-            self.settling = settled(&batch);
+            self.settling = self.ends_in(&batch);
             actions.push(Action::Write(batch));
         }
         actions

@@ -94,6 +94,9 @@ pub enum StepOutcome {
         /// Why, scrubbed.
         error: String,
     },
+    /// It began, and what ran it is gone without an answer: its process, or what awaited its end in
+    /// this one. It is to be called again, and that counts as a crash.
+    Lost,
 }
 
 /// What the journal has, and what of it is under way in this process.

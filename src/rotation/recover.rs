@@ -112,12 +112,12 @@ impl RotationMachine {
     }
 
     /// How many crashes of this attempt are known: one that the process began with is not written
-    /// before the step is called again.
+    /// before the step is called again, nor is it if that write fails.
     fn crashes(&self, at: StepRef, attempt: u32) -> u32 {
         let live = self.rotations.get(at.rotation);
         let step = live.and_then(|live| live.steps.get(at.step));
-        let same = step.filter(|step| step.attempt == attempt);
-        same.map_or(0, |step| step.crashes)
+        let known = step.filter(|step| step.attempt == attempt || step.attempt == attempt + 1);
+        known.map_or(0, |step| step.crashes)
     }
 
     /// The steps that were found InProgress and of which no callback runs: that was no crash, and a

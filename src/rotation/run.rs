@@ -291,15 +291,20 @@ impl RotationMachine {
 
     /// What was to be called was not: it is to be called again, and that was no crash.
     pub(crate) fn uncalled(&mut self, step: StepRef, attempt: u32, now: Moment) {
+        if self.is_called(step, attempt) {
+            self.call_again(step, 0, now);
+        }
+    }
+
+    /// A step that was called, or was to be, is to be called again, after so many crashes more.
+    pub(crate) fn call_again(&mut self, step: StepRef, crashes: u32, now: Moment) {
         let Some(live) = self.rotations.get_mut(step.rotation) else {
             return;
         };
-        if live.active.get(&step.step) != Some(&Active::Running { attempt }) {
-            return;
-        }
         live.active.remove(&step.step);
         let key = live.header.key.clone();
-        let due = live.steps.happen(step.step, StatusEvent::Interrupt, |_| {});
+        let again = |due: &mut Step| due.crashes = due.crashes.saturating_add(crashes);
+        let due = live.steps.happen(step.step, StatusEvent::Interrupt, again);
         if let Some(due) = due.filter(|_| self.paused.is_none()) {
             let fact = Fact::Step(step.rotation, key, due.clone());
             self.facts.push(fact);

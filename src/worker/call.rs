@@ -38,6 +38,14 @@ pub struct CallEnd {
 }
 
 impl CallEnd {
+    /// A call of which nothing tells how it ended.
+    pub fn lost() -> Self {
+        Self {
+            outcome: StepOutcome::Lost,
+            staged: Vec::new(),
+        }
+    }
+
     /// A call that failed, for a reason that quotes no foreign text.
     pub fn failed(why: impl Into<String>) -> Self {
         Self {

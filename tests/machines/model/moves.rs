@@ -45,6 +45,8 @@ pub enum Move {
     ReadFails,
     /// A worker's actor dies before it calls what it is to call.
     Uncalled(StepRef),
+    /// A worker's process ends in its call.
+    Lose(StepRef),
     CoordinatorDies,
     ShutDown,
     Crash {
@@ -156,6 +158,7 @@ impl State {
         }
         if used.deaths < most.deaths {
             moves.extend(self.calls.iter().map(|call| Move::Uncalled(call.step)));
+            moves.extend(self.calls.iter().map(|call| Move::Lose(call.step)));
         }
         if used.reads < most.reads && self.is_reading {
             moves.push(Move::ReadFails);

@@ -222,6 +222,10 @@ impl State {
                     self.happen(shape, Event::Uncalled { step, attempt });
                 }
             }
+            Move::Lose(step) => {
+                self.used.deaths += 1;
+                self.lose(shape, step);
+            }
             Move::ReadFails => {
                 self.used.reads += 1;
                 self.is_reading = false;
@@ -304,6 +308,31 @@ impl State {
                 outcome,
             },
         );
+    }
+
+    /// A call ends without an answer: it is to be made again, and counts as a crash.
+    fn lose(&mut self, shape: &Shape, step: StepRef) {
+        let Some(at) = self.calls.iter().position(|call| call.step == step) else {
+            return;
+        };
+        let attempt = self.calls.remove(at).attempt;
+        let before = self.durable.step(step).map(|step| step.crashes);
+        let outcome = StepOutcome::Lost;
+        self.happen(
+            shape,
+            Event::Ended {
+                step,
+                attempt,
+                outcome,
+            },
+        );
+        let machine = self.engine.machine();
+        let report = machine.report(step.rotation);
+        let steps = report.iter().flat_map(|report| &report.steps);
+        let mut lost = steps.filter(|lost| lost.no == step.step);
+        let again = lost.any(|lost| lost.is_due() && Some(lost.crashes) == before.map(|b| b + 1));
+        // While nothing can be written its end is kept.
+        self.expect(again || machine.paused().is_some(), Rule::Crash);
     }
 
     /// The process ends: what is not durable is lost, and nobody is here any more.

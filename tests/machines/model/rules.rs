@@ -50,6 +50,10 @@ impl Model for Shape {
             Property::always("what is accepted is never lost", |_, s: &State| {
                 !is_broken(s, &Rule::Lost)
             }),
+            Property::always(
+                "a lost call is to be made again, as a crash",
+                |_, s: &State| !is_broken(s, &Rule::Crash),
+            ),
             Property::always("who registers late joins the plan", |_, s: &State| {
                 !is_broken(s, &Rule::Late)
             }),

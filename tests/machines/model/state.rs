@@ -135,6 +135,7 @@ pub enum Rule {
     Turn,
     Atomic,
     Lost,
+    Crash,
     Late,
     Journal(Broken),
     Shell(&'static str),

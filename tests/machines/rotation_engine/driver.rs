@@ -355,6 +355,10 @@ impl Driver {
         self.ended(rotation, step, failed())
     }
 
+    pub fn loses(&mut self, rotation: u128, step: u32) -> Vec<String> {
+        self.ended(rotation, step, StepOutcome::Lost)
+    }
+
     pub fn uncalled(&mut self, rotation: u128, step: u32, attempt: u32) -> Vec<String> {
         let step = at(rotation, step);
         self.step(Event::Uncalled { step, attempt })

@@ -97,6 +97,35 @@ fn what_settles_another_rotation_settles_nothing_of_this_one() {
     assert_eq!(e.reopened(false), all);
 }
 
+#[test]
+fn a_lost_call_is_kept_until_its_crash_is_durable_and_counts_once() {
+    let mut e = Driver::called(Strategy::Halt, ONE);
+    let pending = "write r1/0 w0.a Pending attempt 1 crashes 1";
+    assert_eq!(e.loses(1, 0), ["prepare r1/0 w0#1.a", pending]);
+    assert!(e.engine.keeps(at(1, 0)));
+    assert_eq!(e.unknown_and_not_made(), ["release r1/0", "reopen"]);
+    assert_eq!(e.reopened(false), ["prepare r1/0 w0#1.a", pending]);
+    assert_eq!(e.unknown_but_made(), ["release r1/0"]);
+    e.tick(5);
+    assert_eq!(e.reopened(true), ["prepare r1/0 w0#1.a"]);
+    let in_progress = "write r1/0 w0.a InProgress attempt 2 crashes 1";
+    assert_eq!(e.prepared(1, 0), [in_progress]);
+    assert_eq!(e.written(), ["call r1/0 attempt 2"]);
+    assert!(!e.engine.keeps(at(1, 0)));
+}
+
+#[test]
+fn a_call_that_is_lost_while_nothing_can_be_written_is_a_crash_when_it_can() {
+    let mut e = Driver::called(Strategy::Halt, ONE);
+    e.interrupted();
+    assert_eq!(e.loses(1, 0), NOTHING);
+    let pending = "write r1/0 w0.a Pending attempt 1 crashes 1";
+    assert_eq!(e.reopened(false), ["prepare r1/0 w0#1.a", pending]);
+    assert!(e.engine.keeps(at(1, 0)));
+    assert_eq!(e.written(), NOTHING);
+    assert!(!e.engine.keeps(at(1, 0)));
+}
+
 /// A callback that ended while nothing could be written.
 fn ended() -> Driver {
     let mut e = Driver::called(Strategy::Halt, ONE);
@@ -195,6 +224,18 @@ fn a_crash_that_the_life_began_with_still_counts_when_the_journal_is_read_anew()
     e.recovered();
     e.settle();
     assert_eq!(step_0(&mut e.journal).crashes, 1);
+}
+
+/// Regression: the crash was forgotten, and a callback that ends the process was called once more.
+#[test]
+fn a_crash_that_the_life_began_with_still_counts_when_the_next_call_was_not_written() {
+    let mut e = Driver::on(Driver::called(Strategy::Halt, ONE).journal);
+    e.arrive(behaviour(Strategy::Halt), ONE);
+    let in_progress = "write r1/0 w0.a InProgress attempt 2 crashes 1";
+    assert_eq!(e.prepared(1, 0), [in_progress]);
+    e.refused();
+    let pending = "write r1/0 w0.a Pending attempt 1 crashes 1";
+    assert_eq!(e.reopened(false), ["prepare r1/0 w0#1.a", pending]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod crashes;
 mod declare;
 pub mod lines;
 mod listing;
+mod lost_calls;
 mod missing;
 mod old_keys;
 mod operate;

@@ -164,6 +164,7 @@ impl World {
             kills: faulty && self.chance.per_mille(killers),
             returns: None,
         };
+        let lost = faulty && self.losing.per_mille(self.plan.faults.lost);
         if faulty && self.chance.percent(stuck) {
             self.figures.stuck += 1;
             let limit = limit(behaviour.callback_time_limit);
@@ -196,6 +197,9 @@ impl World {
             effect,
             staged: !running.staged.is_empty(),
         };
+        if lost {
+            running.outcome = StepOutcome::Lost;
+        }
         running
     }
 
@@ -297,6 +301,11 @@ impl World {
         );
         assert!(!durable.removed, "a removed callback is called");
         assert!(
+            durable.crashes < self.plan.config.max_crashes,
+            "a callback is called after {} crashes",
+            durable.crashes
+        );
+        assert!(
             !self.truth.succeeded.contains(&step),
             "a Succeeded callback is called again"
         );
@@ -391,6 +400,6 @@ pub fn limit(limit: std::time::Duration) -> u64 {
 pub fn done(outcome: &StepOutcome, staged: Vec<Staged>) -> Option<(Effect, Vec<Staged>)> {
     match outcome {
         StepOutcome::Done { effect, .. } => Some((*effect, staged)),
-        StepOutcome::Failed { .. } => None,
+        StepOutcome::Failed { .. } | StepOutcome::Lost => None,
     }
 }

@@ -175,10 +175,27 @@ impl World {
     fn ended(&mut self, step: StepRef, attempt: u32, outcome: StepOutcome, staged: Vec<Staged>) {
         let life = self.life();
         life.calls.remove(&step);
+        if outcome == StepOutcome::Lost {
+            return self.lost(step, attempt);
+        }
         life.known.insert(step, attempt);
         if let Some(done) = done(&outcome, staged) {
             life.done.insert(step, done);
         }
+        self.step(Event::Ended {
+            step,
+            attempt,
+            outcome,
+        });
+    }
+
+    /// The end of a call is lost. Unless this life takes it back at its end, that is a crash.
+    fn lost(&mut self, step: StepRef, attempt: u32) {
+        if self.life().engine.machine().is_called(step, attempt) {
+            self.figures.lost_calls += 1;
+            self.truth.loses(step, attempt);
+        }
+        let outcome = StepOutcome::Lost;
         self.step(Event::Ended {
             step,
             attempt,

@@ -71,6 +71,7 @@ figures! {
     again: "callbacks called again in a later attempt",
     kept: "results of callbacks kept over a failed write or death",
     failing: "callbacks that failed",
+    lost_calls: "callbacks of which the end was lost",
     stuck: "callbacks beyond their limit",
     late: "blocking callbacks that returned after their limit",
     saves: "saves staged by a callback",

@@ -43,6 +43,8 @@ pub struct Faults {
     pub stuck: u64,
     /// Of a thousand callbacks, how many kill the process.
     pub killers: u64,
+    /// Of a thousand callbacks, of how many the end is lost.
+    pub lost: u64,
     /// Of a hundred requests, how many are given up.
     pub dropped: u64,
     /// Of a hundred messages, how many take long.
@@ -123,6 +125,7 @@ fn faults(chance: &mut Chance) -> Faults {
         failing: sometimes(&[5, 20]),
         stuck: sometimes(&[3, 10]),
         killers: sometimes(&[20, 100]),
+        lost: 0,
         dropped: sometimes(&[5, 20]),
         delayed: sometimes(&[5, 20, 60]),
         workers: sometimes(&[1, 3, 8]),

@@ -34,6 +34,8 @@ pub struct Truth {
     /// Every attempt that began and every one that Failed, with its place among all facts.
     began: BTreeMap<(StepRef, u32), u64>,
     failed: BTreeMap<(StepRef, u32), u64>,
+    /// Every attempt of which the end was lost, with the crashes before it and the resumes.
+    lost: BTreeMap<(StepRef, u32), (u32, u32)>,
     facts: u64,
     /// The ids of declarations that were refused with the word that nothing was done.
     pub refused: BTreeSet<RotationId>,
@@ -125,6 +127,7 @@ impl Truth {
             assert!(called, "attempts rise one by one, with InProgress");
             self.began.insert((at, step.attempt), self.facts);
         }
+        self.check_lost(at, attempt, step);
         if step.status == CallbackStatus::Failed && status != CallbackStatus::Failed {
             self.failed.insert((at, step.attempt), self.facts);
         }
@@ -134,6 +137,33 @@ impl Truth {
             assert!(self.succeeded.insert(at), "it had Succeeded before");
         }
         succeeded.then_some(at)
+    }
+
+    /// The end of a call is lost.
+    pub fn loses(&mut self, at: StepRef, attempt: u32) {
+        let crashes = self.durable_step(at).map_or(0, |step| step.crashes);
+        let resumes = self.header(at.rotation).map_or(0, |header| header.resumes);
+        self.lost.insert((at, attempt), (crashes, resumes));
+    }
+
+    /// A lost call counts as one crash, durably, before its step is called again; and it never ends in any
+    /// other way.
+    fn check_lost(&self, at: StepRef, attempt: u32, step: &Step) {
+        let Some((crashes, resumes)) = self.lost.get(&(at, attempt)).copied() else {
+            return;
+        };
+        assert!(
+            step.status != CallbackStatus::Succeeded,
+            "a lost call has Succeeded"
+        );
+        let resumed = self
+            .header(at.rotation)
+            .is_some_and(|h| h.resumes > resumes);
+        assert!(
+            resumed || step.removed || step.crashes == crashes + 1,
+            "a lost call after {crashes} crashes made {}: {step:?}",
+            step.crashes
+        );
     }
 
     fn keys(&mut self, id: RotationId, attached: &Attached) {

@@ -125,6 +125,9 @@ pub struct World {
     order: u64,
     heap: BinaryHeap<Reverse<Entry>>,
     pub chance: Chance,
+    /// Draws which ends of callbacks are lost, apart from all else: so the stories of seeds in which none
+    /// is are what they were before there were lost ends.
+    pub losing: Chance,
     pub plan: Plan,
     pub disk: Disk,
     pub seal: Arc<Seal>,
@@ -160,13 +163,18 @@ fn shown() -> usize {
 impl World {
     pub fn new(seed: u64, telling: bool) -> Self {
         let mut chance = Chance::new(seed);
-        let plan = Plan::new(&mut chance);
+        let mut plan = Plan::new(&mut chance);
+        let mut losing = Chance::new(!seed);
+        if losing.percent(45) {
+            plan.faults.lost = losing.pick(&[10, 50, 200]);
+        }
         let versions = vec![1; plan.keys.len()];
         let mut world = Self {
             now: 0,
             order: 0,
             heap: BinaryHeap::new(),
             chance,
+            losing,
             plan,
             disk: Disk::new(),
             seal: Arc::default(),
