@@ -5,15 +5,12 @@ use std::borrow::Cow;
 
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
-use crate::key::event::{FetchFailure, Fetched, Request};
+use crate::key::event::{FetchAnswer, FetchFailure, Fetched, Request};
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::machine::KeyMachine;
 use crate::key::state::{Effect, Held, KeyState, Loaded, Staged, StateChange, StateRecord};
 use crate::key::waiting::Waiter;
 use crate::secret::value::InvalidKey;
-
-/// What the store answered to a fetch.
-pub type FetchAnswer = Result<Fetched, FetchFailure>;
 
 /// What a request that succeeds makes of the state.
 pub enum After {

@@ -72,6 +72,9 @@ pub struct Fetched {
     pub prints: HalfPrints,
 }
 
+/// What came of a fetch.
+pub type FetchAnswer = Result<Fetched, FetchFailure>;
+
 /// Which held pair the end of a rotation supersedes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Supersede {

@@ -3,12 +3,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::key::attempt::{After, Attempt, FetchAnswer};
+use crate::key::attempt::{After, Attempt};
 use crate::key::declared::{Comparison, StoreAnswers};
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::{Answer, KeyEffect};
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Event, Request, Ticket};
+use crate::key::event::{Ask, Event, FetchAnswer, Request, Ticket};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
 use crate::key::proposal::Proposals;

@@ -10,7 +10,6 @@ use crate::key::journal_down::JournalDown;
 use crate::key::machine::KeyMachine;
 use crate::key::state::{KeyState, Loaded, RecordChange, Snapshot, StateChange, StateRecord};
 use crate::key::waiting::For;
-use crate::key::writes::found;
 
 /// A change that a succeeded step proposes, until it is durable or withdrawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,7 +196,7 @@ impl KeyMachine {
         }
         if let Some(change) = &proposal.record {
             self.owed = None;
-            self.waiting.reload(&found(change));
+            self.waiting.reload(&Loaded::from(change));
         }
         if let Some(change) = record.filter(|record| proposal.record.as_ref() != Some(record)) {
             self.write(None, change, effects);

@@ -51,6 +51,16 @@ pub enum Loaded {
     },
 }
 
+impl From<&RecordChange> for Loaded {
+    /// What a load finds after this change of the record.
+    fn from(change: &RecordChange) -> Self {
+        match change.record() {
+            Some(record) => Self::Record(record.clone()),
+            None => Self::Absent,
+        }
+    }
+}
+
 /// The pair that the back path still owes somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {

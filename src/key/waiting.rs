@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::key::attempt::FetchAnswer;
-use crate::key::event::{Ask, Request, Ticket};
+use crate::key::event::{Ask, FetchAnswer, Request, Ticket};
 use crate::key::state::Loaded;
 use crate::key::time::Time;
 

@@ -37,7 +37,7 @@ impl KeyMachine {
             self.journal_jobs = self.journal_jobs.saturating_sub(1);
         }
         self.waiting.reload(&match &result {
-            Ok(()) => found(&change),
+            Ok(()) => Loaded::from(&change),
             Err(failure) => Loaded::Unavailable {
                 why: failure.why.clone(),
             },
@@ -76,13 +76,5 @@ impl KeyMachine {
         } else if let Some(change) = self.owed.take() {
             self.write(None, change, effects);
         }
-    }
-}
-
-/// What a load finds after this change of the record.
-pub(crate) fn found(change: &RecordChange) -> Loaded {
-    match change.record() {
-        Some(record) => Loaded::Record(record.clone()),
-        None => Loaded::Absent,
     }
 }

@@ -8,13 +8,13 @@ use crate::key::event::WriteFailure;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
+use crate::rotation::durable::DurableFacts;
 use crate::rotation::effect::{Fact, RotationEffect};
 use crate::rotation::event::{Ask, Event, Moment, Recovery, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::outbox::Outbox;
 use crate::rotation::reading::Phase;
-use crate::rotation::replay::DurableFacts;
 use crate::rotation::roster::WorkerEntry;
 
 /// What the engine wants done.

@@ -8,9 +8,9 @@ use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Effect;
 use crate::key::time::Time;
+use crate::rotation::durable::DurableFacts;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
-use crate::rotation::replay::DurableFacts;
 
 /// Stands for an asker; the shell knows whom.
 pub type Ask = u64;

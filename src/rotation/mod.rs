@@ -6,6 +6,7 @@
 
 pub mod declare;
 mod doubt;
+pub mod durable;
 pub mod effect;
 pub mod end;
 pub mod engine;

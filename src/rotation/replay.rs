@@ -1,28 +1,13 @@
 //! The coordinator after a restart: its state from the durable facts.
 
+use crate::rotation::durable::DurableFacts;
 use crate::rotation::event::StepRef;
 use crate::rotation::machine::{RotationConfig, RotationMachine};
-use crate::rotation::plan::{Header, Step};
+use crate::rotation::plan::Step;
 use crate::rotation::report::UnreadableRotation;
-use crate::rotation::roster::{Member, MemberCallback};
 use crate::rotation::rotations::Live;
 use crate::rotation::state::RotationState;
 use crate::rotation::status::StatusEvent;
-
-/// What the journal has of a coordinator.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct DurableFacts {
-    /// The next number of the one sequence.
-    pub next_sequence: u64,
-    /// The members of the roster.
-    pub members: Vec<Member>,
-    /// Their callbacks.
-    pub callbacks: Vec<MemberCallback>,
-    /// The rotations that have not ended.
-    pub rotations: Vec<(Header, Vec<Step>)>,
-    /// The rotations that have not ended and cannot be read.
-    pub unreadable: Vec<UnreadableRotation>,
-}
 
 impl RotationMachine {
     /// The coordinator that these facts leave: a step that was InProgress was interrupted by a

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyward::key::name::WorkerName;
+use keyward::rotation::durable::DurableFacts;
 use keyward::rotation::effect::Fact;
 use keyward::rotation::id::RotationId;
 use keyward::rotation::plan::{Header, Step};
-use keyward::rotation::replay::DurableFacts;
 use keyward::rotation::report::UnreadableRotation;
 use keyward::rotation::roster::{Member, MemberCallback};
 use keyward::rotation::state::{RotationEvent, RotationState};

@@ -85,17 +85,17 @@ const CRATES: [(&str, &[&str]); 21] = [
 /// How many lines a file may have, without its unit tests.
 const LONGEST: usize = 400;
 
-struct Source {
+pub struct Source {
     /// From the root of the repository.
-    path: String,
+    pub path: String,
     /// As it is.
-    text: String,
+    pub text: String,
     /// Without comments and unit tests.
-    code: String,
+    pub code: String,
 }
 
 impl Source {
-    fn room(&self) -> &str {
+    pub fn room(&self) -> &str {
         self.path
             .trim_start_matches("src/")
             .split(['/', '.'])
@@ -133,7 +133,7 @@ fn files(of: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn sources() -> Vec<Source> {
+pub fn sources() -> Vec<Source> {
     let mut found = Vec::new();
     files(&root().join("src"), &mut found);
     let sources = found
@@ -163,7 +163,7 @@ fn code(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn is_word(c: char) -> bool {
+pub fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 

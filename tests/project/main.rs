@@ -8,5 +8,6 @@
     reason = "a test may fail"
 )]
 
+mod circles;
 mod layers;
 mod promises;

@@ -6,11 +6,11 @@ use keyward::Uuid;
 use keyward::key::definition::OnKeyChangedCallbackErrorStrategy;
 use keyward::key::flow::SecretKeyUseCase;
 use keyward::key::name::{CallbackName, KeyName, WorkerName};
+use keyward::rotation::durable::DurableFacts;
 use keyward::rotation::id::RotationId;
 use keyward::rotation::listing::{RotationView, reports};
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
 use keyward::rotation::plan::{Declared, Header, Step};
-use keyward::rotation::replay::DurableFacts;
 use keyward::rotation::state::RotationState;
 
 /// More than any piece has.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use keyward::key::state::Effect;
 use keyward::key::time::Time;
+use keyward::rotation::durable::DurableFacts;
 use keyward::rotation::effect::RotationEffect;
 use keyward::rotation::event::{Event, Lacks, Moment};
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
-use keyward::rotation::replay::DurableFacts;
 use keyward::rotation::report::WaitsFor;
 
 use crate::rotation_machine::script::{

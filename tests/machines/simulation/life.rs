@@ -10,11 +10,11 @@ use keyward::journal::load::{LoadedJournal, RotationSecrets};
 use keyward::journal::opened::Journal;
 use keyward::key::event::Ticket;
 use keyward::key::state::{Effect, Loaded, RecordChange, Staged};
+use keyward::rotation::durable::DurableFacts;
 use keyward::rotation::engine::RotationEngine;
 use keyward::rotation::event::{Ask, Declaration, StepRef};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::machine::RotationMachine;
-use keyward::rotation::replay::DurableFacts;
 
 use crate::simulation::asks::{Asked, Kind};
 use crate::simulation::callbacks::{CallId, Lane};

@@ -13,7 +13,7 @@ use keyward::management::builder::KeysManagementBuilder;
 use keyward::management::testing;
 use keyward::repo::{conformance, error as repo_error, folder, space};
 use keyward::rotation::{
-    effect, engine, event, half, id, listing, machine as rotation_machine, outbox, plan, replay,
+    durable, effect, engine, event, half, id, listing, machine as rotation_machine, outbox, plan,
     report, retention, roster, rotations, shared, state as rotation_state, status, steps,
 };
 use keyward::store::closure;
@@ -155,7 +155,7 @@ pub(super) fn all(shown: &mut Shown) {
         outbox::Outbox,
         plan::Step,
         keyward::CandidatesError<String>,
-        replay::DurableFacts,
+        durable::DurableFacts,
         report::UnreadableRotation,
         rotation_machine::RotationMachine,
         rotations::KeyQueue,
