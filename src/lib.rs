@@ -216,7 +216,7 @@ pub use repo::space::Space;
 pub use repo::state_repo::{StateRepo, Visitor};
 pub use rotation::error::RotationError;
 pub use rotation::id::RotationId;
-pub use rotation::plan::Step;
+pub use rotation::plan::{Step, StepKind};
 pub use rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
 pub use rotation::state::RotationState;
 pub use rotation::status::CallbackStatus;

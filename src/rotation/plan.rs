@@ -1,5 +1,7 @@
 //! A rotation's durable facts: its header and the steps of its plan.
 
+use std::fmt;
+
 use crate::key::definition::OnKeyChangedCallbackErrorStrategy;
 use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
@@ -48,11 +50,31 @@ pub struct Header {
     pub ended_ms: Option<u64>,
 }
 
-/// One callback of a rotation's plan.
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum StepKind {
+    /// It calls a worker's callback.
+    #[default]
+    Callback,
+}
+
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Callback => "callback",
+        })
+    }
+}
+
+/// One step of a rotation's plan.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Step {
     /// Its number, which stays its own whatever becomes of the plan.
     pub no: u32,
+    /// What it does.
+    pub kind: StepKind,
     /// Whose callback.
     pub worker: WorkerName,
     /// Which callback.
@@ -76,10 +98,11 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step that has not been called.
+    /// A step of a callback that has not been called.
     pub fn new(no: u32, worker: WorkerName, callback: CallbackName) -> Self {
         Self {
             no,
+            kind: StepKind::Callback,
             worker,
             callback,
             status: CallbackStatus::Pending,

@@ -24,9 +24,8 @@ pub fn is_listed(journal: &Journal, listed: &[RotationReport]) -> bool {
 
 fn after_crash(found: &Step) -> Step {
     let interrupted = StatusEvent::Interrupt.apply_to(found.status);
-    Step {
-        status: interrupted.unwrap_or(found.status),
-        crashes: found.crashes + u32::from(interrupted.is_some()),
-        ..found.clone()
-    }
+    let mut step = found.clone();
+    step.status = interrupted.unwrap_or(found.status);
+    step.crashes += u32::from(interrupted.is_some());
+    step
 }

@@ -8,7 +8,7 @@ use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Effect;
 use crate::rotation::id::RotationId;
-use crate::rotation::plan::{Declared, Fingerprint, Header, Step};
+use crate::rotation::plan::{Declared, Fingerprint, Header, Step, StepKind};
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
 use crate::secret::visible::Visible;
@@ -161,6 +161,10 @@ pub(in crate::journal) fn decode_header(
 }
 
 pub(in crate::journal) fn encode_step(step: &Step) -> Result<Plain, TooLarge> {
+    // This form has callbacks only: a step of another kind needs a form of its own.
+    match step.kind {
+        StepKind::Callback => {}
+    }
     encode(&StepV1 {
         worker: step.worker.as_str(),
         callback: step.callback.as_str(),
@@ -188,6 +192,7 @@ pub(in crate::journal) fn decode_step(no: u32, plain: &[u8]) -> Result<Step, Mal
     let frozen: StepV1<'_> = decode(plain)?;
     Ok(Step {
         no,
+        kind: StepKind::Callback,
         worker: WorkerName::new(frozen.worker).map_err(|_| Malformed::Name)?,
         callback: CallbackName::new(frozen.callback).map_err(|_| Malformed::Name)?,
         status: match frozen.status {

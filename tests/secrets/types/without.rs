@@ -154,6 +154,7 @@ pub(super) fn all(shown: &mut Shown) {
         key_event::FetchFailure,
         outbox::Outbox,
         plan::Step,
+        plan::StepKind,
         keyward::CandidatesError<String>,
         durable::DurableFacts,
         report::UnreadableRotation,
