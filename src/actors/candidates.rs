@@ -28,7 +28,7 @@ use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 const ROUNDS: usize = 4;
 
 /// Candidates so far, each once.
-struct Found<'a> {
+struct FoundCandidates<'a> {
     key: &'a KeyName,
     prints: &'a KeyFingerprints,
     known: HashSet<[u8; 32]>,
@@ -36,7 +36,7 @@ struct Found<'a> {
     obsolete: BTreeSet<RotationId>,
 }
 
-impl Found<'_> {
+impl FoundCandidates<'_> {
     /// Keyed fingerprints tell which are the same: how long that takes tells nothing of a key.
     fn add(&mut self, value: SecretKeyValue) {
         let pair = SecretKeyPair::of(value.clone());
@@ -78,14 +78,14 @@ pub async fn candidates(
             use_case,
         });
     }
-    let mut found = Found {
+    let mut found = FoundCandidates {
         key: entry.name(),
         prints: &declarer.fingerprints,
         known: HashSet::new(),
         values: Vec::new(),
         obsolete: BTreeSet::new(),
     };
-    let asking = Asking::new(declarer, journal, entry);
+    let asking = CandidateSearch::new(declarer, journal, entry);
     let mut rounds = Vec::new();
     let Some(halves) = asking.halves().await? else {
         let (key, limit) = (entry.name().clone(), entry.behaviour().request_time_limit);
@@ -123,8 +123,8 @@ pub async fn candidates(
     Ok(found.values)
 }
 
-/// Asking for the halves of a key's rotations, within the limit of one request.
-struct Asking<'a> {
+/// CandidateSearch for the halves of a key's rotations, within the limit of one request.
+struct CandidateSearch<'a> {
     declarer: &'a Declarer,
     journal: &'a JournalThread,
     entry: &'a KeyEntry,
@@ -134,7 +134,7 @@ struct Asking<'a> {
     end: Time,
 }
 
-impl<'a> Asking<'a> {
+impl<'a> CandidateSearch<'a> {
     fn new(declarer: &'a Declarer, journal: &'a JournalThread, entry: &'a KeyEntry) -> Self {
         let limit = entry.behaviour().request_time_limit;
         let now = declarer.clock.now();

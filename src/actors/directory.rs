@@ -28,12 +28,12 @@ use crate::key::name::KeyName;
 use crate::key::time::Time;
 
 /// How many messages more than requests may lie in a key's inbox: those of askers that are gone.
-const MAX_MAIL: usize = 1_024;
+const MAX_IN_INBOX: usize = 1_024;
 
 /// How many requests of callbacks' handles a key admits at once.
 const MAX_OF_HANDLES: usize = 256;
 
-/// A defined key: its actor, and the places of those who ask it.
+/// A defined key: its actor, and the places of the requests for it.
 pub struct KeyEntry {
     name: KeyName,
     behaviour: Arc<KeyBehaviour>,
@@ -82,7 +82,7 @@ impl KeyEntry {
         self.slot.post(message);
     }
 
-    /// A ticket that nobody has had.
+    /// A ticket that no request has had.
     pub fn ticket(&self) -> Ticket {
         self.tickets.fetch_add(1, Ordering::Relaxed)
     }
@@ -116,7 +116,7 @@ impl KeyEntry {
     /// As [`ask`](Self::ask), to be answered by this time.
     ///
     /// # Errors
-    /// As there.
+    /// `busy`, `shut_down`, `unavailable`, `key_failed`, `forked`, and what the key answers.
     pub async fn ask_by(&self, request: Request, deadline: Time) -> Result<Answer, KeyError> {
         fork::refuse_child()?;
         if self.closed.load(Ordering::SeqCst) {
@@ -167,10 +167,10 @@ impl KeyEntry {
             request,
             deadline,
         };
-        let bound = self.behaviour.max_requests.saturating_add(MAX_MAIL);
+        let bound = self.behaviour.max_requests.saturating_add(MAX_IN_INBOX);
         let asked = self.inbox.ask(KeyMessage::Ask { ask, reply }, bound);
         asked.map_err(|Full| self.busy(bound))?;
-        let mut asking = Asking {
+        let mut asking = PendingRequest {
             inbox: &self.inbox,
             ticket: Some(ticket),
         };
@@ -193,7 +193,7 @@ impl KeyEntry {
 }
 
 /// A key that is to be defined. Nothing of it lives before it is, so that a definition that is
-/// refused, or that nobody waits for any more, leaves nothing.
+/// refused, or that its caller gave up, leaves nothing.
 pub struct NewKey {
     /// What its actor works with.
     pub means: KeyMeans,
@@ -201,13 +201,13 @@ pub struct NewKey {
     pub thread: ActorThread,
 }
 
-/// Tells the key when an asker does not wait any more.
-struct Asking<'a> {
+/// Tells the key when a caller gives up.
+struct PendingRequest<'a> {
     inbox: &'a Inbox<KeyMessage>,
     ticket: Option<Ticket>,
 }
 
-impl Drop for Asking<'_> {
+impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
             drop(
@@ -287,7 +287,7 @@ impl Directory {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// Admits nobody any more; answers whether it was open.
+    /// Admits no request any more; answers whether it was open.
     pub fn close(&self) -> bool {
         !self.closed.swap(true, Ordering::SeqCst)
     }

@@ -30,20 +30,20 @@ const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct HistoryThread {
     wake: SyncSender<()>,
-    found: Arc<Found>,
+    found: Arc<HistoryFindings>,
 }
 
 /// What the thread finds.
 #[derive(Default)]
-struct Found {
+struct HistoryFindings {
     damage: Mutex<Option<String>>,
     /// Told when it is unknown whether a write was made.
     in_doubt: OnceLock<Box<dyn Fn(JournalDown) + Send + Sync>>,
 }
 
-impl fmt::Debug for Found {
+impl fmt::Debug for HistoryFindings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Found").finish_non_exhaustive()
+        f.debug_struct("HistoryFindings").finish_non_exhaustive()
     }
 }
 
@@ -59,8 +59,8 @@ impl HistoryThread {
         events: Events,
     ) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
-        let found = Arc::<Found>::default();
-        let work = Work {
+        let found = Arc::<HistoryFindings>::default();
+        let work = HistoryWork {
             journal,
             limits,
             clock,
@@ -93,18 +93,18 @@ impl HistoryThread {
     }
 }
 
-struct Work {
+struct HistoryWork {
     journal: JournalThread,
     limits: HistoryLimits,
     clock: Clock,
     steady: SteadyClock,
     events: Events,
     woken: Receiver<()>,
-    found: Arc<Found>,
+    found: Arc<HistoryFindings>,
 }
 
 /// Why a piece was not done.
-struct Failed {
+struct FailedPiece {
     why: JournalDown,
     is_damage: bool,
     /// Whether it is unknown if its write was made.
@@ -112,9 +112,9 @@ struct Failed {
 }
 
 /// No handle on the thread is left.
-struct Over;
+struct NoHandleLeft;
 
-impl Work {
+impl HistoryWork {
     fn go_on(mut self) {
         let mut pause = BEFORE_THE_FIRST;
         while self.rest(pause).is_ok() {
@@ -122,13 +122,13 @@ impl Work {
                 Ok(Ok(Tidied::Read | Tidied::Pruned(_))) => BREATH,
                 Ok(Ok(Tidied::Nothing)) => match self.wait_for_an_end() {
                     Ok(()) => AFTER_AN_END,
-                    Err(Over) => return,
+                    Err(NoHandleLeft) => return,
                 },
                 Ok(Err(failed)) if failed.is_damage => return self.tell(failed.why.why),
                 Ok(Err(failed)) if failed.why.is_for_good() => {
                     return self.tell_the_coordinator(failed.why);
                 }
-                Ok(Err(Failed { why, in_doubt, .. })) => {
+                Ok(Err(FailedPiece { why, in_doubt, .. })) => {
                     let told = why.clone();
                     self.events.tell(move || {
                         tracing::warn!(why = %told, "the history could not be kept; it is tried again");
@@ -144,26 +144,26 @@ impl Work {
     }
 
     /// Rests for this time, whatever ends meanwhile.
-    fn rest(&self, pause: Duration) -> Result<(), Over> {
+    fn rest(&self, pause: Duration) -> Result<(), NoHandleLeft> {
         let until = self.clock.now().after(pause);
         loop {
             match self.woken.recv_timeout(self.clock.now().until(until)) {
                 Ok(()) if self.clock.now() < until => {}
                 Ok(()) | Err(RecvTimeoutError::Timeout) => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => return Err(Over),
+                Err(RecvTimeoutError::Disconnected) => return Err(NoHandleLeft),
             }
         }
     }
 
-    fn wait_for_an_end(&self) -> Result<(), Over> {
+    fn wait_for_an_end(&self) -> Result<(), NoHandleLeft> {
         let shortest = self.steady.span().max(Duration::from_secs(1));
         match self.woken.recv_timeout(AT_LEAST_EVERY.min(shortest)) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => Ok(()),
-            Err(RecvTimeoutError::Disconnected) => Err(Over),
+            Err(RecvTimeoutError::Disconnected) => Err(NoHandleLeft),
         }
     }
 
-    fn tidy(&mut self) -> Result<Result<Tidied, Failed>, JournalClosed> {
+    fn tidy(&mut self) -> Result<Result<Tidied, FailedPiece>, JournalClosed> {
         let (limits, now_ms) = (self.limits, self.steady.read(self.clock.moment()));
         let (told, done) = sync_channel(1);
         self.journal.submit(
@@ -188,7 +188,7 @@ impl Work {
     }
 }
 
-fn tidy(journal: &mut Journal, limits: &HistoryLimits, now_ms: u64) -> Result<Tidied, Failed> {
+fn tidy(journal: &mut Journal, limits: &HistoryLimits, now_ms: u64) -> Result<Tidied, FailedPiece> {
     let before = journal.is_in_doubt();
     let (why, is_damage): (JournalDown, _) = match fault::catch(|| journal.tidy(limits, now_ms)) {
         Ok(Ok(tidied)) => return Ok(tidied),
@@ -198,7 +198,7 @@ fn tidy(journal: &mut Journal, limits: &HistoryLimits, now_ms: u64) -> Result<Ti
             (why.into(), false)
         }
     };
-    Err(Failed {
+    Err(FailedPiece {
         why,
         is_damage,
         in_doubt: journal.is_in_doubt() && !before,

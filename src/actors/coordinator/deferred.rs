@@ -76,12 +76,12 @@ impl Deferred {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::coordinator::message::{Request, With};
+    use crate::actors::coordinator::message::{CoordinatorRequest, With};
     use crate::rotation::event::Event;
 
     fn asked() -> (Arrived, oneshot::Receiver<Result<Reply, RotationError>>) {
         let (reply, answer) = oneshot::channel();
-        let request = Cancellable::new(Request {
+        let request = Cancellable::new(CoordinatorRequest {
             make: Box::new(|ask| Event::Gone { ask }),
             with: With::Nothing,
         });

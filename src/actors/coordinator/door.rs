@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::actors::admission::{Place, Places};
-use crate::actors::coordinator::message::{Cancellable, CoordinatorMessage, Request, With};
+use crate::actors::coordinator::message::{
+    Cancellable, CoordinatorMessage, CoordinatorRequest, With,
+};
 use crate::actors::directory::Directory;
 use crate::actors::post::Post;
 use crate::guard::fork;
@@ -120,11 +122,11 @@ impl CoordinatorDoor {
     ) -> Result<Reply, RotationError> {
         let place = take(&self.in_inbox)?;
         let (reply, answer) = oneshot::channel();
-        let request = Cancellable::new(Request {
+        let request = Cancellable::new(CoordinatorRequest {
             make: Box::new(make),
             with,
         });
-        let mut asking = Asking {
+        let mut asking = PendingCall {
             coordinator: &*self.coordinator,
             request: request.clone(),
             answer,
@@ -147,13 +149,13 @@ fn take(places: &Arc<Places>) -> Result<Place, RotationError> {
 
 /// When the caller waits no more, nothing is left of its request: neither what it asked for, nor a
 /// worker that joined, whose name is free then.
-struct Asking<'a> {
+struct PendingCall<'a> {
     coordinator: &'a dyn Post<CoordinatorMessage>,
     request: Cancellable,
     answer: oneshot::Receiver<Result<Reply, RotationError>>,
 }
 
-impl Drop for Asking<'_> {
+impl Drop for PendingCall<'_> {
     fn drop(&mut self) {
         drop(self.request.take());
         self.answer.close();

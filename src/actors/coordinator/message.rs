@@ -37,7 +37,7 @@ pub enum With {
 }
 
 /// What is asked for.
-pub struct Request {
+pub struct CoordinatorRequest {
     /// Makes the event.
     pub make: Box<dyn FnOnce(Ask) -> Event + Send>,
     /// What comes with it.
@@ -47,16 +47,16 @@ pub struct Request {
 /// A request on its way. A caller that waits no more takes it back, so that nothing of it is kept,
 /// wherever it lies.
 #[derive(Clone)]
-pub struct Cancellable(Arc<Mutex<Option<Request>>>);
+pub struct Cancellable(Arc<Mutex<Option<CoordinatorRequest>>>);
 
 impl Cancellable {
     /// A request that sets out.
-    pub fn new(request: Request) -> Self {
+    pub fn new(request: CoordinatorRequest) -> Self {
         Self(Arc::new(Mutex::new(Some(request))))
     }
 
     /// Takes the request out, if it is still there.
-    pub fn take(&self) -> Option<Request> {
+    pub fn take(&self) -> Option<CoordinatorRequest> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::actors::callback_link::CallbackLink;
 use crate::actors::coordinator::message::{CoordinatorMessage, With};
 use crate::actors::coordinator::part::CoordinatorPart;
-use crate::actors::coordinator::work::Kept;
+use crate::actors::coordinator::work::RotationKeys;
 use crate::actors::local_worker;
 use crate::actors::supervision::name::ActorName;
 use crate::actors::worker_actor::NewWorker;
@@ -87,7 +87,7 @@ impl CoordinatorPart {
         if let With::Secrets(secrets) = self.requests.take_with(ask) {
             let work = self.rotations.entry(id).or_default();
             work.beginnings = secrets.beginnings();
-            work.kept = Some(Kept::Here(secrets));
+            work.kept = Some(RotationKeys::Here(secrets));
             self.let_key_know(id, key);
         }
     }

@@ -1,7 +1,7 @@
 //! Requests as they arrive, are given up, and are answered.
 
 use crate::actors::coordinator::deferred::Arrived;
-use crate::actors::coordinator::message::{CoordinatorMessage, Request};
+use crate::actors::coordinator::message::{CoordinatorMessage, CoordinatorRequest};
 use crate::actors::coordinator::part::{CoordinatorPart, Ctx};
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
@@ -10,7 +10,7 @@ use crate::rotation::event::{Ask, Event};
 impl CoordinatorPart {
     pub(super) fn arrived(&mut self, arrived: Arrived, ctx: &mut Ctx) {
         let Arrived { request, reply } = arrived;
-        let Some(Request { make, with }) = request.take() else {
+        let Some(CoordinatorRequest { make, with }) = request.take() else {
             // Its caller waits no more.
             return;
         };

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::actors::coordinator::message::{CoordinatorMessage, FoundKeys};
 use crate::actors::coordinator::part::CoordinatorPart;
-use crate::actors::coordinator::work::{Kept, StepWork};
+use crate::actors::coordinator::work::{RotationKeys, StepWork};
 use crate::actors::directory::KeyEntry;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::actor;
@@ -69,7 +69,7 @@ impl CoordinatorPart {
             .is_some_and(|work| work.kept.is_some())
     }
 
-    fn keep(&mut self, id: RotationId, kept: Kept) {
+    fn keep(&mut self, id: RotationId, kept: RotationKeys) {
         let work = self.rotations.entry(id).or_default();
         work.kept.get_or_insert(kept);
     }
@@ -105,14 +105,14 @@ impl CoordinatorPart {
     pub(super) fn keys_read(&mut self, rotation: RotationId, found: FoundKeys) {
         let begins = self.engine.machine().is_beginning(rotation);
         match found {
-            FoundKeys::Found(Some(secrets)) => self.keep(rotation, Kept::Here(secrets)),
+            FoundKeys::Found(Some(secrets)) => self.keep(rotation, RotationKeys::Here(secrets)),
             FoundKeys::Unreadable(why) => {
                 let told = why.clone();
                 self.means.events.tell(move || {
                     tracing::error!(%rotation, why = %told, "the keys of a rotation cannot be read");
                 });
                 let snapshot = None;
-                self.keep(rotation, Kept::Unreadable { why, snapshot });
+                self.keep(rotation, RotationKeys::Unreadable { why, snapshot });
             }
             FoundKeys::Found(None) => return,
             FoundKeys::Unavailable(down) if down.is_for_good() => {
@@ -208,13 +208,13 @@ impl CoordinatorPart {
         let slot = self.slot.clone();
         let work = self.rotations.get(&step.rotation);
         match work.and_then(|work| work.kept.as_ref()) {
-            Some(Kept::Unreadable { why, .. }) => {
+            Some(RotationKeys::Unreadable { why, .. }) => {
                 let error = format!("the keys of the rotation cannot be read: {why}");
                 let end = CallEnd::failed(error);
                 let ended = WorkerEvent::Ended { step, attempt, end };
                 slot.post(CoordinatorMessage::Worker(ended));
             }
-            Some(Kept::Here(_)) | None => {
+            Some(RotationKeys::Here(_)) | None => {
                 actor::spawn(async move {
                     sleep(READ_AGAIN).await;
                     let uncalled = WorkerEvent::Uncalled { step, attempt };

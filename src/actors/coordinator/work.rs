@@ -139,7 +139,7 @@ impl StepWork {
 }
 
 /// The keys of a rotation that needs them.
-pub(super) enum Kept {
+pub(super) enum RotationKeys {
     /// They are here.
     Here(RotationSecrets),
     /// They cannot be read. What the key had when it began to run is here all the same.
@@ -153,7 +153,7 @@ pub(super) enum Kept {
 #[derive(Default)]
 pub(super) struct RotationWork {
     /// Its keys, where they are needed; else they are in the journal only.
-    pub(super) kept: Option<Kept>,
+    pub(super) kept: Option<RotationKeys>,
     /// How its keys begin, by which texts that quote them are found.
     pub(super) beginnings: Vec<SecretKeyValue>,
     /// The key that knows these.
@@ -164,16 +164,16 @@ impl RotationWork {
     /// Its keys, if they are here.
     pub(super) fn secrets(&self) -> Option<&RotationSecrets> {
         match self.kept.as_ref()? {
-            Kept::Here(secrets) => Some(secrets),
-            Kept::Unreadable { .. } => None,
+            RotationKeys::Here(secrets) => Some(secrets),
+            RotationKeys::Unreadable { .. } => None,
         }
     }
 
     /// What its key had when it began to run.
     pub(super) fn snapshot(&mut self) -> Option<&mut Option<Snapshot>> {
         match self.kept.as_mut()? {
-            Kept::Here(secrets) => Some(&mut secrets.snapshot),
-            Kept::Unreadable { snapshot, .. } => Some(snapshot),
+            RotationKeys::Here(secrets) => Some(&mut secrets.snapshot),
+            RotationKeys::Unreadable { snapshot, .. } => Some(snapshot),
         }
     }
 }

@@ -55,13 +55,13 @@ pub(super) fn write_together(journal: &mut Option<Journal>, group: Vec<QueuedWri
     let number = journal.next_batch();
     let attempt = attempt(journal, &group);
     match attempt {
-        Attempt::RefusedForOne(_) if group.len() > 1 => {
+        WriteAttempt::RefusedForOne(_) if group.len() > 1 => {
             for written in group {
                 write_alone(journal, written);
             }
         }
-        Attempt::Made => tell(group, number, &Ok(())),
-        Attempt::Failed(failure) | Attempt::RefusedForOne(failure) => {
+        WriteAttempt::Made => tell(group, number, &Ok(())),
+        WriteAttempt::Failed(failure) | WriteAttempt::RefusedForOne(failure) => {
             tell(group, number, &Err(failure));
         }
     }
@@ -70,8 +70,8 @@ pub(super) fn write_together(journal: &mut Option<Journal>, group: Vec<QueuedWri
 fn write_alone(journal: &mut Journal, written: QueuedWrite) {
     let number = journal.next_batch();
     let result = match attempt(journal, std::slice::from_ref(&written)) {
-        Attempt::Made => Ok(()),
-        Attempt::Failed(failure) | Attempt::RefusedForOne(failure) => Err(failure),
+        WriteAttempt::Made => Ok(()),
+        WriteAttempt::Failed(failure) | WriteAttempt::RefusedForOne(failure) => Err(failure),
     };
     written.tell(number, result);
 }
@@ -83,7 +83,7 @@ fn tell(group: Vec<QueuedWrite>, number: u64, result: &Result<(), WriteFailure>)
 }
 
 /// What came of a batch.
-enum Attempt {
+enum WriteAttempt {
     Made,
     /// It failed for all that is in it.
     Failed(WriteFailure),
@@ -92,11 +92,11 @@ enum Attempt {
 }
 
 /// Tries to write; a failure says whether the batch may have been made all the same.
-fn attempt(journal: &mut Journal, group: &[QueuedWrite]) -> Attempt {
+fn attempt(journal: &mut Journal, group: &[QueuedWrite]) -> WriteAttempt {
     let before = journal.is_in_doubt();
     let made = fault::catch(|| journal.write_all(group.iter().map(QueuedWrite::write)));
     let (why, is_of_one): (JournalDown, _) = match made {
-        Ok(Ok(_)) => return Attempt::Made,
+        Ok(Ok(_)) => return WriteAttempt::Made,
         Ok(Err(error)) => (error.down(), is_of_one(&error)),
         Err(fault) => (
             format!("the state repo or crypto tool failed: {fault}").into(),
@@ -106,9 +106,9 @@ fn attempt(journal: &mut Journal, group: &[QueuedWrite]) -> Attempt {
     let unknown = !before && journal.is_in_doubt();
     let failure = WriteFailure { why, unknown };
     if is_of_one && !journal.is_in_doubt() {
-        Attempt::RefusedForOne(failure)
+        WriteAttempt::RefusedForOne(failure)
     } else {
-        Attempt::Failed(failure)
+        WriteAttempt::Failed(failure)
     }
 }
 

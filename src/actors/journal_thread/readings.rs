@@ -22,7 +22,7 @@ type Piece = Box<dyn FnMut(&mut Option<Journal>) -> ControlFlow<()> + Send>;
 
 /// The readings that wait, in two lines: those of one piece go before those of several.
 #[derive(Default)]
-struct Lines {
+struct ReadingLines {
     next: u64,
     short: VecDeque<(u64, Piece)>,
     long: VecDeque<(u64, Piece)>,
@@ -37,7 +37,7 @@ pub(super) enum Length {
 
 /// The readings that wait, and their places.
 pub(super) struct Readings {
-    lines: Mutex<Lines>,
+    lines: Mutex<ReadingLines>,
     places: Arc<Places>,
     /// Whether the journal's thread was told of a reading, and has not looked yet.
     told: AtomicBool,
@@ -52,13 +52,13 @@ impl Readings {
         })
     }
 
-    /// Lines up `piece`, which is done until it breaks with the answer. None where no place is free;
+    /// ReadingLines up `piece`, which is done until it breaks with the answer. None where no place is free;
     /// then the bound is [`bound`](Self::bound).
     pub(super) fn line_up<T: Send + 'static>(
         self: &Arc<Self>,
         length: Length,
         mut piece: impl FnMut(&mut Journal) -> ControlFlow<T> + Send + 'static,
-    ) -> Option<Waiting<T>> {
+    ) -> Option<PendingReading<T>> {
         let place = self.places.take()?;
         let (told, answer) = oneshot::channel();
         let mut told = Some(told);
@@ -85,7 +85,7 @@ impl Readings {
         let number = lines.next;
         lines.of(length).push_back((number, piece));
         drop(lines);
-        Some(Waiting {
+        Some(PendingReading {
             answer,
             readings: Arc::clone(self),
             length,
@@ -136,13 +136,13 @@ impl Readings {
         drop(given_up);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lines> {
+    fn lock(&self) -> MutexGuard<'_, ReadingLines> {
         // Nothing foreign runs under this lock.
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Lines {
+impl ReadingLines {
     fn of(&mut self, length: Length) -> &mut VecDeque<(u64, Piece)> {
         match length {
             Length::Short => &mut self.short,
@@ -152,7 +152,7 @@ impl Lines {
 }
 
 /// A reading that is waited for. When this is dropped, its place is free and no more of it is done.
-pub(super) struct Waiting<T> {
+pub(super) struct PendingReading<T> {
     answer: oneshot::Receiver<T>,
     readings: Arc<Readings>,
     length: Length,
@@ -160,14 +160,14 @@ pub(super) struct Waiting<T> {
     _place: Place,
 }
 
-impl<T> Waiting<T> {
+impl<T> PendingReading<T> {
     /// The answer; none where the journal is closed, or panicked.
     pub(super) async fn answer(mut self) -> Option<T> {
         (&mut self.answer).await.ok()
     }
 }
 
-impl<T> Drop for Waiting<T> {
+impl<T> Drop for PendingReading<T> {
     fn drop(&mut self) {
         self.answer.close();
         self.readings.give_up(self.length, self.number);
