@@ -9,7 +9,7 @@ use keyward::{
 use uuid::Uuid;
 
 use crate::support::log::Log;
-use crate::support::{Gate, Story, define, statuses, step, until, within};
+use crate::support::{Gate, Story, define, error, statuses, step, until, within};
 use crate::world::{Disk, Source, declare, end, facts, fails_until, forward, waits_at, with};
 
 fn change() -> Change {
@@ -175,6 +175,25 @@ async fn the_strategy_is_fixed_at_acceptance() {
         (report.strategy, report.state),
         (Strategy::Halt, RotationState::Stopped)
     );
+}
+
+#[tokio::test]
+async fn the_time_limit_of_callbacks_is_that_of_the_current_definition() {
+    let disk = Disk::default();
+    let manager = disk.life_with(Source::new("v").documents()).await;
+    fails_until(&manager, "fails").await;
+    let id = within(manager.key_changed(change())).await.unwrap().id;
+    end(manager).await;
+    let short = std::time::Duration::from_millis(100);
+    let hurries = Source::new("v").documents().callback_time_limit(short);
+    let manager = disk.life_with(hurries).await;
+    let hangs = |_: KeyChange| std::future::pending::<()>();
+    let registered = manager.register_on_change("documents", "fails", hangs);
+    registered.await.unwrap();
+    manager.resume(id).await.unwrap();
+    let report = within(manager.wait(id)).await.unwrap();
+    let said = error(&report, "main", "fails");
+    assert!(said.contains("time limit of 100ms passed"), "{said}");
 }
 
 #[tokio::test]
