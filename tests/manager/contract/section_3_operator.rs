@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use keyward::rotation::report::WaitsFor;
 use keyward::{CallbackStatus, KeyChange, KeysManagement, RotationError, RotationState};
 
-use crate::support::{Gate, Story, statuses, within};
+use crate::support::{Gate, Story, assert_says, statuses, within};
 use crate::world::{Disk, Source, declare, end, fails_until, forward, state, waits_at, with};
 
 #[tokio::test]
@@ -42,6 +43,9 @@ async fn a_stopped_rotation_gives_way_and_a_resume_runs_what_has_not_succeeded()
     assert_eq!(story.lines(), ["first", "first", "last"]);
     let again = manager.resume(stopped).await.unwrap_err();
     assert_eq!(again.code(), "wrong_state");
+    let gone = manager.recover_keys(stopped).await.unwrap_err();
+    let names = ["completed", "keys"];
+    assert_says(gone.code(), "wrong_state", &gone.to_string(), &names);
 }
 
 #[tokio::test]
@@ -121,32 +125,6 @@ async fn the_keys_leave_the_journal_when_the_rotation_completes_or_is_aborted() 
 }
 
 #[tokio::test]
-async fn a_rotation_is_obsolete_when_a_later_one_completes_and_keeps_its_keys_until_an_abort() {
-    let manager = with(Source::new("v").documents()).await;
-    let mended = fails_until(&manager, "fails").await;
-    let stopped = declare(&manager, "a").await;
-    within(manager.wait(stopped)).await.unwrap();
-    mended.store(true, Ordering::SeqCst);
-    let later = declare(&manager, "b").await;
-    assert_eq!(
-        within(manager.wait(later)).await.unwrap().state,
-        RotationState::Completed
-    );
-    assert_eq!(state(&manager, stopped).await, RotationState::Obsolete);
-    assert_eq!(
-        manager.resume(stopped).await.unwrap_err().code(),
-        "wrong_state"
-    );
-    let keys = manager.recover_keys(stopped).await.unwrap();
-    assert_eq!(keys.new.unwrap().back().expose_str(), Some("a"));
-    manager.abort(stopped, &["main"]).await.unwrap();
-    assert_eq!(
-        manager.recover_keys(stopped).await.unwrap_err().code(),
-        "wrong_state"
-    );
-}
-
-#[tokio::test]
 async fn a_resumed_rotation_waits_behind_what_waits_and_is_obsolete_if_that_completes() {
     let manager = with(Source::new("v").documents()).await;
     let (gate, mended) = (Gate::default(), fails_until(&manager, "fails").await);
@@ -162,7 +140,10 @@ async fn a_resumed_rotation_waits_behind_what_waits_and_is_obsolete_if_that_comp
     let later = declare(&manager, "b").await;
     gate.arrived(1).await;
     manager.resume(stopped).await.unwrap();
-    assert_eq!(state(&manager, stopped).await, RotationState::Waiting);
+    let listed = manager.rotations().await.unwrap();
+    let listed = listed.iter().find(|report| report.id == stopped).unwrap();
+    assert_eq!(listed.state, RotationState::Waiting);
+    assert_eq!(listed.waits_for, [WaitsFor::Rotation { id: later }]);
     gate.open();
     assert_eq!(
         within(manager.wait(later)).await.unwrap().state,
@@ -212,40 +193,6 @@ async fn an_abort_names_who_has_not_succeeded_and_is_refused_while_a_callback_ru
         within(manager.wait(running)).await.unwrap().state,
         RotationState::Completed
     );
-}
-
-#[tokio::test]
-async fn a_rotation_of_a_key_that_is_not_defined_can_be_aborted() {
-    let disk = Disk::default();
-    let manager = disk.life_with(Source::new("v").documents()).await;
-    fails_until(&manager, "fails").await;
-    let id = declare(&manager, "a").await;
-    within(manager.wait(id)).await.unwrap();
-    end(manager).await;
-    let manager = disk.life().await;
-    manager.abort(id, &["main"]).await.unwrap();
-    assert_eq!(state(&manager, id).await, RotationState::Aborted);
-}
-
-#[tokio::test]
-async fn a_definition_with_another_use_case_than_an_unfinished_rotations_is_refused() {
-    let disk = Disk::default();
-    let manager = disk.life_with(Source::new("v").documents()).await;
-    fails_until(&manager, "fails").await;
-    let id = declare(&manager, "a").await;
-    within(manager.wait(id)).await.unwrap();
-    end(manager).await;
-    let manager = disk.life().await;
-    let refused = manager
-        .define_key(Source::new("v").one_way("documents"))
-        .await
-        .unwrap_err();
-    assert_eq!(refused.code(), "invalid_definition");
-    manager.abort(id, &["main"]).await.unwrap();
-    manager
-        .define_key(Source::new("v").one_way("documents"))
-        .await
-        .unwrap();
 }
 
 #[tokio::test]

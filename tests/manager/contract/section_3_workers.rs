@@ -87,26 +87,6 @@ async fn leaving_takes_the_remaining_steps_out_and_is_refused_while_one_runs() {
 }
 
 #[tokio::test]
-async fn a_worker_may_not_leave_while_its_callback_runs() {
-    let manager = with(Source::new("v").documents()).await;
-    let gate = Gate::default();
-    let call = waits_at(&gate);
-    let worker = manager.join("worker").await.unwrap();
-    worker
-        .register_on_change("documents", "waits", call)
-        .await
-        .unwrap();
-    let id = manager.declare(change()).await.unwrap();
-    gate.arrived(1).await;
-    assert_eq!(worker.leave().await.unwrap_err().code(), "callback_runs");
-    let refused = manager.remove_worker("worker").await.unwrap_err();
-    assert_eq!(refused.code(), "callback_runs");
-    gate.open();
-    within(manager.wait(id)).await.unwrap();
-    worker.leave().await.unwrap();
-}
-
-#[tokio::test]
 async fn an_operator_may_remove_a_worker_that_never_comes_back_or_one_of_its_callbacks() {
     let manager = with(Source::new("v").documents()).await;
     let dead = joins(&manager, "dead", "callback").await;

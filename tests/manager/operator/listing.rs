@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use keyward::rotation::report::WaitsFor;
 use keyward::worker::callback::KeyChange;
-use keyward::{Effect, MemoryRepo, RotationState, SecretKeyFlow};
+use keyward::{Effect, MemoryRepo, RotationState};
 
-use crate::support::{
-    Gate, Story, builder, define, documents, statuses, until, with_documents, within,
-};
+use crate::support::{Gate, Story, builder, define, documents, statuses, until, within};
 
 use crate::operator::{Mendable, change, is_worker, patient, report, waits_for};
-use keyward::CallbackStatus::{Failed, Pending, Succeeded};
+use keyward::CallbackStatus::Succeeded;
 
 #[tokio::test]
 async fn the_listing_says_for_whom_a_rotation_waits() {
@@ -78,31 +76,6 @@ async fn the_listing_says_for_whom_a_rotation_waits() {
 }
 
 #[tokio::test]
-async fn the_status_names_the_keys_whose_store_answers_the_declared_old_keys() {
-    let manager = with_documents().await;
-    let names = async || {
-        let status = manager.status().await.expect("a status");
-        status
-            .keys_with_old_store()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-    };
-    manager
-        .get_forward_path_key("documents")
-        .await
-        .expect("a key");
-    assert!(names().await.is_empty());
-    within(manager.key_changed(change("value_1", "value_2")))
-        .await
-        .expect("it ends");
-    let answer = manager
-        .get_key_on("documents", SecretKeyFlow::ForwardPath)
-        .await;
-    assert_eq!(answer.expect("a key").expose(), b"value_1");
-    assert_eq!(names().await, ["documents"]);
-}
-
-#[tokio::test]
 async fn with_several_workers_at_once_each_workers_own_steps_keep_their_order() {
     let manager = builder()
         .state_repo(MemoryRepo::new())
@@ -148,27 +121,4 @@ async fn with_several_workers_at_once_each_workers_own_steps_keep_their_order() 
     );
     let at = |line: &str| story.lines().iter().position(|told| told == line);
     assert!(at("end w1/a") < at("begin w1/b") && at("end w2/a") < at("begin w2/b"));
-}
-#[tokio::test]
-async fn a_callback_that_registers_while_a_rotation_is_stopped_joins_its_plan() {
-    let manager = with_documents().await;
-    let calls = Mendable::default();
-    let worker = manager.join("w1").await.expect("it joins");
-    calls
-        .register(&worker, "fails", true, Effect::Nothing)
-        .await;
-    let stopped = within(manager.key_changed(change("a", "b")))
-        .await
-        .expect("Halt");
-    calls
-        .register(&worker, "late", false, Effect::Nothing)
-        .await;
-    assert_eq!(
-        statuses(&report(&manager, stopped.id).await),
-        [Failed, Pending]
-    );
-    calls.mend();
-    manager.resume(stopped.id).await.expect("it is resumed");
-    let ended = within(manager.wait(stopped.id)).await.expect("it ends");
-    assert_eq!(statuses(&ended), [Succeeded, Succeeded]);
 }

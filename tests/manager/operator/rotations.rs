@@ -1,113 +1,11 @@
 //! Rotations that were stopped or overtaken: resumed, aborted, their keys recovered.
 
 use keyward::rotation::report::WaitsFor;
-use keyward::worker::callback::KeyChange;
 use keyward::{Effect, MemoryRepo, RotationId, RotationState, SecretKeyDefinition, SecretKeyPair};
 
-use crate::support::{Gate, assert_says, define, documents, on, statuses, with_documents, within};
+use crate::support::{assert_says, define, documents, on, with_documents, within};
 
 use crate::operator::{Mendable, change, patient, report};
-use keyward::CallbackStatus::{Failed, Pending, Succeeded};
-
-#[tokio::test]
-async fn a_resume_runs_what_failed_and_what_was_left_and_nothing_that_succeeded() {
-    let manager = with_documents().await;
-    let worker = manager.join("w1").await.expect("it joins");
-    let calls = Mendable::default();
-    calls
-        .register(&worker, "first", false, Effect::Nothing)
-        .await;
-    calls
-        .register(&worker, "second", true, Effect::Nothing)
-        .await;
-    calls
-        .register(&worker, "third", false, Effect::Reencrypted)
-        .await;
-    let stopped = within(manager.key_changed(change("a", "b")))
-        .await
-        .expect("Halt");
-    assert_eq!(stopped.state, RotationState::Stopped);
-    assert_eq!(statuses(&stopped), [Succeeded, Failed, Pending]);
-    let keys = manager
-        .recover_keys(stopped.id)
-        .await
-        .expect("it holds keys still");
-    let pairs = (keys.old, keys.new);
-    assert_eq!(
-        pairs,
-        (Some(SecretKeyPair::of("a")), Some(SecretKeyPair::of("b")))
-    );
-
-    calls.mend();
-    manager.resume(stopped.id).await.expect("it is resumed");
-    let ended = within(manager.wait(stopped.id)).await.expect("it ends");
-    assert_eq!((ended.state, ended.resumes), (RotationState::Completed, 1));
-    assert_eq!(statuses(&ended), [Succeeded; 3]);
-    let lines = ["w1/first 1", "w1/second 1", "w1/second 2", "w1/third 1"];
-    assert_eq!(calls.story.lines(), lines);
-    let error = manager
-        .recover_keys(ended.id)
-        .await
-        .expect_err("they have left the journal");
-    assert_says(
-        error.code(),
-        "wrong_state",
-        &error.to_string(),
-        &["completed", "keys"],
-    );
-    let held = manager
-        .get_back_path_key("documents")
-        .await
-        .expect("what was re-encrypted");
-    assert_eq!(held.expose(), b"b");
-}
-
-#[tokio::test]
-async fn a_stopped_rotation_gives_way_and_its_resume_gets_a_place_behind_what_waits() {
-    let manager = with_documents().await;
-    let worker = manager.join("w1").await.expect("it joins");
-    let calls = Mendable::default();
-    calls.register(&worker, "call", true, Effect::Nothing).await;
-    let first = within(manager.key_changed(change("a", "b")))
-        .await
-        .expect("Halt");
-    let second = within(manager.key_changed(change("b", "c")))
-        .await
-        .expect("Halt");
-    assert_eq!([first.state, second.state], [RotationState::Stopped; 2]);
-    let gate = Gate::default();
-    let held = gate.clone();
-    let waits = move |_: KeyChange| {
-        let gate = held.clone();
-        async move { gate.pass().await }
-    };
-    let other = manager.join("w2").await.expect("it joins");
-    calls.mend();
-    manager.resume(first.id).await.expect("it is resumed");
-    within(manager.wait(first.id)).await.expect("it ends");
-    other
-        .register_on_change("documents", "waits", waits)
-        .await
-        .expect("it registers");
-    let third = manager
-        .declare(change("c", "d"))
-        .await
-        .expect("it is accepted");
-    gate.arrived(1).await;
-    manager.resume(second.id).await.expect("it is resumed");
-    let waiting = report(&manager, second.id).await;
-    assert_eq!(waiting.state, RotationState::Waiting);
-    assert_eq!(waiting.waits_for, [WaitsFor::Rotation { id: third }]);
-    gate.open();
-    let third = within(manager.wait(third)).await.expect("it ends");
-    assert_eq!(third.state, RotationState::Completed);
-    let second = within(manager.wait(second.id)).await.expect("it is over");
-    assert_eq!(
-        second.state,
-        RotationState::Obsolete,
-        "a later change has completed"
-    );
-}
 
 #[tokio::test]
 async fn an_obsolete_rotation_keeps_its_keys_until_it_is_aborted() {
@@ -139,6 +37,7 @@ async fn an_obsolete_rotation_keeps_its_keys_until_it_is_aborted() {
         .await
         .expect("they may be the last copy");
     assert_eq!(keys.old, Some(SecretKeyPair::of("a")));
+    assert_eq!(keys.new, Some(SecretKeyPair::of("b")));
 
     let error = manager
         .abort(first.id, &[])

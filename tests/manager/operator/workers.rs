@@ -4,8 +4,8 @@ use keyward::worker::callback::KeyChange;
 use keyward::{Effect, MemoryRepo, RotationState};
 
 use crate::support::{
-    Gate, Story, assert_says, define, documents, error, in_memory, statuses, step, until,
-    with_documents, within,
+    Gate, assert_says, define, documents, error, in_memory, statuses, step, until, with_documents,
+    within,
 };
 
 use crate::operator::{Mendable, change, is_worker, patient, quick, report};
@@ -40,53 +40,6 @@ async fn a_step_whose_worker_does_not_come_back_in_time_has_failed() {
     assert_eq!(
         (ended.state, ended.steps.len()),
         (RotationState::Completed, 1)
-    );
-}
-
-#[tokio::test]
-async fn a_callback_whose_workers_handle_is_dropped_runs_to_its_end_and_its_result_counts() {
-    let manager = with_documents().await;
-    let worker = manager.join("w1").await.expect("it joins");
-    let (gate, story) = (Gate::default(), Story::default());
-    let (held, told) = (gate.clone(), story.clone());
-    let waits = move |_: KeyChange| {
-        held.pass_blocking();
-        told.tell("the first life's call");
-    };
-    worker
-        .register_on_change("documents", "call", waits)
-        .await
-        .expect("it registers");
-    let id = manager
-        .declare(change("a", "b"))
-        .await
-        .expect("it is accepted");
-    let next = manager
-        .declare(change("b", "c"))
-        .await
-        .expect("it is accepted");
-    gate.arrived(1).await;
-    drop(worker);
-    let mut rejoined = None;
-    until("the name is free", async || {
-        rejoined = manager.join("w1").await.ok();
-        rejoined.is_some()
-    })
-    .await;
-    let worker = rejoined.expect("it has joined");
-    let told = story.clone();
-    let again = move |_: KeyChange| told.tell("the second life's call");
-    worker
-        .register_on_change("documents", "call", again)
-        .await
-        .expect("it registers");
-    gate.open();
-    let ended = within(manager.wait(id)).await.expect("it ends");
-    assert_eq!(statuses(&ended), [Succeeded], "it is the same step");
-    within(manager.wait(next)).await.expect("it ends");
-    assert_eq!(
-        story.lines(),
-        ["the first life's call", "the second life's call"]
     );
 }
 
