@@ -1,5 +1,6 @@
 //! The engine of rotations, with a journal whose writes are done when the bench says so.
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -66,10 +67,14 @@ fn id() -> RotationId {
 }
 
 fn declare(engine: &mut RotationEngine) -> Vec<Action> {
+    declare_as(engine, id(), key())
+}
+
+fn declare_as(engine: &mut RotationEngine, id: RotationId, key: KeyName) -> Vec<Action> {
     let declaration = Declaration {
-        id: id(),
+        id,
         chosen: false,
-        key: key(),
+        key,
         declared: Declared {
             old: None,
             new: Some([[1; 32], [2; 32]]),
@@ -157,4 +162,86 @@ pub fn accept_of_100(repeats: u32) -> Box<dyn FnMut()> {
             assert!(!black_box(write_all(engine)).is_empty());
         }
     })
+}
+
+/// A change that is declared and waited for, fails, is taken up again, fails again and is given up, among
+/// so many other keys whose rotations have not ended.
+fn change_among(others: u32, repeats: u32) -> Box<dyn FnMut()> {
+    let mut engine = engine(1);
+    let worker = WorkerName::new("worker-1").expect("a name");
+    for no in 0..others {
+        let key = KeyName::new(&format!("other-{no}")).expect("a name");
+        let define = Event::Define {
+            ask: 1,
+            key: key.clone(),
+            behaviour: behaviour(),
+        };
+        engine.step(define, NOW);
+        let register = Event::Register {
+            ask: 1,
+            worker: worker.clone(),
+            incarnation: 1,
+            key: key.clone(),
+            callback: CallbackName::new("callback").expect("a name"),
+        };
+        engine.step(register, NOW);
+        declare_as(
+            &mut engine,
+            RotationId::new(Uuid::from_u128(no.into())),
+            key,
+        );
+        write_all(&mut engine);
+    }
+    Box::new(move || {
+        for no in 0..repeats {
+            let id = RotationId::new(Uuid::from_u128(1_000_000 + u128::from(no)));
+            black_box(declare_as(&mut engine, id, key()));
+            engine.step(Event::Wait { ask: 1, id }, NOW);
+            write_all(&mut engine);
+            engine.step(Event::Snapped { rotation: id }, NOW);
+            fails(&mut engine, id, 1);
+            engine.step(Event::Resume { ask: 1, id }, NOW);
+            write_all(&mut engine);
+            fails(&mut engine, id, 2);
+            let confirmed = BTreeSet::from([worker.clone()]);
+            engine.step(
+                Event::Abort {
+                    ask: 1,
+                    id,
+                    confirmed,
+                },
+                NOW,
+            );
+            write_all(&mut engine);
+            assert!(!engine.machine().is_live(id), "it is given up");
+        }
+    })
+}
+
+/// The one step of a rotation is called and fails.
+fn fails(engine: &mut RotationEngine, rotation: RotationId, attempt: u32) {
+    let step = StepRef { rotation, step: 0 };
+    engine.step(Event::Prepared { step }, NOW);
+    let called = |action: &Action| matches!(action, Action::Perform(RotationEffect::Call { step: called, .. }) if *called == step);
+    assert!(write_all(engine).iter().any(called), "it is called");
+    let outcome = StepOutcome::Failed {
+        error: "it fails".to_owned(),
+    };
+    let ended = Event::Ended {
+        step,
+        attempt,
+        outcome,
+    };
+    engine.step(ended, NOW);
+    write_all(engine);
+}
+
+/// Among 100 others.
+pub fn change_among_100(repeats: u32) -> Box<dyn FnMut()> {
+    change_among(100, repeats)
+}
+
+/// Among 1,000 others: what it takes more is the look at every callback of the roster for its plan.
+pub fn change_among_1000(repeats: u32) -> Box<dyn FnMut()> {
+    change_among(1_000, repeats)
 }

@@ -15,12 +15,14 @@ mod key;
 /// What is counted, how often it is repeated, and what prepares it.
 type Path = (&'static str, u32, fn(u32) -> Box<dyn FnMut()>);
 
-const PATHS: [Path; 8] = [
+const PATHS: [Path; 10] = [
     ("get_of_a_held_key", 1_000, key::held),
     ("forward_get", 1_000, key::forward),
     ("step_of_a_plan_of_100", 90, engine::step_of_100),
     ("step_of_a_plan_of_1000", 90, engine::step_of_1000),
     ("accept_a_plan_of_100", 10, engine::accept_of_100),
+    ("change_among_100_rotations", 50, engine::change_among_100),
+    ("change_among_1000_rotations", 50, engine::change_among_1000),
     ("seal_and_open_a_record", 100, journal::seal_and_open),
     ("journal_a_step", 100, journal::write_a_step),
     ("load_a_rotation_of_10_steps", 50, journal::load),
