@@ -119,7 +119,8 @@ pub trait KeysStore: Send + Sync + 'static {
     /// of no bytes or of more than 1 MiB may be answered and are refused later, as `invalid_key`.
     fn fetch(&self, request: &StoreRequest) -> Fetching;
 
-    /// Whose code `fetch` and what it answers is. Only keyward can answer anything else.
+    /// Where the code of `fetch`, and of what it answers, comes from. Only keyward's own stores can
+    /// answer anything else.
     #[doc(hidden)]
     fn origin(&self, _: AskedByKeyward) -> StoreOrigin {
         StoreOrigin::Foreign

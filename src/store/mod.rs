@@ -7,12 +7,12 @@
 //! fetch does that, and checks the size of what it answered.
 
 mod buffer;
+pub(crate) mod byte_order_mark;
 pub mod closure;
 pub mod command;
 pub mod env;
 pub mod error;
 pub mod file;
 pub mod keys_store;
-pub(crate) mod mark;
 #[doc(hidden)]
 pub(crate) mod origin;

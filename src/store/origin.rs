@@ -1,7 +1,7 @@
-//! Whose code a store is, which decides where it runs: keyward's own stores share no thread with
-//! foreign code.
+//! Where the code of a store comes from: from keyward or from the program. It decides where the store
+//! runs, because keyward's own stores share no thread with foreign code.
 
-/// Whose code the fetch of a store is.
+/// Where the code of a store's fetch comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(unnameable_types, reason = "no other crate may name it")]
 pub enum StoreOrigin {

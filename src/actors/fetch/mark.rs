@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::guard::events::Events;
 use crate::secret::value::SecretKeys;
-use crate::store::mark::is_marked;
+use crate::store::byte_order_mark::is_marked;
 
 /// Whether the last keys of a store had a byte order mark. It stays part of the key, for no key is
 /// changed unseen.

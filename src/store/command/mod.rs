@@ -6,9 +6,9 @@
 
 mod children;
 mod descriptors;
+mod execution;
 mod output;
 mod process;
-mod run;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -18,7 +18,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::store::buffer::LineEnd;
-use crate::store::command::run::Run;
+use crate::store::command::execution::Execution;
 use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
@@ -152,14 +152,14 @@ fn pass(command: &mut Command, name: &OsStr) {
 
 impl KeysStore for CommandStore {
     fn fetch(&self, request: &StoreRequest) -> Fetching {
-        let run = Run {
+        let execution = Execution {
             program: self.program.to_string_lossy().into_owned(),
             command: self.command(),
             line_end: self.line_end,
             time_limit: self.time_limit,
             request: request.clone(),
         };
-        Fetching::future(run.fetched())
+        Fetching::future(execution.fetched())
     }
 
     fn origin(&self, _: AskedByKeyward) -> StoreOrigin {

@@ -28,7 +28,7 @@ use crate::store::error::StoreError;
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// A running child, the leader of its own process group. Dropped, it kills the whole group and sees
-/// to it that no zombie stays.
+/// to it that no zombie is left.
 ///
 /// The group is named by the leader's process id. The system gives that number to nobody else while
 /// the leader has not been reaped, dead or alive, so the group is always killed before that.
@@ -39,7 +39,7 @@ pub(super) struct Process {
 }
 
 /// What a new process is watched by.
-pub(super) struct Watch {
+pub(super) struct ProcessWatch {
     pub(super) end: End,
     pub(super) stdout: ChildStdout,
     pub(super) stderr: ChildStderr,
@@ -66,7 +66,7 @@ impl Process {
     ///
     /// # Errors
     /// What the system says, mostly that there is no such program.
-    pub(super) fn start(mut command: Command) -> Result<(Self, Watch), NotStarted> {
+    pub(super) fn start(mut command: Command) -> Result<(Self, ProcessWatch), NotStarted> {
         if children::ends_are_thrown_away() {
             return Err(NotStarted::Other(StoreError::ChildrenIgnored));
         }
@@ -86,7 +86,7 @@ impl Process {
             child: Some(child),
             group,
         };
-        let watch = Watch::begin(group, stdout, stderr)
+        let watch = ProcessWatch::begin(group, stdout, stderr)
             .map_err(|error| refused("pipes that can be waited for", error))?;
         Ok((process, watch))
     }
@@ -150,7 +150,7 @@ fn reap_later(leader: Pid) {
     }
 }
 
-/// std panics where it cannot reap what it started in vain, since somebody else reaped it.
+/// std panics where it cannot reap what it started in vain, since other code of this process reaped it.
 fn spawn(command: &mut Command) -> Result<Child, NotStarted> {
     let started = catch_unwind(AssertUnwindSafe(|| command.spawn()));
     let Ok(started) = started else {
@@ -177,7 +177,7 @@ fn other(why: impl Into<String>) -> io::Error {
     io::Error::other(why.into())
 }
 
-impl Watch {
+impl ProcessWatch {
     fn begin(
         leader: Pid,
         stdout: Option<std::process::ChildStdout>,

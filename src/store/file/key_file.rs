@@ -14,7 +14,7 @@ use crate::store::buffer::{FULL_SIZE, LineEnd, ReadBuffer};
 use crate::store::error::StoreError;
 use crate::store::file::Reading;
 use crate::store::file::credential::is_credential;
-use crate::store::file::way::{BrokenOff, Moment, Place, changed};
+use crate::store::file::links::{Location, Moment, NotFollowed, changed};
 
 /// The permission bits of the group and of others.
 const OTHERS: u32 = 0o077;
@@ -26,7 +26,7 @@ const PERMISSIONS: u32 = 0o7777;
 pub(super) struct KeyFile {
     /// As it was named.
     path: PathBuf,
-    place: Place,
+    location: Location,
     file: File,
     /// What the open file was at first.
     found: Metadata,
@@ -54,19 +54,19 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn of(place: &Place) -> io::Result<Self> {
+    pub(super) fn of(location: &Location) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = openat(CWD, &place.folder, flags, Mode::empty())?;
+        let folder = openat(CWD, &location.folder, flags, Mode::empty())?;
         Ok(Self {
             is_of_proc: fstatfs(&folder)?.f_type == PROC_SUPER_MAGIC,
-            path: place.folder.clone(),
+            path: location.folder.clone(),
             folder,
         })
     }
 
     /// Whether it is this place's folder.
-    pub(super) fn is_of(&self, place: &Place) -> bool {
-        self.path == place.folder
+    pub(super) fn is_of(&self, location: &Location) -> bool {
+        self.path == location.folder
     }
 
     /// Opens a file of the folder, without waiting: a pipe that nobody writes to would hold a plain
@@ -74,14 +74,14 @@ impl Folder {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn open(&self, path: &Path, place: Place) -> io::Result<KeyFile> {
+    pub(super) fn open(&self, path: &Path, location: Location) -> io::Result<KeyFile> {
         let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         flags.set(OFlags::NOFOLLOW, !self.is_of_proc);
-        let file = File::from(openat(&self.folder, &place.name, flags, Mode::empty())?);
+        let file = File::from(openat(&self.folder, &location.name, flags, Mode::empty())?);
         Ok(KeyFile {
             found: file.metadata()?,
             path: path.to_owned(),
-            place,
+            location,
             file,
         })
     }
@@ -100,7 +100,7 @@ impl KeyFile {
         let is_open = mode & OTHERS != 0;
         if is_open
             && !reading.shared_allowed
-            && !is_credential(&self.place.folder, &self.file, &self.found)
+            && !is_credential(&self.location.folder, &self.file, &self.found)
         {
             return Err(StoreError::SharedFile { path: path(), mode });
         }
@@ -108,8 +108,8 @@ impl KeyFile {
     }
 
     /// Where it was found.
-    pub(super) fn place(&self) -> &Place {
-        &self.place
+    pub(super) fn location(&self) -> &Location {
+        &self.location
     }
 
     /// When it was last changed before it was opened: written to, or put in its place.
@@ -123,7 +123,7 @@ impl KeyFile {
             file: (self.found.dev(), self.found.ino()),
             written: of_writing(&self.found),
             changed: self.changed(),
-            placed: self.place.newest.map(|link| link.placed),
+            placed: self.location.newest.map(|link| link.placed),
         }
     }
 
@@ -191,7 +191,7 @@ impl KeyFile {
 
     fn failure(&self, why: io::Error) -> StoreError {
         let at = self.path.clone();
-        failure(&self.path, BrokenOff { at, why })
+        failure(&self.path, NotFollowed { at, why })
     }
 }
 
@@ -201,8 +201,8 @@ fn of_writing(facts: &Metadata) -> (u64, i64, i64) {
 }
 
 /// The error of a key file that cannot be opened or read.
-pub(super) fn failure(path: &Path, broken_off: BrokenOff) -> StoreError {
-    let BrokenOff { at, why } = broken_off;
+pub(super) fn failure(path: &Path, not_followed: NotFollowed) -> StoreError {
+    let NotFollowed { at, why } = not_followed;
     if why.kind() == io::ErrorKind::NotFound {
         let what = match at == path {
             true => format!("the key file {}", path.display()),

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue};
 use crate::store::error::StoreError;
 use crate::store::file::key_file::{Folder, KeyFile, failure};
+use crate::store::file::links::{Links, Location, Moment, NotFollowed};
 use crate::store::file::seen::Seen;
-use crate::store::file::way::{BrokenOff, Links, Moment, Place};
 use crate::store::file::{Reading, named};
 use crate::store::keys_store::{FetchResult, Fetched};
 
@@ -99,28 +99,28 @@ fn settled_without_key(
 fn open_all(links: &mut Links, paths: &[PathBuf]) -> Result<Vec<KeyFile>, StoreError> {
     let mut folder: Option<Folder> = None;
     let mut files = Vec::new();
-    for (path, place) in paths.iter().zip(places(links, paths)?) {
-        let found = place.path();
-        let failed = |why| failure(path, BrokenOff { at: found, why });
-        let opened = match folder.take().filter(|folder| folder.is_of(&place)) {
+    for (path, location) in paths.iter().zip(locations(links, paths)?) {
+        let found = location.path();
+        let failed = |why| failure(path, NotFollowed { at: found, why });
+        let opened = match folder.take().filter(|folder| folder.is_of(&location)) {
             Some(folder) => Ok(folder),
-            None => Folder::of(&place),
+            None => Folder::of(&location),
         };
-        let opened = opened.and_then(|opened| folder.insert(opened).open(path, place));
+        let opened = opened.and_then(|opened| folder.insert(opened).open(path, location));
         files.push(opened.map_err(failed)?);
     }
     Ok(files)
 }
 
-fn places(links: &mut Links, paths: &[PathBuf]) -> Result<Vec<Place>, StoreError> {
-    let place = |path: &PathBuf| links.follow(path).map_err(|why| failure(path, why));
-    paths.iter().map(place).collect()
+fn locations(links: &mut Links, paths: &[PathBuf]) -> Result<Vec<Location>, StoreError> {
+    let location = |path: &PathBuf| links.follow(path).map_err(|why| failure(path, why));
+    paths.iter().map(location).collect()
 }
 
 /// Whether the paths lead over other links now than when these were read.
 fn lead_elsewhere(links: &Links, paths: &[PathBuf]) -> bool {
     let mut now = Links::default();
-    drop(places(&mut now, paths));
+    drop(locations(&mut now, paths));
     now != *links
 }
 
@@ -129,7 +129,7 @@ fn lead_elsewhere(links: &Links, paths: &[PathBuf]) -> bool {
 /// when the files are finished.
 fn unfinished_change(files: &[KeyFile]) -> Option<Moment> {
     let changed = files.iter().map(KeyFile::changed).max();
-    let placed = |file: &KeyFile| file.place().newest.map(|link| link.placed);
+    let placed = |file: &KeyFile| file.location().newest.map(|link| link.placed);
     let placed = files.iter().map(placed);
     match share_folder_or_link(files) {
         true => changed.filter(|_| placed.min().flatten() < changed),
@@ -141,13 +141,13 @@ fn unfinished_change(files: &[KeyFile]) -> Option<Moment> {
 /// not, another link or a folder that is renamed can replace one file alone, and no time of a file
 /// shows that.
 fn share_folder_or_link(files: &[KeyFile]) -> bool {
-    let mut places = files.iter().map(KeyFile::place);
-    let Some(first) = places.next() else {
+    let mut locations = files.iter().map(KeyFile::location);
+    let Some(first) = locations.next() else {
         return true;
     };
-    places.all(|place| {
-        let by_one_link = place.newest.is_some() && place.newest == first.newest;
-        by_one_link || place.folder == first.folder
+    locations.all(|location| {
+        let by_one_link = location.newest.is_some() && location.newest == first.newest;
+        by_one_link || location.folder == first.folder
     })
 }
 
@@ -170,8 +170,9 @@ fn are_as_they_were(files: &[KeyFile]) -> Result<bool, StoreError> {
 
 /// Whether the paths still lead to these files.
 fn are_still_named(paths: &[PathBuf], files: &[KeyFile]) -> bool {
-    let named = |(place, file): (&Place, &KeyFile)| {
-        fs::metadata(place.path()).is_ok_and(|facts| file.is(&facts))
+    let named = |(location, file): (&Location, &KeyFile)| {
+        fs::metadata(location.path()).is_ok_and(|facts| file.is(&facts))
     };
-    places(&mut Links::default(), paths).is_ok_and(|places| places.iter().zip(files).all(named))
+    locations(&mut Links::default(), paths)
+        .is_ok_and(|locations| locations.iter().zip(files).all(named))
 }

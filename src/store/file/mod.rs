@@ -5,9 +5,9 @@
 
 mod credential;
 mod key_file;
+mod links;
 mod look;
 mod seen;
-mod way;
 
 use std::path::{self, PathBuf};
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::store::file::key_file::{KeyFile, Stamp};
-use crate::store::file::way::Moment;
+use crate::store::file::links::Moment;
 
 /// What a store has seen of files whose times lie in the future, by a clock that was set back or that
 /// is another machine's. The clock does not tell how long ago they changed, but the store knows since

@@ -1,4 +1,4 @@
-//! The byte order mark that editors and shells put before a text, unseen.
+//! The byte order mark that editors and shells put before a text without showing it.
 
 use crate::secret::value::{SecretKeyValue, SecretKeys};
 

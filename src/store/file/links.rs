@@ -1,7 +1,7 @@
-//! The way from a path to its file, link by link.
+//! Following a path to its file, link by link.
 //!
-//! A mounted Kubernetes secret is swapped by one link (`..data`) on the way to all its files. Where
-//! each link is read once for both halves of a pair, both lead to the same generation.
+//! A mounted Kubernetes secret is replaced by one link (`..data`) on the way to all its files. Each link
+//! is read once for both halves of a pair, so that both halves are of the same generation.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{PROC_SUPER_MAGIC, statfs};
 use rustix::io::Errno;
 
-/// As many links as the system follows on one way.
+/// As many links as the system follows for one path.
 const MOST_LINKS: usize = 40;
 
 /// A time of the file system, in nanoseconds since 1970.
@@ -37,9 +37,9 @@ struct Link {
     placed: Moment,
 }
 
-/// Where a way ends.
+/// Where a path leads.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Location {
     /// The folder, on whose path is no link.
     pub(super) folder: PathBuf,
     /// The file's name there.
@@ -48,7 +48,7 @@ pub(super) struct Place {
     pub(super) newest: Option<Newest>,
 }
 
-/// The newest link on a way.
+/// The newest link on the way of a path to its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Newest {
     /// When it was put in its place.
@@ -57,14 +57,14 @@ pub(super) struct Newest {
     number: usize,
 }
 
-/// Where a way broke off, and what the system says of it.
+/// The part of a path that cannot be followed, and what the system says of it.
 #[derive(Debug)]
-pub(super) struct BrokenOff {
+pub(super) struct NotFollowed {
     pub(super) at: PathBuf,
     pub(super) why: io::Error,
 }
 
-impl Place {
+impl Location {
     /// The file's path.
     pub(super) fn path(&self) -> PathBuf {
         self.folder.join(&self.name)
@@ -72,11 +72,11 @@ impl Place {
 }
 
 impl Links {
-    /// Goes the way to a path's end. A link that was read before leads where it led then.
+    /// Follows a path. A link that was read before leads where it led then.
     ///
     /// # Errors
-    /// A part of the way is not there, or may not be looked at.
-    pub(super) fn follow(&mut self, path: &Path) -> Result<Place, BrokenOff> {
+    /// A part of the path does not exist, or may not be looked at.
+    pub(super) fn follow(&mut self, path: &Path) -> Result<Location, NotFollowed> {
         let (mut gone, mut left) = (PathBuf::new(), parts(path));
         let (mut newest, mut links) = (None, 0);
         while let Some(part) = left.pop() {
@@ -99,10 +99,10 @@ impl Links {
                     left.extend(parts(&link.target));
                     gone.pop();
                 }
-                Err(why) => return Err(BrokenOff { at: gone, why }),
+                Err(why) => return Err(NotFollowed { at: gone, why }),
             }
         }
-        Ok(Place {
+        Ok(Location {
             name: gone.file_name().unwrap_or(".".as_ref()).to_owned(),
             folder: gone.parent().unwrap_or(&gone).to_owned(),
             newest,

@@ -1,4 +1,4 @@
-//! One run of a command, from its start to the value that it printed.
+//! One execution of a command, from its start to the value that it printed.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::secret::value::InvalidKey;
 use crate::store::buffer::LineEnd;
 use crate::store::command::output::{ErrorOutput, Output};
-use crate::store::command::process::{NotStarted, Process, Watch};
+use crate::store::command::process::{NotStarted, Process, ProcessWatch};
 use crate::store::error::StoreError;
 use crate::store::keys_store::{FetchResult, StoreRequest};
 
@@ -21,7 +21,7 @@ use crate::store::keys_store::{FetchResult, StoreRequest};
 const GRACE: Duration = Duration::from_millis(200);
 
 /// A command that is ready to be run once.
-pub(super) struct Run {
+pub(super) struct Execution {
     pub(super) program: String,
     pub(super) command: Command,
     pub(super) line_end: LineEnd,
@@ -29,7 +29,7 @@ pub(super) struct Run {
     pub(super) request: StoreRequest,
 }
 
-impl Run {
+impl Execution {
     /// Runs it. Dropped at an await, the whole process group is killed.
     pub(super) async fn fetched(self) -> FetchResult {
         let program = self.program;
@@ -86,11 +86,11 @@ fn where_it_was_looked_for(program: &str, command: &Command) -> String {
 /// Waits for the program's end, and for all that it printed. A program that printed too much is not
 /// waited for.
 async fn ended(
-    watch: Watch,
+    watch: ProcessWatch,
     output: &mut Output,
     errors: &mut ErrorOutput,
 ) -> Result<(), InvalidKey> {
-    let Watch {
+    let ProcessWatch {
         end,
         stdout,
         stderr,
