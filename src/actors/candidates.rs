@@ -13,7 +13,7 @@ use crate::actors::journal_thread::{JournalThread, Refused};
 use crate::actors::overview::RotationHalves;
 use crate::guard::fork;
 use crate::journal::fingerprints::KeyFingerprints;
-use crate::journal::load::RotationSecrets;
+use crate::journal::secrets::RotationSecrets;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::Request;

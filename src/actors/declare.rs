@@ -16,7 +16,7 @@ use crate::guard::events::Events;
 use crate::guard::foreign::Foreign;
 use crate::guard::plugins::Plugins;
 use crate::journal::fingerprints::KeyFingerprints;
-use crate::journal::load::RotationSecrets;
+use crate::journal::secrets::RotationSecrets;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::{FetchFailure, Request as KeyRequest};

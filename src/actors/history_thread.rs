@@ -192,7 +192,7 @@ fn tidy(journal: &mut Journal, limits: &HistoryLimits, now_ms: u64) -> Result<Ti
     let before = journal.is_in_doubt();
     let (why, is_damage): (JournalDown, _) = match fault::catch(|| journal.tidy(limits, now_ms)) {
         Ok(Ok(tidied)) => return Ok(tidied),
-        Ok(Err(error)) => (error.down(), error.is_damage()),
+        Ok(Err(error)) => ((&error).into(), error.is_damage()),
         Err(fault) => {
             let why = format!("the state repo or crypto tool failed: {fault}");
             (why.into(), false)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::actors::admission::Place;
-use crate::journal::load::RotationSecrets;
+use crate::journal::secrets::RotationSecrets;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::id::RotationId;
 use crate::rotation::listing::{self, RotationView};

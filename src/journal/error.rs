@@ -99,24 +99,6 @@ impl JournalError {
         }
     }
 
-    /// As why the journal does not do what it is asked for.
-    pub fn down(&self) -> JournalDown {
-        let for_good = match self {
-            Self::Fenced => true,
-            Self::Repo { source } => source.is_for_good(),
-            Self::WrongMasterKey { .. }
-            | Self::WriteUnknown { .. }
-            | Self::Crypto { .. }
-            | Self::Unreadable { .. }
-            | Self::TooLarge { .. }
-            | Self::Incomplete { .. } => false,
-        };
-        JournalDown {
-            why: self.to_string(),
-            for_good: for_good.then(|| self.code()),
-        }
-    }
-
     /// The stable code of this error; where the repo or the crypto tool refused, theirs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -128,6 +110,25 @@ impl JournalError {
             Self::Unreadable { .. } => "record_unreadable",
             Self::TooLarge { .. } => "record_too_large",
             Self::Incomplete { .. } => "incomplete_facts",
+        }
+    }
+}
+
+impl From<&JournalError> for JournalDown {
+    fn from(error: &JournalError) -> Self {
+        let for_good = match error {
+            JournalError::Fenced => true,
+            JournalError::Repo { source } => source.is_for_good(),
+            JournalError::WrongMasterKey { .. }
+            | JournalError::WriteUnknown { .. }
+            | JournalError::Crypto { .. }
+            | JournalError::Unreadable { .. }
+            | JournalError::TooLarge { .. }
+            | JournalError::Incomplete { .. } => false,
+        };
+        Self {
+            why: error.to_string(),
+            for_good: for_good.then(|| error.code()),
         }
     }
 }

@@ -8,14 +8,14 @@ use crate::journal::error::{JournalError, UnreadableRecord};
 use crate::journal::gathered::Gathered;
 use crate::journal::opened::Journal;
 use crate::journal::place::{Place, layout};
+use crate::journal::secrets::RotationSecrets;
 use crate::journal::unreadable::At;
-use crate::key::state::Snapshot;
 use crate::repo::space::Space;
 use crate::rotation::durable::DurableFacts;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::UnreadableRotation;
 use crate::rotation::roster::{Member, MemberCallback};
-use crate::secret::value::{SecretKeyPair, SecretKeyValue};
+use crate::secret::value::SecretKeyValue;
 
 /// What the journal has of a coordinator.
 #[derive(Debug, Clone, Default)]
@@ -34,26 +34,6 @@ pub struct LoadedJournal {
         expect(dead_code, reason = "the manager has the journal's own list")
     )]
     pub unreadable: Vec<UnreadableRecord>,
-}
-
-/// What is sealed in the journal for a rotation that has not ended.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RotationSecrets {
-    /// The old keys, if there are any.
-    pub old: Option<SecretKeyPair>,
-    /// The new keys, if there are any.
-    pub new: Option<SecretKeyPair>,
-    /// What the key had when the rotation began, if it has.
-    pub snapshot: Option<Snapshot>,
-}
-
-impl RotationSecrets {
-    /// The beginnings of the keys, by which a text that quotes one of them is found.
-    pub fn beginnings(&self) -> Vec<SecretKeyValue> {
-        let pairs = [&self.old, &self.new].into_iter().flatten();
-        let halves = pairs.flat_map(|pair| [pair.forward(), pair.back()]);
-        halves.map(SecretKeyValue::beginning).collect()
-    }
 }
 
 /// What is shown a key and what is stored there.

@@ -14,8 +14,8 @@
 //! Reading order: `kind` and `place` say what a record is and where it lies, `codec` how it looks
 //! in bytes, `vault` how it is sealed; `database` opens, `fence` keeps an overtaken journal from
 //! writing; `opened` is the journal that the shell drives, `fact` and `group` what it is given, `draft` makes one
-//! batch of that (`known` spares it reads), and `load` (with `gathered`), `state` and `history` read; `tidy` keeps
-//! the history.
+//! batch of that (`known` spares it reads), and `load` (with `gathered` and `secrets`), `state` and `history` read; `tidy` keeps
+//! the history (`tidying` is how far it has come).
 //!
 //! Never in here: a store, a worker, an actor, a thread of its own. It imports `secret`, `key`,
 //! `rotation`, `crypto` and `repo`; serde and bincode stay in `codec`.
@@ -36,7 +36,9 @@ pub mod load;
 pub mod opened;
 mod place;
 mod quarantine;
+pub mod secrets;
 pub mod state;
 pub mod tidy;
+mod tidying;
 pub mod unreadable;
 mod vault;

@@ -10,7 +10,7 @@ use crate::journal::fact::JournalFact;
 use crate::journal::fence::Fence;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::known::{Known, Learned};
-use crate::journal::tidy::Tidying;
+use crate::journal::tidying::Tidying;
 use crate::journal::unreadable::Unreadable;
 use crate::journal::vault::Vault;
 use crate::repo::batch::Batch;

@@ -23,7 +23,11 @@ impl Journal {
         let stored = match found {
             Ok(Some(stored)) => stored,
             Ok(None) => return Loaded::Absent,
-            Err(error) => return Loaded::Unavailable { why: error.down() },
+            Err(error) => {
+                return Loaded::Unavailable {
+                    why: (&error).into(),
+                };
+            }
         };
         match self.vault().read(&place, &stored, keys::decode_state) {
             Ok(record) => Loaded::Record(record),
@@ -33,7 +37,9 @@ impl Journal {
                     self.unreadable().add(&place, record);
                     Loaded::Unreadable { why }
                 }
-                Err(error) => Loaded::Unavailable { why: error.down() },
+                Err(error) => Loaded::Unavailable {
+                    why: (&error).into(),
+                },
             },
         }
     }

@@ -1,5 +1,5 @@
-//! A state repo or a crypto tool of the program's, as the journal has it. Each is dropped inside the
-//! guard by itself: a panic in the drop of one while that of the other unwinds would end the process.
+//! A state repo or a crypto tool, as the journal has it. Each is dropped inside the guard by itself: a
+//! panic in the drop of one while that of the other unwinds would end the process.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,28 +10,60 @@ use crate::crypto::crypto_tool::CryptoTool;
 use crate::crypto::error::CryptoError;
 use crate::guard::fault::Fault;
 use crate::guard::foreign::Foreign;
+use crate::management::settings::Settings;
+#[cfg(feature = "testing")]
+use crate::management::testing::{Plugin, PluginPanics};
 use crate::repo::batch::Batch;
 use crate::repo::error::RepoError;
 use crate::repo::space::Space;
 use crate::repo::state_repo::{StateRepo, Visitor};
 
-/// A foreign object. It is there until this is dropped.
-pub(super) struct Kept<T: ?Sized + Send + Sync + 'static>(pub(super) Foreign<Arc<T>>);
+/// A plug-in. It is there until this is dropped. With the feature `testing` its calls panic when a test
+/// says so.
+pub(super) struct Kept<T: ?Sized + Send + Sync + 'static> {
+    plugin: Foreign<Arc<T>>,
+    #[cfg(feature = "testing")]
+    panics: PluginPanics,
+}
+
+impl<T: ?Sized + Send + Sync + 'static> Kept<T> {
+    pub(super) fn new(
+        plugin: Foreign<Arc<T>>,
+        #[cfg_attr(not(feature = "testing"), expect(unused_variables))] settings: &Settings,
+    ) -> Self {
+        Self {
+            plugin,
+            #[cfg(feature = "testing")]
+            panics: settings.panics.clone(),
+        }
+    }
+}
 
 impl Kept<dyn StateRepo> {
-    fn of(&self) -> Result<&dyn StateRepo, RepoError> {
-        let of = self.0.get().ok_or(RepoError::Closed)?;
-        Ok(of.as_ref())
+    fn repo(&self) -> Result<&dyn StateRepo, RepoError> {
+        #[cfg(feature = "testing")]
+        self.panics.pass(Plugin::Repo);
+        Ok(self.plugin.get().ok_or(RepoError::Closed)?.as_ref())
     }
 }
 
 impl StateRepo for Kept<dyn StateRepo> {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
-        self.of()?.get(space, key)
+        self.repo()?.get(space, key)
     }
 
     fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
-        self.of()?.scan(space, prefix, visit)
+        self.repo()?.scan(space, prefix, visit)
+    }
+
+    fn scan_after(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        visit: Visitor<'_>,
+    ) -> Result<(), RepoError> {
+        self.repo()?.scan_after(space, prefix, after, visit)
     }
 
     fn scan_back(
@@ -41,41 +73,43 @@ impl StateRepo for Kept<dyn StateRepo> {
         before: Option<&[u8]>,
         visit: Visitor<'_>,
     ) -> Result<(), RepoError> {
-        self.of()?.scan_back(space, prefix, before, visit)
+        self.repo()?.scan_back(space, prefix, before, visit)
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), RepoError> {
-        self.of()?.apply(batch)
+        self.repo()?.apply(batch)
     }
 
     fn reopen(&self) -> Result<(), RepoError> {
-        self.of()?.reopen()
+        self.repo()?.reopen()
     }
 
     fn backup(&self, folder: &Path) -> Result<(), RepoError> {
-        self.of()?.backup(folder)
+        self.repo()?.backup(folder)
     }
 
     fn close(&self) -> Result<(), RepoError> {
-        self.of()?.close()
+        self.plugin.get().ok_or(RepoError::Closed)?.close()
     }
 }
 
 impl Kept<dyn CryptoTool> {
-    fn of(&self) -> Result<&dyn CryptoTool, CryptoError> {
-        let of = self.0.get().ok_or_else(|| CryptoError::Failed {
+    fn tool(&self) -> Result<&dyn CryptoTool, CryptoError> {
+        #[cfg(feature = "testing")]
+        self.panics.pass(Plugin::Crypto);
+        let tool = self.plugin.get().ok_or_else(|| CryptoError::Failed {
             source: Fault::Gone.into(),
         })?;
-        Ok(of.as_ref())
+        Ok(tool.as_ref())
     }
 }
 
 impl CryptoTool for Kept<dyn CryptoTool> {
     fn seal(&self, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        self.of()?.seal(plain, associated)
+        self.tool()?.seal(plain, associated)
     }
 
     fn open(&self, sealed: &[u8], associated: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
-        self.of()?.open(sealed, associated)
+        self.tool()?.open(sealed, associated)
     }
 }

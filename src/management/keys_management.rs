@@ -319,7 +319,7 @@ impl KeysManagement {
                         let why = error.to_string();
                         RotationError::Unreadable { id, why }
                     }
-                    _ => RotationError::of_journal(Some(id), error.down()),
+                    _ => RotationError::of_journal(Some(id), (&error).into()),
                 })
             }
             Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),

@@ -30,6 +30,11 @@ use crate::store::keys_store::{KeysStore, StoreRequest};
 /// How long the store of the master key may take.
 const MASTER_KEY_TIME_LIMIT: Duration = Duration::from_secs(10);
 
+/// What is told where the folder that was opened cannot be followed.
+const NOT_FOLLOWED: &str = "/proc is not mounted: if the data folder is moved away while it is open and \
+    another one is put in its place, files of this database may land in that one; mount /proc, or never \
+    move the folder of a running program";
+
 /// A journal that is open, and what it has.
 pub(super) struct Opened {
     pub(super) database: [u8; 16],
@@ -41,21 +46,24 @@ pub(super) struct Opened {
 pub(super) fn open(
     builder: KeysManagementBuilder,
     master: Option<SecretKeyValue>,
+    events: &Events,
 ) -> Result<Opened, StartError> {
-    let repo = match (builder.repo, builder.folder) {
-        (Some(repo), _) => Arc::new(Kept(repo)) as Arc<dyn StateRepo>,
+    let repo: Foreign<Arc<dyn StateRepo>> = match (builder.repo, builder.folder) {
+        (Some(repo), _) => repo,
         (None, Some(folder)) => {
             let options =
                 FolderOptions::new(folder).allow_shared_folder(builder.allow_shared_folder);
-            Arc::new(RocksDbRepo::open(&options)?)
+            let repo = RocksDbRepo::open(&options)?;
+            if let Some(folder) = repo.cannot_follow() {
+                let folder = folder.to_owned();
+                events.tell(move || tracing::warn!(folder = %folder.display(), "{NOT_FOLLOWED}"));
+            }
+            Foreign::new(Arc::new(repo))
         }
         (None, None) => return Err(StartError::NoDataFolder),
     };
-    #[cfg(feature = "testing")]
-    let repo = builder.settings.panics.repo(repo);
-    let kept = |tool| Arc::new(Kept(tool)) as Arc<dyn CryptoTool>;
-    let crypto = builder.crypto.map(kept);
-    let opened = unlock(Arc::clone(&repo), crypto, master, &builder.settings);
+    let repo: Arc<dyn StateRepo> = Arc::new(Kept::new(repo, &builder.settings));
+    let opened = unlock(Arc::clone(&repo), builder.crypto, master, &builder.settings);
     if opened.is_err() {
         drop(repo.close());
     }
@@ -64,20 +72,21 @@ pub(super) fn open(
 
 fn unlock(
     repo: Arc<dyn StateRepo>,
-    crypto: Option<Arc<dyn CryptoTool>>,
+    crypto: Option<Foreign<Arc<dyn CryptoTool>>>,
     master: Option<SecretKeyValue>,
-    #[cfg_attr(not(feature = "testing"), expect(unused_variables))] settings: &Settings,
+    settings: &Settings,
 ) -> Result<Opened, StartError> {
     let database = Database::open(repo)?;
-    let crypto = match (crypto, master) {
+    let crypto: Foreign<Arc<dyn CryptoTool>> = match (crypto, master) {
         (Some(crypto), _) => crypto,
-        (None, Some(master)) => Arc::new(AeadCryptoTool::derive(&master, &database.id())?),
+        (None, Some(master)) => {
+            let tool = AeadCryptoTool::derive(&master, &database.id())?;
+            Foreign::new(Arc::new(tool))
+        }
         (None, None) => return Err(StartError::NoMasterKey),
     };
-    #[cfg(feature = "testing")]
-    let crypto = settings.panics.crypto(crypto);
     let id = database.id();
-    let journal = database.unlock(crypto)?;
+    let journal = database.unlock(Arc::new(Kept::new(crypto, settings)))?;
     let loaded = journal.load_without_keys()?;
     Ok(Opened {
         database: id,

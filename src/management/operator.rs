@@ -15,8 +15,8 @@ use crate::actors::supervision::name::ActorName;
 use crate::guard::fork;
 use crate::journal::error::JournalError;
 use crate::journal::history::HistoryReading;
-use crate::journal::load::RotationSecrets;
 use crate::journal::opened::Journal;
+use crate::journal::secrets::RotationSecrets;
 use crate::key::definition::KeyBehaviour;
 use crate::key::machine::KeyFacts;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
@@ -145,7 +145,7 @@ impl KeysManagement {
                     unreadable: history.unreadable,
                     next: history.next,
                 }),
-                Ok(Err(error)) => Err(RotationError::of_journal(None, error.down())),
+                Ok(Err(error)) => Err(RotationError::of_journal(None, (&error).into())),
                 Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),
                 Err(Refused::Closed) => Err(RotationError::ShutDown { id: None }),
             }
@@ -263,7 +263,7 @@ impl KeysManagement {
                 let why = error.to_string();
                 Err(RotationError::Unreadable { id, why })
             }
-            Ok(Err(error)) => Err(RotationError::of_journal(Some(id), error.down())),
+            Ok(Err(error)) => Err(RotationError::of_journal(Some(id), (&error).into())),
             Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),
             Err(Refused::Closed) => Err(RotationError::ShutDown { id: Some(id) }),
         }

@@ -108,7 +108,7 @@ fn begin_with(
     let settings = builder.settings.clone();
     let actors = ActorThreads::start()?;
     let clock = Clock::start();
-    let opened = fault::catch(|| opening::open(builder, master));
+    let opened = fault::catch(|| opening::open(builder, master, &events));
     let stands = opened
         .map_err(StartError::from)
         .and_then(|opened| Stands::on(opened?, &settings, clock, events));

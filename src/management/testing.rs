@@ -2,21 +2,12 @@
 //! call panics, when a test says so.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use zeroize::Zeroizing;
-
 use crate::actors::supervision::name::ActorName;
-use crate::crypto::crypto_tool::CryptoTool;
-use crate::crypto::error::CryptoError;
 use crate::guard::foreign::Foreign;
 use crate::management::keys_management::KeysManagement;
-use crate::repo::batch::Batch;
-use crate::repo::error::RepoError;
-use crate::repo::space::Space;
-use crate::repo::state_repo::{StateRepo, Visitor};
 use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 use crate::worker::callback::{Callback, Kind};
@@ -82,7 +73,7 @@ impl PluginPanics {
         }
     }
 
-    fn pass(&self, plugin: Plugin) {
+    pub(super) fn pass(&self, plugin: Plugin) {
         let order = Ordering::SeqCst;
         let one_less = |left: u64| left.checked_sub(1);
         if self.counter(plugin).fetch_update(order, order, one_less) == Ok(1) {
@@ -93,16 +84,6 @@ impl PluginPanics {
     pub(crate) fn store(&self, store: Foreign<Arc<dyn KeysStore>>) -> Foreign<Arc<dyn KeysStore>> {
         let panics = self.clone();
         store.map(|of| Arc::new(Panicking { of, panics }) as Arc<dyn KeysStore>)
-    }
-
-    pub(crate) fn repo(&self, repo: Arc<dyn StateRepo>) -> Arc<dyn StateRepo> {
-        let panics = self.clone();
-        Arc::new(Panicking { of: repo, panics })
-    }
-
-    pub(crate) fn crypto(&self, tool: Arc<dyn CryptoTool>) -> Arc<dyn CryptoTool> {
-        let panics = self.clone();
-        Arc::new(Panicking { of: tool, panics })
     }
 
     pub(crate) fn callback(&self, callback: Callback) -> Callback {
@@ -140,70 +121,5 @@ impl KeysStore for Panicking<dyn KeysStore> {
 
     fn source(&self, asked: AskedByKeyward) -> String {
         self.of.source(asked)
-    }
-}
-
-impl StateRepo for Panicking<dyn StateRepo> {
-    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
-        self.panics.pass(Plugin::Repo);
-        self.of.get(space, key)
-    }
-
-    fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
-        self.panics.pass(Plugin::Repo);
-        self.of.scan(space, prefix, visit)
-    }
-
-    fn scan_after(
-        &self,
-        space: Space,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        visit: Visitor<'_>,
-    ) -> Result<(), RepoError> {
-        self.panics.pass(Plugin::Repo);
-        self.of.scan_after(space, prefix, after, visit)
-    }
-
-    fn scan_back(
-        &self,
-        space: Space,
-        prefix: &[u8],
-        before: Option<&[u8]>,
-        visit: Visitor<'_>,
-    ) -> Result<(), RepoError> {
-        self.panics.pass(Plugin::Repo);
-        self.of.scan_back(space, prefix, before, visit)
-    }
-
-    fn apply(&self, batch: &Batch) -> Result<(), RepoError> {
-        self.panics.pass(Plugin::Repo);
-        self.of.apply(batch)
-    }
-
-    fn reopen(&self) -> Result<(), RepoError> {
-        self.panics.pass(Plugin::Repo);
-        self.of.reopen()
-    }
-
-    fn backup(&self, folder: &Path) -> Result<(), RepoError> {
-        self.panics.pass(Plugin::Repo);
-        self.of.backup(folder)
-    }
-
-    fn close(&self) -> Result<(), RepoError> {
-        self.of.close()
-    }
-}
-
-impl CryptoTool for Panicking<dyn CryptoTool> {
-    fn seal(&self, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        self.panics.pass(Plugin::Crypto);
-        self.of.seal(plain, associated)
-    }
-
-    fn open(&self, sealed: &[u8], associated: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
-        self.panics.pass(Plugin::Crypto);
-        self.of.open(sealed, associated)
     }
 }

@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use crate::repo::error::RepoError;
-use crate::repo::folder::io_failure;
+use crate::repo::failure::io_failure;
 
 /// In the data folder, while a backup is made: links to RocksDB's files as they are at one moment.
 pub(super) const CHECKPOINT: &str = "KEYWARD.backup";

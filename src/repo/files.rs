@@ -1,5 +1,5 @@
-//! RocksDB's files: which manifest is the current one and whether it is as long as it was, logs and
-//! tables by their number.
+//! RocksDB's files: which manifest is the current one and whether it is as long as it was, and
+//! logs by their number.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::repo::error::RepoError;
-use crate::repo::folder::io_failure;
+use crate::repo::failure::io_failure;
 use crate::repo::log_check;
 use crate::repo::marker::Reached;
 
@@ -121,7 +121,7 @@ fn has_manifest(folder: &Path) -> Result<bool, RepoError> {
     Ok(false)
 }
 
-/// The files of one kind, `log` or `sst`, in the order of their numbers.
+/// The logs (kind `log`), in the order of their numbers.
 pub(super) fn numbered(folder: &Path, kind: &str) -> Result<Vec<PathBuf>, RepoError> {
     let failed = |source| io_failure("listing the data folder", folder, source);
     let mut found = Vec::new();
@@ -137,11 +137,11 @@ pub(super) fn numbered(folder: &Path, kind: &str) -> Result<Vec<PathBuf>, RepoEr
     Ok(found)
 }
 
-pub(super) fn is_number(text: &str) -> bool {
+fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-pub(super) fn is_manifest(name: &str) -> bool {
+fn is_manifest(name: &str) -> bool {
     name.strip_prefix(MANIFEST).is_some_and(is_number)
 }
 

@@ -2,13 +2,12 @@
 //! something else.
 
 use std::fs::{self, DirBuilder};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{self, Path, PathBuf};
 
-use rustix::io::Errno;
-
 use crate::repo::error::RepoError;
+use crate::repo::failure::io_failure;
 use crate::repo::lock::LOCK_FILE;
 use crate::repo::marker::{MARKER_FILE, NEXT_MARKER_FILE};
 
@@ -118,35 +117,4 @@ pub(super) fn first_foreign(folder: &Path) -> Result<Option<String>, RepoError> 
         }
     }
     Ok(None)
-}
-
-fn is_descriptors(source: &io::Error) -> bool {
-    [Errno::MFILE, Errno::NFILE]
-        .map(|errno| Some(errno.raw_os_error()))
-        .contains(&source.raw_os_error())
-}
-
-/// The error for what the operating system refused.
-pub(super) fn io_failure(action: &str, path: &Path, source: io::Error) -> RepoError {
-    let path = path.to_owned();
-    match source.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => RepoError::NotWritable {
-            path,
-            source: Box::new(source),
-        },
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            RepoError::Full {
-                path,
-                source: Box::new(source),
-            }
-        }
-        _ if is_descriptors(&source) => RepoError::NoDescriptor {
-            path,
-            source: Box::new(source),
-        },
-        _ => RepoError::Failed {
-            action: format!("{action} at {}", path.display()),
-            source: Box::new(source),
-        },
-    }
 }

@@ -1,65 +1,22 @@
 //! keyward's own lock, on the data folder and on a file in it: it is held as long as a repo is, also
 //! while RocksDB is closed, and names its holder to whoever comes second.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use rustix::fs::{FlockOperation, OFlags, flock, major, minor};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
 
 use crate::guard::fork::{self, KeptFile};
-use crate::repo::error::{Holder, RepoError, program_name};
-use crate::repo::folder::io_failure;
+use crate::repo::error::RepoError;
+use crate::repo::failure::io_failure;
+use crate::repo::holder::{self, Identity, held};
 use crate::repo::paths::Paths;
 
 pub(super) const LOCK_FILE: &str = "keyward.lock";
-
-/// A holder writes its name just after it got the lock; whoever comes between the two looks again,
-/// so often and after so long.
-const LOOKS: u32 = 20;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
-/// More than any holder writes; a file that was filled with something else is not read to its end.
-const LONGEST_NAME: u64 = 4096;
-
-/// The folders that this process holds.
-static HELD: Mutex<Vec<Identity>> = Mutex::new(Vec::new());
-
-/// What tells a file or a folder from every other one that exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-}
-
-impl Identity {
-    fn of(file: &File) -> io::Result<Self> {
-        file.metadata().map(|found| Self::told_by(&found))
-    }
-
-    /// What lies at a path, if anything does. A link is not followed.
-    fn at(path: &Path) -> io::Result<Option<Self>> {
-        match fs::symlink_metadata(path) {
-            Ok(found) => Ok(Some(Self::told_by(&found))),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn told_by(found: &fs::Metadata) -> Self {
-        let (device, inode) = (found.dev(), found.ino());
-        Self { device, inode }
-    }
-}
 
 /// The lock, held until it is dropped.
 ///
@@ -117,7 +74,7 @@ impl FolderLock {
         held().push(folder_is);
         let written = file.with(|mut file| {
             file.set_len(0)?;
-            file.write_all(own_name().as_bytes())
+            file.write_all(holder::own_name().as_bytes())
         });
         // The name is a courtesy to others: a full disk must not keep the folder from being opened.
         if written.is_err() {
@@ -189,10 +146,6 @@ impl Drop for FolderLock {
     }
 }
 
-fn held() -> MutexGuard<'static, Vec<Identity>> {
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Locks a file, unless another open one of it has the lock.
 fn locked(file: &KeptFile) -> io::Result<bool> {
     file.with(
@@ -204,77 +157,22 @@ fn locked(file: &KeptFile) -> io::Result<bool> {
     )
 }
 
-fn own_name() -> String {
-    let own = Holder::this_process();
-    format!("{} {}\n", own.pid, own.program)
-}
-
 fn already_open(folder: &Path, folder_is: Identity) -> RepoError {
-    let path = folder.join(LOCK_FILE);
-    let mut holder = None;
-    for look in 0..LOOKS {
-        if look > 0 {
-            std::thread::sleep(BETWEEN_LOOKS);
-        }
-        let read = read_name(&path).ok().flatten().filter(is_alive);
-        let is_own = held().contains(&folder_is);
-        holder = if is_own {
-            Some(Holder::this_process())
-        } else {
-            read
-        };
-        if holder.is_some() {
-            break;
-        }
-    }
     RepoError::AlreadyOpen {
-        folder: PathBuf::from(folder),
-        holder: holder.or_else(|| known_to_the_system(folder_is)),
+        folder: folder.to_owned(),
+        holder: holder::find(&folder.join(LOCK_FILE), folder_is),
     }
-}
-
-/// The holder where the lock file does not tell it: the system lists who took which lock.
-fn known_to_the_system(folder_is: Identity) -> Option<Holder> {
-    let (major, minor) = (major(folder_is.device), minor(folder_is.device));
-    let wanted = format!("{major:02x}:{minor:02x}:{}", folder_is.inode);
-    let locks = fs::read_to_string("/proc/locks").ok()?;
-    let pid = locks.lines().find_map(|line| {
-        let mut words = line.split_whitespace().skip_while(|word| *word != "FLOCK");
-        let pid = words.nth(3)?.parse().ok()?;
-        (words.next()? == wanted).then_some(pid)
-    })?;
-    let program = fs::read_link(format!("/proc/{pid}/exe")).ok();
-    Some(Holder::new(pid, program_name(program)))
-}
-
-fn read_name(path: &Path) -> io::Result<Option<Holder>> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path)?;
-    file.rewind()?;
-    let mut text = String::new();
-    file.take(LONGEST_NAME).read_to_string(&mut text)?;
-    Ok(parse_name(&text))
-}
-
-/// A name that does not end with its line end is still being written.
-fn parse_name(text: &str) -> Option<Holder> {
-    let (pid, program) = text.strip_suffix('\n')?.split_once(' ')?;
-    Some(Holder::new(pid.parse().ok()?, program))
-}
-
-/// The name of a holder that is dead was left by an earlier one.
-fn is_alive(holder: &Holder) -> bool {
-    let pid = i32::try_from(holder.pid).ok().and_then(Pid::from_raw);
-    pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use rustix::io::{FdFlags, fcntl_getfd};
 
     use super::*;
+    use crate::repo::error::Holder;
+    use crate::repo::holder::{known_to_the_system, own_name};
 
     fn holder_of(error: RepoError) -> Option<Holder> {
         match error {
@@ -371,16 +269,6 @@ mod tests {
         fs::write(held.paths().lasting.join("made"), "").unwrap();
         assert!(moved.join("made").exists());
         assert!(!path.join("made").exists());
-    }
-
-    #[test]
-    fn the_name_of_a_dead_holder_is_not_given_for_the_living_one() {
-        let folder = tempfile::tempdir().unwrap();
-        for stale in ["", "123", "999999999 dead\n", "no number\n"] {
-            std::fs::write(folder.path().join(LOCK_FILE), stale).unwrap();
-            let name = read_name(&folder.path().join(LOCK_FILE)).unwrap();
-            assert_eq!(name.filter(is_alive), None, "{stale:?}");
-        }
     }
 
     #[test]

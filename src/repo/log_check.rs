@@ -5,16 +5,18 @@
 //! what follows; a flipped *type* can end a log for it as well. Both would be a silently shorter
 //! history. So the frames are read here first, with no trust in either field.
 //!
-//! The form is LevelDB's: blocks of 32 KiB, in them records of a masked CRC-32C (4 bytes), a length
+//! This and `files` are all that keyward knows of RocksDB's private formats; a test holds them against
+//! what RocksDB writes. The form is LevelDB's: blocks of 32 KiB, in them records of a masked CRC-32C (4 bytes), a length
 //! (2), a type (1) and a payload; the CRC is of type and payload. No record goes beyond its block,
 //! and fewer than 7 bytes at the end of a block are filled up.
 
 use std::fs;
 use std::path::Path;
 
-use crate::repo::crc32c::Crc32c;
+use crc32c::{crc32c, crc32c_append};
+
 use crate::repo::error::RepoError;
-use crate::repo::folder::io_failure;
+use crate::repo::failure::io_failure;
 
 const BLOCK_BYTES: usize = 32 * 1024;
 const HEADER_BYTES: usize = 7;
@@ -82,24 +84,29 @@ impl Header {
     }
 
     fn fits(&self, payload: &[u8]) -> bool {
-        Crc32c::of(&[self.kind]).with(payload).masked() == self.masked_crc
+        masked(crc32c_append(crc32c(&[self.kind]), payload)) == self.masked_crc
     }
 
     /// Whether the record is whole with fewer bytes than its length says: then the length was
     /// changed. A record that was really cut is whole with none of them.
     fn is_longer_than_written(&self, written: &[u8]) -> bool {
-        let mut crc = Crc32c::of(&[self.kind]);
+        let mut crc = crc32c(&[self.kind]);
         for length in 0..=written.len() {
             let (_, after) = written.split_at(length);
-            if crc.masked() == self.masked_crc && is_end_or_record(after) {
+            if masked(crc) == self.masked_crc && is_end_or_record(after) {
                 return true;
             }
             if let Some(byte) = after.first() {
-                crc = crc.with(&[*byte]);
+                crc = crc32c_append(crc, &[*byte]);
             }
         }
         false
     }
+}
+
+/// A checksum as RocksDB stores it: changed, so that one of bytes that hold one is not special.
+fn masked(crc: u32) -> u32 {
+    crc.rotate_left(17).wrapping_add(0xa282_ead8)
 }
 
 /// That something plausible follows keeps the chance that a cut record is taken for damage at one
@@ -115,9 +122,12 @@ fn is_end_or_record(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repo::batch::Batch;
+    use crate::repo::space::Space;
+    use crate::repo::{files, rocks_calls};
 
     fn record(kind: u8, payload: &[u8]) -> Vec<u8> {
-        let crc = Crc32c::of(&[kind]).with(payload).masked();
+        let crc = masked(crc32c_append(crc32c(&[kind]), payload));
         let length = u16::try_from(payload.len()).unwrap();
         [
             &crc.to_le_bytes()[..],
@@ -175,5 +185,39 @@ mod tests {
         let last = log.len() - 1;
         log[last] ^= 1;
         assert_eq!(find_damage(&log).unwrap().0, BLOCK_BYTES);
+    }
+
+    /// What is known here and in `files` of RocksDB's private formats is true of the RocksDB that is
+    /// linked. Where this fails after an update, RocksDB writes its logs in another form (its
+    /// `db/log_format.h`), and an undamaged folder would be refused: learn that form first.
+    #[test]
+    fn the_form_of_logs_and_manifests_is_the_one_of_the_rocksdb_that_is_linked() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = rocks_calls::create(folder.path()).unwrap();
+        let values: [usize; 4] = [1, 300, BLOCK_BYTES, 3 * BLOCK_BYTES];
+        for bytes in values {
+            let batch = Batch::new().put(Space::States, "key", vec![7; bytes]);
+            db.write(rocks_calls::write_batch(&db, &batch).unwrap())
+                .unwrap();
+        }
+        let reached = rocks_calls::reached(&db).unwrap();
+        let manifest = format!("MANIFEST-{:06}", reached.manifest);
+        let logs = files::numbered(folder.path(), "log").unwrap();
+        assert_eq!(logs.len(), 1);
+        for (path, records) in [(logs[0].clone(), 8), (folder.path().join(manifest), 2)] {
+            let bytes = fs::read(&path).unwrap();
+            assert_eq!(find_damage(&bytes), None, "{path:?}");
+            // Of every record each bit counts; `1` to `4` are a whole one and the parts of one.
+            let (mut at, mut kinds) = (0, Vec::new());
+            while let Some((header, _)) = bytes.get(at..).and_then(Header::read) {
+                kinds.push(header.kind);
+                let next = at + HEADER_BYTES + header.length;
+                let left = BLOCK_BYTES - next % BLOCK_BYTES;
+                at = next + if left < HEADER_BYTES { left } else { 0 };
+            }
+            assert_eq!(at, bytes.len(), "{path:?}: records to the very end");
+            assert!(kinds.iter().all(|kind| (1..=4).contains(kind)), "{kinds:?}");
+            assert!(kinds.len() >= records, "{path:?} {kinds:?}");
+        }
     }
 }

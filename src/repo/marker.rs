@@ -12,7 +12,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use crate::repo::error::RepoError;
-use crate::repo::folder::io_failure;
+use crate::repo::failure::io_failure;
 
 pub(super) const MARKER_FILE: &str = "KEYWARD";
 /// What is written first and then renamed; one that is left over says nothing.

@@ -2,11 +2,11 @@
 //! that every adapter must pass, a program's own too ([`conformance`]).
 //!
 //! Read [`state_repo`] first, then [`batch`] and [`memory`]. [`rocks`] is the durable adapter; it
-//! stands on [`folder`] (whose folder is it), `lock` (who has it open), `paths` (where it is, also after
-//! it was moved), `marker` (what lies in it), `backup` (where a copy of it is put), `engine` (what
-//! RocksDB is told), `failure` (what its errors mean), `threads` (those that RocksDB needs),
-//! `program_end` and `file_size` (what must not end the process in the middle of a write), and `files`,
-//! `log_check` and `table_check` (the damage that RocksDB does not see, or does not name).
+//! stands on [`folder`] (whose folder is it), `lock` (only one has it open), `holder` (which process that is), `paths` (where it is, also after
+//! it was moved), `marker` (what lies in it), `backup` (where a copy of it is put), `rocks_calls` (what
+//! RocksDB is told), `failure` (what its errors, and the system's, mean), `threads` (those that RocksDB needs),
+//! `program_end` and `file_size` (what must not end the process in the middle of a write), and `files`
+//! and `log_check` (the damage that RocksDB does not see).
 //!
 //! Never in here: what the bytes mean, and anything of the rest of the crate but of `guard`, which
 //! knows of `fork()`, and of `secret`, which knows how foreign texts are shown. RocksDB is used nowhere else.
@@ -14,13 +14,12 @@
 mod backup;
 pub mod batch;
 pub mod conformance;
-mod crc32c;
-mod engine;
 pub mod error;
 mod failure;
 mod file_size;
 mod files;
 pub mod folder;
+mod holder;
 mod lock;
 mod log_check;
 mod marker;
@@ -28,7 +27,7 @@ pub mod memory;
 mod paths;
 mod program_end;
 pub mod rocks;
+mod rocks_calls;
 pub mod space;
 pub mod state_repo;
-mod table_check;
 mod threads;

@@ -1,7 +1,7 @@
 //! RocksDB is not used any more once the program ends.
 //!
-//! `exit` runs the destructors of RocksDB's global objects while other threads go on; whoever is
-//! inside RocksDB then, or comes later, meets what is destroyed and ends the process by an abort.
+//! `exit` runs the destructors of RocksDB's global objects while other threads go on; a thread that is
+//! inside RocksDB then, or enters it later, uses destroyed objects, and the process aborts.
 //! So every use of RocksDB is counted here, and a handler that `exit` runs before those destructors
 //! waits for the uses under way and lets no further one begin. What was not closed by then is left
 //! as a crash leaves it: nothing is lost.
@@ -18,8 +18,9 @@ use crate::repo::error::RepoError;
 /// example. One that hangs for longer is left behind.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// How long who comes later is kept waiting: as long as a program may take to end, so that nobody sees
-/// an error only because it ends. What runs at its very end, and waits for keyward, goes on after that.
+/// How long a use that begins after the end of the program has begun is kept waiting before it is
+/// refused: longer than most programs take to end, so that no caller sees an error for the sole reason
+/// that the program ends. A destructor that waits for keyward goes on after that time.
 const LONGEST_END: Duration = Duration::from_secs(10);
 
 static USES: Mutex<Uses> = Mutex::new(Uses {

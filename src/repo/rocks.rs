@@ -11,7 +11,6 @@ use rocksdb::{DB, WriteOptions};
 use crate::guard::fork;
 use crate::repo::backup::{self, Unfinished};
 use crate::repo::batch::Batch;
-use crate::repo::engine;
 use crate::repo::error::RepoError;
 use crate::repo::failure::failure;
 use crate::repo::file_size::NoSignal;
@@ -21,6 +20,7 @@ use crate::repo::lock::FolderLock;
 use crate::repo::marker::{self, Marker, Reached};
 use crate::repo::paths::Paths;
 use crate::repo::program_end::Use;
+use crate::repo::rocks_calls;
 use crate::repo::space::Space;
 use crate::repo::state_repo::{StateRepo, Visitor};
 use crate::repo::threads;
@@ -103,7 +103,7 @@ impl RocksDbRepo {
         fork::refuse_child()?;
         let _quiet = NoSignal::begin();
         threads::start()?;
-        engine::before_the_first_use(options.path())?;
+        rocks_calls::before_the_first_use(options.path())?;
         let _use = Use::begin()?;
         let folder = folder::prepare(options)?;
         folder::refuse_foreign(&folder)?;
@@ -111,7 +111,7 @@ impl RocksDbRepo {
         let paths = lock.paths().clone();
         lock.check()?;
         let opened = open_or_create(&paths);
-        engine::after_the_first_opening();
+        rocks_calls::after_the_first_opening();
         let (db, marked) = opened?;
         backup::clean(&paths.lasting);
         Ok(Self {
@@ -128,6 +128,12 @@ impl RocksDbRepo {
     #[cfg(feature = "testing")]
     pub fn folder(&self) -> &Path {
         &self.paths.named
+    }
+
+    /// The folder, if the repo cannot follow it wherever it is moved: `/proc` is not mounted.
+    pub(crate) fn cannot_follow(&self) -> Option<&Path> {
+        let Paths { named, lasting } = &self.paths;
+        (lasting == named).then_some(named)
     }
 
     fn writer(&self) -> MutexGuard<'_, Marked> {
@@ -167,7 +173,7 @@ impl RocksDbRepo {
         self.check_folder()?;
         let state = self.reading();
         let db = state.db()?;
-        engine::checkpoint(db, folder)?;
+        rocks_calls::checkpoint(db, folder)?;
         files::sync_manifest(folder, db.latest_sequence_number())
     }
 
@@ -189,14 +195,14 @@ fn open_or_create(paths: &Paths) -> Result<(DB, Marked), RepoError> {
 fn open_or_create_at(folder: &Path) -> Result<(DB, Marked), RepoError> {
     let db = match marker::read(folder)? {
         Some(Marker::Ready(reached)) => {
-            engine::verify(folder, reached)?;
-            engine::open(folder)?
+            rocks_calls::verify(folder, reached)?;
+            rocks_calls::open(folder)?
         }
-        Some(Marker::Creating) => engine::create(folder)?,
+        Some(Marker::Creating) => rocks_calls::create(folder)?,
         None => {
             refuse_unmarked(folder)?;
             marker::write(folder, Marker::Creating)?;
-            engine::create(folder)?
+            rocks_calls::create(folder)?
         }
     };
     let marked = mark(folder, &db)?;
@@ -205,7 +211,7 @@ fn open_or_create_at(folder: &Path) -> Result<(DB, Marked), RepoError> {
 
 /// Says in the marker how far the database has come.
 fn mark(folder: &Path, db: &DB) -> Result<Marked, RepoError> {
-    let reached = engine::reached(db)?;
+    let reached = rocks_calls::reached(db)?;
     marker::write(folder, Marker::Ready(reached))?;
     Ok(Manifest::of(folder, reached))
 }
@@ -230,7 +236,7 @@ impl StateRepo for RocksDbRepo {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError> {
         let _use = Use::begin()?;
         let state = self.reading();
-        engine::read(state.db()?, space, key).map_err(|error| self.paths.named(error))
+        rocks_calls::read(state.db()?, space, key).map_err(|error| self.paths.named(error))
     }
 
     fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
@@ -246,7 +252,7 @@ impl StateRepo for RocksDbRepo {
     ) -> Result<(), RepoError> {
         let _use = Use::begin()?;
         let state = self.reading();
-        let scanned = engine::scan(state.db()?, space, prefix, after, true, visit);
+        let scanned = rocks_calls::scan(state.db()?, space, prefix, after, true, visit);
         scanned.map_err(|error| self.paths.named(error))
     }
 
@@ -259,7 +265,7 @@ impl StateRepo for RocksDbRepo {
     ) -> Result<(), RepoError> {
         let _use = Use::begin()?;
         let state = self.reading();
-        let scanned = engine::scan_back(state.db()?, space, prefix, before, visit);
+        let scanned = rocks_calls::scan_back(state.db()?, space, prefix, before, visit);
         scanned.map_err(|error| self.paths.named(error))
     }
 
@@ -275,12 +281,12 @@ impl StateRepo for RocksDbRepo {
         let db = state.db()?;
         let named = |error| self.paths.named(error);
         if let Some(wanted) = batch.precondition() {
-            engine::check(db, wanted).map_err(named)?;
+            rocks_calls::check(db, wanted).map_err(named)?;
         }
         if batch.is_empty() {
             return Ok(());
         }
-        let writes = engine::write_batch(db, batch)?;
+        let writes = rocks_calls::write_batch(db, batch)?;
         let mut synced = WriteOptions::default();
         synced.set_sync(true);
         let Err(error) = db.write_opt(writes, &synced) else {
@@ -333,7 +339,7 @@ impl StateRepo for RocksDbRepo {
             copy.take_files(&checkpoint, &goes_on)?;
             // Read as at a start: one that does not open is no backup.
             let read = Use::begin()?;
-            engine::verify(copy.path(), reached)?;
+            rocks_calls::verify(copy.path(), reached)?;
             drop(read);
             // The last: without it no keyward takes the copy for whole.
             marker::write(copy.path(), Marker::Ready(reached))
@@ -354,7 +360,7 @@ impl StateRepo for RocksDbRepo {
         let ended = match mem::replace(&mut *self.changing(), State::Closed) {
             State::Closed => return Err(RepoError::Closed),
             State::Down { .. } | State::Lost { .. } => Ok(()),
-            State::Open(db) => engine::shut_down(db).map(|reached| {
+            State::Open(db) => rocks_calls::shut_down(db).map(|reached| {
                 // A floor that stays too low is no error: everything is in the tables now.
                 let _ = marker::write(&self.paths.lasting, Marker::Ready(reached));
             }),

@@ -6,7 +6,7 @@ use crate::layers::{Source, is_word, sources};
 
 /// Files that import each other, by themselves or through one another, and why they may. What is new
 /// does not belong here: a type that both need goes into a file of its own.
-const CIRCLES: [(&[&str], &str); 10] = [
+const CIRCLES: [(&[&str], &str); 7] = [
     (
         &["key/attempt", "key/machine", "key/proposal"],
         "the machine of a key: its rules stand in several files, with the types that only they need",
@@ -34,18 +34,11 @@ const CIRCLES: [(&[&str], &str); 10] = [
         "the coordinator's part: its impls stand in several files; its door is still to move",
     ),
     (
-        &["journal/gathered", "journal/load"],
-        "the secrets of a rotation are still to move",
-    ),
-    (
-        &["journal/opened", "journal/tidy"],
-        "an open journal: tidying stands in a file of its own, with what is left to do",
-    ),
-    (
         &[
             "management/answer",
             "management/builder",
             "management/inner",
+            "management/kept",
             "management/keys_management",
             "management/opening",
             "management/settings",
@@ -66,10 +59,6 @@ const CIRCLES: [(&[&str], &str); 10] = [
             "repo/conformance/threads",
         ],
         "one suite: its parts use what its head gives them, and the head runs them",
-    ),
-    (
-        &["repo/folder", "repo/lock", "repo/marker"],
-        "the folder of a repo and its lock are still to be told apart",
     ),
     (
         &[

@@ -36,8 +36,9 @@ const ROOMS: [(&str, &[&str]); 11] = [
 
 /// Each third-party crate that has rooms, or files, and these. The others may be used wherever they
 /// are of use.
-const CRATES: [(&str, &[&str]); 21] = [
+const CRATES: [(&str, &[&str]); 22] = [
     ("rocksdb", &["repo"]),
+    ("crc32c", &["repo"]),
     ("chacha20poly1305", &["crypto"]),
     ("hkdf", &["crypto"]),
     ("hmac", &["crypto"]),

@@ -7,7 +7,7 @@ use crate::actors::coordinator::part::CoordinatorPart;
 use crate::actors::coordinator::work::{RotationWork, StepWork};
 use crate::actors::tell_once::TellOnce;
 use crate::journal::fact::{Attached, JournalFact};
-use crate::journal::load::RotationSecrets;
+use crate::journal::secrets::RotationSecrets;
 use crate::key::event::WriteFailure;
 use crate::rotation::effect::Fact;
 

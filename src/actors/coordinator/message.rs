@@ -11,7 +11,8 @@ use crate::actors::key_message::Proposed;
 use crate::actors::overview::{Listing, RotationHalves};
 use crate::actors::supervision::inbox::Message;
 use crate::journal::error::JournalError;
-use crate::journal::load::{LoadedJournal, RotationSecrets};
+use crate::journal::load::LoadedJournal;
+use crate::journal::secrets::RotationSecrets;
 use crate::key::event::{Ticket, WriteFailure};
 use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
@@ -76,7 +77,7 @@ impl From<Result<Option<RotationSecrets>, JournalError>> for FoundKeys {
         match found {
             Ok(found) => Self::Found(found),
             Err(error @ JournalError::Unreadable { .. }) => Self::Unreadable(error.to_string()),
-            Err(error) => Self::Unavailable(error.down()),
+            Err(error) => Self::Unavailable((&error).into()),
         }
     }
 }

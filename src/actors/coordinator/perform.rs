@@ -135,7 +135,7 @@ impl CoordinatorPart {
                         key: header.key,
                         declared: header.declared,
                     })),
-                    Ok(Err(error)) => Err(error.down()),
+                    Ok(Err(error)) => Err((&error).into()),
                     Err(closed) => Err(closed.into()),
                 };
                 let event = Event::Searched {

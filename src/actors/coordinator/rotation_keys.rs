@@ -14,7 +14,7 @@ use crate::actors::directory::KeyEntry;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::actor;
 use crate::journal::error::JournalError;
-use crate::journal::load::RotationSecrets;
+use crate::journal::secrets::RotationSecrets;
 use crate::key::name::KeyName;
 use crate::rotation::effect::Fact;
 use crate::rotation::error::RotationError;
@@ -93,7 +93,7 @@ impl CoordinatorPart {
                         let why = error.to_string();
                         Err(RotationError::Unreadable { id, why })
                     }
-                    Ok(Err(error)) => Err(RotationError::of_journal(Some(id), error.down())),
+                    Ok(Err(error)) => Err(RotationError::of_journal(Some(id), (&error).into())),
                     Err(closed) => Err(RotationError::of_journal(Some(id), closed.into())),
                 };
                 tell(found);

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::actors::coordinator::deferred::Cleanup;
 use crate::actors::coordinator::message::With;
-use crate::journal::load::RotationSecrets;
+use crate::journal::secrets::RotationSecrets;
 use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName};
 use crate::key::state::{Effect, RecordChange, Snapshot, Staged};

@@ -97,7 +97,7 @@ fn attempt(journal: &mut Journal, group: &[QueuedWrite]) -> WriteAttempt {
     let made = fault::catch(|| journal.write_all(group.iter().map(QueuedWrite::write)));
     let (why, is_of_one): (JournalDown, _) = match made {
         Ok(Ok(_)) => return WriteAttempt::Made,
-        Ok(Err(error)) => (error.down(), is_of_one(&error)),
+        Ok(Err(error)) => ((&error).into(), is_of_one(&error)),
         Err(fault) => (
             format!("the state repo or crypto tool failed: {fault}").into(),
             true,

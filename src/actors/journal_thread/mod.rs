@@ -200,7 +200,7 @@ impl JournalThread {
                 let reread = fault::catch(|| reread(journal, doubtful.as_ref()));
                 match reread {
                     Ok(Ok(found)) => Ok(found),
-                    Ok(Err(error)) => Err(error.down()),
+                    Ok(Err(error)) => Err((&error).into()),
                     Err(fault) => {
                         Err(format!("the state repo or crypto tool failed: {fault}").into())
                     }

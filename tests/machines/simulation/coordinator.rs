@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyward::journal::fact::{Attached, JournalFact};
-use keyward::journal::load::RotationSecrets;
+use keyward::journal::secrets::RotationSecrets;
 use keyward::key::event::{Event as KeyEvent, Request, Supersede, Ticket, WriteFailure};
 use keyward::key::journal_down::JournalDown;
 use keyward::key::state::{RecordChange, Snapshot, Staged, StateChange};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use keyward::journal::error::JournalError;
-use keyward::journal::load::RotationSecrets;
 use keyward::journal::opened::Journal;
+use keyward::journal::secrets::RotationSecrets;
 use keyward::key::event::{Event as KeyEvent, WriteFailure};
 use keyward::key::state::Loaded;
 use keyward::rotation::engine::Reread;
@@ -139,13 +139,13 @@ impl World {
                 );
             }
             Job::Reopen => {
-                let found = self.reread(journal).map_err(|error| error.down());
+                let found = self.reread(journal).map_err(|error| (&error).into());
                 self.figures.failed_reopenings += u64::from(found.is_err());
                 self.send(Told::Reopened(found));
             }
             Job::Search(ask, declaration) => {
                 let found = journal.find_ended(declaration.id);
-                let found = found.map_err(|error| error.down()).map(|found| {
+                let found = found.map_err(|error| (&error).into()).map(|found| {
                     found.map(|(header, _)| EndedRotation {
                         key: header.key,
                         declared: header.declared,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keyward::journal::load::RotationSecrets;
+use keyward::journal::secrets::RotationSecrets;
 use keyward::key::machine::KeyMachine;
 use keyward::key::name::{CallbackName, KeyName, WorkerName};
 use keyward::rotation::event::{Ask, Declaration};

@@ -1,12 +1,16 @@
 //! A manager whose folder is not its own any more says so and writes nothing more.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use keyward::Change;
 use tempfile::tempdir;
 
-use crate::support::{builder, define, documents, within};
+use crate::support::alone::{again_by, passes};
+use crate::support::log::Log;
+use crate::support::{builder, define, documents, until, within};
 
 const LOST: &str = "is not the one that was opened any more";
 
@@ -75,4 +79,38 @@ async fn a_second_manager_of_the_same_process_is_told_that_the_holder_is_itself(
         assert!(!text.contains("stop that program"), "{text}");
     }
     holder.shutdown().await.unwrap();
+}
+
+#[test]
+fn without_proc_a_warning_at_the_start_says_that_the_folder_cannot_be_followed() {
+    const NO_PROC: &str = "KEYWARD_TEST_NO_PROC";
+    let test = without_proc_a_warning_at_the_start_says_that_the_folder_cannot_be_followed;
+    if std::env::var_os(NO_PROC).is_none() {
+        let may = Command::new("unshare").args(["-rm", "true"]).status();
+        if !may.is_ok_and(|may| may.success()) {
+            println!("this system lets no process have mounts of its own: nothing was tried");
+            return;
+        }
+        let mut shell = Command::new("unshare");
+        shell.args(["-rm", "sh", "-c"]);
+        shell.arg("mount -t tmpfs none /proc && exec \"$0\" \"$@\"");
+        let mut command = again_by(shell, test);
+        command.env(NO_PROC, "1");
+        passes(command);
+        return;
+    }
+    assert!(!Path::new("/proc/self").exists());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let base = tempdir().unwrap();
+        let log = Log::begin();
+        let manager = builder().data_folder(base.path().join("data")).start();
+        let manager = manager.await.unwrap();
+        let told = async || {
+            !log.lines(&["WARN", "/proc is not mounted", "data"])
+                .is_empty()
+        };
+        until("it is told", told).await;
+        manager.shutdown().await.unwrap();
+    });
 }

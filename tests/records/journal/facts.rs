@@ -2,7 +2,8 @@
 
 use keyward::crypto::aead::OVERHEAD_BYTES;
 use keyward::journal::history::History;
-use keyward::journal::load::{LoadedJournal, RotationSecrets};
+use keyward::journal::load::LoadedJournal;
+use keyward::journal::secrets::RotationSecrets;
 use keyward::key::state::Loaded;
 use keyward::repo::folder::FolderOptions;
 use keyward::repo::rocks::RocksDbRepo;

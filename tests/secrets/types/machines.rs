@@ -7,7 +7,7 @@ use keyward::crypto::fingerprint::Fingerprinter;
 use keyward::journal::database::Database;
 use keyward::journal::fact::{Attached, JournalFact};
 use keyward::journal::group::JournalWrite;
-use keyward::journal::load::RotationSecrets;
+use keyward::journal::secrets::RotationSecrets;
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::effect::{Answer, KeyEffect};
 use keyward::key::event::{Ask, Event, Fetched, Request, Supersede};

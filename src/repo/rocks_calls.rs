@@ -6,8 +6,8 @@ use std::sync::Once;
 
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    BlockBasedOptions, Cache, ChecksumType, ColumnFamily, DB, DBCompressionType, DBRawIterator,
-    DBRecoveryMode, FlushOptions, InfoLogger, LogLevel, Options, ReadOptions, WriteBatch,
+    BlockBasedOptions, Cache, ColumnFamily, DB, DBCompressionType, DBRawIterator, DBRecoveryMode,
+    FlushOptions, InfoLogger, LogLevel, Options, ReadOptions, WriteBatch,
 };
 
 use crate::guard::fork;
@@ -286,8 +286,6 @@ fn options(cache: &Cache, mut options: Options) -> Options {
     options.set_info_logger(InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| ()));
     let mut tables = BlockBasedOptions::default();
     tables.set_block_cache(cache);
-    // The one that `table_check` knows.
-    tables.set_checksum_type(ChecksumType::CRC32c);
     options.set_block_based_table_factory(&tables);
     options
 }
