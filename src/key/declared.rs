@@ -1,7 +1,8 @@
-//! What was declared last for a key, and how what its store answers compares with that.
+//! Comparing the answers of a key's store with the change that was declared last. Keys are compared by
+//! fingerprint, so that the comparison outlives them.
 
-/// Keyed fingerprints of the forward and the back half of a pair: they tell equality and outlive
-/// the keys.
+/// The keyed fingerprints of a pair: of its forward and of its back half. Two pairs are equal where both
+/// fingerprints are.
 pub type HalfPrints = [[u8; 32]; 2];
 
 /// The fingerprints of the old and of the new keys of a change, each or none.
@@ -19,17 +20,17 @@ pub enum StoreAnswers {
     /// Nothing was declared, or the store has not answered in this lifetime.
     #[default]
     Unknown,
-    /// The old keys, or, where none were declared or known, what the store answered before the
-    /// declaration: the store has not switched yet.
+    /// The old keys: the store has not switched yet. Where the change has no old keys, what the store
+    /// answered before the declaration counts as them.
     Old,
-    /// The new keys, or, where no new keys were declared, others than the old ones.
+    /// The new keys. Where the change has no new keys, any keys but the old ones count as them.
     New,
-    /// Neither the old nor the new keys: a line end too many, for example, or another value.
+    /// Neither: the new keys with a line end too many, for example, or another value.
     Neither,
 }
 
 impl Declared {
-    /// How an answer of the key's store compares.
+    /// Compares an answer of the key's store with these keys.
     pub fn compare(&self, answer: HalfPrints) -> StoreAnswers {
         match (self.old, self.new) {
             (None, None) => StoreAnswers::Unknown,
@@ -41,12 +42,12 @@ impl Declared {
     }
 }
 
-/// What a key's store answered last beside what was declared last.
+/// The last answer of a key's store, and the change that was declared last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Comparison {
     declared: Declared,
     answer: Option<HalfPrints>,
-    /// The answer before a declaration without old keys: most likely these are its old keys.
+    /// The last answer before the declaration, where that has no old keys: most likely it is the old keys.
     before: Option<HalfPrints>,
     warned: bool,
 }
@@ -59,8 +60,8 @@ impl Comparison {
         self.warned = false;
     }
 
-    /// The store answered; whether that is the first answer since the declaration that is neither
-    /// the old nor the new keys.
+    /// The store answered. Answers true for the first answer since the declaration that is neither the
+    /// old nor the new keys: that is told once.
     pub fn answer(&mut self, answer: HalfPrints) -> bool {
         self.answer = Some(answer);
         let first = !self.warned && self.result() == StoreAnswers::Neither;
@@ -73,7 +74,7 @@ impl Comparison {
         self.declared.old.is_some()
     }
 
-    /// How the last answer compares.
+    /// Compares the last answer with the change.
     pub fn result(&self) -> StoreAnswers {
         match self.answer.map(|answer| self.declared.compare(answer)) {
             Some(StoreAnswers::Neither) if self.before == self.answer => StoreAnswers::Old,

@@ -37,27 +37,27 @@ pub enum KeyEffect {
         /// Which fetch.
         fetch: u64,
     },
-    /// Nobody waits for the fetch that is under way: if the store has not been asked yet, it need not
+    /// No request waits for the fetch that is under way: if the store has not been asked yet, it need not
     /// be. The end comes back as `Fetched` all the same.
     GiveUpFetch,
     /// Load the record for a request; the end comes back as `Loaded`.
     Load {
-        /// Whose.
+        /// The request that it is for.
         ticket: Ticket,
     },
     /// Look at the record, which is no load; the end comes back as `Looked`.
     Look {
-        /// Whose.
+        /// The request that it is for.
         ticket: Ticket,
     },
     /// Write the record; the end comes back as `Saved`. The order of these is the records' order.
     Write {
-        /// Whose; none waits where the machine corrects a record by itself.
+        /// The request; none where the machine corrects a record by itself.
         ticket: Option<Ticket>,
         /// What to write.
         change: RecordChange,
     },
-    /// A record that nobody waits for could not be written: after a while, tell `WriteAgain`.
+    /// A record that no request waits for could not be written: after a while, tell `WriteAgain`.
     WriteLater,
     /// Tell the operator: the store answers neither the old nor the new keys of the change that was
     /// declared last. Once for each declaration.
@@ -67,21 +67,21 @@ pub enum KeyEffect {
     },
     /// Answer an asker.
     Answer {
-        /// Whom.
+        /// The request.
         ticket: Ticket,
         /// What.
         answer: Result<Answer, KeyError>,
     },
     /// Answer a rotation that begins to run.
     Snapped {
-        /// Whom.
+        /// The request.
         ticket: Ticket,
         /// What the key has.
         snapshot: Snapshot,
     },
     /// Answer a proposal with what becomes of the record, if anything does.
     Proposed {
-        /// Whom.
+        /// The request.
         ticket: Ticket,
         /// Whether the change changes the state: an overtaken one does not.
         applies: bool,

@@ -116,7 +116,7 @@ pub enum KeyError {
         /// The cause, and what to do.
         why: String,
     },
-    /// Writing the state failed, and nobody knows whether it was made. Save again later.
+    /// Writing the state failed, and it is unknown whether it was made. Save again later.
     #[error("key {key}: whether its state was written is unknown: {why}; save it again later")]
     Unwritten {
         /// The key.

@@ -7,7 +7,7 @@ use crate::key::state::{Loaded, RecordChange, Staged, StateChange};
 use crate::key::time::Time;
 use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeys};
 
-/// Stands for an asker; the shell knows whom.
+/// The number of a request; the shell knows its asker.
 pub type Ticket = u64;
 
 /// What is asked of a key.
@@ -34,7 +34,7 @@ pub enum Request {
 /// A request that has been admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// Whom to answer.
+    /// The request to answer.
     pub ticket: Ticket,
     /// What is asked.
     pub request: Request,
@@ -91,7 +91,7 @@ pub enum Event {
     Asked(Ask),
     /// An asker does not wait any more.
     Gone {
-        /// Whose place is free.
+        /// Its request.
         ticket: Ticket,
     },
     /// A fetch ended.
@@ -107,21 +107,21 @@ pub enum Event {
     Returned,
     /// A load that a request waits for ended.
     Loaded {
-        /// Whose load.
+        /// The request that it is for.
         ticket: Ticket,
         /// What was found.
         found: Loaded,
     },
     /// A look at the record, for a snapshot or a proposal, ended.
     Looked {
-        /// Whose look.
+        /// What it is for: a snapshot or a proposal.
         ticket: Ticket,
         /// What was found.
         found: Loaded,
     },
     /// The write of a save ended.
     Saved {
-        /// Whose save; none waits where the machine corrected a record by itself.
+        /// The request; none where the machine corrected a record by itself.
         ticket: Option<Ticket>,
         /// What was written.
         change: RecordChange,
@@ -134,12 +134,12 @@ pub enum Event {
     Declared(Declared),
     /// A rotation begins to run and wants to know what the key has.
     Snapshot {
-        /// Whom to answer.
+        /// The request to answer.
         ticket: Ticket,
     },
     /// A succeeded step wants to change the state.
     Propose {
-        /// Whom to answer.
+        /// The request to answer.
         ticket: Ticket,
         /// The change.
         change: StateChange,
@@ -179,7 +179,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Whether it tells of a rotation: then it comes once, and nobody would ask again.
+    /// Whether it tells of a rotation: then it comes once, and is not asked for again.
     pub fn is_of_rotation(&self) -> bool {
         match self {
             Self::Declared(_)

@@ -47,13 +47,13 @@ pub struct KeyMachine {
     fetches: u64,
     pub(crate) journal_jobs: usize,
     store_hangs: bool,
-    /// Whether those who want a fetch are still being gathered.
+    /// Whether the requests that want a fetch are still being gathered.
     gathering: bool,
     pub(crate) writing: usize,
     pub(crate) forward_answers: u64,
     pub(crate) forward_answers_at_stop: HashMap<u128, u64>,
     state_reads: u64,
-    /// What the record should be, where writing that failed and nobody waits for it.
+    /// What the record should be, where writing that failed and no request waits for it.
     pub(crate) owed: Option<RecordChange>,
     comparison: Comparison,
 }
@@ -232,7 +232,7 @@ impl KeyMachine {
                 self.waiting.add(waiter);
                 return;
             }
-            // Saves without end must not keep those waiting who wait for the end of the writes.
+            // Saves without end must not keep those requests waiting that wait for the end of the writes.
             Attempt::Write(_) if self.waiting.any(For::Writes) => {
                 waiter.fetched = fetched.cloned();
                 waiter.waits = For::Writes;
@@ -320,7 +320,7 @@ impl KeyMachine {
         for waiter in self.waiting.take_all(For::Fetch(fetch)) {
             self.serve(waiter, Some(&answer), effects);
         }
-        // What is held now answers some of those who wait for the next fetch; the others board it
+        // What is held now answers some of those that wait for the next fetch; the others board it
         // together.
         self.gathering = true;
         for waiter in self.waiting.take_all(For::NextFetch) {
@@ -338,8 +338,8 @@ impl KeyMachine {
         }
     }
 
-    /// Lets go of everybody who waits; the state, what rotations want of it, and what is under way
-    /// stay. A step that a panic cut short may have been gathering those who want a fetch.
+    /// Lets go of all requests that wait; the state, what rotations want of it, and what is under way
+    /// stay. A step that a panic cut short may have been gathering those that want a fetch.
     pub fn forget_requests(&mut self) {
         self.waiting = Waiting::default();
         self.gathering = false;
@@ -350,7 +350,7 @@ impl KeyMachine {
             .is_some_and(|fetch| waiter.waits == For::Fetch(fetch))
     }
 
-    /// Gives the fetch up that is under way, if one who waited for it is gone and nobody else does.
+    /// Gives the fetch up that is under way, if a request that waited for it is gone and no other does.
     fn give_up_fetch(&self, is_gone: bool, effects: &mut VecDeque<KeyEffect>) {
         let others = |fetch| self.waiting.any(For::Fetch(fetch));
         if is_gone && self.fetching.is_some_and(|fetch| !others(fetch)) {

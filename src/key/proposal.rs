@@ -48,7 +48,7 @@ impl Proposals {
         self.out.is_some()
     }
 
-    /// Why nobody should wait for the end of the one that is out.
+    /// Why no asker should wait for the end of the one that is out.
     pub fn doubt(&self) -> Option<&str> {
         self.out.as_ref()?.doubt.as_deref()
     }
@@ -212,7 +212,7 @@ impl KeyMachine {
         }
     }
 
-    /// The end of the proposal may be long in coming: who would wait for it is told why.
+    /// The end of the proposal may be long in coming: an asker that would wait for it is told why.
     pub(crate) fn in_doubt(
         &mut self,
         ticket: Ticket,

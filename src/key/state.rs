@@ -9,7 +9,7 @@ use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 pub struct StateRecord {
     /// The last flow that succeeded.
     pub flow: SecretKeyFlow,
-    /// The back half that the back path still owes somebody, after the forward path.
+    /// The back half that is still to be answered on the back path, after the forward path.
     pub key: Option<SecretKeyValue>,
 }
 
@@ -61,7 +61,7 @@ impl From<&RecordChange> for Loaded {
     }
 }
 
-/// The pair that the back path still owes somebody.
+/// The pair that is still to be answered on the back path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// The pair.

@@ -58,7 +58,7 @@ impl Waiting {
         self.queue.remove(at)
     }
 
-    /// Whether anybody waits for this.
+    /// Whether one waits for this.
     pub fn any(&self, waits: For) -> bool {
         self.queue.iter().any(|w| w.waits == waits)
     }
@@ -68,7 +68,7 @@ impl Waiting {
         self.split(|w| w.waits == waits)
     }
 
-    /// Takes all out whose time has passed.
+    /// Takes all out that should have been answered by now.
     pub fn take_late(&mut self, now: Time) -> Vec<Waiter> {
         self.split(|w| w.ask.deadline <= now)
     }
@@ -117,7 +117,7 @@ impl Waiting {
         self.queue.len()
     }
 
-    /// Whether nobody waits.
+    /// Whether none waits.
     #[cfg(feature = "testing")]
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()

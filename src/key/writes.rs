@@ -1,4 +1,4 @@
-//! What the machine of a key writes, and what becomes of it: who waits for the end of a write, and
+//! What the machine of a key writes, and what becomes of it: which requests wait for the end of a write, and
 //! what is owed to the record after one that failed.
 
 use std::collections::VecDeque;

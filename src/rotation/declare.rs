@@ -59,7 +59,7 @@ impl RotationMachine {
         }
     }
 
-    /// Answers a declaration whose id a living or unreadable rotation has; false if none has.
+    /// Answers a declaration if a living or unreadable rotation has its id; false if none has.
     fn answer_known(&mut self, ask: Ask, declaration: &Declaration) -> bool {
         let id = declaration.id;
         if let Some(why) = self.unreadable_why(id) {

@@ -1,4 +1,4 @@
-//! What becomes of effects that wait for a write that failed: who asked is told, what was prepared is
+//! What becomes of effects that wait for a write that failed: askers are told, what was prepared is
 //! let go, and what follows from a write that may have been made all the same is held.
 
 use crate::key::event::WriteFailure;
@@ -42,7 +42,7 @@ impl RotationEngine {
     }
 
     /// What waits for a write that failed: where that may have been made all the same, what follows
-    /// from it waits until it is known; who asked is told now.
+    /// from it waits until it is known; its asker is told now.
     pub(crate) fn in_doubt(
         &mut self,
         effect: RotationEffect,
@@ -97,7 +97,7 @@ impl RotationEngine {
         }
     }
 
-    /// Who is to wait again once the journal was read will not: this life ends.
+    /// The askers that wait for the journal to be read are told that this life ends.
     pub(crate) fn send_away(&mut self) -> Vec<Action> {
         let mut actions = Vec::new();
         for ask in std::mem::take(&mut self.wait_again) {
@@ -118,9 +118,9 @@ impl RotationEngine {
         self.perform(RotationEffect::Reply { after, ask, reply })
     }
 
-    /// Who is told that a join or registration failed is not here, and has not registered; who is
-    /// told that a leave or removal failed is here, with its callbacks, as far as the journal will
-    /// have them.
+    /// A worker that is told that its join or registration failed is not here, and has not
+    /// registered. One that is told that its leave or removal failed is here, with its callbacks, as
+    /// far as the journal will have them.
     fn unsay(
         &mut self,
         ask: Ask,
@@ -160,7 +160,7 @@ impl RotationEngine {
         Vec::new()
     }
 
-    /// An effect whose write was not made.
+    /// An effect of which the write was not made.
     pub(crate) fn take_back(&self, effect: RotationEffect) -> Option<Action> {
         match effect {
             RotationEffect::Adopt { step, .. } => {

@@ -21,9 +21,9 @@ pub enum Fact {
     Callback(MemberCallback),
     /// A callback is off the roster.
     CallbackGone {
-        /// Whose.
+        /// The worker.
         worker: WorkerName,
-        /// For which key.
+        /// The key.
         key: KeyName,
         /// Its name.
         callback: CallbackName,
@@ -109,7 +109,7 @@ pub enum RotationEffect {
     /// The key is defined. Nothing of this life's definitions is durable, so that this waits for no
     /// write.
     Defined {
-        /// The request, whose definition the shell has.
+        /// The request; the shell has its definition.
         ask: Ask,
         /// The key.
         key: KeyName,
@@ -126,7 +126,7 @@ pub enum RotationEffect {
     /// The worker has this callback from now on. It may be prepared before it is durable; it is not
     /// called before.
     Registered {
-        /// The request, whose callback the shell has.
+        /// The request; the shell has its callback.
         ask: Ask,
         /// The worker.
         worker: WorkerName,
@@ -156,7 +156,7 @@ pub enum RotationEffect {
     /// The declaration is accepted: the keys that came with it are this rotation's. The write of their
     /// record follows, so that this waits for none.
     Accepted {
-        /// The request, whose keys the shell has.
+        /// The request; the shell has its keys.
         ask: Ask,
         /// The rotation.
         id: RotationId,
@@ -167,7 +167,7 @@ pub enum RotationEffect {
     Reply {
         /// The write that must be durable first.
         after: u64,
-        /// Whom.
+        /// The request.
         ask: Ask,
         /// What.
         reply: Result<Reply, RotationError>,
@@ -176,7 +176,7 @@ pub enum RotationEffect {
     Search {
         /// The write that must be durable first: an ended rotation may be on its way there.
         after: u64,
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
         /// The declaration.
         declaration: Declaration,
@@ -186,7 +186,7 @@ pub enum RotationEffect {
     FindOld {
         /// The write that must be durable first: the key may be about to adopt what it holds.
         after: u64,
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
         /// The declaration.
         declaration: Declaration,
@@ -206,9 +206,9 @@ pub enum RotationEffect {
         step: StepRef,
         /// The key.
         key: KeyName,
-        /// Whose.
+        /// The worker.
         worker: WorkerName,
-        /// Which of its lives.
+        /// The worker's incarnation.
         incarnation: u64,
         /// Its name.
         callback: CallbackName,

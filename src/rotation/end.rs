@@ -202,7 +202,7 @@ impl RotationMachine {
         self.advance_key(&key, now);
     }
 
-    /// Tells everybody who waited what became of a rotation.
+    /// Tells all askers that waited for a rotation what became of it.
     pub(crate) fn settled(&mut self, report: Option<RotationReport>, waiters: BTreeSet<Ask>) {
         let Some(report) = report.map(Box::new) else {
             return;

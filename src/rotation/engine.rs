@@ -51,7 +51,7 @@ pub struct RotationEngine {
     /// Why rotations paused at first.
     pub(crate) first_cause: String,
     pub(crate) last_read: Option<Time>,
-    /// What waits for a batch of which nobody knows whether it was made.
+    /// The effects that wait for a batch of which it is unknown whether it was made.
     pub(crate) held: Vec<RotationEffect>,
     /// The callbacks under way, with their attempts.
     running: BTreeMap<StepRef, u32>,
@@ -59,14 +59,14 @@ pub struct RotationEngine {
     pub(crate) results: BTreeMap<StepRef, (u32, StepOutcome)>,
     /// The steps of which the batch under way has how their callbacks ended.
     pub(crate) settling: Vec<StepRef>,
-    /// Who waits for which rotation.
+    /// The askers that wait for a rotation.
     pub(crate) waits: BTreeMap<Ask, RotationId>,
-    /// Who is to wait again once the journal was read.
+    /// The askers that wait again once the journal was read.
     pub(crate) wait_again: Vec<Ask>,
     pub(crate) registering: BTreeMap<Ask, (WorkerName, KeyName, CallbackName)>,
-    /// Who leaves or is removed, as it was before: that may turn out not to be made.
+    /// The workers that leave or are removed, as they were before: that may turn out not to be made.
     pub(crate) leaving: BTreeMap<Ask, (WorkerName, WorkerEntry)>,
-    /// Whose callback is removed, and of which life.
+    /// The callbacks that are removed, with their worker and its incarnation.
     pub(crate) removing: BTreeMap<Ask, (u64, WorkerName, KeyName, CallbackName)>,
 }
 
@@ -137,7 +137,7 @@ impl RotationEngine {
         }
     }
 
-    /// What is known may not be true any more, because somebody else's write failed. Rotations pause
+    /// What is known may not be true any more, because a write of another part failed. Rotations pause
     /// until the journal was read anew; for good where it is lost.
     pub fn interrupted(&mut self, why: JournalDown, now: Moment) -> Vec<Action> {
         match self.phase {

@@ -56,7 +56,7 @@ pub enum RotationError {
         id: RotationId,
     },
     /// The old keys are to be asked of the key's store while a rotation of the key waits or runs that
-    /// declared no new keys: nobody knows which keys it leads to.
+    /// declared no new keys: it is unknown which keys it leads to.
     #[error(
         "key {key}: rotation {id} waits or runs and declared no new keys, so the old keys of the next \
          change are unknown; wait for its end, or name them with Change::old"
@@ -116,7 +116,7 @@ pub enum RotationError {
     CallbackRuns {
         /// What was asked about.
         what: String,
-        /// Whose callback.
+        /// The callback's worker.
         worker: WorkerName,
         /// Which callback.
         callback: CallbackName,
@@ -198,7 +198,7 @@ pub enum RotationError {
         /// The cause, and what to do.
         why: String,
     },
-    /// A write failed, so that nobody knows whether it was made: it may be found after a restart.
+    /// A write failed, so that it is unknown whether it was made: it may be found after a restart.
     #[error(
         "{}the write to the journal failed, whether it was made is unknown: {why}; \
          look at the listing after the restart", about(*id)
@@ -232,7 +232,7 @@ pub enum RotationError {
         /// Why it died last.
         why: String,
     },
-    /// The key's actor has failed, so that nobody knows what it holds. The operator's task: see what
+    /// The key's actor has failed, so that it is unknown what it holds. The operator's task: see what
     /// it says of the cause, and restart the actor; or declare the change with its old keys.
     #[error("key {key}: its actor has failed: {why}; restart it, or name the old keys")]
     KeyFailed {

@@ -12,7 +12,7 @@ use crate::rotation::durable::DurableFacts;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 
-/// Stands for an asker; the shell knows whom.
+/// The number of a request; the shell knows its asker.
 pub type Ask = u64;
 
 /// The time of an event: monotonic for limits, wall clock for the listing only.
@@ -110,7 +110,7 @@ pub struct Recovery {
     pub results: BTreeMap<StepRef, (u32, StepOutcome)>,
 }
 
-/// What a callback that is due, whose worker is here, waits for before it can be called.
+/// What a callback waits for that is due and has its worker here, before it can be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lacks {
     /// An earlier call of the worker's callbacks for the key to return.
@@ -124,7 +124,7 @@ pub enum Lacks {
 pub enum Event {
     /// A key is defined in this life.
     Define {
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
         /// The key.
         key: KeyName,
@@ -133,7 +133,7 @@ pub enum Event {
     },
     /// A worker joins.
     Join {
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
         /// Its name.
         worker: WorkerName,
@@ -142,12 +142,12 @@ pub enum Event {
     Died {
         /// Its name.
         worker: WorkerName,
-        /// Which of its lives.
+        /// The worker's incarnation.
         incarnation: u64,
     },
     /// A worker leaves, or an operator removes it.
     Leave {
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
         /// Its name.
         worker: WorkerName,
@@ -156,38 +156,38 @@ pub enum Event {
     },
     /// An operator removes a callback for good.
     RemoveCallback {
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
-        /// Whose.
+        /// The worker.
         worker: WorkerName,
-        /// For which key.
+        /// The key.
         key: KeyName,
         /// Its name.
         callback: CallbackName,
     },
     /// A worker registers a callback.
     Register {
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
-        /// Whose.
+        /// The worker.
         worker: WorkerName,
-        /// Which of its lives.
+        /// The worker's incarnation.
         incarnation: u64,
-        /// For which key.
+        /// The key.
         key: KeyName,
         /// Its name.
         callback: CallbackName,
     },
     /// A change is declared.
     Declare {
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
         /// The declaration.
         declaration: Declaration,
     },
     /// The history was searched for a declaration's id.
     Searched {
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
         /// The declaration.
         declaration: Declaration,
@@ -196,44 +196,44 @@ pub enum Event {
     },
     /// The old keys of a declaration that did not give them were looked for.
     OldFound {
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
         /// The declaration, with the id of their record if there are any.
         declaration: Declaration,
         /// Their fingerprints, if there are any.
         found: Result<Option<HalfPrints>, RotationError>,
     },
-    /// Somebody waits for a rotation to settle.
+    /// An asker waits for a rotation to settle.
     Wait {
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
         /// Which.
         id: RotationId,
     },
-    /// Whoever asked does not wait any more.
+    /// An asker does not wait any more.
     Gone {
-        /// Whose place is free.
+        /// Its request.
         ask: Ask,
     },
     /// An operator resumes a rotation.
     Resume {
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
         /// Which.
         id: RotationId,
     },
     /// An operator aborts a rotation.
     Abort {
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
         /// Which.
         id: RotationId,
-        /// The workers whose unfinished steps are given up.
+        /// The workers of which unfinished steps are given up.
         confirmed: BTreeSet<WorkerName>,
     },
     /// An operator dismisses an unreadable rotation.
     Dismiss {
-        /// Whom to answer.
+        /// The request to answer.
         ask: Ask,
         /// Which.
         id: RotationId,
@@ -294,7 +294,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Whom to answer, if somebody asked.
+    /// The request to answer, if the event is one.
     pub fn ask(&self) -> Option<Ask> {
         match self {
             Self::Define { ask, .. }

@@ -1,4 +1,4 @@
-//! A step in which its actor died: what it wanted done was lost, nobody was told of it, and nothing of it
+//! A step in which its actor died: what it wanted done was lost, no asker was told of it, and nothing of it
 //! may stay.
 
 use std::collections::BTreeSet;
@@ -50,8 +50,8 @@ impl RotationEngine {
         Before { here, writing }
     }
 
-    /// Takes back a step of which every action was lost, in whole or in part. Whoever asked for it is told
-    /// to ask again, and finds things as they were; [`restarted`](Self::restarted) comes next.
+    /// Takes back a step of which every action was lost, in whole or in part. Its asker is told to
+    /// ask again, and finds things as they were; [`restarted`](Self::restarted) comes next.
     pub fn take_back_step(&mut self, event: &Event, before: Before, now: Moment) {
         if !before.writing {
             self.outbox.lose_batch();
@@ -93,8 +93,8 @@ impl RotationEngine {
         }
     }
 
-    /// Whoever waits for a rotation and is neither known to the machine any more, nor has an answer on
-    /// the way, waits again when the journal was read.
+    /// An asker that waits for a rotation, is not known to the machine any more and has no answer on
+    /// the way waits again when the journal was read.
     fn wait_for_lost_answers(&mut self) {
         let live = self.machine.rotations.iter();
         let mut known: BTreeSet<Ask> = live.flat_map(|live| live.waiters.iter().copied()).collect();

@@ -1,4 +1,4 @@
-//! What the coordinator's machine tells of itself: reports, and for whom each rotation waits.
+//! What the coordinator's machine tells of itself: reports, and what each rotation waits for.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

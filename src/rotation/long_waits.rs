@@ -78,7 +78,7 @@ impl RotationMachine {
         })
     }
 
-    /// Why a step has Failed whose worker or callback did not come back.
+    /// Why a step has Failed: its worker or callback did not come back.
     pub(crate) fn worker_gone(&self, step: StepRef, wait: Duration) -> String {
         let live = self.rotations.get(step.rotation);
         let Some(of) = live.and_then(|live| live.steps.get(step.step)) else {

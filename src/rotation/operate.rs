@@ -224,8 +224,8 @@ impl RotationMachine {
         }
     }
 
-    /// Every step that was running is to be called again in the next life; whoever waits learns
-    /// that this one is over.
+    /// Every step that was running is to be called again in the next life; all askers that wait are
+    /// told that this one is over.
     pub(crate) fn interrupt(&mut self) {
         for live in self.rotations.iter_mut() {
             let (id, key) = (live.header.id, live.header.key.clone());

@@ -75,9 +75,9 @@ pub struct Step {
     pub no: u32,
     /// What it does.
     pub kind: StepKind,
-    /// Whose callback.
+    /// The worker.
     pub worker: WorkerName,
-    /// Which callback.
+    /// The worker's callback.
     pub callback: CallbackName,
     /// How far it is.
     pub status: CallbackStatus,

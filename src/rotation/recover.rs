@@ -55,7 +55,7 @@ impl RotationMachine {
     }
 
     /// Takes what the journal has as true and goes on. A step found InProgress of which the
-    /// callback runs, or has ended, is not called again; one that nobody knows of is.
+    /// callback runs, or has ended, is not called again; one of which nothing is known is.
     pub(crate) fn recover(&mut self, recovery: Recovery, now: Moment) {
         let Recovery {
             facts,
@@ -145,7 +145,7 @@ impl RotationMachine {
         }
     }
 
-    /// What has ended is written first; then everybody goes on.
+    /// What has ended is written first; then all rotations go on.
     fn go_on(&mut self, results: BTreeMap<StepRef, (u32, StepOutcome)>, now: Moment) {
         for (step, (attempt, outcome)) in results {
             self.ended(step, attempt, outcome, now);

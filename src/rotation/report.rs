@@ -7,7 +7,7 @@ use crate::rotation::plan::{Header, Step};
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
 
-/// For whom a rotation waits.
+/// What a rotation waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitsFor {
@@ -81,7 +81,7 @@ pub struct RotationReport {
     pub ended_ms: Option<u64>,
     /// The steps in the plan's order, removed ones too.
     pub steps: Vec<Step>,
-    /// For whom it waits, if it goes on by itself.
+    /// What it waits for, if it goes on by itself.
     pub waits_for: Vec<WaitsFor>,
 }
 

@@ -1,4 +1,4 @@
-//! The roster: who has joined and not left, with which callbacks, and who of them is here.
+//! The roster: the workers that have joined and not left, their callbacks, and whether each is here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,9 +18,9 @@ pub struct Member {
 /// What is durable of a worker's callback.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MemberCallback {
-    /// Whose.
+    /// The worker.
     pub worker: WorkerName,
-    /// For which key.
+    /// The key.
     pub key: KeyName,
     /// Its name.
     pub callback: CallbackName,
@@ -85,7 +85,7 @@ impl WorkerEntry {
 /// All members.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Roster {
-    /// Shared with those who are shown the roster, and copied where one changes meanwhile.
+    /// Shared with listings; an entry is copied where it changes while a listing has it.
     workers: BTreeMap<WorkerName, Arc<WorkerEntry>>,
     order: BTreeMap<u64, WorkerName>,
 }
@@ -152,8 +152,8 @@ impl Roster {
         entry.is_some_and(|entry| entry.die(incarnation, now))
     }
 
-    /// Who is here, and with which callbacks, as another roster knows it; as far as this one has
-    /// them.
+    /// Takes over from another roster which workers are here, with which callbacks, as far as this
+    /// one has them.
     pub(crate) fn take_presence(&mut self, other: &Self) {
         for (name, entry) in &mut self.workers {
             let Some(known) = other.workers.get(name) else {
@@ -176,7 +176,7 @@ impl Roster {
         self.workers.insert(worker.clone(), Arc::new(entry));
     }
 
-    /// Whose incarnation this is.
+    /// The worker of an incarnation.
     pub(crate) fn worker_of(&self, incarnation: u64) -> Option<WorkerName> {
         let this =
             |(_, entry): &(&WorkerName, &Arc<WorkerEntry>)| entry.incarnation == Some(incarnation);

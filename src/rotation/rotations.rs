@@ -65,7 +65,7 @@ pub struct Live {
     pub warned: BTreeMap<u32, Time>,
     /// Whether the key has been asked what it has.
     pub snapping: bool,
-    /// Who waits for it to settle.
+    /// The askers that wait for it to settle.
     pub waiters: BTreeSet<Ask>,
 }
 
@@ -150,7 +150,7 @@ pub struct KeyQueue {
     pub live: BTreeSet<RotationId>,
     /// Those that wait, by their place.
     pub waiting: BTreeMap<u64, RotationId>,
-    /// The one whose turn it is.
+    /// The one that has the turn.
     pub turn: Option<RotationId>,
     /// Rotations that cannot be read and had not ended, with the reason.
     pub unreadable: BTreeMap<RotationId, String>,
@@ -161,9 +161,9 @@ pub struct KeyQueue {
 pub struct Rotations {
     live: BTreeMap<RotationId, Live>,
     queues: BTreeMap<KeyName, KeyQueue>,
-    /// In which queues an unreadable rotation is: mostly one, unless somebody moved records.
+    /// In which queues an unreadable rotation is: mostly one, unless records were moved.
     unreadable: BTreeMap<RotationId, BTreeSet<KeyName>>,
-    /// Who waits for which rotation.
+    /// The rotation that each asker waits for.
     waits: BTreeMap<Ask, RotationId>,
 }
 
@@ -252,7 +252,7 @@ impl Rotations {
         Some(why)
     }
 
-    /// Takes one out that cannot be read; answers in whose queues it was.
+    /// Takes one out that cannot be read; answers of which keys it was in the queue.
     pub fn remove_unreadable(&mut self, id: RotationId) -> BTreeSet<KeyName> {
         let keys = self.unreadable.remove(&id).unwrap_or_default();
         for key in &keys {
@@ -261,7 +261,7 @@ impl Rotations {
         keys
     }
 
-    /// Somebody waits for a living rotation.
+    /// An asker waits for a living rotation.
     pub fn add_waiter(&mut self, ask: Ask, id: RotationId) {
         if let Some(live) = self.live.get_mut(&id) {
             live.waiters.insert(ask);
@@ -269,7 +269,7 @@ impl Rotations {
         }
     }
 
-    /// Somebody waits no more.
+    /// An asker waits no more.
     pub fn remove_waiter(&mut self, ask: Ask) {
         let id = self.waits.remove(&ask);
         if let Some(live) = id.and_then(|id| self.live.get_mut(&id)) {
@@ -277,7 +277,7 @@ impl Rotations {
         }
     }
 
-    /// Those who wait for a rotation, who wait no more.
+    /// Takes out the askers that wait for a rotation.
     pub fn take_waiters(&mut self, id: RotationId) -> BTreeSet<Ask> {
         let live = self.live.get_mut(&id);
         let waiters = live.map(|live| std::mem::take(&mut live.waiters));
@@ -288,7 +288,7 @@ impl Rotations {
         waiters
     }
 
-    /// Everybody who waits, who waits no more.
+    /// Takes out all askers that wait.
     pub fn take_all_waiters(&mut self) -> BTreeMap<Ask, RotationId> {
         for live in self.live.values_mut() {
             live.waiters.clear();

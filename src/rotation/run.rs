@@ -1,4 +1,4 @@
-//! Taking rotations through their plans: whose turn it is, and which step is next.
+//! Taking rotations through their plans: which rotation has the turn of its key, and which step is next.
 
 use crate::key::name::{KeyName, WorkerName};
 use crate::key::time::Time;
@@ -23,7 +23,7 @@ enum Start {
 }
 
 impl RotationMachine {
-    /// Gives the turn to the next rotation of the key, if nobody has it.
+    /// Gives the turn to the next rotation of the key, if no other has it.
     pub(crate) fn advance_key(&mut self, key: &KeyName, now: Moment) {
         if !self.runs_callbacks_of(key) {
             return;
@@ -59,7 +59,7 @@ impl RotationMachine {
             && queue.is_some_and(|queue| queue.defined.is_some() && queue.unreadable.is_empty())
     }
 
-    /// Goes on with the rotation of the key whose turn it is.
+    /// Goes on with the rotation that has the turn of the key.
     pub(crate) fn advance_turn(&mut self, key: &KeyName, now: Moment) {
         if let Some(id) = self.rotations.queue(key).and_then(|queue| queue.turn) {
             self.advance(id, now);

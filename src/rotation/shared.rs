@@ -1,5 +1,4 @@
-//! A list of which a copy shares what neither has changed since: to copy it costs little, whoever reads
-//! the copy, and wherever.
+//! A list of which a copy shares what neither has changed since, so that a copy costs little.
 
 use std::sync::Arc;
 

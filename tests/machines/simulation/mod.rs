@@ -37,7 +37,15 @@ use crate::simulation::world::World;
 
 const SEEDS: Range<u64> = 0..10_000;
 /// Seeds that failed once, each with what was wrong then.
-const PINNED: [(u64, &str); 4] = [
+const PINNED: [(u64, &str); 6] = [
+    (
+        4_804,
+        "the machine: a crash of an earlier life was forgotten where the write before the next call failed",
+    ),
+    (
+        7_828,
+        "the machine: a crash of an earlier life was forgotten where the write before the next call failed",
+    ),
     (
         27_705,
         "the simulation: a worker whose leave was unknown, and made, counted as being here",
