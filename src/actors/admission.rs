@@ -1,18 +1,18 @@
-//! Admission up to a bound: mailboxes are no bounds, so whoever asks takes a place first.
+//! Admission up to a bound: mailboxes are no bounds, so an asker takes a permit first.
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// So many places.
+/// A fixed number of permits.
 #[derive(Debug)]
-pub struct Places {
+pub struct Permits {
     taken: AtomicUsize,
     bound: usize,
 }
 
-impl Places {
-    /// A number of free places.
+impl Permits {
+    /// A number of free permits.
     pub fn new(bound: usize) -> Arc<Self> {
         Arc::new(Self {
             taken: AtomicUsize::new(0),
@@ -20,19 +20,19 @@ impl Places {
         })
     }
 
-    /// How many places there are.
+    /// How many permits there are.
     pub fn bound(&self) -> usize {
         self.bound
     }
 
-    /// Takes a place, if one is free. It is free again when the place is dropped.
-    pub fn take(self: &Arc<Self>) -> Option<Place> {
-        self.has_taken().then(|| Place(Arc::clone(self)))
+    /// Takes a permit, if one is free. It is free again when the permit is dropped.
+    pub fn take(self: &Arc<Self>) -> Option<Permit> {
+        self.has_taken().then(|| Permit(Arc::clone(self)))
     }
 
-    /// Takes a place, if one is free, for somebody who stays here as long.
-    pub fn lend(&self) -> Option<Place<&Self>> {
-        self.has_taken().then(|| Place(self))
+    /// Takes a permit, if one is free, for as long as this is borrowed.
+    pub fn lend(&self) -> Option<Permit<&Self>> {
+        self.has_taken().then(|| Permit(self))
     }
 
     fn has_taken(&self) -> bool {
@@ -42,11 +42,11 @@ impl Places {
     }
 }
 
-/// A place that is taken.
+/// A permit that is taken.
 #[derive(Debug)]
-pub struct Place<P: Deref<Target = Places> = Arc<Places>>(P);
+pub struct Permit<P: Deref<Target = Permits> = Arc<Permits>>(P);
 
-impl<P: Deref<Target = Places>> Drop for Place<P> {
+impl<P: Deref<Target = Permits>> Drop for Permit<P> {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, Ordering::SeqCst);
     }
@@ -57,20 +57,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_that_is_given_back_is_free_at_once() {
-        let places = Places::new(1);
-        let place = places.take();
-        assert!(place.is_some());
+    fn a_permit_that_is_given_back_is_free_at_once() {
+        let permits = Permits::new(1);
+        let permit = permits.take();
+        assert!(permit.is_some());
         for _ in 0..3 {
-            assert!(places.take().is_none() && places.lend().is_none());
+            assert!(permits.take().is_none() && permits.lend().is_none());
         }
-        drop(place);
-        let place = places.lend();
-        assert!(place.is_some());
+        drop(permit);
+        let permit = permits.lend();
+        assert!(permit.is_some());
         for _ in 0..3 {
-            assert!(places.take().is_none() && places.lend().is_none());
+            assert!(permits.take().is_none() && permits.lend().is_none());
         }
-        drop(place);
-        assert!(places.take().is_some());
+        drop(permit);
+        assert!(permits.take().is_some());
     }
 }

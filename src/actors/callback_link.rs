@@ -28,7 +28,7 @@ impl KeyLink for CallbackLink {
         Box::pin(async move {
             let entry = entry?;
             let request = Request::StageSave { staged };
-            match entry.ask_without_place(request).await? {
+            match entry.ask_of_handle(request).await? {
                 Answer::Staged { asked } => Ok(asked),
                 Answer::Key { .. } | Answer::Candidates(_) | Answer::OfStore(_) | Answer::Saved => {
                     Ok(None)

@@ -158,9 +158,9 @@ impl<'a> CandidateSearch<'a> {
     async fn halves(&self) -> Result<Option<RotationHalves>, KeyError> {
         let coordinator = &self.declarer.coordinator;
         let key = self.entry.name().clone();
-        let place = coordinator.place().map_err(|error| self.failed(error))?;
+        let permit = coordinator.permit().map_err(|error| self.failed(error))?;
         let (reply, halves) = oneshot::channel();
-        coordinator.post(CoordinatorMessage::Halves { key, reply, place });
+        coordinator.post(CoordinatorMessage::Halves { key, reply, permit });
         let halves = self.until(self.end, halves).await.transpose();
         halves.map_err(|_| self.failed(coordinator.gone()))
     }

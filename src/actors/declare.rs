@@ -69,7 +69,7 @@ impl Declarer {
             return Err(RotationError::ShutDown { id: None });
         }
         let entry = self.directory.find(&change.key).map_err(refused)?;
-        let _place = self.coordinator.place()?;
+        let _permit = self.coordinator.permit()?;
         let (mut source, mut old) = match change.old {
             Old::Undeclared => (OldKeys::Undeclared, None),
             Old::Given(keys) => (OldKeys::Given, Some(checked(&entry, "old", &keys)?)),

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::oneshot;
 
-use crate::actors::admission::{Place, Places};
+use crate::actors::admission::{Permit, Permits};
 use crate::actors::clock::Clock;
 use crate::actors::key_actor::{KeyMeans, KeyPart};
 use crate::actors::key_message::KeyMessage;
@@ -33,16 +33,16 @@ const MAX_IN_INBOX: usize = 1_024;
 /// How many requests of callbacks' handles a key admits at once.
 const MAX_OF_HANDLES: usize = 256;
 
-/// A defined key: its actor, and the places of the requests for it.
+/// A defined key: its actor, and the permits of the requests for it.
 pub struct KeyEntry {
     name: KeyName,
     behaviour: Arc<KeyBehaviour>,
     slot: Arc<ActorSlot<KeyPart>>,
     inbox: Arc<Inbox<KeyMessage>>,
     seen: Arc<SeenFacts>,
-    places: Arc<Places>,
-    for_store: Arc<Places>,
-    of_handles: Arc<Places>,
+    permits: Arc<Permits>,
+    for_store: Arc<Permits>,
+    of_handles: Arc<Permits>,
     tickets: AtomicU64,
     clock: Clock,
     closed: Arc<AtomicBool>,
@@ -100,7 +100,7 @@ impl KeyEntry {
         }
     }
 
-    /// Asks the key, if a place is free.
+    /// Asks the key, if a permit is free.
     ///
     /// # Errors
     /// `busy`, `shut_down`, `unavailable`, `key_failed`, and what the key answers.
@@ -126,7 +126,7 @@ impl KeyEntry {
             true => Some(self.lend(&self.for_store)?),
             false => None,
         };
-        let _place = self.lend(&self.places)?;
+        let _permit = self.lend(&self.permits)?;
         self.send(request, deadline).await
     }
 
@@ -139,8 +139,8 @@ impl KeyEntry {
         }
     }
 
-    fn lend<'a>(&self, places: &'a Places) -> Result<Place<&'a Places>, KeyError> {
-        places.lend().ok_or_else(|| self.busy(places.bound()))
+    fn lend<'a>(&self, permits: &'a Permits) -> Result<Permit<&'a Permits>, KeyError> {
+        permits.lend().ok_or_else(|| self.busy(permits.bound()))
     }
 
     fn busy(&self, bound: usize) -> KeyError {
@@ -148,14 +148,14 @@ impl KeyEntry {
         KeyError::Busy { key, bound }
     }
 
-    /// Asks the key on behalf of a callback's handle, which has a place of its own, and goes on being
+    /// Asks the key on behalf of a callback's handle, which has a permit of its own, and goes on being
     /// answered while a shutdown gives running callbacks their time.
     ///
     /// # Errors
     /// `shut_down`, `unavailable`, `key_failed`, and what the key answers.
-    pub async fn ask_without_place(&self, request: Request) -> Result<Answer, KeyError> {
+    pub async fn ask_of_handle(&self, request: Request) -> Result<Answer, KeyError> {
         fork::refuse_child()?;
-        let _place = self.lend(&self.of_handles)?;
+        let _permit = self.lend(&self.of_handles)?;
         self.send(request, self.deadline()).await
     }
 
@@ -239,9 +239,9 @@ impl Directory {
         slot.make_known();
         let entry = Arc::new(KeyEntry {
             name: name.clone(),
-            places: Places::new(behaviour.max_requests),
-            for_store: Places::new(behaviour.max_waiting_for_store()),
-            of_handles: Places::new(MAX_OF_HANDLES),
+            permits: Permits::new(behaviour.max_requests),
+            for_store: Permits::new(behaviour.max_waiting_for_store()),
+            of_handles: Permits::new(MAX_OF_HANDLES),
             behaviour: Arc::new(behaviour),
             inbox: Arc::clone(slot.inbox()),
             slot,

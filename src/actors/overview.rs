@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::actors::admission::Place;
+use crate::actors::admission::Permit;
 use crate::journal::secrets::RotationSecrets;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::id::RotationId;
@@ -44,8 +44,8 @@ pub struct Overview {
 pub struct Listing {
     /// Where the answer goes.
     pub reply: oneshot::Sender<Overview>,
-    /// Its place.
-    pub place: Place,
+    /// Its permit.
+    pub permit: Permit,
     /// What is known so far.
     pub(super) overview: Overview,
     /// The rotation behind which the next piece begins.
@@ -54,10 +54,10 @@ pub struct Listing {
 
 impl Listing {
     /// A listing that has not begun.
-    pub fn new(reply: oneshot::Sender<Overview>, place: Place) -> Box<Self> {
+    pub fn new(reply: oneshot::Sender<Overview>, permit: Permit) -> Box<Self> {
         Box::new(Self {
             reply,
-            place,
+            permit,
             overview: Overview::default(),
             behind: None,
         })

@@ -100,7 +100,7 @@ impl KeysManagement {
         let folder = folder.into();
         // What is made by many steps is made where it was meant, whatever folder this process is in.
         let folder = path::absolute(&folder).unwrap_or(folder);
-        let place = self.inner.backup.take().ok_or(BackupError::Busy)?;
+        let permit = self.inner.backup.take().ok_or(BackupError::Busy)?;
         let limit = self.inner.settings.call_time_limit;
         let repo = self.inner.journal.ask(|journal| journal.state_repo());
         let repo = self.inner.plugins.within(limit, repo).await;
@@ -116,7 +116,7 @@ impl KeysManagement {
                 let made = fault::catch(|| repo.backup(&folder));
                 // After a shutdown it may be the last one that has the repo.
                 drop(fault::catch(|| drop(repo)));
-                drop(place);
+                drop(permit);
                 drop(told.send(made));
             })?;
         match made.await.map_err(|_| Fault::Gone)?? {

@@ -95,7 +95,7 @@ impl Worker {
         &self,
         entry: &KeyEntry,
     ) -> Result<Vec<SecretKeyValue>, KeyError> {
-        let _place = self.place()?;
+        let _permit = self.permit()?;
         candidates(self.declarer(), self.journal(), entry).await
     }
 }

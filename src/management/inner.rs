@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::actors::admission::Places;
+use crate::actors::admission::Permits;
 use crate::actors::clock::Clock;
 use crate::actors::coordinator::message::CoordinatorMessage;
 use crate::actors::declare::Declarer;
@@ -35,8 +35,8 @@ pub struct Inner {
     pub(crate) supervision: Supervision,
     pub(crate) unreadable: Unreadable,
     pub(crate) settings: Settings,
-    /// The place of the one backup that may be under way.
-    pub(crate) backup: Arc<Places>,
+    /// The permit for the one backup that may be under way.
+    pub(crate) backup: Arc<Permits>,
     actors: Mutex<Option<ActorThreads>>,
     ending: mpsc::Sender<End>,
     keys: AtomicUsize,
@@ -82,7 +82,7 @@ impl Inner {
             supervision,
             unreadable,
             settings,
-            backup: Places::new(1),
+            backup: Permits::new(1),
             actors: Mutex::new(Some(actors)),
             ending,
             keys: AtomicUsize::new(0),
@@ -96,11 +96,11 @@ impl Inner {
         actors.as_ref().map(|actors| actors.key(number))
     }
 
-    /// The places of a worker's own requests. `main` stands for all that use the manager directly,
+    /// The permits of a worker's own requests. `main` stands for all that use the manager directly,
     /// and is bounded by the keys alone.
-    pub(crate) fn worker_places(&self, worker: &WorkerName) -> Option<Arc<Places>> {
+    pub(crate) fn worker_permits(&self, worker: &WorkerName) -> Option<Arc<Permits>> {
         let bounded = *worker != WorkerName::main();
-        bounded.then(|| Places::new(self.settings.max_worker_requests))
+        bounded.then(|| Permits::new(self.settings.max_worker_requests))
     }
 
     /// Ends the manager and waits for it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::actors::admission::Place;
+use crate::actors::admission::Permit;
 use crate::actors::coordinator::message::{CoordinatorMessage, With};
 use crate::actors::directory::{KeyEntry, NewKey};
 use crate::actors::fetch::Fetcher;
@@ -253,9 +253,9 @@ impl KeysManagement {
     /// As both, and `callbacks_failed` with the report if callbacks failed under a strategy that
     /// raises.
     pub async fn key_changed(&self, change: Change) -> Result<RotationReport, RotationError> {
-        let place = self.inner.declarer.coordinator.place_to_wait()?;
+        let permit = self.inner.declarer.coordinator.permit_to_wait()?;
         let id = self.declare(change).await?;
-        let report = self.wait_in(place, id).await?;
+        let report = self.wait_in(permit, id).await?;
         if report.raises() {
             let report = Box::new(report);
             return Err(RotationError::Raised { report });
@@ -279,13 +279,13 @@ impl KeysManagement {
     /// `unknown_rotation`, `rotation_unreadable`, `write_unknown`, `shut_down`; `repo_unavailable` of
     /// one that has ended, where the repo does not answer, and `timed_out` where it takes too long.
     pub async fn wait(&self, id: RotationId) -> Result<RotationReport, RotationError> {
-        let place = self.inner.declarer.coordinator.place_to_wait()?;
-        self.wait_in(place, id).await
+        let permit = self.inner.declarer.coordinator.permit_to_wait()?;
+        self.wait_in(permit, id).await
     }
 
     async fn wait_in(
         &self,
-        _place: Place,
+        _permit: Permit,
         id: RotationId,
     ) -> Result<RotationReport, RotationError> {
         let answer = self.inner.declarer.coordinator.wait(id);

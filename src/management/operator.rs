@@ -227,8 +227,8 @@ impl KeysManagement {
     async fn keys_of(&self, id: RotationId) -> Result<RecoveredKeys, RotationError> {
         let (reply, secrets) = oneshot::channel();
         let coordinator = &self.inner.declarer.coordinator;
-        let place = coordinator.listing()?;
-        coordinator.post(CoordinatorMessage::Recover { id, reply, place });
+        let permit = coordinator.listing()?;
+        coordinator.post(CoordinatorMessage::Recover { id, reply, permit });
         let gone = |_| about(id, coordinator.gone());
         let here = secrets.await.map_err(gone)?;
         // What waits, or was stopped, has them in the journal only.

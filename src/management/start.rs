@@ -198,7 +198,7 @@ impl Stands {
             actors.coordinator(),
             supervision.clone(),
             move |slot| {
-                // What callbacks declare has places of its own.
+                // What callbacks declare has permits of its own.
                 let declarer = Declarer {
                     coordinator: CoordinatorDoor::new(
                         Arc::clone(slot) as _,

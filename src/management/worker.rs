@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::actors::admission::{Place, Places};
+use crate::actors::admission::{Permit, Permits};
 use crate::actors::coordinator::message::{CoordinatorMessage, With};
 use crate::actors::declare::Declarer;
 use crate::actors::directory::KeyEntry;
@@ -30,7 +30,7 @@ pub struct Worker {
     inner: Arc<Inner>,
     name: WorkerName,
     incarnation: u64,
-    places: Option<Arc<Places>>,
+    permits: Option<Arc<Permits>>,
 }
 
 impl fmt::Debug for Worker {
@@ -61,7 +61,7 @@ impl Worker {
         let join = move |ask| Event::Join { ask, worker };
         match inner.declarer.ask(With::Nothing, join).await? {
             Reply::Joined { incarnation, .. } => Ok(Self {
-                places: inner.worker_places(&name),
+                permits: inner.worker_permits(&name),
                 inner,
                 name,
                 incarnation,
@@ -127,12 +127,12 @@ impl Worker {
         entry: &KeyEntry,
         flow: Option<SecretKeyFlow>,
     ) -> Result<KeyAnswer, KeyError> {
-        let _place = self.place()?;
+        let _permit = self.permit()?;
         entry.get(flow).await
     }
 
     pub(crate) async fn save(&self, entry: &KeyEntry, deadline: Time) -> Result<(), KeyError> {
-        let _place = self.place()?;
+        let _permit = self.permit()?;
         entry.ask_by(Request::Save, deadline).await.map(drop)
     }
 
@@ -149,15 +149,15 @@ impl Worker {
         self.inner.declarer.directory.find(key)
     }
 
-    pub(super) fn place(&self) -> Result<Option<Place<&Places>>, KeyError> {
-        let Some(places) = &self.places else {
+    pub(super) fn permit(&self) -> Result<Option<Permit<&Permits>>, KeyError> {
+        let Some(permits) = &self.permits else {
             return Ok(None);
         };
         let busy = || KeyError::WorkerBusy {
             worker: self.name.clone(),
-            bound: places.bound(),
+            bound: permits.bound(),
         };
-        places.lend().map(Some).ok_or_else(busy)
+        permits.lend().map(Some).ok_or_else(busy)
     }
 
     /// Registers a callback under a name that is the same in every life of the program. It is on

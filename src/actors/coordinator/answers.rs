@@ -26,7 +26,7 @@ impl CoordinatorPart {
         }
         let Listing {
             reply,
-            place,
+            permit,
             mut overview,
             ..
         } = *listing;
@@ -37,7 +37,7 @@ impl CoordinatorPart {
         overview.unreadable = machine.unreadable();
         overview.paused = machine.paused().map(str::to_owned);
         overview.lost = machine.lost();
-        drop(place);
+        drop(permit);
         drop(reply.send(overview));
     }
 

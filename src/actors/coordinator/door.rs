@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::actors::admission::{Place, Places};
+use crate::actors::admission::{Permit, Permits};
 use crate::actors::coordinator::message::{
     Cancellable, CoordinatorMessage, CoordinatorRequest, With,
 };
@@ -33,10 +33,10 @@ const MAX_LISTINGS: usize = 64;
 pub struct CoordinatorDoor {
     coordinator: Arc<dyn Post<CoordinatorMessage>>,
     directory: Arc<Directory>,
-    places: Arc<Places>,
-    waits: Arc<Places>,
-    in_inbox: Arc<Places>,
-    listings: Arc<Places>,
+    permits: Arc<Permits>,
+    waits: Arc<Permits>,
+    in_inbox: Arc<Permits>,
+    listings: Arc<Permits>,
 }
 
 impl CoordinatorDoor {
@@ -45,10 +45,10 @@ impl CoordinatorDoor {
         Self {
             coordinator,
             directory,
-            places: Places::new(MAX_COORDINATOR_REQUESTS),
-            waits: Places::new(MAX_WAITS),
-            in_inbox: Places::new(MAX_IN_INBOX),
-            listings: Places::new(MAX_LISTINGS),
+            permits: Permits::new(MAX_COORDINATOR_REQUESTS),
+            waits: Permits::new(MAX_WAITS),
+            in_inbox: Permits::new(MAX_IN_INBOX),
+            listings: Permits::new(MAX_LISTINGS),
         }
     }
 
@@ -69,15 +69,15 @@ impl CoordinatorDoor {
         }
     }
 
-    /// A place for a listing, which goes with its message.
+    /// A permit for a listing, which goes with its message.
     ///
     /// # Errors
     /// `busy`.
-    pub fn listing(&self) -> Result<Place, RotationError> {
+    pub fn listing(&self) -> Result<Permit, RotationError> {
         take(&self.listings)
     }
 
-    /// Asks the coordinator, if a place is free.
+    /// Asks the coordinator, if a permit is free.
     ///
     /// # Errors
     /// `busy`, `shut_down`, `unavailable`, `coordinator_failed`, and what the coordinator answers.
@@ -86,27 +86,27 @@ impl CoordinatorDoor {
         with: With,
         make: impl FnOnce(Ask) -> Event + Send + 'static,
     ) -> Result<Reply, RotationError> {
-        let _place = self.place()?;
+        let _permit = self.permit()?;
         self.send(with, make).await
     }
 
-    /// A place for a request to do something.
+    /// A permit for a request to do something.
     ///
     /// # Errors
     /// `busy`.
-    pub fn place(&self) -> Result<Place, RotationError> {
-        take(&self.places)
+    pub fn permit(&self) -> Result<Permit, RotationError> {
+        take(&self.permits)
     }
 
-    /// A place for a wait.
+    /// A permit for a wait.
     ///
     /// # Errors
     /// `busy`.
-    pub fn place_to_wait(&self) -> Result<Place, RotationError> {
+    pub fn permit_to_wait(&self) -> Result<Permit, RotationError> {
         take(&self.waits)
     }
 
-    /// Waits for a rotation: such requests take long, and have places of their own.
+    /// Waits for a rotation: such requests take long, and have permits of their own.
     ///
     /// # Errors
     /// As [`ask`](Self::ask).
@@ -120,7 +120,7 @@ impl CoordinatorDoor {
         with: With,
         make: impl FnOnce(Ask) -> Event + Send + 'static,
     ) -> Result<Reply, RotationError> {
-        let place = take(&self.in_inbox)?;
+        let permit = take(&self.in_inbox)?;
         let (reply, answer) = oneshot::channel();
         let request = Cancellable::new(CoordinatorRequest {
             make: Box::new(make),
@@ -134,17 +134,17 @@ impl CoordinatorDoor {
         self.coordinator.post(CoordinatorMessage::Ask {
             request,
             reply,
-            place,
+            permit,
         });
         let answered = (&mut asking.answer).await;
         answered.unwrap_or_else(|_| Err(self.gone()))
     }
 }
 
-fn take(places: &Arc<Places>) -> Result<Place, RotationError> {
+fn take(permits: &Arc<Permits>) -> Result<Permit, RotationError> {
     fork::refuse_child()?;
-    let bound = places.bound();
-    places.take().ok_or(RotationError::Busy { bound })
+    let bound = permits.bound();
+    permits.take().ok_or(RotationError::Busy { bound })
 }
 
 /// When the caller waits no more, nothing is left of its request: neither what it asked for, nor a

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::actors::admission::Place;
+use crate::actors::admission::Permit;
 use crate::actors::directory::NewKey;
 use crate::actors::key_message::Proposed;
 use crate::actors::overview::{Listing, RotationHalves};
@@ -90,8 +90,8 @@ pub enum CoordinatorMessage {
         request: Cancellable,
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Reply, RotationError>>,
-        /// Its place in the inbox.
-        place: Place,
+        /// Its permit in the inbox.
+        permit: Permit,
     },
     /// An event without a request.
     Happened(Box<Event>),
@@ -153,8 +153,8 @@ pub enum CoordinatorMessage {
         id: RotationId,
         /// Where the answer goes.
         reply: oneshot::Sender<Option<RotationSecrets>>,
-        /// Its place.
-        place: Place,
+        /// Its permit.
+        permit: Permit,
     },
     /// A request for the back halves of a key's rotations.
     Halves {
@@ -162,8 +162,8 @@ pub enum CoordinatorMessage {
         key: KeyName,
         /// Where the answer goes.
         reply: oneshot::Sender<RotationHalves>,
-        /// Its place.
-        place: Place,
+        /// Its permit.
+        permit: Permit,
     },
     /// The manager shuts down.
     Close {

@@ -129,9 +129,9 @@ impl Part for CoordinatorPart {
             CoordinatorMessage::Ask {
                 request,
                 reply,
-                place,
+                permit,
             } => {
-                drop(place);
+                drop(permit);
                 let arrived = Arrived { request, reply };
                 if self.catching_up {
                     self.deferred.add(arrived);
@@ -177,13 +177,13 @@ impl Part for CoordinatorPart {
             }
             CoordinatorMessage::Reread(found) => self.reread(found, ctx),
             CoordinatorMessage::List(listing) => self.list(listing),
-            CoordinatorMessage::Recover { id, reply, place } => {
+            CoordinatorMessage::Recover { id, reply, permit } => {
                 drop(reply.send(self.secrets(id).cloned()));
-                drop(place);
+                drop(permit);
             }
-            CoordinatorMessage::Halves { key, reply, place } => {
+            CoordinatorMessage::Halves { key, reply, permit } => {
                 drop(reply.send(self.halves(&key)));
-                drop(place);
+                drop(permit);
             }
             CoordinatorMessage::Close { grace, reply } => self.close(grace, reply, ctx),
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::actors::admission::{Place, Places};
+use crate::actors::admission::{Permit, Permits};
 use crate::actors::journal_thread::closed::panicked;
 use crate::guard::events::Events;
 use crate::guard::fault;
@@ -35,10 +35,10 @@ pub(super) enum Length {
     Long,
 }
 
-/// The readings that wait, and their places.
+/// The readings that wait, and their permits.
 pub(super) struct Readings {
     lines: Mutex<ReadingLines>,
-    places: Arc<Places>,
+    permits: Arc<Permits>,
     /// Whether the journal's thread was told of a reading, and has not looked yet.
     told: AtomicBool,
 }
@@ -47,19 +47,19 @@ impl Readings {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             lines: Mutex::default(),
-            places: Places::new(MAX_READINGS),
+            permits: Permits::new(MAX_READINGS),
             told: AtomicBool::new(false),
         })
     }
 
-    /// ReadingLines up `piece`, which is done until it breaks with the answer. None where no place is free;
+    /// ReadingLines up `piece`, which is done until it breaks with the answer. None where no permit is free;
     /// then the bound is [`bound`](Self::bound).
     pub(super) fn line_up<T: Send + 'static>(
         self: &Arc<Self>,
         length: Length,
         mut piece: impl FnMut(&mut Journal) -> ControlFlow<T> + Send + 'static,
     ) -> Option<PendingReading<T>> {
-        let place = self.places.take()?;
+        let permit = self.permits.take()?;
         let (told, answer) = oneshot::channel();
         let mut told = Some(told);
         let piece: Piece = Box::new(move |journal| {
@@ -90,13 +90,13 @@ impl Readings {
             readings: Arc::clone(self),
             length,
             number,
-            _place: place,
+            _permit: permit,
         })
     }
 
     /// How many may wait.
     pub(super) fn bound(&self) -> usize {
-        self.places.bound()
+        self.permits.bound()
     }
 
     /// Whether the journal's thread has to be told that a reading waits.
@@ -151,13 +151,13 @@ impl ReadingLines {
     }
 }
 
-/// A reading that is waited for. When this is dropped, its place is free and no more of it is done.
+/// A reading that is waited for. When this is dropped, its permit is free and no more of it is done.
 pub(super) struct PendingReading<T> {
     answer: oneshot::Receiver<T>,
     readings: Arc<Readings>,
     length: Length,
     number: u64,
-    _place: Place,
+    _permit: Permit,
 }
 
 impl<T> PendingReading<T> {
