@@ -6,7 +6,7 @@ use crate::layers::{Source, is_word, sources};
 
 /// Files that import each other, by themselves or through one another, and why they may. What is new
 /// does not belong here: a type that both need goes into a file of its own.
-const CIRCLES: [(&[&str], &str); 7] = [
+const CIRCLES: [(&[&str], &str); 5] = [
     (
         &["key/attempt", "key/machine", "key/proposal"],
         "the machine of a key: its rules stand in several files, with the types that only they need",
@@ -14,24 +14,6 @@ const CIRCLES: [(&[&str], &str); 7] = [
     (
         &["rotation/engine", "rotation/reading"],
         "the engine of rotations: reading the journal anew stands in a file of its own, with its phase",
-    ),
-    (
-        &["actors/asked", "actors/group", "actors/journal_thread"],
-        "the journal's thread: its errors are still to move",
-    ),
-    (
-        &[
-            "actors/askers",
-            "actors/candidates",
-            "actors/closing",
-            "actors/coordinator",
-            "actors/coordinator_message",
-            "actors/declare",
-            "actors/overview",
-            "actors/rotation_keys",
-            "actors/take_up",
-        ],
-        "the coordinator's part: its impls stand in several files; its door is still to move",
     ),
     (
         &[
