@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keyward::{
-    Change, EnvStore, FileStore, KeyChange, KeysManagement, SecretKeyDefinition, SecretKeyValue,
+    Change, EnvStore, FileStore, KeyChange, KeysManagement, RotationState, SecretKeyDefinition,
+    SecretKeyValue,
 };
 
 const CLIENT_ACCESS_TOKEN_ENV_VAR: &str = "CLIENT_ACCESS_TOKEN";
@@ -99,15 +100,22 @@ async fn authenticate() -> Result<(), Box<dyn Error + Send + Sync>> {
     println!("the client gets its data with the token of the environment");
 
     *lock(&service.token) = NEW_ACCESS_TOKEN;
-    set_environment(NEW_ACCESS_TOKEN);
     assert!(client.get_data().is_err());
-    println!("the token has changed and the client still uses the old one: it gets an error");
+    println!(
+        "the service takes a new token and the client still uses the old one: it gets an error"
+    );
 
-    let change = Change::of(CLIENT_ACCESS_TOKEN_KEY_NAME).new_keys(NEW_ACCESS_TOKEN);
-    keys_management.key_changed(change).await?;
+    // Declared while the store still answers the old token, which is asked of it.
+    let change = Change::of(CLIENT_ACCESS_TOKEN_KEY_NAME)
+        .old_from_store()
+        .new_keys(NEW_ACCESS_TOKEN);
+    let report = keys_management.key_changed(change).await?;
+    assert_eq!(report.state, RotationState::Completed);
     assert_eq!(client.get_data(), Ok("some data"));
     println!("the change is declared and the client gets its data with the new token");
 
+    // The store switches last.
+    set_environment(NEW_ACCESS_TOKEN);
     let token = keys_management
         .get_key(CLIENT_ACCESS_TOKEN_KEY_NAME)
         .await?;

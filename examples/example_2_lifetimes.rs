@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 
 use keyward::{
     AeadCryptoTool, Change, CryptoTool, Effect, FileStore, KeyChange, KeysManagement,
-    SecretKeyDefinition, SecretKeyFlow, SecretKeyValue, block_on,
+    RotationState, SecretKeyDefinition, SecretKeyFlow, SecretKeyValue, block_on,
 };
 
 const EXAMPLE2_KEY_NAME: &str = "EXAMPLE2_DATA";
@@ -137,7 +137,8 @@ async fn second_lifetime(folder: &Path, alternative: &str) -> Outcome<()> {
     let change = Change::of(EXAMPLE2_KEY_NAME)
         .old((ENCRYPT_KEY, DECRYPT_KEY))
         .new_keys((NEW_ENCRYPT_KEY, NEW_DECRYPT_KEY));
-    keys_management.key_changed(change).await?;
+    let report = keys_management.key_changed(change).await?;
+    assert_eq!(report.state, RotationState::Completed);
     configure(folder, NEW_ENCRYPT_KEY, NEW_DECRYPT_KEY)?;
     println!("lifetime 2: the change is declared, then made");
 

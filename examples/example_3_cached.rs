@@ -12,7 +12,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use keyward::{
-    AeadCryptoTool, Change, CryptoTool, FileStore, KeyAnswer, KeysManagement, SecretKeyDefinition,
+    AeadCryptoTool, Change, CryptoTool, FileStore, KeyAnswer, KeysManagement, RotationState,
+    SecretKeyDefinition,
 };
 
 const EXAMPLE3_KEY_NAME: &str = "EXAMPLE3_DATA";
@@ -59,7 +60,8 @@ async fn second_lifetime(folder: &Path) -> Result<(), Box<dyn Error + Send + Syn
     assert_eq!(store_calls(&keys_management).await?, 2);
 
     let change = Change::of(EXAMPLE3_KEY_NAME).old(KEY).new_keys(NEW_KEY);
-    keys_management.key_changed(change).await?;
+    let report = keys_management.key_changed(change).await?;
+    assert_eq!(report.state, RotationState::Completed);
     put_key(&folder.join("EXAMPLE3_DATA_KEY"), NEW_KEY.as_bytes())?;
     println!("lifetime 2: the change is declared, then made");
 

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use keyward::{Change, FileStore, KeyChange, KeysManagement, SecretKeyDefinition};
+use keyward::{Change, FileStore, KeyChange, KeysManagement, RotationState, SecretKeyDefinition};
 
 const KEY_NAME: &str = "my_first_key";
 const FIRST_VALUE: &str = "value_1";
@@ -50,7 +50,8 @@ pub async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     println!("the forward path gets {FIRST_VALUE}");
 
     let change = Change::of(KEY_NAME).old(FIRST_VALUE).new_keys(SECOND_VALUE);
-    keys_management.key_changed(change).await?;
+    let report = keys_management.key_changed(change).await?;
+    assert_eq!(report.state, RotationState::Completed);
     *value_for_key_store.lock().map_err(|_| "poisoned")? = SECOND_VALUE;
 
     let back = keys_management.get_back_path_key(KEY_NAME).await?;

@@ -62,7 +62,7 @@
 //! | --- | --- |
 //! | `embedded` (default) | all that keeps keys in this process: manager, stores, the journal on RocksDB |
 //! | `cli` (default) | the command line `keyward` |
-//! | `serde` | `Serialize` for status, reports and listings |
+//! | `serde` | `Serialize` for status, reports and listings, which hold no secret |
 //!
 //! With none of them the crate is what a client of another process needs: names, values, errors, callbacks, reports.
 //!

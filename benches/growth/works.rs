@@ -78,9 +78,9 @@ pub fn change_by_keys(bench: &Bench, keys: u32) -> Outcome<Measure<'static>> {
             let start = Instant::now();
             for _ in 0..CHANGES {
                 let id = manager.declare(Change::of("key-0").old("old")).await?;
-                manager.wait(id).await?;
+                drop(manager.wait(id).await?);
                 manager.resume(id).await?;
-                black_box(manager.wait(id).await?);
+                drop(black_box(manager.wait(id).await?));
                 manager.abort(id, &["main"]).await?;
             }
             Ok(micros_each(start.elapsed(), CHANGES))

@@ -15,6 +15,7 @@ use crate::rotation::state::RotationState;
 
 /// A worker as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct WorkerStatus {
     /// Its name.

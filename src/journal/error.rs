@@ -141,6 +141,7 @@ impl From<RepoError> for JournalError {
 
 /// A record that cannot be read: it was left in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct UnreadableRecord {
     /// In which space it lies.

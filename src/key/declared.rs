@@ -16,6 +16,11 @@ pub struct Declared {
 
 /// How the last answer of a key's store compares with what was declared last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum StoreAnswers {
     /// Nothing was declared, or the store has not answered in this lifetime.
     #[default]

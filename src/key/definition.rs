@@ -7,6 +7,11 @@ use crate::key::flow::SecretKeyUseCase;
 
 /// What a rotation does when a callback has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum OnKeyChangedCallbackErrorStrategy {
     /// No further step runs; `key_changed` answers an error that carries the report.
@@ -59,6 +64,7 @@ impl fmt::Display for OnKeyChangedCallbackErrorStrategy {
 
 /// How a key behaves: everything of its definition but the name and the store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct KeyBehaviour {
     /// One flow or two.
     pub use_case: SecretKeyUseCase,
@@ -69,10 +75,22 @@ pub struct KeyBehaviour {
     /// What a failed callback does to a rotation.
     pub error_strategy: OnKeyChangedCallbackErrorStrategy,
     /// How long one fetch from the store may take.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "store_time_limit_ms", serialize_with = "milliseconds")
+    )]
     pub store_time_limit: Duration,
     /// How long a request may take from its arrival.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "request_time_limit_ms", serialize_with = "milliseconds")
+    )]
     pub request_time_limit: Duration,
     /// How long one callback may take.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "callback_time_limit_ms", serialize_with = "milliseconds")
+    )]
     pub callback_time_limit: Duration,
     /// How many workers run their callbacks at once in a rotation of this key.
     pub workers_at_once: usize,
@@ -80,6 +98,11 @@ pub struct KeyBehaviour {
     pub max_requests: usize,
     /// How many accepted rotations of this key may wait.
     pub max_waiting_rotations: usize,
+}
+
+#[cfg(feature = "serde")]
+fn milliseconds<S: serde::Serializer>(limit: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl KeyBehaviour {

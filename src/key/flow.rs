@@ -4,6 +4,11 @@ use std::fmt;
 
 /// What a key is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum SecretKeyUseCase {
     /// One flow only, as in authentication: every request gets a fresh value, nothing is kept.
@@ -38,6 +43,11 @@ impl fmt::Display for SecretKeyUseCase {
 
 /// The path that a request takes through a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum SecretKeyFlow {
     /// The only flow of a one-way key.

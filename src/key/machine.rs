@@ -18,6 +18,7 @@ use crate::key::waiting::{For, Waiter, Waiting};
 
 /// What is known of a key in this life of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct KeyFacts {
     /// The last flow that is known in this lifetime.
     pub last_flow: Option<SecretKeyFlow>,

@@ -1,7 +1,7 @@
 //! What one key means: its name, flows, definition and state, and the machine that decides what
 //! every request gets. The machine is pure: events and the time go in, effects come out.
 //!
-//! Never in here: a clock, a channel, async, serde, a store or a repo. It imports `secret` only.
+//! Never in here: a clock, a channel, async, a store or a repo. It imports `secret` only.
 
 pub mod answer;
 pub mod attempt;

@@ -143,6 +143,11 @@ pub enum Snapshot {
 
 /// What a callback says that it did to the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Effect {
     /// Nothing that the key's state should know.

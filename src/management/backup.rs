@@ -20,7 +20,7 @@ use crate::secret::visible::debug_with_code;
 #[non_exhaustive]
 pub enum BackupError {
     /// The state repo refused: it makes no backups, the folder cannot be taken, or there is no room.
-    #[error("{0}")]
+    #[error(transparent)]
     Repo(#[from] RepoError),
     /// The state repo was busy with something else all the time that a call may take. Ask again later.
     #[error("the state repo was busy with something else for {limit:?}; ask again later")]
@@ -33,7 +33,7 @@ pub enum BackupError {
     Busy,
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
-    Thread(#[from] io::Error),
+    Thread(io::Error),
     /// The state repo panicked.
     #[error("the state repo failed: {0}")]
     Plugin(#[from] Fault),
@@ -43,7 +43,7 @@ pub enum BackupError {
     )]
     ShutDown,
     /// The process is a child of `fork()`. Start keyward after the fork and not before it.
-    #[error("{0}")]
+    #[error(transparent)]
     Forked(#[from] Forked),
     /// [`block_on`](crate::guard::this_thread::block_on) on a thread that must not block. Use `await` there.
     #[error("a blocking call on a thread of an actor or an async plug-in; use the async call")]
@@ -65,6 +65,12 @@ impl BackupError {
             Self::Forked(error) => error.code(),
             Self::MustNotBlock => "must_not_block",
         }
+    }
+}
+
+impl From<io::Error> for BackupError {
+    fn from(refused: io::Error) -> Self {
+        Self::Thread(refused)
     }
 }
 

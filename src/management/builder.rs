@@ -63,13 +63,14 @@ impl KeysManagementBuilder {
         self
     }
 
-    /// How long a due step waits for its worker and callback; none for ever. Default: 60 s.
+    /// How long a due step waits for its worker and callback, counted from the worker's death or, after a
+    /// restart, from the definition of the key; then it has Failed. `None`: for ever. Default: 60 s.
     pub fn worker_wait(mut self, wait: Option<Duration>) -> Self {
         self.settings.rotation.worker_wait = wait;
         self
     }
 
-    /// After how many crashes in a row a step has Failed. Default: 5.
+    /// After how many crashes in a row a step has Failed, 1 at least. Default: 5.
     pub fn max_crashes(mut self, crashes: u32) -> Self {
         self.settings.rotation.max_crashes = crashes;
         self
@@ -82,7 +83,7 @@ impl KeysManagementBuilder {
         self
     }
 
-    /// How long after its end a rotation is remembered; none for ever. Default: 2,557 days, which is
+    /// How long after its end a rotation is remembered. `None`: for ever. Default: 2,557 days, which is
     /// seven years. Only what has ended is ever forgotten, a whole rotation at a time; with it the id
     /// that its caller chose, which is a new one then. What a clock says once is no ground to forget:
     /// the wall clock must have gone steadily for 24 h of this life of the program, or for this age if
@@ -92,20 +93,20 @@ impl KeysManagementBuilder {
         self
     }
 
-    /// How many rotations that have ended are remembered; none for all. Beyond that the one that was
+    /// How many rotations that have ended are remembered. `None`: all. Beyond that the one that was
     /// declared first is forgotten first. Default: 10,000,000.
     pub fn history_count(mut self, count: Option<u64>) -> Self {
         self.settings.history.max_count = count;
         self
     }
 
-    /// How many callbacks a worker may have. Default: 1,024.
+    /// How many callbacks a worker may have, 1 at least. Default: 1,024.
     pub fn max_callbacks(mut self, callbacks: usize) -> Self {
         self.settings.rotation.max_callbacks = callbacks;
         self
     }
 
-    /// How many requests for keys a worker that joined may have under way. Default: 256. What asks
+    /// How many requests for keys a worker that joined may have under way, 1 at least. Default: 256. What asks
     /// through the manager itself, as worker `main`, is bounded by the keys alone.
     pub fn max_worker_requests(mut self, requests: usize) -> Self {
         self.settings.max_worker_requests = requests;
@@ -138,7 +139,7 @@ impl KeysManagementBuilder {
         self
     }
 
-    /// How long running callbacks may go on at shutdown. Default: 10 s.
+    /// How long running callbacks may go on at shutdown; with zero they are left at once. Default: 10 s.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
         self.settings.shutdown_grace = grace;
         self
@@ -155,8 +156,12 @@ impl KeysManagementBuilder {
     /// life left.
     ///
     /// # Errors
-    /// [`StartError`]; then nothing that was there was changed, and the data folder is free. A folder
-    /// that was missing may have been made.
+    /// A [`StartError`]; then nothing that was there was changed, and the data folder is free. A folder
+    /// that was missing may have been made. Of the program: `no_data_folder`, `no_master_key`,
+    /// `zero_bound`, `forked`. Of the master key: `store_failed`, `invalid_key`, `master_key_too_short`,
+    /// `wrong_master_key`. Of the data folder: [`StartError::Repo`], as `already_open`, `loose_folder`,
+    /// `damaged_files`. Of the journal: [`StartError::Journal`]. Of the system: `no_thread`,
+    /// `no_descriptor`. Of the worker `main`: [`StartError::Roster`].
     pub async fn start(mut self) -> Result<KeysManagement, StartError> {
         fork::refuse_child()?;
         fork::watch()?;

@@ -74,7 +74,8 @@ impl Worker {
     /// As [`KeysManagement::back_path_candidates`], asked by this worker.
     ///
     /// # Errors
-    /// As there.
+    /// `invalid_flow` for a one-way key; `key_not_defined`, `invalid_name`, `busy`, `unavailable`,
+    /// `key_failed`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn back_path_candidates(&self, key: &str) -> Result<Vec<SecretKeyValue>, KeyError> {
         self.candidates(&*self.find(key)?).await
     }
@@ -82,7 +83,9 @@ impl Worker {
     /// As [`KeysManagement::try_candidates`], asked by this worker.
     ///
     /// # Errors
-    /// As there.
+    /// [`CandidatesError::NoneWorks`] (`no_candidate`) with the errors of `f`; [`CandidatesError::Key`]
+    /// with a [`KeyError`]: `invalid_flow` for a one-way key; `key_not_defined`, `invalid_name`, `busy`,
+    /// `unavailable`, `key_failed`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn try_candidates<T, E>(
         &self,
         key: &str,
@@ -111,8 +114,8 @@ impl KeysManagement {
     /// them is traced as a warning.
     ///
     /// # Errors
-    /// `invalid_flow` for a one-way key; `key_not_defined`, `timed_out`, `busy`, `shut_down`,
-    /// `unavailable`, `key_failed`, `coordinator_failed`.
+    /// `invalid_flow` for a one-way key; `key_not_defined`, `invalid_name`, `busy`, `unavailable`,
+    /// `key_failed`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn back_path_candidates(&self, key: &str) -> Result<Vec<SecretKeyValue>, KeyError> {
         self.main.back_path_candidates(key).await
     }
@@ -131,7 +134,9 @@ impl KeysManagement {
     /// ```
     ///
     /// # Errors
-    /// [`CandidatesError`]: the errors of `f` with each, or what asking for the candidates answers.
+    /// [`CandidatesError::NoneWorks`] (`no_candidate`) with the errors of `f`; [`CandidatesError::Key`]
+    /// with a [`KeyError`]: `invalid_flow` for a one-way key; `key_not_defined`, `invalid_name`, `busy`,
+    /// `unavailable`, `key_failed`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn try_candidates<T, E>(
         &self,
         key: &str,
@@ -145,7 +150,8 @@ impl SingleKeyManagement {
     /// As [`KeysManagement::back_path_candidates`].
     ///
     /// # Errors
-    /// As there.
+    /// `invalid_flow` for a one-way key; `key_not_defined`, `invalid_name`, `busy`, `unavailable`,
+    /// `key_failed`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn back_path_candidates(&self) -> Result<Vec<SecretKeyValue>, KeyError> {
         self.manager.main.candidates(&self.entry).await
     }
@@ -153,7 +159,9 @@ impl SingleKeyManagement {
     /// As [`KeysManagement::try_candidates`].
     ///
     /// # Errors
-    /// As there.
+    /// [`CandidatesError::NoneWorks`] (`no_candidate`) with the errors of `f`; [`CandidatesError::Key`]
+    /// with a [`KeyError`]: `invalid_flow` for a one-way key; `key_not_defined`, `invalid_name`, `busy`,
+    /// `unavailable`, `key_failed`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn try_candidates<T, E>(
         &self,
         f: impl FnMut(&SecretKeyValue) -> Result<T, E>,

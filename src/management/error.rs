@@ -39,25 +39,25 @@ pub enum StartError {
         why: InvalidKey,
     },
     /// The master key is too short, or the crypto tool failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Crypto(#[from] CryptoError),
     /// The data folder or the state repo cannot be used.
-    #[error("{0}")]
+    #[error(transparent)]
     Repo(#[from] RepoError),
     /// The journal cannot be used; with another master key than the one that it was made with,
     /// for example.
-    #[error("{0}")]
+    #[error(transparent)]
     Journal(#[from] JournalError),
     /// The system refuses a thread. Raise what limits them, or run fewer programs.
     #[error(
         "a thread could not be started: {0}; raise the limit of threads (`ulimit -u`, TasksMax of systemd, pids.max of a cgroup)"
     )]
-    Thread(#[source] io::Error),
+    Thread(io::Error),
     /// The process, or the whole system, has as many files open as it may. Raise what limits them.
     #[error(
         "no file descriptor is left for what keyward needs: {0}; raise the limit of open files (`ulimit -n`, LimitNOFILE of systemd)"
     )]
-    Descriptor(#[source] io::Error),
+    Descriptor(io::Error),
     /// The state repo or the crypto tool panicked or took too long.
     #[error("the state repo or the crypto tool failed: {0}")]
     Plugin(#[from] Fault),
@@ -66,7 +66,7 @@ pub enum StartError {
     Roster(RotationError),
     /// The process is a child of `fork()` from one that used keyward. Start keyward after the fork and
     /// not before it.
-    #[error("{0}")]
+    #[error(transparent)]
     Forked(#[from] Forked),
     /// A bound is zero.
     #[error("{what} is zero; give it more")]
@@ -126,5 +126,39 @@ impl StartError {
             FetchFailure::Failed { why } => Self::MasterKeyStore { why },
             FetchFailure::Invalid(why) => Self::InvalidMasterKey { why },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn the_source_of_an_error_does_not_say_its_text_again() {
+        let errors = [
+            StartError::from(RepoError::LooseFolder {
+                folder: "/data".into(),
+                mode: 0o755,
+            }),
+            StartError::from(Forked),
+            StartError::from(io::Error::from(io::ErrorKind::WouldBlock)),
+            StartError::from(CryptoError::MasterKeyTooShort { bytes: 3 }),
+            StartError::from(JournalError::Fenced),
+        ];
+        for error in errors {
+            let source = error.source().map(ToString::to_string);
+            assert_eq!(source, None, "{error}");
+        }
+        let loose = StartError::from(RepoError::LooseFolder {
+            folder: "/data".into(),
+            mode: 0o755,
+        });
+        let said = format!("{loose:?}");
+        assert!(
+            said.starts_with("loose_folder: ") && said.contains("mode 755"),
+            "{said}"
+        );
     }
 }

@@ -84,8 +84,9 @@ impl KeysManagement {
     /// Defines a key. Rotations of it that an earlier life left unfinished go on.
     ///
     /// # Errors
-    /// `invalid_name`; `invalid_definition` if a limit or bound is zero, the key is defined
-    /// already, or an unfinished rotation was accepted with another use case; `timed_out`, `shut_down`.
+    /// `invalid_name`; `invalid_definition` if a limit or bound is zero, the key is defined already, or an
+    /// unfinished rotation was accepted with another use case; `timed_out`, `busy`, `repo_unavailable`,
+    /// `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn define_key(&self, definition: SecretKeyDefinition) -> Result<(), RotationError> {
         self.inner
             .declarer
@@ -165,8 +166,8 @@ impl KeysManagement {
     /// A key on the flow that it finds by itself: forward first, then back, in turn.
     ///
     /// # Errors
-    /// [`KeyError`], among them `key_not_defined`, `store_failed`, `invalid_key`,
-    /// `state_unreadable`, `timed_out`, `busy`.
+    /// `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`, `state_unreadable`,
+    /// `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`, `shut_down`, `forked`.
     pub async fn get_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.inner.declarer.directory.find(key)?.get(None).await
     }
@@ -174,7 +175,9 @@ impl KeysManagement {
     /// A key on this flow.
     ///
     /// # Errors
-    /// As [`get_key`](Self::get_key), and `invalid_flow`.
+    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
+    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
+    /// `shut_down`, `forked`.
     pub async fn get_key_on(&self, key: &str, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
         let entry = self.inner.declarer.directory.find(key)?;
         entry.get(Some(flow)).await
@@ -183,7 +186,9 @@ impl KeysManagement {
     /// A key on the forward path: a fresh value from its store.
     ///
     /// # Errors
-    /// As [`get_key_on`](Self::get_key_on).
+    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
+    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
+    /// `shut_down`, `forked`.
     pub async fn get_forward_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_key_on(key, SecretKeyFlow::ForwardPath).await
     }
@@ -191,7 +196,9 @@ impl KeysManagement {
     /// Another name of [`get_forward_path_key`](Self::get_forward_path_key).
     ///
     /// # Errors
-    /// As there.
+    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
+    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
+    /// `shut_down`, `forked`.
     pub async fn get_encrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_forward_path_key(key).await
     }
@@ -199,7 +206,9 @@ impl KeysManagement {
     /// A key on the back path: the value that belongs to what the forward path had.
     ///
     /// # Errors
-    /// As [`get_key_on`](Self::get_key_on).
+    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
+    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
+    /// `shut_down`, `forked`.
     pub async fn get_back_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_key_on(key, SecretKeyFlow::BackPath).await
     }
@@ -207,7 +216,9 @@ impl KeysManagement {
     /// Another name of [`get_back_path_key`](Self::get_back_path_key).
     ///
     /// # Errors
-    /// As there.
+    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
+    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
+    /// `shut_down`, `forked`.
     pub async fn get_decrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_back_path_key(key).await
     }
@@ -215,8 +226,9 @@ impl KeysManagement {
     /// Writes the state of a stated key, durably.
     ///
     /// # Errors
-    /// `stateless_key`, `repo_unavailable`, and what asking the store answers where it must be
-    /// asked.
+    /// `key_not_defined`, `invalid_name`, `stateless_key`, `invalid_key`, `store_failed`,
+    /// `state_unreadable`, `repo_unavailable`, `write_unknown`, `timed_out`, `busy`, `unavailable`,
+    /// `key_failed`, `shut_down`, `forked`.
     pub async fn save_state(&self, key: &str) -> Result<(), KeyError> {
         self.main.save_state(key).await
     }
@@ -225,7 +237,8 @@ impl KeysManagement {
     /// them all; the first error is answered.
     ///
     /// # Errors
-    /// As [`save_state`](Self::save_state).
+    /// The first error of a key: `invalid_key`, `store_failed`, `state_unreadable`, `repo_unavailable`,
+    /// `write_unknown`, `timed_out`, `busy`, `unavailable`, `key_failed`; `shut_down`, `forked`.
     pub async fn save_states(&self) -> Result<(), KeyError> {
         fork::refuse_child()?;
         let mut stated = self.inner.declarer.directory.all();
@@ -250,8 +263,11 @@ impl KeysManagement {
     /// [`RotationState::Completed`]: crate::rotation::state::RotationState::Completed
     ///
     /// # Errors
-    /// As both, and `callbacks_failed` with the report if callbacks failed under a strategy that
-    /// raises.
+    /// `callbacks_failed` with the report ([`RotationError::Raised`]) if callbacks failed under a strategy
+    /// that raises. From the declaration: `key_not_defined`, `invalid_name`, `invalid_key`, `same_keys`,
+    /// `store_failed`, `rotation_unfinished`, `other_declaration`, `rotation_unreadable`, `key_failed`,
+    /// `timed_out`, `busy`, `repo_unavailable`, `write_unknown`, `unavailable`, `coordinator_failed`,
+    /// `shut_down`, `forked`. From the wait: `unknown_rotation`, `rotation_unreadable`.
     pub async fn key_changed(&self, change: Change) -> Result<RotationReport, RotationError> {
         let permit = self.inner.declarer.coordinator.permit_to_wait()?;
         let id = self.declare(change).await?;
@@ -266,8 +282,10 @@ impl KeysManagement {
     /// Declares a change; answers the rotation's id as soon as it is durable.
     ///
     /// # Errors
-    /// `key_not_defined`, `invalid_key`, `same_keys`, `other_declaration`, `busy`,
-    /// `rotation_unreadable`, `repo_unavailable`, `write_unknown`, `timed_out`, `shut_down`.
+    /// `key_not_defined`, `invalid_name`, `invalid_key`, `same_keys`, `store_failed`,
+    /// `rotation_unfinished`, `other_declaration`, `rotation_unreadable`, `key_failed`, `timed_out`,
+    /// `busy`, `repo_unavailable`, `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`,
+    /// `forked`.
     pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
         self.inner.declarer.declare(change).await
     }
@@ -276,8 +294,9 @@ impl KeysManagement {
     /// so already, also in a later life of the program.
     ///
     /// # Errors
-    /// `unknown_rotation`, `rotation_unreadable`, `write_unknown`, `shut_down`; `repo_unavailable` of
-    /// one that has ended, where the repo does not answer, and `timed_out` where it takes too long.
+    /// `unknown_rotation`, `rotation_unreadable`, `busy`, `write_unknown`, `unavailable`,
+    /// `coordinator_failed`, `shut_down`, `forked`; `repo_unavailable` of a rotation that has ended, where
+    /// the repo does not answer.
     pub async fn wait(&self, id: RotationId) -> Result<RotationReport, RotationError> {
         let permit = self.inner.declarer.coordinator.permit_to_wait()?;
         self.wait_in(permit, id).await
@@ -331,8 +350,9 @@ impl KeysManagement {
     /// every rotation of the key that has not ended, when this answers.
     ///
     /// # Errors
-    /// `invalid_name`, `key_not_defined`, `callback_taken`, `too_many_callbacks`,
-    /// `repo_unavailable`, `write_unknown`, `timed_out`, `shut_down`.
+    /// `key_not_defined`, `invalid_name`, `callback_taken`, `too_many_callbacks`, `unknown_worker` if an
+    /// operator removed the worker, `timed_out`, `busy`, `repo_unavailable`, `write_unknown`,
+    /// `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn register_on_change<M>(
         &self,
         key: &str,
@@ -345,8 +365,8 @@ impl KeysManagement {
     /// Joins a worker under a name that is the same in every life of the program.
     ///
     /// # Errors
-    /// `invalid_name`, `worker_name_taken`, `repo_unavailable`, `write_unknown`, `timed_out`,
-    /// `shut_down`.
+    /// `invalid_name`, `worker_name_taken`, `timed_out`, `busy`, `repo_unavailable`, `write_unknown`,
+    /// `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn join(&self, worker: &str) -> Result<Worker, RotationError> {
         Worker::join(Arc::clone(&self.inner), worker).await
     }
@@ -354,7 +374,7 @@ impl KeysManagement {
     /// A handle on one key.
     ///
     /// # Errors
-    /// `invalid_name`, `key_not_defined`.
+    /// `invalid_name`, `key_not_defined`, `forked`.
     pub fn get_single_management(&self, key: &str) -> Result<SingleKeyManagement, KeyError> {
         let entry = self.inner.declarer.directory.find(key)?;
         Ok(SingleKeyManagement {
@@ -367,7 +387,7 @@ impl KeysManagement {
     /// start, leaves the rest in the journal for the next life, and frees the data folder.
     ///
     /// # Errors
-    /// `inside_callback`; `shut_down` if another shutdown has begun.
+    /// `inside_callback`; `shut_down` if another shutdown has begun; `forked`.
     pub async fn shutdown(&self) -> Result<(), RotationError> {
         self.inner.shutdown(None).await
     }
@@ -375,7 +395,7 @@ impl KeysManagement {
     /// [`shutdown`](Self::shutdown) with another time for running callbacks.
     ///
     /// # Errors
-    /// As there.
+    /// `inside_callback`; `shut_down` if another shutdown has begun; `forked`.
     pub async fn shutdown_within(&self, grace: Duration) -> Result<(), RotationError> {
         self.inner.shutdown(Some(grace)).await
     }

@@ -17,6 +17,7 @@ pub mod keys_management;
 mod opening;
 pub mod operator;
 pub mod settings;
+mod shown;
 pub mod single;
 mod start;
 pub mod status;

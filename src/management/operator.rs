@@ -48,7 +48,7 @@ impl KeysManagement {
     /// its steps and for whom it waits. Each rotation is shown as it was at some moment of the call.
     ///
     /// # Errors
-    /// `busy` while 64 others are being answered; `timed_out`, `shut_down`, `unavailable`.
+    /// `busy` while 64 others are being answered; `timed_out`, `unavailable`, `shut_down`, `forked`.
     pub async fn status(&self) -> Result<Status, RotationError> {
         self.inner.declarer.within(None, self.status_of_all()).await
     }
@@ -81,8 +81,11 @@ impl KeysManagement {
     /// Every rotation that has not ended, in the order of the declarations, each as it was at some
     /// moment of the call.
     ///
+    /// One that is [`Obsolete`](crate::rotation::state::RotationState::Obsolete) stays here until it is aborted,
+    /// for it keeps its keys; [`RotationReport::remedy`] says what is to be done about each.
+    ///
     /// # Errors
-    /// As [`status`](Self::status).
+    /// `busy` while 64 others are being answered; `timed_out`, `unavailable`, `shut_down`, `forked`.
     pub async fn rotations(&self) -> Result<Vec<RotationReport>, RotationError> {
         let overview = self.inner.declarer.within(None, self.overview());
         Ok(overview.await?.reports())
@@ -109,7 +112,7 @@ impl KeysManagement {
     /// where nobody waits for it.
     ///
     /// # Errors
-    /// `busy`, `repo_unavailable`, `timed_out`, `shut_down`.
+    /// `timed_out`, `busy`, `repo_unavailable`, `shut_down`, `forked`.
     pub async fn history(&self, limit: usize) -> Result<HistoryListing, RotationError> {
         self.history_page(None, limit).await
     }
@@ -118,7 +121,7 @@ impl KeysManagement {
     /// `next` of the page before this one.
     ///
     /// # Errors
-    /// As there.
+    /// `timed_out`, `busy`, `repo_unavailable`, `shut_down`, `forked`.
     pub async fn history_before(
         &self,
         sequence: u64,
@@ -157,8 +160,8 @@ impl KeysManagement {
     /// Pending steps run when its turn comes, its Succeeded ones never again.
     ///
     /// # Errors
-    /// `unknown_rotation`, `wrong_state`, `rotation_unreadable`, `busy`, `repo_unavailable`,
-    /// `write_unknown`, `timed_out`, `shut_down`.
+    /// `unknown_rotation`, `wrong_state`, `rotation_unreadable`, `timed_out`, `busy`, `repo_unavailable`,
+    /// `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn resume(&self, id: RotationId) -> Result<(), RotationError> {
         self.operate(id, move |ask| Event::Resume { ask, id }).await
     }
@@ -168,8 +171,9 @@ impl KeysManagement {
     /// hold data under the old key, have to be named in `confirmed`; `not_confirmed` tells them.
     ///
     /// # Errors
-    /// `not_confirmed`, `callback_runs`, `unknown_rotation`, `wrong_state`, `rotation_unreadable`,
-    /// `repo_unavailable`, `write_unknown`, `timed_out`, `shut_down`.
+    /// `not_confirmed`, `callback_runs`, `invalid_name`, `unknown_rotation`, `wrong_state`,
+    /// `rotation_unreadable`, `timed_out`, `busy`, `repo_unavailable`, `write_unknown`, `unavailable`,
+    /// `coordinator_failed`, `shut_down`, `forked`.
     pub async fn abort(&self, id: RotationId, confirmed: &[&str]) -> Result<(), RotationError> {
         let names = confirmed.iter().map(|name| WorkerName::new(name));
         let confirmed = names.collect::<Result<BTreeSet<WorkerName>, _>>()?;
@@ -181,8 +185,8 @@ impl KeysManagement {
     /// it.
     ///
     /// # Errors
-    /// `unknown_rotation`, `wrong_state` if it can be read, `repo_unavailable`, `write_unknown`,
-    /// `timed_out`, `shut_down`.
+    /// `unknown_rotation`, `wrong_state` if it can be read, `timed_out`, `busy`, `repo_unavailable`,
+    /// `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn dismiss(&self, id: RotationId) -> Result<(), RotationError> {
         self.operate(id, move |ask| Event::Dismiss { ask, id })
             .await
@@ -217,8 +221,8 @@ impl KeysManagement {
     ///
     /// # Errors
     /// `unknown_rotation`, `wrong_state` if it has ended and its keys are gone, `rotation_unreadable`,
-    /// `busy`, `timed_out`, `shut_down`; `repo_unavailable` of one that does not run, where the repo does
-    /// not answer.
+    /// `timed_out`, `busy`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`; `repo_unavailable`
+    /// of one that does not run, where the repo does not answer.
     pub async fn recover_keys(&self, id: RotationId) -> Result<RecoveredKeys, RotationError> {
         let keys = self.keys_of(id);
         self.inner.declarer.within(Some(id), keys).await
@@ -272,8 +276,8 @@ impl KeysManagement {
     /// Starts an actor again that has failed, with what it knew when it died.
     ///
     /// # Errors
-    /// `unknown_actor`; `not_failed`, also for the actor of a worker, which lives again when a
-    /// worker of its name joins; `shut_down`.
+    /// `unknown_actor`; `not_failed`, also for the actor of a worker, which lives again when a worker of
+    /// its name joins; `shut_down`, `forked`.
     pub async fn restart(&self, actor: &ActorName) -> Result<(), RotationError> {
         fork::refuse_child()?;
         if self.inner.declarer.directory.is_closed() {
@@ -295,8 +299,8 @@ impl KeysManagement {
     /// Removes a worker for good, alive or dead, as if it had left.
     ///
     /// # Errors
-    /// `unknown_worker`, also for `main`; `callback_runs`; `repo_unavailable`, `write_unknown`,
-    /// `timed_out`, `shut_down`.
+    /// `invalid_name`, `unknown_worker`, also for `main`; `callback_runs`; `timed_out`, `busy`,
+    /// `repo_unavailable`, `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn remove_worker(&self, worker: &str) -> Result<(), RotationError> {
         let worker = WorkerName::new(worker)?;
         let leave = move |ask| Event::Leave {
@@ -314,7 +318,8 @@ impl KeysManagement {
     /// Removes a worker's callback for good: it is taken out of every plan.
     ///
     /// # Errors
-    /// `unknown_callback`, `callback_runs`, `repo_unavailable`, `write_unknown`, `timed_out`, `shut_down`.
+    /// `invalid_name`, `unknown_callback`, `callback_runs`, `timed_out`, `busy`, `repo_unavailable`,
+    /// `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn remove_callback(
         &self,
         worker: &str,

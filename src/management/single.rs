@@ -41,31 +41,45 @@ impl SingleKeyManagement {
     /// As [`KeysManagement::get_key`].
     ///
     /// # Errors
-    /// As there.
+    /// `invalid_key`, `store_failed`, `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`,
+    /// `unavailable`, `key_failed`, `shut_down`, `forked`.
     pub async fn get_key(&self) -> Result<KeyAnswer, KeyError> {
         self.entry.get(None).await
+    }
+
+    /// As [`KeysManagement::get_key_on`].
+    ///
+    /// # Errors
+    /// `invalid_flow`, `invalid_key`, `store_failed`, `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`,
+    /// `unavailable`, `key_failed`, `shut_down`, `forked`.
+    pub async fn get_key_on(&self, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
+        self.entry.get(Some(flow)).await
     }
 
     /// As [`KeysManagement::get_forward_path_key`].
     ///
     /// # Errors
-    /// As there.
+    /// `invalid_flow`, `invalid_key`, `store_failed`, `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`,
+    /// `unavailable`, `key_failed`, `shut_down`, `forked`.
     pub async fn get_forward_path_key(&self) -> Result<KeyAnswer, KeyError> {
-        self.entry.get(Some(SecretKeyFlow::ForwardPath)).await
+        self.get_key_on(SecretKeyFlow::ForwardPath).await
     }
 
     /// As [`KeysManagement::get_back_path_key`].
     ///
     /// # Errors
-    /// As there.
+    /// `invalid_flow`, `invalid_key`, `store_failed`, `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`,
+    /// `unavailable`, `key_failed`, `shut_down`, `forked`.
     pub async fn get_back_path_key(&self) -> Result<KeyAnswer, KeyError> {
-        self.entry.get(Some(SecretKeyFlow::BackPath)).await
+        self.get_key_on(SecretKeyFlow::BackPath).await
     }
 
     /// As [`KeysManagement::save_state`].
     ///
     /// # Errors
-    /// As there.
+    /// `stateless_key`, `invalid_key`, `store_failed`,
+    /// `state_unreadable`, `repo_unavailable`, `write_unknown`, `timed_out`, `busy`, `unavailable`,
+    /// `key_failed`, `shut_down`, `forked`.
     pub async fn save_state(&self) -> Result<(), KeyError> {
         self.manager
             .main
@@ -76,7 +90,9 @@ impl SingleKeyManagement {
     /// As [`KeysManagement::register_on_change`].
     ///
     /// # Errors
-    /// As there.
+    /// `invalid_name`, `callback_taken`, `too_many_callbacks`, `unknown_worker` if an operator removed the
+    /// worker, `timed_out`, `busy`, `repo_unavailable`, `write_unknown`, `unavailable`,
+    /// `coordinator_failed`, `shut_down`, `forked`.
     pub async fn register_on_change<M>(
         &self,
         callback: &str,

@@ -11,6 +11,7 @@ use crate::rotation::report::{RotationReport, UnreadableRotation};
 
 /// A key as an operator sees it. It never holds keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct KeyStatus {
     /// Its name.
@@ -23,6 +24,7 @@ pub struct KeyStatus {
 
 /// A manager as an operator sees it.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Status {
     /// Every defined key, by name.
@@ -71,6 +73,7 @@ impl Status {
 
 /// A page of the rotations that have ended.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct HistoryListing {
     /// Their reports, the latest declaration first.

@@ -82,7 +82,8 @@ impl Worker {
     /// As `KeysManagement::get_key`, asked by this worker.
     ///
     /// # Errors
-    /// As there.
+    /// `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`, `state_unreadable`,
+    /// `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`, `shut_down`, `forked`.
     pub async fn get_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get(&*self.inner.declarer.directory.find(key)?, None)
             .await
@@ -91,7 +92,9 @@ impl Worker {
     /// As `KeysManagement::get_key_on`, asked by this worker.
     ///
     /// # Errors
-    /// As there.
+    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
+    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
+    /// `shut_down`, `forked`.
     pub async fn get_key_on(&self, key: &str, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
         self.get(&*self.inner.declarer.directory.find(key)?, Some(flow))
             .await
@@ -100,7 +103,9 @@ impl Worker {
     /// As `KeysManagement::get_forward_path_key`, asked by this worker.
     ///
     /// # Errors
-    /// As there.
+    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
+    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
+    /// `shut_down`, `forked`.
     pub async fn get_forward_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_key_on(key, SecretKeyFlow::ForwardPath).await
     }
@@ -108,7 +113,9 @@ impl Worker {
     /// As `KeysManagement::get_back_path_key`, asked by this worker.
     ///
     /// # Errors
-    /// As there.
+    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
+    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
+    /// `shut_down`, `forked`.
     pub async fn get_back_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_key_on(key, SecretKeyFlow::BackPath).await
     }
@@ -116,7 +123,9 @@ impl Worker {
     /// As `KeysManagement::save_state`, asked by this worker.
     ///
     /// # Errors
-    /// As there.
+    /// `key_not_defined`, `invalid_name`, `stateless_key`, `invalid_key`, `store_failed`,
+    /// `state_unreadable`, `repo_unavailable`, `write_unknown`, `timed_out`, `busy`, `unavailable`,
+    /// `key_failed`, `shut_down`, `forked`.
     pub async fn save_state(&self, key: &str) -> Result<(), KeyError> {
         let entry = self.inner.declarer.directory.find(key)?;
         self.save(&entry, entry.deadline()).await
@@ -168,9 +177,9 @@ impl Worker {
     /// runs on keyward's runtime. It may run more than once for the same rotation.
     ///
     /// # Errors
-    /// `invalid_name`, `key_not_defined`, `callback_taken`, `too_many_callbacks`,
-    /// `unknown_worker` if an operator removed the worker, `repo_unavailable`, `write_unknown`,
-    /// `timed_out`, `shut_down`.
+    /// `key_not_defined`, `invalid_name`, `callback_taken`, `too_many_callbacks`, `unknown_worker` if an
+    /// operator removed the worker, `timed_out`, `busy`, `repo_unavailable`, `write_unknown`,
+    /// `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn register_on_change<M>(
         &self,
         key: &str,
@@ -199,8 +208,9 @@ impl Worker {
     /// taken out of every plan. Where it is refused, the worker stays.
     ///
     /// # Errors
-    /// `callback_runs` while one of its steps runs; `repo_unavailable`, `write_unknown`,
-    /// `timed_out`, `shut_down`.
+    /// `callback_runs` while one of its steps runs; `unknown_worker` if an operator removed it;
+    /// `timed_out`, `busy`, `repo_unavailable`, `write_unknown`, `unavailable`, `coordinator_failed`,
+    /// `shut_down`, `forked`.
     pub async fn leave(&self) -> Result<(), RotationError> {
         let (worker, incarnation) = (self.name.clone(), Some(self.incarnation));
         let leave = move |ask| Event::Leave {

@@ -4,6 +4,11 @@ use std::fmt;
 
 /// A space of a repo. Keys of different spaces never meet; one batch may write to several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Space {
     /// What the database says of itself: its id, its check record, its counters.

@@ -49,6 +49,13 @@ impl fmt::Display for RotationId {
     }
 }
 
+#[cfg(feature = "serde")]
+impl serde::Serialize for RotationId {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
 impl fmt::Debug for RotationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)

@@ -2,7 +2,7 @@
 //! their one transition table each, the plan, the roster of workers, and the machine that takes
 //! every rotation through its plan. Pure: events and the time go in, facts and effects come out.
 //!
-//! Never in here: a clock, a channel, async, serde, a key's bytes. It imports `secret` and `key`.
+//! Never in here: a clock, a channel, async, a key's bytes. It imports `secret` and `key`.
 
 pub mod declare;
 mod doubt;
@@ -31,6 +31,7 @@ pub mod roster;
 pub mod rotations;
 pub mod run;
 pub mod shared;
+mod shown;
 pub mod state;
 pub mod status;
 pub mod steps;

@@ -52,6 +52,11 @@ pub struct Header {
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum StepKind {
     /// It calls a worker's callback.
@@ -70,6 +75,7 @@ impl fmt::Display for StepKind {
 /// One step of a rotation's plan.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Step {
     /// Its number, which stays its own whatever becomes of the plan.
     pub no: u32,

@@ -9,6 +9,11 @@ use crate::rotation::status::CallbackStatus;
 
 /// What a rotation waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum WaitsFor {
     /// For its key to be defined in this life of the program.
@@ -61,7 +66,9 @@ pub enum WaitsFor {
 /// Under the default strategy, `Halt`, a rotation with a failed callback is answered as `Ok` with this
 /// report: `state` says [`RotationState::Stopped`], and the steps which callback failed and why.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
+#[must_use = "a failed callback is no error: look at `state`"]
 pub struct RotationReport {
     /// Its id.
     pub id: RotationId,
@@ -139,6 +146,7 @@ impl RotationReport {
 
 /// A rotation of which a record cannot be read: what its place tells.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct UnreadableRotation {
     /// Its id.

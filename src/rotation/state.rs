@@ -4,6 +4,11 @@ use std::fmt;
 
 /// How far a rotation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum RotationState {
     /// Accepted; it has not begun, or is to go on after a resume.

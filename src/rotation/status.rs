@@ -4,6 +4,11 @@ use std::fmt;
 
 /// How far a callback of a rotation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum CallbackStatus {
     /// It has not been called, or is to be called again.

@@ -225,7 +225,8 @@ impl OnChangeKeyDefinition {
     /// store is asked now.
     ///
     /// # Errors
-    /// `stateless_key`; what asking the store answers; `handle_expired` after the call.
+    /// `stateless_key`, `invalid_key`, `store_failed`, `state_unreadable`, `repo_unavailable`, `timed_out`,
+    /// `busy`, `unavailable`, `key_failed`, `shut_down`; `handle_expired` after the call; `forked`.
     pub async fn save_state(&self) -> Result<(), KeyError> {
         let staged = self.open()?.clone();
         let asked = self.link.stage_save(&self.name, staged).await?;
@@ -236,7 +237,10 @@ impl OnChangeKeyDefinition {
     /// turn comes.
     ///
     /// # Errors
-    /// As `KeysManagement::declare`; `handle_expired` after the call.
+    /// `handle_expired` after the call; `key_not_defined`, `invalid_name`, `invalid_key`, `same_keys`,
+    /// `store_failed`, `rotation_unfinished`, `other_declaration`, `rotation_unreadable`, `key_failed`,
+    /// `timed_out`, `busy`, `repo_unavailable`, `write_unknown`, `unavailable`, `coordinator_failed`,
+    /// `shut_down`, `forked`.
     pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
         fork::refuse_child()?;
         if self.open().is_err() {

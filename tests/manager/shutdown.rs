@@ -312,9 +312,11 @@ async fn the_folder_is_free_as_soon_as_shutdown_answers() {
             .await
             .expect("the folder is free");
         define(&manager, documents()).await;
-        within(manager.key_changed(change()))
-            .await
-            .expect("it ends");
+        drop(
+            within(manager.key_changed(change()))
+                .await
+                .expect("it ends"),
+        );
         within(manager.shutdown()).await.expect("it shuts down");
     }
     let manager = builder()

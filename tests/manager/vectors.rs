@@ -44,7 +44,7 @@ fn replay_file(content: &str, count: usize) {
 }
 
 #[test]
-fn the_examples_of_the_seed_are_seen_as_they_are_meant() {
+fn the_examples_of_keys_management_are_seen_as_they_are_meant() {
     replay_file(include_str!("../vectors/seed.json"), 10);
 }
 

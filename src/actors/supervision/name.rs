@@ -6,6 +6,11 @@ use crate::key::name::{KeyName, WorkerName};
 
 /// Which actor.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum ActorName {
     /// The coordinator of all rotations.
@@ -28,6 +33,11 @@ impl fmt::Display for ActorName {
 
 /// How an actor is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum ActorState {
     /// It runs.
@@ -51,6 +61,7 @@ impl fmt::Display for ActorState {
 
 /// What an operator is told of an actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ActorStatus {
     /// Which one.

@@ -141,7 +141,7 @@ async fn a_damaged_file_of_the_database_is_one_error_at_the_start_that_names_it(
     let manager = starts(&data).await;
     define(&manager, documents()).await;
     let change = Change::of("documents").new_keys("value_2");
-    manager.key_changed(change).await.expect("it ends");
+    drop(manager.key_changed(change).await.expect("it ends"));
     manager.shutdown().await.expect("it shuts down");
     let entries = fs::read_dir(&data).expect("the folder");
     let mut files = entries.map(|entry| entry.expect("an entry").path());
@@ -182,10 +182,12 @@ async fn a_folder_that_is_open_already_names_the_process_that_holds_it() {
     );
     define(&holder, documents()).await;
     let change = Change::of("documents").new_keys("value_2");
-    holder
-        .key_changed(change)
-        .await
-        .expect("the holder is unharmed");
+    drop(
+        holder
+            .key_changed(change)
+            .await
+            .expect("the holder is unharmed"),
+    );
     holder.shutdown().await.expect("it shuts down");
     starts(&data).await.shutdown().await.expect("it is free");
 }

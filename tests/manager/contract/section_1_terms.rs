@@ -10,7 +10,7 @@ use crate::support::{Story, within};
 use crate::world::{Disk, Source, end, facts, text, with};
 
 #[test]
-fn the_seeds_names_of_use_cases_and_flows_are_kept() {
+fn the_names_of_keys_management_are_kept() {
     assert_eq!(
         SecretKeyUseCase::EncryptionDecryption,
         SecretKeyUseCase::RoundTrip
@@ -178,9 +178,11 @@ async fn what_is_registered_on_the_manager_belongs_to_main_which_joins_first() {
         .register_on_change("documents", "b", tells("b"))
         .await
         .unwrap();
-    within(manager.key_changed(Change::of("documents")))
-        .await
-        .unwrap();
+    drop(
+        within(manager.key_changed(Change::of("documents")))
+            .await
+            .unwrap(),
+    );
     assert_eq!(story.lines(), ["b of main", "a of early"]);
 }
 

@@ -41,7 +41,7 @@ async fn candidates_are_what_a_get_answers_and_the_halves_of_begun_rotations_eac
     assert_eq!(candidates(&manager).await, ["b1", "v2"]);
     gate.open();
     for id in [first, second] {
-        within(manager.wait(id)).await.unwrap();
+        drop(within(manager.wait(id)).await.unwrap());
     }
     assert_eq!(candidates(&manager).await, ["b1"]);
 }
@@ -56,11 +56,11 @@ async fn after_a_stopped_change_the_keys_that_it_holds_are_among_them_the_latest
     registered.await.unwrap();
     let mended = fails_until(&manager, "fails").await;
     let stopped = declare(&manager, "v2").await;
-    within(manager.wait(stopped)).await.unwrap();
+    drop(within(manager.wait(stopped)).await.unwrap());
     assert_eq!(candidates(&manager).await, ["v2", "v1"]);
     mended.store(true, std::sync::atomic::Ordering::SeqCst);
     let later = declare(&manager, "v3").await;
-    within(manager.wait(later)).await.unwrap();
+    drop(within(manager.wait(later)).await.unwrap());
     // The first one is obsolete and keeps its keys, which is an event.
     assert_eq!(candidates(&manager).await, ["v3", "v2", "v1"]);
     let id = stopped.to_string();
@@ -79,9 +79,11 @@ async fn candidates_change_nothing() {
     assert_eq!((known.last_flow, known.holds), (None, false));
     let manager = with(source.documents()).await;
     forward(&manager).await;
-    within(manager.key_changed(Change::of("documents").new_keys("v2")))
-        .await
-        .unwrap();
+    drop(
+        within(manager.key_changed(Change::of("documents").new_keys("v2")))
+            .await
+            .unwrap(),
+    );
     source.set("v2");
     let before = facts(&manager).await.facts;
     assert!(before.superseded);
@@ -111,7 +113,7 @@ async fn a_store_or_a_record_that_fails_or_hangs_hides_nothing_of_the_rest() {
     let mended = fails_until(&manager, "fails").await;
     let change = Change::of("documents").old("v1").new_keys("v2");
     let id = within(manager.declare(change)).await.unwrap();
-    within(manager.wait(id)).await.unwrap();
+    drop(within(manager.wait(id)).await.unwrap());
     assert_eq!(candidates(&manager).await, ["v2", "v1"], "the store hangs");
     mended.store(true, std::sync::atomic::Ordering::SeqCst);
     let hung = hangs("late").store_time_limit(Duration::from_secs(60));

@@ -179,9 +179,11 @@ async fn a_record_holds_the_back_half_only() {
         .register_on_change("documents", "callback", call)
         .await
         .unwrap();
-    within(manager.key_changed(Change::of("documents")))
-        .await
-        .unwrap();
+    drop(
+        within(manager.key_changed(Change::of("documents")))
+            .await
+            .unwrap(),
+    );
     let old = story.lock().unwrap().clone().unwrap();
     assert!(old.is_symmetric() && old.back().expose_str() == Some("back half"));
 }
@@ -249,7 +251,7 @@ async fn a_save_that_waited_for_the_store_does_not_undo_an_effect() {
     });
     gate.arrived(1).await;
     let change = Change::of("documents").new_keys("value_2");
-    within(manager.key_changed(change)).await.unwrap();
+    drop(within(manager.key_changed(change)).await.unwrap());
     gate.open();
     within(saving).await.unwrap().unwrap();
     end(manager).await;

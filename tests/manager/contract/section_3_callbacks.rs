@@ -199,7 +199,7 @@ async fn a_callback_may_declare_through_its_handle_and_the_rotation_runs_when_it
         .register_on_change("documents", "declares", call)
         .await
         .unwrap();
-    within(manager.key_changed(change())).await.unwrap();
+    drop(within(manager.key_changed(change())).await.unwrap());
     let next = declared.lock().unwrap().unwrap();
     assert_eq!(
         within(manager.wait(next)).await.unwrap().state,
@@ -220,7 +220,7 @@ async fn a_handle_refuses_everything_once_its_callback_has_returned() {
         .register_on_change("documents", "keeps", call)
         .await
         .unwrap();
-    within(manager.key_changed(change())).await.unwrap();
+    drop(within(manager.key_changed(change())).await.unwrap());
     let handle = kept.lock().unwrap().take().unwrap();
     assert_eq!(handle.clean_state().unwrap_err().code(), "handle_expired");
     let refused = handle.declare(change()).await.unwrap_err();

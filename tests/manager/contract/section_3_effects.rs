@@ -54,7 +54,7 @@ async fn an_effect_and_its_record_are_there_in_the_next_life() {
         register(&manager, "callback", effect).await;
         forward(&manager).await;
         let change = Change::of("documents").new_keys(("e2", "d2"));
-        within(manager.key_changed(change)).await.unwrap();
+        drop(within(manager.key_changed(change)).await.unwrap());
         end(manager).await;
         source.set(("e3", "d3"));
         let manager = disk.life_with(source.documents().stateless(false)).await;
@@ -84,7 +84,7 @@ async fn the_keys_of_the_effect_are_held_even_if_the_key_is_not_kept_in_cache() 
     let source = Source::new("value_1");
     let manager = with(source.documents().keep_in_cache(false)).await;
     register(&manager, "callback", Effect::Reencrypted).await;
-    within(manager.key_changed(to("value_2"))).await.unwrap();
+    drop(within(manager.key_changed(to("value_2"))).await.unwrap());
     assert_eq!(
         (back(&manager).await, source.calls()),
         ("value_2".to_owned(), 0)
@@ -104,7 +104,7 @@ async fn an_effect_of_an_overtaken_rotation_leaves_the_state() {
     register(&manager, "reencrypts", Effect::Reencrypted).await;
     let mended = later(&manager, "fails", Effect::Reencrypted).await;
     let first = within(manager.key_changed(to("value_2"))).await.unwrap();
-    within(manager.key_changed(to("value_3"))).await.unwrap();
+    drop(within(manager.key_changed(to("value_3"))).await.unwrap());
     assert_eq!(back(&manager).await, "value_3");
     mended.store(true, Ordering::SeqCst);
     manager.resume(first.id).await.unwrap();
@@ -176,7 +176,7 @@ async fn the_handle_shows_what_the_key_had_when_the_rotation_began_whatever_happ
     register_all(&manager).await;
     forward(&manager).await;
     manager.resume(stopped.id).await.unwrap();
-    within(manager.wait(stopped.id)).await.unwrap();
+    drop(within(manager.wait(stopped.id)).await.unwrap());
     let seen = "Some(ForwardPath) Some(\"value_1\")";
     assert_eq!(story.lines(), [seen, seen]);
 }
@@ -222,7 +222,7 @@ async fn staged_changes_take_effect_with_success_and_are_dropped_with_failure() 
             .register_on_change("documents", "sets", call)
             .await
             .unwrap();
-        within(manager.key_changed(to("value_2"))).await.unwrap();
+        drop(within(manager.key_changed(to("value_2"))).await.unwrap());
         let facts = facts(&manager).await.facts;
         assert_eq!(facts.holds, !fails);
         // A durable record came with it, and no other.
@@ -246,7 +246,7 @@ async fn an_effect_comes_after_what_its_callback_staged() {
         .register_on_change("documents", "both", call)
         .await
         .unwrap();
-    within(manager.key_changed(to("value_2"))).await.unwrap();
+    drop(within(manager.key_changed(to("value_2"))).await.unwrap());
     let facts = facts(&manager).await.facts;
     assert_eq!(facts.last_flow, Some(SecretKeyFlow::ForwardPath));
     assert_eq!(back(&manager).await, "value_2");
@@ -266,7 +266,7 @@ async fn clean_state_forgets_everything_and_deletes_the_record() {
     forward(&manager).await;
     manager.save_state("documents").await.unwrap();
     assert_eq!(disk.all(Space::States).len(), 1);
-    within(manager.key_changed(to("value_2"))).await.unwrap();
+    drop(within(manager.key_changed(to("value_2"))).await.unwrap());
     assert!(disk.all(Space::States).is_empty());
     let facts = facts(&manager).await.facts;
     assert_eq!((facts.last_flow, facts.holds), (None, false));
@@ -316,7 +316,7 @@ async fn a_resumed_rotation_supersedes_only_what_equals_its_old_keys() {
         );
         mended.store(true, Ordering::SeqCst);
         manager.resume(stopped.id).await.unwrap();
-        within(manager.wait(stopped.id)).await.unwrap();
+        drop(within(manager.wait(stopped.id)).await.unwrap());
         assert_eq!(facts(&manager).await.facts.superseded, superseded);
     }
 }

@@ -78,7 +78,7 @@ async fn the_second_of_two_changes_gets_the_new_keys_of_the_first_as_its_old_one
     ids.push(declare(&manager, "value_4").await);
     gate.open();
     for id in ids {
-        within(manager.wait(id)).await.unwrap();
+        drop(within(manager.wait(id)).await.unwrap());
     }
     let expected = ["value_1 value_2", "value_2 value_3", "value_3 value_4"];
     assert_eq!(story.lines(), expected);
@@ -91,7 +91,7 @@ async fn a_change_after_a_stopped_one_gets_what_is_held() {
     let story = tells(&manager).await;
     let mended = fails_until(&manager, "fails").await;
     let stopped = declare(&manager, "value_2").await;
-    within(manager.wait(stopped)).await.unwrap();
+    drop(within(manager.wait(stopped)).await.unwrap());
     mended.store(true, std::sync::atomic::Ordering::SeqCst);
     completes(&manager, change().new_keys("value_3")).await;
     assert_eq!(story.lines(), ["value_1 value_2", "value_1 value_3"]);
@@ -123,7 +123,7 @@ async fn changes_that_are_declared_at_once_are_a_chain_of_old_and_new_keys() {
         })
         .collect();
     for declared in declaring {
-        within(declared).await.unwrap().unwrap();
+        drop(within(declared).await.unwrap().unwrap());
     }
     let chain = chain.lock().unwrap().clone();
     assert_eq!(chain.len(), 40);
@@ -157,7 +157,7 @@ async fn without_old_keys_a_change_is_accepted_and_a_warning_names_both_remedies
     assert_eq!(source.calls(), 0);
     forward(&manager).await;
     let id = declare(&manager, "value_3").await;
-    within(manager.wait(id)).await.unwrap();
+    drop(within(manager.wait(id)).await.unwrap());
     let id = id.to_string();
     assert_eq!(log.lines(&[&id, "old_from_store"]), [""; 0]);
 }
@@ -219,7 +219,7 @@ async fn while_a_change_waits_or_runs_old_from_store_is_its_new_keys_and_the_sto
     assert_eq!(source.calls(), 0);
     gate.open();
     for id in [first, second, without] {
-        within(manager.wait(id)).await.unwrap();
+        drop(within(manager.wait(id)).await.unwrap());
     }
     let expected = ["none value_2", "value_2 value_3", "value_3 none"];
     assert_eq!(story.lines(), expected);

@@ -64,14 +64,18 @@ async fn undeclared_old_keys_are_what_is_held_and_the_store_is_not_asked() {
         .register_on_change("documents", "callback", call)
         .await
         .unwrap();
-    within(manager.key_changed(Change::of("documents")))
-        .await
-        .unwrap();
+    drop(
+        within(manager.key_changed(Change::of("documents")))
+            .await
+            .unwrap(),
+    );
     assert_eq!(source.calls(), 0);
     forward(&manager).await;
-    within(manager.key_changed(Change::of("documents").new_keys("value_2")))
-        .await
-        .unwrap();
+    drop(
+        within(manager.key_changed(Change::of("documents").new_keys("value_2")))
+            .await
+            .unwrap(),
+    );
     assert_eq!(story.lines(), ["none none", "value_1 value_2"]);
     assert_eq!(source.calls(), 1);
 }
@@ -316,7 +320,7 @@ async fn rotations_of_a_key_run_one_at_a_time_in_order_and_of_other_keys_beside_
     assert_eq!(listed[1].waits_for, [WaitsFor::Rotation { id: first }]);
     gate.open();
     for id in later {
-        within(manager.wait(id)).await.unwrap();
+        drop(within(manager.wait(id)).await.unwrap());
     }
     assert_eq!(story.lines(), ["a", "b", "c"]);
 }
@@ -326,7 +330,7 @@ async fn the_status_names_the_keys_whose_store_still_answers_the_declared_old_ke
     let source = Source::new("value_1");
     let manager = with(source.documents()).await;
     forward(&manager).await;
-    within(manager.key_changed(change())).await.unwrap();
+    drop(within(manager.key_changed(change())).await.unwrap());
     forward(&manager).await;
     let named = async || {
         let status = manager.status().await.unwrap();

@@ -82,7 +82,7 @@ async fn a_stopped_rotation_waits_for_the_operator() {
         .await
         .unwrap();
     // A later one runs and ends, so the earlier one has had its chance.
-    within(manager.key_changed(change())).await.unwrap();
+    drop(within(manager.key_changed(change())).await.unwrap());
     let listed = manager.rotations().await.unwrap();
     let report = listed.iter().find(|report| report.id == id).unwrap();
     assert_eq!(

@@ -16,7 +16,7 @@ async fn a_pruning_of_which_nobody_knows_is_found_out_and_all_goes_on() {
             let callback = Callback::register(&manager, "documents", "call").await;
             callback.gate.open();
             let id = within(manager.declare(change("documents"))).await.unwrap();
-            within(manager.wait(id)).await.unwrap();
+            drop(within(manager.wait(id)).await.unwrap());
             within(manager.shutdown()).await.unwrap();
             drop((manager, repo));
 

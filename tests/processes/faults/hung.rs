@@ -140,9 +140,11 @@ async fn no_call_waits_for_a_repo_that_hangs_beyond_its_limit() {
     gate.open();
     // What timed out may have been done, and leaves nothing behind that is in the way.
     let id = within(manager.declare(Change::of("letters").new_keys("value_4").id(own))).await;
-    within(manager.wait(id.expect("it is the same declaration")))
-        .await
-        .expect("it ends");
+    drop(
+        within(manager.wait(id.expect("it is the same declaration")))
+            .await
+            .expect("it ends"),
+    );
     let late = within(crate::support::until("the name is free", async || {
         manager.join("late").await.is_ok()
     }));

@@ -40,7 +40,7 @@ async fn a_backup_that_is_made_while_rotations_run_has_all_that_was_accepted_bef
     let rotating = tokio::spawn(async move {
         while !ends.load(Ordering::SeqCst) {
             let round = of_rotating.load(Ordering::SeqCst);
-            rotating.key_changed(change(round)).await.unwrap();
+            drop(rotating.key_changed(change(round)).await.unwrap());
             of_rotating.store(round + 1, Ordering::SeqCst);
         }
     });

@@ -105,7 +105,7 @@ fn a_parent_whose_children_ask_and_end() {
         });
         assert_eq!(status, 7, "round {round}");
         let own = Change::of("documents").old(format!("old {round}"));
-        block_on(manager.key_changed(own.new_keys(format!("new {round}")))).unwrap();
+        drop(block_on(manager.key_changed(own.new_keys(format!("new {round}")))).unwrap());
         let second = block_on(
             KeysManagement::builder()
                 .data_folder(folder())

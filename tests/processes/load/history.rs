@@ -98,7 +98,7 @@ async fn with_ended(changes: usize) -> (KeysManagement, Counting) {
         let changes = (some..changes.min(some + 50))
             .map(|_| manager.key_changed(Change::of("documents").old("value_1")));
         for ended in join_all(changes).await {
-            ended.expect("it completes");
+            drop(ended.expect("it completes"));
         }
     }
     (manager, repo)

@@ -175,7 +175,7 @@ async fn expired(seen: &mut Seen, manager: &KeysManagement) {
     registered.expect("it registers");
     let change = Change::of("documents").old(TOKEN).new_keys(canary::new());
     let report = within(manager.key_changed(change)).await;
-    report.expect("it completes");
+    drop(report.expect("it completes"));
     let handle = handle.lock().unwrap().take().expect("it was called");
     seen.refused("HandleExpired", handle.set_previous_keys(SET));
     seen.said.add(&handle);

@@ -85,6 +85,10 @@ async fn listings(shown: &mut Shown, manager: &KeysManagement) {
     let status = manager.status().await.expect("a status");
     assert_eq!(status.rotations.len(), 2, "{status:?}");
     shown.value(&status);
+    shown.said.add(&status.to_string());
+    shown
+        .said
+        .add(&serde_json::to_string(&status).expect("it is plain data"));
     shown.value(&manager.history(10).await.expect("a history"));
 }
 

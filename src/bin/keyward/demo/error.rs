@@ -32,13 +32,13 @@ pub enum DemoError {
     #[error("keyward did not start: {0}")]
     Start(#[from] StartError),
     /// A key could not be had.
-    #[error("{0}")]
+    #[error(transparent)]
     Key(#[from] KeyError),
     /// A call on workers or rotations failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Rotation(#[from] RotationError),
     /// A document could not be sealed, or its key is too short.
-    #[error("{0}")]
+    #[error(transparent)]
     Crypto(#[from] CryptoError),
     /// The change came to a callback without its keys: a fault of the demo's.
     #[error("the callback was given no old or no new keys")]
