@@ -22,6 +22,9 @@ impl fmt::Display for Status {
                 "rotation"
             ),
         )?;
+        if let Some(why) = &self.lost {
+            write!(f, "\nthis manager writes nothing more: {why}")?;
+        }
         if let Some(why) = &self.paused {
             write!(f, "\nrotations are paused: {why}")?;
         }
@@ -218,6 +221,7 @@ mod tests {
                 why: "it does not open".to_owned(),
             }],
             paused: Some("the disk is full".to_owned()),
+            lost: None,
             damaged_history: None,
             actors: vec![
                 ActorStatus {
