@@ -1,4 +1,4 @@
-//! The manager, and the handle on one key.
+//! The manager.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +27,6 @@ use crate::management::builder::KeysManagementBuilder;
 use crate::management::definition::SecretKeyDefinition;
 use crate::management::error::StartError;
 use crate::management::inner::Inner;
-use crate::management::single::SingleKeyManagement;
 use crate::management::worker::Worker;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
@@ -369,18 +368,6 @@ impl KeysManagement {
     /// `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn join(&self, worker: &str) -> Result<Worker, RotationError> {
         Worker::join(Arc::clone(&self.inner), worker).await
-    }
-
-    /// A handle on one key.
-    ///
-    /// # Errors
-    /// `invalid_name`, `key_not_defined`, `forked`.
-    pub fn get_single_management(&self, key: &str) -> Result<SingleKeyManagement, KeyError> {
-        let entry = self.inner.declarer.directory.find(key)?;
-        Ok(SingleKeyManagement {
-            manager: self.clone(),
-            entry,
-        })
     }
 
     /// Ends the manager: admits nothing more, gives running callbacks the time that was set at the

@@ -27,6 +27,20 @@ impl fmt::Debug for SingleKeyManagement {
     }
 }
 
+impl KeysManagement {
+    /// A handle on one key.
+    ///
+    /// # Errors
+    /// `invalid_name`, `key_not_defined`, `forked`.
+    pub fn get_single_management(&self, key: &str) -> Result<SingleKeyManagement, KeyError> {
+        let entry = self.inner.declarer.directory.find(key)?;
+        Ok(SingleKeyManagement {
+            manager: self.clone(),
+            entry,
+        })
+    }
+}
+
 impl SingleKeyManagement {
     /// The key's name.
     pub fn name(&self) -> &str {
