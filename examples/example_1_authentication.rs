@@ -140,7 +140,7 @@ fn set_environment(token: &str) {
         reason = "an example of a store that reads the environment has to change the environment"
     )]
     // SAFETY: the variable is made before any other thread; after that only its value is replaced,
-    // while everybody in this process who reads it does so through the standard library, which locks.
+    // while all code of this process reads it through the standard library, which locks.
     unsafe {
         std::env::set_var(CLIENT_ACCESS_TOKEN_ENV_VAR, token);
     }

@@ -2,7 +2,7 @@
 //!
 //! The key is stateless and not kept in cache, and a command fetches it, as one would fetch it from
 //! a cloud provider's secrets manager. It is asked each time, and nothing is kept: what was
-//! encrypted before a change that nobody prepared is lost.
+//! encrypted before a change without preparation is lost.
 //!
 //! `cargo run --example example_4_command`
 

@@ -17,7 +17,7 @@ pub trait CryptoTool: Send + Sync + 'static {
     /// calls with the same arguments answer different bytes.
     ///
     /// # Errors
-    /// Whatever kept it from sealing; nothing was sealed then.
+    /// [`CryptoError::NoRandomness`], or [`CryptoError::Failed`] with its cause; nothing was sealed then.
     fn seal(&self, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, CryptoError>;
 
     /// Opens what `seal` answered, with the same associated data. The buffer is zeroized on drop

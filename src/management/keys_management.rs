@@ -45,7 +45,7 @@ const MAX_SAVES: usize = 1_024;
 ///
 /// A clone is the same manager. It is usable from any thread and any async runtime; a thread without
 /// one waits for a call with [`block_on`](crate::guard::this_thread::block_on). Dropping the last handle is a
-/// [`shutdown`](Self::shutdown) that nobody waits for.
+/// [`shutdown`](Self::shutdown) without a wait for its end.
 #[derive(Clone)]
 pub struct KeysManagement {
     pub(crate) inner: Arc<Inner>,

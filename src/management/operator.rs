@@ -109,7 +109,7 @@ impl KeysManagement {
     /// the next page.
     ///
     /// It is read in pieces, which everything else that needs the journal goes before, and no more
-    /// where nobody waits for it.
+    /// where its caller has gone.
     ///
     /// # Errors
     /// `timed_out`, `busy`, `repo_unavailable`, `shut_down`, `forked`.
@@ -217,7 +217,7 @@ impl KeysManagement {
     }
 
     /// The keys of a rotation that still holds them: one that has not ended, obsolete ones too.
-    /// They may be the last copy of somebody's old key. The call is a tracing event of level warn.
+    /// They may be the last copy of an old key that data is still under. The call is a tracing event of level warn.
     ///
     /// # Errors
     /// `unknown_rotation`, `wrong_state` if it has ended and its keys are gone, `rotation_unreadable`,

@@ -95,7 +95,7 @@ impl Settings {
         zero.map(|(what, _)| what)
     }
 
-    /// Keeps to bounds that are not told, because nobody notices them.
+    /// Raises what is shorter than keyward can do; no program notices, so no error is answered.
     pub(crate) fn keep_to_bounds(&mut self) {
         let reopen_every = &mut self.rotation.reopen_every;
         *reopen_every = SHORTEST_REOPEN_EVERY.max(*reopen_every);

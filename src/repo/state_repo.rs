@@ -21,7 +21,8 @@ pub trait StateRepo: Send + Sync + 'static {
     /// The value under a key, if there is one.
     ///
     /// # Errors
-    /// An error is never to be read as "nothing there".
+    /// [`RepoError::Closed`], [`RepoError::Unavailable`], [`RepoError::Damaged`] or [`RepoError::Failed`]. None of
+    /// them is ever to be read as "nothing there".
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RepoError>;
 
     /// Shows `visit` every key that starts with `prefix`, and its value, in ascending order of
@@ -29,7 +30,8 @@ pub trait StateRepo: Send + Sync + 'static {
     /// call the repo.
     ///
     /// # Errors
-    /// After an error something may be missing from what was shown.
+    /// [`RepoError::Closed`], [`RepoError::Unavailable`], [`RepoError::Damaged`] or [`RepoError::Failed`]; then
+    /// something may be missing from what was shown.
     fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError>;
 
     /// As [`scan`](Self::scan), of the keys that are above `after`, if it is given.
@@ -38,7 +40,8 @@ pub trait StateRepo: Send + Sync + 'static {
     /// history makes slow.
     ///
     /// # Errors
-    /// After an error something may be missing from what was shown.
+    /// [`RepoError::Closed`], [`RepoError::Unavailable`], [`RepoError::Damaged`] or [`RepoError::Failed`]; then
+    /// something may be missing from what was shown.
     fn scan_after(
         &self,
         space: Space,
@@ -60,7 +63,8 @@ pub trait StateRepo: Send + Sync + 'static {
     /// a long history makes slow.
     ///
     /// # Errors
-    /// After an error something may be missing from what was shown.
+    /// [`RepoError::Closed`], [`RepoError::Unavailable`], [`RepoError::Damaged`] or [`RepoError::Failed`]; then
+    /// something may be missing from what was shown.
     fn scan_back(
         &self,
         space: Space,
@@ -100,7 +104,8 @@ pub trait StateRepo: Send + Sync + 'static {
     /// either there, and durable, or never will be.
     ///
     /// # Errors
-    /// The repo stays unavailable; another attempt may succeed.
+    /// [`RepoError::Unavailable`] or [`RepoError::Failed`]: the repo stays unavailable, and another attempt may
+    /// succeed. [`RepoError::Closed`] after `close`.
     fn reopen(&self) -> Result<(), RepoError>;
 
     /// Puts a consistent copy of the repo into a folder that is missing or empty, while the repo is
@@ -122,6 +127,6 @@ pub trait StateRepo: Send + Sync + 'static {
     /// the log), and frees what keeps others out. Every later call is [`RepoError::Closed`].
     ///
     /// # Errors
-    /// The repo is closed all the same, and no durable batch is lost.
+    /// [`RepoError::Failed`], or [`RepoError::Full`]: the repo is closed all the same, and no durable batch is lost.
     fn close(&self) -> Result<(), RepoError>;
 }

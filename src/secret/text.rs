@@ -84,7 +84,7 @@ impl ForeignText {
         self
     }
 
-    /// The text, which may quote keys that this scrubber knows and the one who shows it does not.
+    /// The text, which may quote keys of this scrubber besides those of the scrubber that shows it.
     #[must_use]
     pub fn quoting(mut self, known: Scrubber) -> Self {
         self.known = known;

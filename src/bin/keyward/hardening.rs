@@ -19,7 +19,7 @@ pub fn forbid_payloads_in_panics() {
     }));
 }
 
-/// Says something on standard error. Where that is full or closed there is nobody to be told: the
+/// Says something on standard error. Where that is full or closed the text is lost: the
 /// standard macros panic then, and in a panic's hook that ends the process.
 pub fn complain(what: fmt::Arguments<'_>) {
     drop(writeln!(io::stderr(), "keyward: {what}"));

@@ -37,7 +37,7 @@ pub trait RepoPlace {
     /// Opens the repo: empty at first, later with what was left there. It is not open at that time.
     ///
     /// # Errors
-    /// Whatever keeps it from opening; the suite fails then.
+    /// The [`RepoError`] that keeps it from opening; the suite fails then.
     fn open(&self) -> Result<Box<dyn StateRepo>, RepoError>;
 
     /// A folder for a backup, which is missing or empty, and the place that it is then; none for a
@@ -84,7 +84,7 @@ impl Check {
     /// Runs the check in an empty place.
     ///
     /// # Errors
-    /// What the repo does other than the trait says.
+    /// A [`ConformanceFailure`]: what the repo does other than the trait says.
     pub fn run(&self, place: &dyn RepoPlace) -> Result<(), ConformanceFailure> {
         (self.run)(place).map_err(|Seen(what)| ConformanceFailure {
             check: self.name,
@@ -96,7 +96,7 @@ impl Check {
 /// Runs every check, each in an empty place of its own.
 ///
 /// # Errors
-/// The first check that fails.
+/// The [`ConformanceFailure`] of the first check that fails.
 pub fn check_all(new_place: &dyn Fn() -> Box<dyn RepoPlace>) -> Result<(), ConformanceFailure> {
     CHECKS.iter().try_for_each(|check| check.run(&*new_place()))
 }

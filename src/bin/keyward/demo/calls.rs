@@ -17,7 +17,7 @@ use crate::demo::protocol::NoMessage;
 pub struct Call {
     /// For which rotation.
     pub rotation: RotationId,
-    /// Whose callback.
+    /// The worker.
     pub worker: String,
     /// Which attempt, as keyward told it.
     pub attempt: u32,

@@ -19,7 +19,7 @@ pub struct Chance {
 }
 
 impl Chance {
-    /// A seed that nobody chose.
+    /// A seed of random bytes.
     ///
     /// # Errors
     /// The operating system gave no random bytes.

@@ -13,9 +13,9 @@ use crate::demo::layout::Layout;
 
 /// The key that all workers share.
 pub const SHARED: &str = "documents";
-/// The key before the change, for who declares it.
+/// The key before the change, for its declaration.
 pub const OLD: &str = "documents.old";
-/// The key after the change, for who declares it.
+/// The key after the change, for its declaration.
 pub const NEW: &str = "documents.new";
 /// The master key, for the reading of the journal.
 pub const MASTER: &str = "master";
@@ -110,7 +110,7 @@ pub async fn start_manager(
 }
 
 /// Starts the demo's own manager, which keeps nothing: it encrypts the documents at the beginning,
-/// and later hands out the keys that somebody needs who looks into the server's folder.
+/// and later hands out the keys with which the demo looks into the server's folder.
 ///
 /// # Errors
 /// The manager did not start, or refused a definition.

@@ -12,7 +12,7 @@ use crate::demo::error::DemoError;
 /// Where a server waits for its end: in the middle of a worker's callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// Whose callback.
+    /// The worker.
     pub worker: String,
     /// After how many re-encrypted documents.
     pub documents: u32,
@@ -38,28 +38,28 @@ pub enum ServerEvent {
     Accepted(RotationId),
     /// A callback was called.
     Begun {
-        /// Whose.
+        /// The worker.
         worker: String,
         /// Which attempt, from 1.
         attempt: u32,
     },
     /// So many of a worker's documents are under the new key.
     Documents {
-        /// Whose.
+        /// The worker.
         worker: String,
         /// How many.
         done: u32,
     },
     /// A callback waits for the end of the process.
     Holding {
-        /// Whose.
+        /// The worker.
         worker: String,
         /// How many documents are under the new key.
         done: u32,
     },
     /// A callback is done.
     Ended {
-        /// Whose.
+        /// The worker.
         worker: String,
         /// How many documents it found under the new key already.
         skipped: u32,

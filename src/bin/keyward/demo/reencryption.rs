@@ -15,7 +15,7 @@ use crate::demo::protocol::{ServerEvent, tell};
 /// What a worker's callback works on.
 #[derive(Debug, Clone)]
 pub struct Reencryption {
-    /// Whose.
+    /// The name of the worker.
     pub worker: String,
     /// Its documents.
     pub documents: Documents,
@@ -90,7 +90,7 @@ impl Reencryption {
         Ok(true)
     }
 
-    /// Stands still where the demo kills the process, so that the moment does not depend on who is
+    /// Waits where the demo kills the process, so that the moment does not depend on which process is
     /// faster: the next content of a document is written and not yet in its place.
     fn wait_for_the_end(&self, done: u32) -> Result<(), DemoError> {
         tell(&ServerEvent::Holding {

@@ -15,7 +15,7 @@ use crate::demo::protocol::{Hold, ServerCommand, ServerEvent};
 /// How long the server may say nothing.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// The signal that nobody can catch.
+/// The signal that no process can catch.
 const SIGKILL: i32 = 9;
 
 /// A server that runs. Dropping it kills it.

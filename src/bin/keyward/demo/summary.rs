@@ -36,7 +36,7 @@ pub struct Evidence {
     pub workers: Vec<String>,
     /// How many documents each has.
     pub documents: u32,
-    /// Whose callback was interrupted.
+    /// The worker whose callback was interrupted.
     pub interrupted: String,
     /// The journal as the killed server left it.
     pub found: Vec<SeenRotation>,
