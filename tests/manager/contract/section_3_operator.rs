@@ -77,11 +77,11 @@ async fn every_attempt_and_resume_gets_the_keys_of_the_acceptance() {
     register(&manager).await;
     forward(&manager).await;
     let id = declare(&manager, "new").await;
-    within(manager.wait(id)).await.unwrap();
+    drop(within(manager.wait(id)).await.unwrap());
     source.set("else");
     forward(&manager).await;
     manager.resume(id).await.unwrap();
-    within(manager.wait(id)).await.unwrap();
+    drop(within(manager.wait(id)).await.unwrap());
     end(manager).await;
     let manager = disk.life_with(source.documents()).await;
     register(&manager).await;
@@ -104,14 +104,14 @@ async fn the_keys_leave_the_journal_when_the_rotation_completes_or_is_aborted() 
     for new in ["a", "b"] {
         let id = declare(&manager, new).await;
         ids.push(id);
-        within(manager.wait(id)).await.unwrap();
+        drop(within(manager.wait(id)).await.unwrap());
         let keys = manager.recover_keys(id).await.unwrap();
         assert!(keys.old.is_none() && keys.new.is_some());
     }
     manager.abort(ids[1], &["main"]).await.unwrap();
     mended.store(true, Ordering::SeqCst);
     manager.resume(ids[0]).await.unwrap();
-    within(manager.wait(ids[0])).await.unwrap();
+    drop(within(manager.wait(ids[0])).await.unwrap());
     for (id, ended) in ids
         .into_iter()
         .zip([RotationState::Completed, RotationState::Aborted])
@@ -129,7 +129,7 @@ async fn a_resumed_rotation_waits_behind_what_waits_and_is_obsolete_if_that_comp
     let manager = with(Source::new("v").documents()).await;
     let (gate, mended) = (Gate::default(), fails_until(&manager, "fails").await);
     let stopped = declare(&manager, "a").await;
-    within(manager.wait(stopped)).await.unwrap();
+    drop(within(manager.wait(stopped)).await.unwrap());
     let call = waits_at(&gate);
     let worker = manager.join("gate").await.unwrap();
     worker
@@ -201,7 +201,7 @@ async fn a_callback_registered_while_a_rotation_has_not_ended_joins_its_plan_onc
     let manager = disk.life_with(Source::new("v").documents()).await;
     fails_until(&manager, "fails").await;
     let stopped = declare(&manager, "a").await;
-    within(manager.wait(stopped)).await.unwrap();
+    drop(within(manager.wait(stopped)).await.unwrap());
     manager
         .register_on_change("documents", "late", |_: KeyChange| {})
         .await
