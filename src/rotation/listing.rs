@@ -154,14 +154,14 @@ impl RotationMachine {
         let Some(queue) = self.rotations.queue(&live.header.key) else {
             return Vec::new();
         };
-        if queue.defined.is_none() {
+        if !queue.is_defined_for(&live.header) {
             return vec![WaitsFor::Definition];
         }
         if let Some((id, _)) = queue.unreadable.first_key_value() {
             return vec![WaitsFor::Unreadable { id: *id }];
         }
         if live.header.state == RotationState::Waiting {
-            let earlier = queue.turn.filter(|turn| *turn != live.header.id);
+            let earlier = queue.first().filter(|turn| *turn != live.header.id);
             return earlier
                 .map(|id| WaitsFor::Rotation { id })
                 .into_iter()

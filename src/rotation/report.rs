@@ -16,7 +16,7 @@ use crate::rotation::status::CallbackStatus;
 )]
 #[non_exhaustive]
 pub enum WaitsFor {
-    /// For its key to be defined in this life of the program.
+    /// For its key to be defined in this life of the program, with the use case that it was accepted with.
     Definition,
     /// For an earlier rotation of the key.
     Rotation {

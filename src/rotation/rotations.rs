@@ -156,6 +156,21 @@ pub struct KeyQueue {
     pub unreadable: BTreeMap<RotationId, String>,
 }
 
+impl KeyQueue {
+    /// The rotation whose turn it is, or is next.
+    pub fn first(&self) -> Option<RotationId> {
+        let waiting = self.waiting.first_key_value().map(|(_, id)| *id);
+        self.turn.or(waiting)
+    }
+
+    /// Whether the key is defined as it was when a rotation was accepted. Of one whose abort was not made
+    /// after all it may not be: it stays as it is until it is aborted once more.
+    pub fn is_defined_for(&self, accepted: &Header) -> bool {
+        let defined = self.defined.as_ref();
+        defined.is_some_and(|(behaviour, _)| behaviour.use_case == accepted.use_case)
+    }
+}
+
 /// The rotations that have not ended, by id and by key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Rotations {

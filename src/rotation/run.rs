@@ -8,7 +8,7 @@ use crate::rotation::id::RotationId;
 use crate::rotation::long_waits::kept_waiting;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
 use crate::rotation::plan::Step;
-use crate::rotation::rotations::{Active, Live};
+use crate::rotation::rotations::{Active, KeyQueue, Live};
 use crate::rotation::state::{RotationEvent, RotationState};
 use crate::rotation::status::StatusEvent;
 
@@ -25,16 +25,11 @@ enum Start {
 impl RotationMachine {
     /// Gives the turn to the next rotation of the key, if no other has it.
     pub(crate) fn advance_key(&mut self, key: &KeyName, now: Moment) {
-        if !self.runs_callbacks_of(key) {
-            return;
-        }
-        let queue = self.rotations.queue_mut(key);
-        if queue.turn.is_none() {
-            queue.turn = queue.waiting.first_key_value().map(|(_, id)| *id);
-        }
-        let Some(id) = queue.turn else {
+        let first = self.rotations.queue(key).and_then(KeyQueue::first);
+        let Some(id) = first.filter(|id| self.may_run(*id)) else {
             return;
         };
+        self.rotations.queue_mut(key).turn = Some(id);
         let Some(live) = self.rotations.get_mut(id) else {
             return;
         };
@@ -52,11 +47,16 @@ impl RotationMachine {
         self.advance(id, now);
     }
 
-    /// Whether rotations of this key may run: it is defined, and none of them is unreadable.
-    pub(crate) fn runs_callbacks_of(&self, key: &KeyName) -> bool {
-        let queue = self.rotations.queue(key);
+    /// Whether a rotation may run when it is its turn: its key is defined as it was when it was accepted,
+    /// and no rotation of the key is unreadable.
+    pub(crate) fn may_run(&self, id: RotationId) -> bool {
+        let Some(header) = self.rotations.get(id).map(|live| &live.header) else {
+            return false;
+        };
+        let queue = self.rotations.queue(&header.key);
         self.goes_on()
-            && queue.is_some_and(|queue| queue.defined.is_some() && queue.unreadable.is_empty())
+            && queue
+                .is_some_and(|queue| queue.unreadable.is_empty() && queue.is_defined_for(header))
     }
 
     /// Goes on with the rotation that has the turn of the key.
@@ -97,10 +97,7 @@ impl RotationMachine {
 
     /// Calls what is due of a running rotation, and ends it where nothing is left to do.
     pub(crate) fn advance(&mut self, id: RotationId, now: Moment) {
-        let Some(live) = self.rotations.get(id) else {
-            return;
-        };
-        if !self.runs_callbacks_of(&live.header.key) {
+        if !self.may_run(id) {
             return;
         }
         while let Some(candidates) = self.candidates(id) {

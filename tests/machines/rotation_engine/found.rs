@@ -1,7 +1,8 @@
 //! What a journal that was read anew makes true, whatever was in memory before.
 
+use keyward::key::flow::SecretKeyUseCase;
 use keyward::rotation::event::Event;
-use keyward::rotation::report::UnreadableRotation;
+use keyward::rotation::report::{UnreadableRotation, WaitsFor};
 
 use crate::durable::Journal;
 use crate::rotation_engine::driver::{Driver, NOTHING, ONE};
@@ -185,4 +186,43 @@ fn what_a_key_had_is_asked_for_again() {
         "write snapshot r1 | r1 running #3 begun",
     ];
     assert_eq!(e.snapped(1), expected);
+}
+
+#[test]
+fn a_key_that_was_defined_anew_beside_an_abort_that_was_not_made_runs_no_rotation_that_does_not_fit()
+ {
+    let one_way = || {
+        let mut behaviour = behaviour(Strategy::Halt);
+        behaviour.use_case = SecretKeyUseCase::OneWayTrip;
+        behaviour
+    };
+    let begun = Driver::begun(Strategy::Halt, ONE).journal;
+    let mut waiting = Driver::with(Strategy::Halt, ONE);
+    waiting.declare(1);
+    waiting.settle();
+    for journal in [begun, waiting.journal] {
+        for in_doubt in [Driver::unknown_and_not_made, Driver::refused] {
+            let mut e = Driver::on(journal.clone());
+            e.join("w0");
+            e.abort(1, &["w0"]);
+            assert_eq!(
+                e.define("data", one_way()),
+                ["defined 1 data", "reply 1 done"]
+            );
+            in_doubt(&mut e);
+            assert_eq!(e.reopened(false), NOTHING);
+            e.register("w0", 1, "a");
+            let report = e.engine.machine().report(rid(1)).expect("it lives");
+            assert_eq!(report.waits_for, [WaitsFor::Definition]);
+            // Those that fit wait behind it, and go on when it is gone.
+            e.declare(2);
+            e.settle();
+            let report = e.engine.machine().report(rid(2)).expect("it lives");
+            assert_eq!(report.waits_for, [WaitsFor::Rotation { id: rid(1) }]);
+            assert_eq!(e.snapped(1), NOTHING);
+            let told = e.abort(1, &["w0"]);
+            let goes_on = |line: &String| line.starts_with("snapshot r2");
+            assert!(told.iter().any(goes_on), "{told:?}");
+        }
+    }
 }
