@@ -157,11 +157,17 @@ impl Declarer {
         let (reply, scrubber) = oneshot::channel();
         entry.post(KeyMessage::Scrubber(halves.collect(), reply));
         let scrubber = scrubber.await.map_err(|_| refused(entry.gone()))?;
+        let (which, key) = ("new", entry.name().clone());
+        let Some(turn) = entry.new_keys().take(&self.plugins, limit).await else {
+            let why = "the store of new keys of another change has not returned".to_owned();
+            return Err(RotationError::StoreFailed { key, which, why });
+        };
         let (told, ended) = oneshot::channel();
-        fetcher.fetch(scrubber, move |end| {
+        let plugins = Arc::clone(&self.plugins);
+        fetcher.fetch(scrubber, move |mut end| {
+            turn.end(&mut end, &plugins);
             drop(told.send(end.answer.map(|fetched| fetched.keys)))
         });
-        let (which, key) = ("new", entry.name().clone());
         match ended.await {
             Ok(Ok(keys)) => checked(entry, which, &keys),
             Ok(Err(FetchFailure::Invalid(why))) => {

@@ -10,6 +10,7 @@ use crate::actors::admission::{Permit, Permits};
 use crate::actors::clock::Clock;
 use crate::actors::key_actor::{KeyMeans, KeyPart};
 use crate::actors::key_message::KeyMessage;
+use crate::actors::new_keys::NewKeysTurns;
 use crate::actors::seen::SeenFacts;
 use crate::actors::supervision::actor::ActorThread;
 use crate::actors::supervision::inbox::{Full, Inbox};
@@ -43,6 +44,7 @@ pub struct KeyEntry {
     permits: Arc<Permits>,
     for_store: Arc<Permits>,
     of_handles: Arc<Permits>,
+    new_keys: Arc<NewKeysTurns>,
     tickets: AtomicU64,
     clock: Clock,
     closed: Arc<AtomicBool>,
@@ -57,6 +59,11 @@ impl KeyEntry {
     /// How the key behaves.
     pub fn behaviour(&self) -> &Arc<KeyBehaviour> {
         &self.behaviour
+    }
+
+    /// Whose turn it is to ask a store of new keys for it.
+    pub(super) fn new_keys(&self) -> &Arc<NewKeysTurns> {
+        &self.new_keys
     }
 
     /// What an operator may know of it, after all that it was told so far. An actor that has dealt with
@@ -242,6 +249,7 @@ impl Directory {
             permits: Permits::new(behaviour.max_requests),
             for_store: Permits::new(behaviour.max_waiting_for_store()),
             of_handles: Permits::new(MAX_OF_HANDLES),
+            new_keys: Arc::default(),
             behaviour: Arc::new(behaviour),
             inbox: Arc::clone(slot.inbox()),
             slot,

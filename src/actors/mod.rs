@@ -19,6 +19,7 @@ pub mod key_actor;
 pub mod key_message;
 mod key_perform;
 mod local_worker;
+mod new_keys;
 pub mod overview;
 mod post;
 pub mod seen;

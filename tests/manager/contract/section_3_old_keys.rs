@@ -385,3 +385,38 @@ async fn the_status_compares_only_with_what_was_declared_durably() {
     .await;
     assert_eq!(named(&manager).await, (0, 0));
 }
+
+#[tokio::test]
+async fn stores_of_new_keys_that_hang_hold_one_thread_of_a_key() {
+    let source = Source::new("value_1");
+    let limit = Duration::from_millis(300);
+    let manager = with(source.documents().store_time_limit(limit)).await;
+    define(&manager, source.round_trip("letters")).await;
+    let gate = Gate::default();
+    let hangs = |key: &str| {
+        let gate = gate.clone();
+        Change::of(key).old("o").new_from(move || {
+            gate.pass_blocking();
+            "value_2"
+        })
+    };
+    for _ in 0..4 {
+        let both = (hangs("documents"), hangs("documents"));
+        let (one, other) = tokio::join!(refused(&manager, both.0), refused(&manager, both.1));
+        assert_eq!([one, other], ["store_failed"; 2]);
+    }
+    assert_eq!(gate.count(), 1);
+    // Another key has a turn of its own, and what gives the keys needs none.
+    completes(
+        &manager,
+        Change::of("letters").old("o").new_from(|| "value_3"),
+    )
+    .await;
+    completes(&manager, change().old("o").new_keys("value_3")).await;
+    gate.open();
+    until("the next one is asked", async || {
+        within(manager.declare(hangs("documents"))).await.is_ok()
+    })
+    .await;
+    assert_eq!(gate.count(), 2);
+}
