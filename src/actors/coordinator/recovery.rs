@@ -2,6 +2,7 @@
 //! that it had not performed, and then the journal. Nothing may count as under way that will never end.
 
 use crate::actors::coordinator::part::{Closing, CoordinatorPart, Ctx, Half};
+use crate::rotation::event::Event;
 
 impl CoordinatorPart {
     /// A successor takes up what its predecessor left: what was still to be performed, and then
@@ -17,6 +18,10 @@ impl CoordinatorPart {
         let actions = self.engine.restarted(why, self.means.clock.moment());
         self.act(actions, ctx);
         self.let_go();
+        // What was looked for for them may have been lost with the actor, and their keys must not stay.
+        for ask in self.requests.take_all_given_up() {
+            self.step(Event::Gone { ask }, ctx);
+        }
         if let Some(event) = self.again.take() {
             self.step(event, ctx);
         }

@@ -85,6 +85,12 @@ impl Requests {
         if !self.cleanup.is_due(self.open.len()) {
             return Vec::new();
         }
+        self.take_all_given_up()
+    }
+
+    /// Takes out every request that its caller gave up, or whose caller was told that the coordinator has
+    /// failed: no answer to it may come any more.
+    pub(super) fn take_all_given_up(&mut self) -> Vec<Ask> {
         let is_gone = |one: &OpenRequest| one.reply.as_ref().is_none_or(ReplySender::is_closed);
         let gone = self.open.extract_if(|_, one| is_gone(one));
         let gone = gone.map(|(ask, _)| ask).collect();
@@ -175,5 +181,29 @@ impl RotationWork {
             RotationKeys::Here(secrets) => Some(&mut secrets.snapshot),
             RotationKeys::Unreadable { snapshot, .. } => Some(snapshot),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_successor_keeps_nothing_of_those_who_were_told_that_the_coordinator_failed() {
+        let mut requests = Requests::default();
+        let ask = |requests: &mut Requests| {
+            let (reply, answer) = oneshot::channel();
+            let ask = requests.add(reply, With::Secrets(RotationSecrets::default()));
+            (ask, answer)
+        };
+        let (failed, _told) = ask(&mut requests);
+        requests.fail();
+        let (heard, _waits) = ask(&mut requests);
+        assert!(
+            requests.take_given_up().is_empty(),
+            "so few are not looked for"
+        );
+        assert_eq!(requests.take_all_given_up(), [failed]);
+        assert!(requests.secrets(failed).is_none() && requests.secrets(heard).is_some());
     }
 }
