@@ -28,8 +28,11 @@ pub enum BackupError {
         /// The limit.
         limit: Duration,
     },
-    /// Another backup of this manager is under way. Wait for that one.
-    #[error("another backup of this manager is under way; wait for that one")]
+    /// Another backup of this manager is under way, or too many calls wait for the journal. Ask again later.
+    #[error(
+        "another backup of this manager is under way, or too many calls wait for the journal; ask \
+         again later"
+    )]
     Busy,
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
@@ -99,7 +102,7 @@ impl KeysManagement {
     ///
     /// # Errors
     /// `no_backup` for a state repo that makes none; `backup_target`, `not_writable`, `disk_full` for
-    /// the folder; `busy` while another backup is under way; `timed_out`, `repo_unavailable`, `folder_lost`,
+    /// the folder; `busy` while another backup is under way, or too many calls wait for the journal; `timed_out`, `repo_unavailable`, `folder_lost`,
     /// `no_thread`, `shut_down`, `forked`.
     pub async fn backup(&self, folder: impl Into<PathBuf>) -> Result<(), BackupError> {
         fork::refuse_child()?;
