@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 /// No escape has more bytes: a pair of surrogates, `\uNNNN\uNNNN`.
 pub(super) const LONGEST_ESCAPE: usize = 12;
 
-/// How many layers of escapes with backslashes are undone: an error's `Debug` within another's.
+/// How many layers of escapes are undone: an error's `Debug` within another's, and one layer of markup
+/// less: `&amp;lt;`.
 const LAYERS: usize = 3;
 
 /// What is asked of each run of bytes in a reading, and whether it reaches the text's end.
@@ -19,8 +20,27 @@ type Asked<'a> = dyn FnMut(&[u8], bool) -> bool + 'a;
 /// The bytes of a reading, or of a part of it.
 type Bytes = Zeroizing<Vec<u8>>;
 
-/// Whether the answer is yes for a run of bytes in any reading of the text.
+/// Whether the answer is yes for a run of bytes in any reading of the text: as it stands, and with
+/// the markup undone that is around everything else, as of a page that shows JSON.
 pub(super) fn any(text: &[u8], asked: &mut Asked<'_>) -> bool {
+    if escaped(text, asked) {
+        return true;
+    }
+    let mut layer = unescaped(text, Notation::Markup);
+    for _ in 1..LAYERS {
+        let Some(open) = layer else {
+            break;
+        };
+        if escaped(&open, asked) {
+            return true;
+        }
+        layer = unescaped(&open, Notation::Markup);
+    }
+    false
+}
+
+/// With the escapes of backslashes, and without.
+fn escaped(text: &[u8], asked: &mut Asked<'_>) -> bool {
     if web(text, asked) {
         return true;
     }
@@ -39,10 +59,11 @@ pub(super) fn any(text: &[u8], asked: &mut Asked<'_>) -> bool {
     false
 }
 
-/// With the escapes of web addresses, of forms and of markup, and without.
+/// With the escapes of web addresses, of forms, of markup and of quotes, and without.
 fn web(text: &[u8], asked: &mut Asked<'_>) -> bool {
+    use Notation::{Doubled, Form, Markup, Percent};
     digits(text, asked)
-        || [Notation::Percent, Notation::Form, Notation::Markup]
+        || [Percent, Form, Markup, Doubled(b'\''), Doubled(b'"')]
             .into_iter()
             .filter_map(|notation| unescaped(text, notation))
             .any(|open| digits(&open, asked))
@@ -201,6 +222,8 @@ enum Notation {
     Form,
     /// HTML and XML: `&lt;`, `&#NN;`, `&#xNN;`.
     Markup,
+    /// SQL and CSV: this quote inside quotes is two.
+    Doubled(u8),
 }
 
 /// The escapes of one notation undone; `None` where there are none. What is no escape is itself.
@@ -213,7 +236,14 @@ fn unescaped(text: &[u8], notation: Notation) -> Option<Bytes> {
             (Notation::Percent | Notation::Form, b'%') => Some(Escape::byte(byte_of(after), 3)),
             (Notation::Form, b'+') => Some(Escape::byte(Some(b' '), 1)),
             (Notation::Markup, b'&') => Some(entity(after)),
-            (Notation::Percent | Notation::Form | Notation::Markup, _) => None,
+            (Notation::Doubled(quote), first)
+                if *first == quote && after.first() == Some(first) =>
+            {
+                Some(Escape::byte(Some(quote), 2))
+            }
+            (Notation::Percent | Notation::Form | Notation::Markup | Notation::Doubled(_), _) => {
+                None
+            }
             (_, b'\\') => Some(backslash(after, notation)),
             (_, _) => None,
         };

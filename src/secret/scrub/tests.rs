@@ -161,6 +161,40 @@ fn a_key_is_found_escaped_as_markup_escapes_it() {
 }
 
 #[test]
+fn a_key_is_found_in_markup_around_other_escapes_and_around_markup() {
+    let scrubber = scrubber(b"a <b>\"c\"\nand \\d");
+    for form in [
+        // JSON on a page, its backslashes as they stand and as numbers.
+        r"a &lt;b&gt;\&quot;c\&quot;\nand \\d",
+        r"a &lt;b&gt;&#92;&quot;c&#92;&quot;&#x5c;nand &#92;&#92;d",
+        // A page that shows the source of a page.
+        "a &amp;lt;b&amp;gt;&amp;quot;c&amp;#34;\nand \\d",
+        // A page in JSON.
+        r"a \u0026lt;b\u0026gt;&quot;c&quot;\nand \\d",
+    ] {
+        assert_eq!(
+            scrubber.scrub_str(&format!("<p>{form}</p>")),
+            WITHHELD,
+            "{form}"
+        );
+    }
+}
+
+#[test]
+fn a_key_is_found_with_its_quotes_doubled() {
+    let scrubber = Scrubber::new(["it's \"one\" ''", "'tis \"so\""].map(SecretKeyValue::from));
+    for form in [
+        "VALUES ('it''s \"one\" ''''')",
+        "1,\"it's \"\"one\"\" ''\",2",
+        "SELECT '''tis \"so\"'",
+        "2,\"'tis \"\"so\"\"\"",
+    ] {
+        assert_eq!(scrubber.scrub_str(form), WITHHELD, "{form}");
+    }
+    assert_eq!(scrubber.scrub_str("'' \"\""), "'' \"\"");
+}
+
+#[test]
 fn a_short_key_is_found_as_a_long_one_is() {
     let scrubber = Scrubber::new(["hunter2", "k9"].map(SecretKeyValue::from));
     for form in [
