@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -390,4 +391,29 @@ fn the_server_refuses_a_parent_that_is_not_its_own() {
     assert_eq!(ran.status.code(), Some(1));
     assert!(text(&ran.stderr).contains("was not started by the demo"));
     assert!(is_empty(place.path()));
+}
+
+/// Whatever umask the shell that starts it has.
+#[test]
+fn what_the_binary_makes_is_for_its_user_only() {
+    let place = place();
+    let open = "umask 000; exec \"$0\" demo --workers 1 --documents 2 --keep";
+    let ran = Command::new("bash")
+        .args(["-c", open, env!("CARGO_BIN_EXE_keyward")])
+        .env("TMPDIR", place.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    let made = files(&kept(&text(&ran.stdout)));
+    let of_rocksdb = made.iter().filter(|path| path.ends_with("CURRENT")).count();
+    assert!(of_rocksdb > 0, "{made:?}");
+    for path in made {
+        let folders = path.ancestors().skip(1);
+        let inside = folders.take_while(|folder| *folder != place.path());
+        for made in inside.chain([path.as_path()]) {
+            let mode = fs::metadata(made).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}: {mode:o}", made.display());
+        }
+    }
 }

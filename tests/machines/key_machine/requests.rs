@@ -249,3 +249,18 @@ fn a_resumed_rotation_supersedes_only_a_pair_equal_to_its_old_keys() {
         assert_eq!(key.state(), (Some(FORWARD), true, superseded));
     }
 }
+
+/// The end of a rotation is when it is durable: until then its old keys are those of the store.
+#[test]
+fn what_a_forward_get_holds_before_the_end_of_a_rotation_is_durable_is_superseded_with_it() {
+    let mut key = Key::stateless().forwarded("e1", "d1");
+    assert_eq!(key.get(2, FORWARD), [fetch(2)]);
+    key.fetched(2, pair("e2", "d2"));
+    key.supersede();
+    assert_eq!(key.get(3, BACK), [answer(3, BACK, "d2")]);
+    assert_eq!(key.get(4, BACK), [fetch(3)]);
+    // What is held later is not.
+    key.fetched(3, pair("e3", "d3"));
+    assert_eq!(key.get(5, BACK), [answer(5, BACK, "d3")]);
+    assert_eq!(key.state(), (Some(BACK), true, false));
+}

@@ -1,12 +1,13 @@
 //! `save_state`: when it writes, what it writes, and that it changes no state.
 
+use keyward::key::effect::KeyEffect;
 use keyward::key::error::KeyError;
 use keyward::key::event::{Event, Request, WriteFailure};
-use keyward::key::state::{RecordChange, Staged};
+use keyward::key::state::{Effect, RecordChange, Staged};
 
 use crate::key_machine::script::{
-    BACK, FORWARD, Key, both, fetch, is_saved, name, pair, put, record, refusal, staged,
-    store_failed,
+    BACK, FORWARD, Key, answer, both, change, fetch, found, is_saved, load, name, pair, put,
+    record, refusal, staged, store_failed,
 };
 
 #[test]
@@ -88,4 +89,37 @@ fn a_staged_save_asks_the_store_only_for_a_half_that_will_be_owed_and_is_not_hel
     ];
     assert_eq!(key.ask(6, ask(given)), [staged(6, None)]);
     assert_eq!(key.state(), (Some(FORWARD), true, false));
+}
+
+#[test]
+fn that_a_key_is_superseded_is_never_saved() {
+    let mut key = Key::stated().forwarded("e1", "d1");
+    key.supersede();
+    assert_eq!(key.state(), (Some(FORWARD), true, true));
+    assert_eq!(key.save(2), [put(2, record(FORWARD, Some("d1")))]);
+    let mut next_life = Key::stated();
+    assert_eq!(next_life.get(1, BACK), [load(1)]);
+    next_life.loaded(1, found(FORWARD, Some("d1")));
+    assert_eq!(next_life.state(), (Some(BACK), true, false));
+}
+
+#[test]
+fn gets_and_changes_that_have_no_effect_write_no_record() {
+    let mut key = Key::stated().forwarded("e1", "d1");
+    assert_eq!(key.get(2, BACK), [answer(2, BACK, "d1")]);
+    key.supersede();
+    assert_eq!(key.get(3, BACK), [answer(3, BACK, "d1")]);
+    assert_eq!(key.get(4, BACK), [fetch(2)]);
+    let answered = key.fetched(2, pair("e2", "d2"));
+    assert_eq!(answered, [answer(4, BACK, "d2")]);
+    let nothing = change(Vec::new(), Effect::Nothing, Some(both("e3", "d3")));
+    let records = |effects: Vec<KeyEffect>| {
+        effects.into_iter().any(|effect| match effect {
+            KeyEffect::Write { .. } => true,
+            KeyEffect::Proposed { record, .. } => record.is_some(),
+            _ => false,
+        })
+    };
+    assert!(!records(key.propose(5, nothing)));
+    assert!(!records(key.adopt(5)));
 }

@@ -194,3 +194,32 @@ fn old_keys_of_a_store_that_are_the_new_ones_are_refused_and_undeclared_ones_are
         "{accepted:?}"
     );
 }
+
+#[test]
+fn a_rotation_that_was_aborted_leads_nowhere_and_one_before_it_that_goes_on_does() {
+    let mut c = coordinator();
+    c.declare(1);
+    c.declare(2);
+    let confirmed = [crate::rotation_machine::script::worker("w0")];
+    let id = rid(2);
+    let confirmed = confirmed.into();
+    c.step(Event::Abort {
+        ask: 3,
+        id,
+        confirmed,
+    });
+    // The data will be under the new keys of the first when the third runs.
+    assert_eq!(declare(&mut c, 8, undeclared(3)), ["find 8 r3 r1"]);
+
+    let mut c = Coordinator::begun(Strategy::Halt, &[("w0", &["a"])]);
+    c.fail(1, 0);
+    c.declare(2);
+    c.resume(1);
+    let confirmed = [crate::rotation_machine::script::worker("w0")].into();
+    c.step(Event::Abort {
+        ask: 3,
+        id,
+        confirmed,
+    });
+    assert_eq!(declare(&mut c, 8, undeclared(3)), ["find 8 r3 r1"]);
+}

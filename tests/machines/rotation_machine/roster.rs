@@ -258,3 +258,16 @@ fn an_operator_removes_one_callback() {
     let completed = "r1 completed #4 begun [0 w0.a Succeeded attempt 1, 1 w0.b Pending removed]";
     assert_eq!(c.history(1), completed);
 }
+
+#[test]
+fn what_has_failed_is_no_remaining_step_until_a_resume_takes_it_up() {
+    let mut c = Coordinator::begun(Strategy::Halt, TWO);
+    c.fail(1, 0);
+    c.leave("w0", 1);
+    // It says why the rotation stopped.
+    let failed = "r1 stopped [0 w0.a Failed attempt 1 (no), 1 w1.b Pending]";
+    assert_eq!(c.report(1), failed);
+    c.resume(1);
+    let removed = "r1 running [0 w0.a Pending attempt 1 removed (no), 1 w1.b Pending]";
+    assert_eq!(c.report(1), removed);
+}

@@ -348,3 +348,24 @@ fn what_does_not_match_the_call_under_way_is_nobodys() {
     assert_eq!(c.proposed(1, 0, true), [""; 0]);
     assert_eq!(c.snapped(9), [""; 0]);
 }
+
+#[test]
+fn how_many_workers_run_at_once_is_what_the_current_definition_says() {
+    let workers: &[(&str, &[&str])] = &[("w0", &["a"]), ("w1", &["b"])];
+    let mut c = Coordinator::begun(Strategy::Halt, workers).crash();
+    for (life, (name, callbacks)) in (1..).zip(workers) {
+        c.join(name);
+        if life == 1 {
+            let behaviour = KeyBehaviour {
+                workers_at_once: 2,
+                ..behaviour(Strategy::Halt)
+            };
+            c.define("data", behaviour);
+        }
+        c.register(name, life, "data", callbacks[0]);
+    }
+    c.prepared(1, 0);
+    c.prepared(1, 1);
+    let both = "r1 running [0 w0.a InProgress attempt 1, 1 w1.b InProgress attempt 1]";
+    assert_eq!(c.report(1), both);
+}

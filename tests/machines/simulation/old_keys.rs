@@ -95,9 +95,23 @@ impl World {
                 "rotation {} has other old keys than the one before leads to",
                 accepted.id
             );
-        } else {
-            self.figures.old_held += u64::from(old.is_some());
+            return;
         }
+        self.figures.old_held += u64::from(old.is_some());
+        let mut of_key = before.iter().filter(|report| report.key == accepted.key);
+        if of_key.any(|report| report.state.goes_on()) {
+            return;
+        }
+        // None of the key runs. An effect that it has yet to adopt would make other keys the old ones.
+        let key = key_number(&accepted.key);
+        let life = self.life();
+        let shell = life.keys[key].as_ref().expect("a defined key");
+        let proposed = life.proposals.values().any(|proposal| proposal.key == key);
+        assert!(
+            shell.adopting.is_empty() && !proposed,
+            "rotation {} has old keys of before an effect of one that has ended",
+            accepted.id
+        );
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use keyward::{ActorName, Change, Effect, KeyChange, RotationState};
 
 use crate::supervision::{actor, kill};
-use crate::support::{Gate, statuses, until, within};
-use crate::world::{Disk, Source, back, forward, with};
+use crate::support::{Gate, Story, statuses, until, within};
+use crate::world::{Disk, Source, back, end, forward, with};
 
 const COORDINATOR: ActorName = ActorName::Coordinator;
 
@@ -224,4 +224,44 @@ async fn a_coordinator_that_dies_during_a_shutdown_still_ends_it() {
         manager.kill_actor(&COORDINATOR, point);
         within(manager.shutdown()).await.unwrap();
     }
+}
+
+/// A change of a key of which only the record knows the flow, at whose points the coordinator is killed:
+/// also while the record is looked at for the handle.
+async fn shown(fault_point: u64) -> bool {
+    let disk = Disk::default();
+    let documents = || Source::new("value_1").documents().stateless(false);
+    let manager = disk.life_with(documents()).await;
+    forward(&manager).await;
+    manager.save_state("documents").await.unwrap();
+    end(manager).await;
+    let manager = disk.life_with(documents()).await;
+    let story = Story::default();
+    let told = story.clone();
+    let call = move |change: KeyChange| {
+        let (flow, previous) = (change.key.last_flow(), change.key.previous_keys());
+        let previous = previous.unwrap().map(|pair| pair.back().clone());
+        let previous = previous.unwrap().expose_str().unwrap().to_owned();
+        told.tell(format!("{:?} {previous}", flow.unwrap().unwrap()));
+    };
+    let registered = manager.register_on_change("documents", "looks", call);
+    registered.await.unwrap();
+    assert!(manager.kill_actor(&COORDINATOR, fault_point));
+    let change = || Change::of("documents").id(uuid::Uuid::from_u128(8));
+    let id = again(|| manager.declare(change())).await.unwrap();
+    let report = again(|| manager.wait(id)).await.unwrap();
+    assert_eq!(report.state, RotationState::Completed, "{report:?}");
+    assert_eq!(story.lines(), ["ForwardPath value_1"]);
+    let died = actor(&manager, &COORDINATOR).await.restarts == 1;
+    end(manager).await;
+    died
+}
+
+#[tokio::test]
+async fn a_handle_shows_what_the_record_has_wherever_the_coordinator_dies() {
+    let mut points = 0;
+    while shown(points + 1).await {
+        points += 1;
+    }
+    assert!(points >= 15, "only {points} points");
 }
