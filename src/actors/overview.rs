@@ -33,6 +33,8 @@ pub struct Overview {
     pub(super) workers: Vec<(WorkerName, Arc<WorkerEntry>)>,
     /// Every rotation that has not ended, each as it was at some moment of the listing.
     pub(super) rotations: Vec<RotationView>,
+    /// Those that have ended, but not durably yet: they are not in the history.
+    pub(super) ending: Vec<RotationReport>,
     /// Those that had not ended and cannot be read.
     pub unreadable: Vec<UnreadableRotation>,
     /// Why rotations are paused, if they are.
@@ -86,7 +88,15 @@ impl Overview {
 
     /// Every rotation that has not ended, in the order of the declarations.
     pub fn reports(&mut self) -> Vec<RotationReport> {
-        listing::reports(std::mem::take(&mut self.rotations))
+        let mut reports = listing::reports(std::mem::take(&mut self.rotations));
+        for report in std::mem::take(&mut self.ending) {
+            // One that ended while the listing was made is in it as it was.
+            let at = reports.binary_search_by_key(&report.sequence, |report| report.sequence);
+            if let Err(at) = at {
+                reports.insert(at, report);
+            }
+        }
+        reports
     }
 
     /// The roster, in the order of joining.

@@ -9,8 +9,25 @@ use crate::rotation::error::RotationError;
 use crate::rotation::event::{Ask, Event, Moment, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::reading::Phase;
+use crate::rotation::report::{RotationReport, WaitsFor};
 
 impl RotationEngine {
+    /// The reports of rotations that have ended, but not durably yet: until then they wait for the journal.
+    pub fn ending(&self) -> impl Iterator<Item = RotationReport> {
+        let waits = self.outbox.gated().chain(&self.held);
+        waits.filter_map(|effect| match effect {
+            RotationEffect::Settled { report, .. } if report.state.has_ended() => {
+                let waits_for = vec![WaitsFor::Journal];
+                let report = RotationReport::clone(report);
+                Some(RotationReport {
+                    waits_for,
+                    ..report
+                })
+            }
+            _ => None,
+        })
+    }
+
     /// A write failed.
     pub(crate) fn failed(&mut self, failure: WriteFailure, now: Moment) -> Vec<Action> {
         let WriteFailure { why, unknown } = failure;

@@ -57,7 +57,7 @@ pub enum WaitsFor {
         /// The callback.
         callback: CallbackName,
     },
-    /// For the journal, which cannot be written.
+    /// For the journal, which cannot be written, or has yet to take the rotation's end.
     Journal,
 }
 

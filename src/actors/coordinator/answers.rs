@@ -34,6 +34,7 @@ impl CoordinatorPart {
         let shared =
             |(name, entry): (&WorkerName, &Arc<WorkerEntry>)| (name.clone(), Arc::clone(entry));
         overview.workers = workers.map(shared).collect();
+        overview.ending = self.engine.ending().collect();
         overview.unreadable = machine.unreadable();
         overview.paused = machine.paused().map(str::to_owned);
         overview.lost = machine.lost();

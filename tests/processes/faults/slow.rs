@@ -3,7 +3,7 @@
 use std::task::{Context, Waker};
 
 use keyward::repo::space::Space;
-use keyward::{Change, KeyChange, RotationState, SecretKeyDefinition};
+use keyward::{Change, KeyChange, RotationState, SecretKeyDefinition, WaitsFor};
 
 use crate::faults::ground::{Callback, Ground, back, candidates, change, on, stated, with_record};
 use crate::support::faulty::Fault;
@@ -150,5 +150,34 @@ async fn a_change_that_is_declared_while_the_end_of_another_is_being_written_get
     let report = within(second).await.expect("no panic").expect("it settles");
     assert_eq!(report.state, RotationState::Completed);
     assert_eq!(story.lines(), ["value_1", "value_2"]);
+    within(manager.shutdown()).await.expect("it shuts down");
+}
+
+#[tokio::test]
+async fn while_the_end_of_a_change_is_being_written_it_is_listed_and_then_it_is_in_the_history() {
+    let repo = Ground::memory().repo();
+    let manager = with_record(&repo, "documents").await;
+    let callback = Callback::register(&manager, "documents", "call").await;
+    let id = manager.declare(change("documents")).await;
+    let id = id.expect("it is accepted");
+    callback.gate.arrived(1).await;
+    let gate = Gate::default();
+    repo.next_write(Space::States, Fault::Waits(gate.clone()));
+    callback.gate.open();
+    gate.arrived(1).await;
+    let listed = within(manager.rotations()).await.expect("it lists");
+    let [report] = &listed[..] else {
+        panic!("{listed:?}");
+    };
+    assert_eq!(
+        (report.id, &report.waits_for[..]),
+        (id, &[WaitsFor::Journal][..])
+    );
+    gate.open();
+    let report = within(manager.wait(id)).await.expect("it ends");
+    assert_eq!(report.state, RotationState::Completed);
+    assert_eq!(within(manager.rotations()).await, Ok(Vec::new()));
+    let history = within(manager.history(1)).await.expect("it is read");
+    assert_eq!(history.rotations[0].id, id);
     within(manager.shutdown()).await.expect("it shuts down");
 }
