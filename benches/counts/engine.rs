@@ -37,7 +37,7 @@ fn engine(workers: u32) -> RotationEngine {
     };
     let mut engine = RotationEngine::new(RotationMachine::new(config));
     let define = Event::Define {
-        ask: 1,
+        ticket: 1,
         key: key(),
         behaviour: behaviour(),
     };
@@ -45,12 +45,12 @@ fn engine(workers: u32) -> RotationEngine {
     for no in 1..=u64::from(workers) {
         let worker = WorkerName::new(&format!("worker-{no}")).expect("a name");
         let join = Event::Join {
-            ask: 2 * no,
+            ticket: 2 * no,
             worker: worker.clone(),
         };
         engine.step(join, NOW);
         let register = Event::Register {
-            ask: 2 * no + 1,
+            ticket: 2 * no + 1,
             worker,
             incarnation: no,
             key: key(),
@@ -85,7 +85,7 @@ fn declare_as(engine: &mut RotationEngine, id: RotationId, key: KeyName) -> Vec<
         new_keys: Some(7),
     };
     let declare = Event::Declare {
-        ask: 1_000_000,
+        ticket: 1_000_000,
         declaration,
     };
     engine.step(declare, NOW)
@@ -172,13 +172,13 @@ fn change_among(others: u32, repeats: u32) -> Box<dyn FnMut()> {
     for no in 0..others {
         let key = KeyName::new(&format!("other-{no}")).expect("a name");
         let define = Event::Define {
-            ask: 1,
+            ticket: 1,
             key: key.clone(),
             behaviour: behaviour(),
         };
         engine.step(define, NOW);
         let register = Event::Register {
-            ask: 1,
+            ticket: 1,
             worker: worker.clone(),
             incarnation: 1,
             key: key.clone(),
@@ -196,17 +196,17 @@ fn change_among(others: u32, repeats: u32) -> Box<dyn FnMut()> {
         for no in 0..repeats {
             let id = RotationId::new(Uuid::from_u128(1_000_000 + u128::from(no)));
             black_box(declare_as(&mut engine, id, key()));
-            engine.step(Event::Wait { ask: 1, id }, NOW);
+            engine.step(Event::Wait { ticket: 1, id }, NOW);
             write_all(&mut engine);
             engine.step(Event::Snapped { rotation: id }, NOW);
             fails(&mut engine, id, 1);
-            engine.step(Event::Resume { ask: 1, id }, NOW);
+            engine.step(Event::Resume { ticket: 1, id }, NOW);
             write_all(&mut engine);
             fails(&mut engine, id, 2);
             let confirmed = BTreeSet::from([worker.clone()]);
             engine.step(
                 Event::Abort {
-                    ask: 1,
+                    ticket: 1,
                     id,
                     confirmed,
                 },

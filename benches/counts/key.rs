@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use keyward::key::definition::KeyBehaviour;
-use keyward::key::event::{Ask, Event, Fetched, Request, Ticket};
+use keyward::key::event::{Admitted, Event, Fetched, Request, Ticket};
 use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use keyward::key::machine::KeyMachine;
 use keyward::key::name::KeyName;
@@ -34,7 +34,7 @@ fn machine() -> KeyMachine {
 }
 
 fn get(ticket: Ticket, flow: SecretKeyFlow) -> Event {
-    Event::Asked(Ask {
+    Event::Asked(Admitted {
         ticket,
         request: Request::Get { flow: Some(flow) },
         deadline: NOW.after(Duration::from_secs(15)),

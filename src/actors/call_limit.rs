@@ -4,9 +4,10 @@
 use crate::actors::coordinator::message::With;
 use crate::actors::declare::Declarer;
 use crate::guard::fork;
+use crate::key::event::Ticket;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Event};
+use crate::rotation::event::Event;
 use crate::rotation::id::RotationId;
 
 impl Declarer {
@@ -32,7 +33,7 @@ impl Declarer {
     pub async fn ask(
         &self,
         with: With,
-        make: impl FnOnce(Ask) -> Event + Send + 'static,
+        make: impl FnOnce(Ticket) -> Event + Send + 'static,
     ) -> Result<Reply, RotationError> {
         self.within(None, self.coordinator.ask(with, make)).await
     }

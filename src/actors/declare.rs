@@ -103,7 +103,10 @@ impl Declarer {
                 new: new.clone(),
                 snapshot: None,
             };
-            let make = move |ask| Event::Declare { ask, declaration };
+            let make = move |ticket| Event::Declare {
+                ticket,
+                declaration,
+            };
             match self.coordinator.send(With::Secrets(secrets), make).await? {
                 Reply::AskStores { old: of_key } => {
                     if of_key {

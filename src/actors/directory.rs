@@ -22,7 +22,7 @@ use crate::key::answer::KeyAnswer;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Event, Request, Ticket};
+use crate::key::event::{Admitted, Event, Request, Ticket};
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::machine::KeyFacts;
 use crate::key::name::KeyName;
@@ -169,7 +169,7 @@ impl KeyEntry {
     async fn send(&self, request: Request, deadline: Time) -> Result<Answer, KeyError> {
         let (reply, answer) = oneshot::channel();
         let ticket = self.ticket();
-        let ask = Ask {
+        let ask = Admitted {
             ticket,
             request,
             deadline,

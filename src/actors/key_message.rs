@@ -6,7 +6,7 @@ use crate::actors::supervision::inbox::Message;
 use crate::guard::call::Returned;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Event, FetchFailure, Fetched, Ticket};
+use crate::key::event::{Admitted, Event, FetchFailure, Fetched, Ticket};
 use crate::key::machine::KeyFacts;
 use crate::key::state::{RecordChange, Snapshot, StateChange};
 use crate::rotation::id::RotationId;
@@ -33,7 +33,7 @@ pub enum KeyMessage {
     /// A request.
     Ask {
         /// What.
-        ask: Ask,
+        ask: Admitted,
         /// Where the answer goes.
         reply: KeyReply,
     },

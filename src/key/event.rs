@@ -33,7 +33,7 @@ pub enum Request {
 
 /// A request that has been admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct Admitted {
     /// The request to answer.
     pub ticket: Ticket,
     /// What is asked.
@@ -88,7 +88,7 @@ pub enum Supersede {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A request arrived.
-    Asked(Ask),
+    Asked(Admitted),
     /// An asker does not wait any more.
     Gone {
         /// Its request.

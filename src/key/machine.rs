@@ -8,7 +8,7 @@ use crate::key::declared::{Comparison, StoreAnswers};
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::{Answer, KeyEffect};
 use crate::key::error::KeyError;
-use crate::key::event::{Ask, Event, FetchAnswer, Request, Ticket};
+use crate::key::event::{Admitted, Event, FetchAnswer, Request, Ticket};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
 use crate::key::proposal::Proposals;
@@ -176,7 +176,7 @@ impl KeyMachine {
         }
     }
 
-    fn asked(&mut self, ask: Ask, effects: &mut VecDeque<KeyEffect>) {
+    fn asked(&mut self, ask: Admitted, effects: &mut VecDeque<KeyEffect>) {
         if let Err(error) = self.fits(&ask.request) {
             effects.push_back(KeyEffect::Answer {
                 ticket: ask.ticket,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::key::event::{Ask, FetchAnswer, Request, Ticket};
+use crate::key::event::{Admitted, FetchAnswer, Request, Ticket};
 use crate::key::state::Loaded;
 use crate::key::time::Time;
 
@@ -27,7 +27,7 @@ pub enum For {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiter {
     /// What was asked.
-    pub ask: Ask,
+    pub ask: Admitted,
     /// What its load found.
     pub loaded: Option<Loaded>,
     /// What the fetch that it waited for answered, if it still had to wait for something after it.

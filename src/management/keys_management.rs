@@ -147,8 +147,8 @@ impl KeysManagement {
             clock: self.inner.clock,
         };
         let with = With::Key(Box::new(NewKey { means, thread }));
-        let define = move |ask| Event::Define {
-            ask,
+        let define = move |ticket| Event::Define {
+            ticket,
             key: name,
             behaviour,
         };

@@ -18,6 +18,7 @@ use crate::journal::history::HistoryReading;
 use crate::journal::opened::Journal;
 use crate::journal::secrets::RotationSecrets;
 use crate::key::definition::KeyBehaviour;
+use crate::key::event::Ticket;
 use crate::key::machine::KeyFacts;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::management::answer::about;
@@ -25,7 +26,7 @@ use crate::management::keys_management::KeysManagement;
 use crate::management::status::{HistoryListing, KeyStatus, Status};
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Event};
+use crate::rotation::event::Event;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
 use crate::secret::value::SecretKeyPair;
@@ -163,7 +164,8 @@ impl KeysManagement {
     /// `unknown_rotation`, `wrong_state`, `rotation_unreadable`, `timed_out`, `busy`, `repo_unavailable`,
     /// `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn resume(&self, id: RotationId) -> Result<(), RotationError> {
-        self.operate(id, move |ask| Event::Resume { ask, id }).await
+        self.operate(id, move |ticket| Event::Resume { ticket, id })
+            .await
     }
 
     /// Ends a rotation for good, also of a key that is not defined. It undoes nothing, and the
@@ -177,7 +179,11 @@ impl KeysManagement {
     pub async fn abort(&self, id: RotationId, confirmed: &[&str]) -> Result<(), RotationError> {
         let names = confirmed.iter().map(|name| WorkerName::new(name));
         let confirmed = names.collect::<Result<BTreeSet<WorkerName>, _>>()?;
-        let abort = move |ask| Event::Abort { ask, id, confirmed };
+        let abort = move |ticket| Event::Abort {
+            ticket,
+            id,
+            confirmed,
+        };
         self.operate(id, abort).await
     }
 
@@ -188,14 +194,14 @@ impl KeysManagement {
     /// `unknown_rotation`, `wrong_state` if it can be read, `timed_out`, `busy`, `repo_unavailable`,
     /// `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn dismiss(&self, id: RotationId) -> Result<(), RotationError> {
-        self.operate(id, move |ask| Event::Dismiss { ask, id })
+        self.operate(id, move |ticket| Event::Dismiss { ticket, id })
             .await
     }
 
     async fn operate(
         &self,
         id: RotationId,
-        make: impl FnOnce(Ask) -> Event + Send + 'static,
+        make: impl FnOnce(Ticket) -> Event + Send + 'static,
     ) -> Result<(), RotationError> {
         let declarer = &self.inner.declarer;
         let operate = async {
@@ -303,8 +309,8 @@ impl KeysManagement {
     /// `repo_unavailable`, `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn remove_worker(&self, worker: &str) -> Result<(), RotationError> {
         let worker = WorkerName::new(worker)?;
-        let leave = move |ask| Event::Leave {
-            ask,
+        let leave = move |ticket| Event::Leave {
+            ticket,
             worker,
             incarnation: None,
         };
@@ -329,8 +335,8 @@ impl KeysManagement {
         let worker = WorkerName::new(worker)?;
         let key = KeyName::new(key)?;
         let callback = CallbackName::new(callback)?;
-        let remove = move |ask| Event::RemoveCallback {
-            ask,
+        let remove = move |ticket| Event::RemoveCallback {
+            ticket,
             worker,
             key,
             callback,

@@ -58,7 +58,7 @@ impl Worker {
             return Err(RotationError::ShutDown { id: None });
         }
         let worker = name.clone();
-        let join = move |ask| Event::Join { ask, worker };
+        let join = move |ticket| Event::Join { ticket, worker };
         match inner.declarer.ask(With::Nothing, join).await? {
             Reply::Joined { incarnation, .. } => Ok(Self {
                 permits: inner.worker_permits(&name),
@@ -194,8 +194,8 @@ impl Worker {
         let with = With::Callback(call);
         let (worker, incarnation) = (self.name.clone(), self.incarnation);
         let key = entry.name().clone();
-        let register = move |ask| Event::Register {
-            ask,
+        let register = move |ticket| Event::Register {
+            ticket,
             worker,
             incarnation,
             key,
@@ -213,8 +213,8 @@ impl Worker {
     /// `shut_down`, `forked`.
     pub async fn leave(&self) -> Result<(), RotationError> {
         let (worker, incarnation) = (self.name.clone(), Some(self.incarnation));
-        let leave = move |ask| Event::Leave {
-            ask,
+        let leave = move |ticket| Event::Leave {
+            ticket,
             worker,
             incarnation,
         };

@@ -3,11 +3,12 @@
 
 use crate::key::declared::{Declared, HalfPrints};
 use crate::key::definition::KeyBehaviour;
+use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Declaration, EndedRotation, Moment, OldKeys};
+use crate::rotation::event::{Declaration, EndedRotation, Moment, OldKeys};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::plan::{Header, Step};
@@ -15,68 +16,68 @@ use crate::rotation::rotations::Live;
 use crate::rotation::state::RotationState;
 
 impl RotationMachine {
-    pub(crate) fn declare(&mut self, ask: Ask, declaration: Declaration, now: Moment) {
-        if self.admits(ask) && !self.answer_known(ask, &declaration) {
-            self.search_or_go_on(ask, declaration, now);
+    pub(crate) fn declare(&mut self, ticket: Ticket, declaration: Declaration, now: Moment) {
+        if self.admits(ticket) && !self.answer_known(ticket, &declaration) {
+            self.search_or_go_on(ticket, declaration, now);
         }
     }
 
-    fn search_or_go_on(&mut self, ask: Ask, declaration: Declaration, now: Moment) {
+    fn search_or_go_on(&mut self, ticket: Ticket, declaration: Declaration, now: Moment) {
         if declaration.chosen {
-            self.search(ask, declaration);
+            self.search(ticket, declaration);
         } else {
-            self.go_on_with(ask, declaration, now);
+            self.go_on_with(ticket, declaration, now);
         }
     }
 
-    fn search(&mut self, ask: Ask, declaration: Declaration) {
-        self.searching.insert(ask, declaration.id);
+    fn search(&mut self, ticket: Ticket, declaration: Declaration) {
+        self.searching.insert(ticket, declaration.id);
         let after = self.this_write();
         self.effects.push(RotationEffect::Search {
             after,
-            ask,
+            ticket,
             declaration,
         });
     }
 
     pub(crate) fn searched(
         &mut self,
-        ask: Ask,
+        ticket: Ticket,
         declaration: Declaration,
         found: Result<Option<EndedRotation>, JournalDown>,
         now: Moment,
     ) {
-        let nobody_has_it = self.searching.remove(&ask).is_some();
-        if !self.admits(ask) || self.answer_known(ask, &declaration) {
+        let nobody_has_it = self.searching.remove(&ticket).is_some();
+        if !self.admits(ticket) || self.answer_known(ticket, &declaration) {
             return;
         }
         match found {
-            Err(why) => self.reply(ask, Err(RotationError::of_journal(None, why))),
-            Ok(Some(ended)) => self.answer_same(ask, &declaration, &ended.key, &ended.declared),
-            Ok(None) if nobody_has_it => self.go_on_with(ask, declaration, now),
+            Err(why) => self.reply(ticket, Err(RotationError::of_journal(None, why))),
+            Ok(Some(ended)) => self.answer_same(ticket, &declaration, &ended.key, &ended.declared),
+            Ok(None) if nobody_has_it => self.go_on_with(ticket, declaration, now),
             // A rotation of this id has ended since, or the journal was read anew.
-            Ok(None) => self.search(ask, declaration),
+            Ok(None) => self.search(ticket, declaration),
         }
     }
 
     /// Answers a declaration if a living or unreadable rotation has its id; false if none has.
-    fn answer_known(&mut self, ask: Ask, declaration: &Declaration) -> bool {
+    fn answer_known(&mut self, ticket: Ticket, declaration: &Declaration) -> bool {
         let id = declaration.id;
         if let Some(why) = self.unreadable_why(id) {
-            self.reply(ask, Err(RotationError::Unreadable { id, why }));
+            self.reply(ticket, Err(RotationError::Unreadable { id, why }));
             return true;
         }
         let Some(live) = self.rotations.get(id) else {
             return false;
         };
         let (key, declared) = (live.header.key.clone(), live.header.declared);
-        self.answer_same(ask, declaration, &key, &declared);
+        self.answer_same(ticket, declaration, &key, &declared);
         true
     }
 
     fn answer_same(
         &mut self,
-        ask: Ask,
+        ticket: Ticket,
         declaration: &Declaration,
         key: &KeyName,
         declared: &Declared,
@@ -96,7 +97,7 @@ impl RotationMachine {
             && is_same(new, declaration.declared.new, declared.new);
         let other = RotationError::OtherDeclaration { id };
         self.reply(
-            ask,
+            ticket,
             if same {
                 Ok(Reply::Accepted { id })
             } else {
@@ -106,27 +107,27 @@ impl RotationMachine {
     }
 
     /// Goes on with a declaration under an id that no rotation has: what it lacks is asked for.
-    fn go_on_with(&mut self, ask: Ask, declaration: Declaration, now: Moment) {
+    fn go_on_with(&mut self, ticket: Ticket, declaration: Declaration, now: Moment) {
         let from = match self.may_accept(&declaration.key) {
             Ok(_) => self.old_keys_of(&declaration),
             Err(error) => Err(error),
         };
         let of = match from {
-            Err(error) => return self.reply(ask, Err(error)),
-            Ok(OldFrom::Store) => return self.reply(ask, Ok(Reply::AskStores { old: true })),
+            Err(error) => return self.reply(ticket, Err(error)),
+            Ok(OldFrom::Store) => return self.reply(ticket, Ok(Reply::AskStores { old: true })),
             Ok(_) if declaration.new_unasked => {
-                return self.reply(ask, Ok(Reply::AskStores { old: false }));
+                return self.reply(ticket, Ok(Reply::AskStores { old: false }));
             }
-            Ok(OldFrom::Declaration) => return self.accept(ask, declaration, now),
+            Ok(OldFrom::Declaration) => return self.accept(ticket, declaration, now),
             Ok(OldFrom::Rotation(id)) => Some(id),
             Ok(OldFrom::Held) => None,
         };
         let sought = (declaration.key.clone(), declaration.id);
-        self.finding.insert(ask, sought);
+        self.finding.insert(ticket, sought);
         let after = self.this_write();
         self.effects.push(RotationEffect::FindOld {
             after,
-            ask,
+            ticket,
             declaration,
             of,
         });
@@ -182,37 +183,37 @@ impl RotationMachine {
 
     pub(crate) fn old_found(
         &mut self,
-        ask: Ask,
+        ticket: Ticket,
         mut declaration: Declaration,
         found: Result<Option<HalfPrints>, RotationError>,
         now: Moment,
     ) {
-        let is_true = self.finding.remove(&ask).is_some();
-        if !self.admits(ask) || self.answer_known(ask, &declaration) {
+        let is_true = self.finding.remove(&ticket).is_some();
+        if !self.admits(ticket) || self.answer_known(ticket, &declaration) {
             return;
         }
         match found {
-            Ok(_) if !is_true => self.search_or_go_on(ask, declaration, now),
-            Err(error) => self.reply(ask, Err(error)),
+            Ok(_) if !is_true => self.search_or_go_on(ticket, declaration, now),
+            Err(error) => self.reply(ticket, Err(error)),
             Ok(old) => {
                 if declaration.old != OldKeys::Undeclared {
                     declaration.declared.old = old;
                 }
-                self.accept(ask, declaration, now);
+                self.accept(ticket, declaration, now);
             }
         }
     }
 
     /// Accepts a declaration that has its keys.
-    fn accept(&mut self, ask: Ask, declaration: Declaration, now: Moment) {
+    fn accept(&mut self, ticket: Ticket, declaration: Declaration, now: Moment) {
         let key = declaration.key.clone();
         let behaviour = match self.may_accept(&key) {
             Ok(behaviour) => behaviour,
-            Err(error) => return self.reply(ask, Err(error)),
+            Err(error) => return self.reply(ticket, Err(error)),
         };
         let Declared { old, new } = declaration.declared;
         if old.is_some() && old == new {
-            return self.reply(ask, Err(RotationError::SameKeys { key }));
+            return self.reply(ticket, Err(RotationError::SameKeys { key }));
         }
         self.old_keys_change(&key, declaration.id);
         let id = declaration.id;
@@ -247,9 +248,12 @@ impl RotationMachine {
         self.rotations.queue_mut(&key).waiting.insert(seq, id);
         self.rotations.add(Live::new(header, steps));
         let of = key.clone();
-        self.effects
-            .push(RotationEffect::Accepted { ask, id, key: of });
-        self.reply(ask, Ok(Reply::Accepted { id }));
+        self.effects.push(RotationEffect::Accepted {
+            ticket,
+            id,
+            key: of,
+        });
+        self.reply(ticket, Ok(Reply::Accepted { id }));
         self.advance_key(&key, now);
     }
 }

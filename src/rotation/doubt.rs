@@ -1,12 +1,12 @@
 //! What becomes of effects that wait for a write that failed: askers are told, what was prepared is
 //! let go, and what follows from a write that may have been made all the same is held.
 
-use crate::key::event::WriteFailure;
+use crate::key::event::{Ticket, WriteFailure};
 use crate::key::journal_down::JournalDown;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::engine::{Action, RotationEngine};
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Event, Moment, StepOutcome, StepRef};
+use crate::rotation::event::{Event, Moment, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::reading::Phase;
 use crate::rotation::report::{RotationReport, WaitsFor};
@@ -69,15 +69,15 @@ impl RotationEngine {
     ) -> Vec<Action> {
         let why = why.clone();
         match effect {
-            RotationEffect::Reply { ask, reply, .. } => {
-                if let Some(id) = self.waits.get(&ask).copied() {
+            RotationEffect::Reply { ticket, reply, .. } => {
+                if let Some(id) = self.waits.get(&ticket).copied() {
                     if self.machine.closed {
-                        return self.shut_down(ask, id).into_iter().collect();
+                        return self.shut_down(ticket, id).into_iter().collect();
                     }
-                    self.wait_again.push(ask);
+                    self.wait_again.push(ticket);
                     return Vec::new();
                 }
-                let mut actions = self.unsay(ask, &reply, now);
+                let mut actions = self.unsay(ticket, &reply, now);
                 let id = match &reply {
                     Ok(Reply::Accepted { id }) => Some(*id),
                     Ok(Reply::Report(report)) => Some(report.id),
@@ -94,11 +94,11 @@ impl RotationEngine {
                     (Ok(_), true) => Err(RotationError::Unwritten { id, why: why.why }),
                     (Err(_), _) | (Ok(_), false) => Err(RotationError::of_journal(id, why)),
                 };
-                actions.extend(self.tell(ask, told));
+                actions.extend(self.tell(ticket, told));
                 actions
             }
-            RotationEffect::Search { ask, .. } | RotationEffect::FindOld { ask, .. } => {
-                let told = self.tell(ask, Err(RotationError::of_journal(None, why)));
+            RotationEffect::Search { ticket, .. } | RotationEffect::FindOld { ticket, .. } => {
+                let told = self.tell(ticket, Err(RotationError::of_journal(None, why)));
                 told.into_iter().collect()
             }
             // Its asker is told that it has not joined.
@@ -117,22 +117,30 @@ impl RotationEngine {
     /// The askers that wait for the journal to be read are told that this life ends.
     pub(crate) fn send_away(&mut self) -> Vec<Action> {
         let mut actions = Vec::new();
-        for ask in std::mem::take(&mut self.wait_again) {
-            if let Some(id) = self.waits.get(&ask).copied() {
-                actions.extend(self.shut_down(ask, id));
+        for ticket in std::mem::take(&mut self.wait_again) {
+            if let Some(id) = self.waits.get(&ticket).copied() {
+                actions.extend(self.shut_down(ticket, id));
             }
         }
         actions
     }
 
-    fn shut_down(&mut self, ask: Ask, id: RotationId) -> Option<Action> {
+    fn shut_down(&mut self, ticket: Ticket, id: RotationId) -> Option<Action> {
         let id = Some(id);
-        self.tell(ask, Err(RotationError::ShutDown { id }))
+        self.tell(ticket, Err(RotationError::ShutDown { id }))
     }
 
-    pub(crate) fn tell(&mut self, ask: Ask, reply: Result<Reply, RotationError>) -> Option<Action> {
+    pub(crate) fn tell(
+        &mut self,
+        ticket: Ticket,
+        reply: Result<Reply, RotationError>,
+    ) -> Option<Action> {
         let after = 0;
-        self.perform(RotationEffect::Reply { after, ask, reply })
+        self.perform(RotationEffect::Reply {
+            after,
+            ticket,
+            reply,
+        })
     }
 
     /// A worker that is told that its join or registration failed is not here, and has not
@@ -140,7 +148,7 @@ impl RotationEngine {
     /// far as the journal will have them.
     fn unsay(
         &mut self,
-        ask: Ask,
+        ticket: Ticket,
         reply: &Result<Reply, RotationError>,
         now: Moment,
     ) -> Vec<Action> {
@@ -163,13 +171,13 @@ impl RotationEngine {
         if *reply != Ok(Reply::Done) {
             return Vec::new();
         }
-        if let Some((worker, key, callback)) = self.registering.remove(&ask) {
+        if let Some((worker, key, callback)) = self.registering.remove(&ticket) {
             self.machine.roster.detach(&worker, &key, &callback);
         }
-        if let Some((worker, entry)) = self.leaving.remove(&ask) {
+        if let Some((worker, entry)) = self.leaving.remove(&ticket) {
             self.machine.roster.put_back(&worker, entry);
         }
-        if let Some((life, worker, key, callback)) = self.removing.remove(&ask)
+        if let Some((life, worker, key, callback)) = self.removing.remove(&ticket)
             && self.machine.roster.worker_of(life).as_ref() == Some(&worker)
         {
             self.machine.roster.attach(&worker, &key, &callback);

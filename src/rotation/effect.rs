@@ -1,8 +1,9 @@
 //! What the coordinator's machine wants made durable, and what it wants done.
 
+use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Declaration, StepRef};
+use crate::rotation::event::{Declaration, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Header, Step};
 use crate::rotation::report::{RotationReport, WaitsFor};
@@ -110,7 +111,7 @@ pub enum RotationEffect {
     /// write.
     Defined {
         /// The request; the shell has its definition.
-        ask: Ask,
+        ticket: Ticket,
         /// The key.
         key: KeyName,
     },
@@ -127,7 +128,7 @@ pub enum RotationEffect {
     /// called before.
     Registered {
         /// The request; the shell has its callback.
-        ask: Ask,
+        ticket: Ticket,
         /// The worker.
         worker: WorkerName,
         /// The key.
@@ -157,7 +158,7 @@ pub enum RotationEffect {
     /// record follows, so that this waits for none.
     Accepted {
         /// The request; the shell has its keys.
-        ask: Ask,
+        ticket: Ticket,
         /// The rotation.
         id: RotationId,
         /// Its key.
@@ -168,7 +169,7 @@ pub enum RotationEffect {
         /// The write that must be durable first.
         after: u64,
         /// The request.
-        ask: Ask,
+        ticket: Ticket,
         /// What.
         reply: Result<Reply, RotationError>,
     },
@@ -177,7 +178,7 @@ pub enum RotationEffect {
         /// The write that must be durable first: an ended rotation may be on its way there.
         after: u64,
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// The declaration.
         declaration: Declaration,
     },
@@ -187,7 +188,7 @@ pub enum RotationEffect {
         /// The write that must be durable first: the key may be about to adopt what it holds.
         after: u64,
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// The declaration.
         declaration: Declaration,
         /// They are the new keys of this rotation; if none, what the key holds.

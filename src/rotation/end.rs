@@ -1,10 +1,11 @@
 //! How steps end, how rotations end, and what that does to the others of the key.
 
+use crate::key::event::Ticket;
 use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::KeyName;
 use crate::key::state::Effect;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
-use crate::rotation::event::{Ask, Moment, StepOutcome, StepRef};
+use crate::rotation::event::{Moment, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::plan::Step;
@@ -203,7 +204,7 @@ impl RotationMachine {
     }
 
     /// Tells all askers that waited for a rotation what became of it.
-    pub(crate) fn settled(&mut self, report: Option<RotationReport>, waiters: BTreeSet<Ask>) {
+    pub(crate) fn settled(&mut self, report: Option<RotationReport>, waiters: BTreeSet<Ticket>) {
         let Some(report) = report.map(Box::new) else {
             return;
         };
@@ -212,8 +213,8 @@ impl RotationMachine {
             after,
             report: report.clone(),
         });
-        for ask in waiters {
-            self.reply(ask, Ok(Reply::Report(report.clone())));
+        for ticket in waiters {
+            self.reply(ticket, Ok(Reply::Report(report.clone())));
         }
     }
 

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::key::event::WriteFailure;
+use crate::key::event::{Ticket, WriteFailure};
 use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
 use crate::rotation::durable::DurableFacts;
 use crate::rotation::effect::{Fact, RotationEffect};
-use crate::rotation::event::{Ask, Event, Moment, Recovery, StepOutcome, StepRef};
+use crate::rotation::event::{Event, Moment, Recovery, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::outbox::Outbox;
@@ -60,14 +60,14 @@ pub struct RotationEngine {
     /// The steps of which the batch under way has how their callbacks ended.
     pub(crate) settling: Vec<StepRef>,
     /// The askers that wait for a rotation.
-    pub(crate) waits: BTreeMap<Ask, RotationId>,
+    pub(crate) waits: BTreeMap<Ticket, RotationId>,
     /// The askers that wait again once the journal was read.
-    pub(crate) wait_again: Vec<Ask>,
-    pub(crate) registering: BTreeMap<Ask, (WorkerName, KeyName, CallbackName)>,
+    pub(crate) wait_again: Vec<Ticket>,
+    pub(crate) registering: BTreeMap<Ticket, (WorkerName, KeyName, CallbackName)>,
     /// The workers that leave or are removed, as they were before: that may turn out not to be made.
-    pub(crate) leaving: BTreeMap<Ask, (WorkerName, WorkerEntry)>,
+    pub(crate) leaving: BTreeMap<Ticket, (WorkerName, WorkerEntry)>,
     /// The callbacks that are removed, with their worker and its incarnation.
-    pub(crate) removing: BTreeMap<Ask, (u64, WorkerName, KeyName, CallbackName)>,
+    pub(crate) removing: BTreeMap<Ticket, (u64, WorkerName, KeyName, CallbackName)>,
 }
 
 impl RotationEngine {
@@ -202,9 +202,9 @@ impl RotationEngine {
         }
         self.outbox.reset();
         actions.extend(self.take_in(effects));
-        for ask in std::mem::take(&mut self.wait_again) {
-            if let Some(id) = self.waits.get(&ask).copied() {
-                actions.extend(self.step(Event::Wait { ask, id }, now));
+        for ticket in std::mem::take(&mut self.wait_again) {
+            if let Some(id) = self.waits.get(&ticket).copied() {
+                actions.extend(self.step(Event::Wait { ticket, id }, now));
             }
         }
         actions
@@ -251,14 +251,14 @@ impl RotationEngine {
                     entry.die(*incarnation, now.time);
                 }
             }
-            Event::Leave { ask, worker, .. } => {
+            Event::Leave { ticket, worker, .. } => {
                 if let Some(entry) = self.machine.roster().get(worker) {
                     let leaving = (worker.clone(), entry.clone());
-                    self.leaving.insert(*ask, leaving);
+                    self.leaving.insert(*ticket, leaving);
                 }
             }
             Event::RemoveCallback {
-                ask,
+                ticket,
                 worker,
                 key,
                 callback,
@@ -267,7 +267,7 @@ impl RotationEngine {
                 let here = entry.filter(|entry| entry.has_attached(key, callback));
                 if let Some(life) = here.and_then(WorkerEntry::incarnation) {
                     let removing = (life, worker.clone(), key.clone(), callback.clone());
-                    self.removing.insert(*ask, removing);
+                    self.removing.insert(*ticket, removing);
                 }
             }
             Event::Ended {
@@ -281,22 +281,22 @@ impl RotationEngine {
             Event::Uncalled { step, attempt } if self.running.get(step) == Some(attempt) => {
                 self.running.remove(step);
             }
-            Event::Wait { ask, id } => {
-                self.waits.insert(*ask, *id);
+            Event::Wait { ticket, id } => {
+                self.waits.insert(*ticket, *id);
             }
-            Event::Gone { ask } => {
-                self.waits.remove(ask);
-                self.registering.remove(ask);
+            Event::Gone { ticket } => {
+                self.waits.remove(ticket);
+                self.registering.remove(ticket);
             }
             Event::Register {
-                ask,
+                ticket,
                 worker,
                 key,
                 callback,
                 ..
             } => {
                 let registering = (worker.clone(), key.clone(), callback.clone());
-                self.registering.insert(*ask, registering);
+                self.registering.insert(*ticket, registering);
             }
             Event::Define { .. }
             | Event::Join { .. }
@@ -353,7 +353,7 @@ impl RotationEngine {
                     return None;
                 }
             }
-            RotationEffect::Reply { ask, .. } => self.forget(*ask),
+            RotationEffect::Reply { ticket, .. } => self.forget(*ticket),
             RotationEffect::Settled { report, .. } => {
                 self.results.retain(|step, _| step.rotation != report.id);
             }
@@ -378,10 +378,10 @@ impl RotationEngine {
         Some(Action::Perform(effect))
     }
 
-    fn forget(&mut self, ask: Ask) {
-        self.waits.remove(&ask);
-        self.registering.remove(&ask);
-        self.leaving.remove(&ask);
-        self.removing.remove(&ask);
+    fn forget(&mut self, ticket: Ticket) {
+        self.waits.remove(&ticket);
+        self.registering.remove(&ticket);
+        self.leaving.remove(&ticket);
+        self.removing.remove(&ticket);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::key::declared::{Declared, HalfPrints};
 use crate::key::definition::KeyBehaviour;
+use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Effect;
@@ -11,9 +12,6 @@ use crate::key::time::Time;
 use crate::rotation::durable::DurableFacts;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
-
-/// The number of a request; the shell knows its asker.
-pub type Ask = u64;
 
 /// The time of an event: monotonic for limits, wall clock for the listing only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,7 +123,7 @@ pub enum Event {
     /// A key is defined in this life.
     Define {
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// The key.
         key: KeyName,
         /// How it behaves.
@@ -134,7 +132,7 @@ pub enum Event {
     /// A worker joins.
     Join {
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// Its name.
         worker: WorkerName,
     },
@@ -148,7 +146,7 @@ pub enum Event {
     /// A worker leaves, or an operator removes it.
     Leave {
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// Its name.
         worker: WorkerName,
         /// The incarnation that leaves; none for an operator's removal.
@@ -157,7 +155,7 @@ pub enum Event {
     /// An operator removes a callback for good.
     RemoveCallback {
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// The worker.
         worker: WorkerName,
         /// The key.
@@ -168,7 +166,7 @@ pub enum Event {
     /// A worker registers a callback.
     Register {
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// The worker.
         worker: WorkerName,
         /// The worker's incarnation.
@@ -181,14 +179,14 @@ pub enum Event {
     /// A change is declared.
     Declare {
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// The declaration.
         declaration: Declaration,
     },
     /// The history was searched for a declaration's id.
     Searched {
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// The declaration.
         declaration: Declaration,
         /// What has that id.
@@ -197,7 +195,7 @@ pub enum Event {
     /// The old keys of a declaration that did not give them were looked for.
     OldFound {
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// The declaration, with the id of their record if there are any.
         declaration: Declaration,
         /// Their fingerprints, if there are any.
@@ -206,26 +204,26 @@ pub enum Event {
     /// An asker waits for a rotation to settle.
     Wait {
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// Which.
         id: RotationId,
     },
     /// An asker does not wait any more.
     Gone {
         /// Its request.
-        ask: Ask,
+        ticket: Ticket,
     },
     /// An operator resumes a rotation.
     Resume {
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// Which.
         id: RotationId,
     },
     /// An operator aborts a rotation.
     Abort {
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// Which.
         id: RotationId,
         /// The workers of which unfinished steps are given up.
@@ -234,7 +232,7 @@ pub enum Event {
     /// An operator dismisses an unreadable rotation.
     Dismiss {
         /// The request to answer.
-        ask: Ask,
+        ticket: Ticket,
         /// Which.
         id: RotationId,
     },
@@ -295,20 +293,20 @@ pub enum Event {
 
 impl Event {
     /// The request to answer, if the event is one.
-    pub fn ask(&self) -> Option<Ask> {
+    pub fn ticket(&self) -> Option<Ticket> {
         match self {
-            Self::Define { ask, .. }
-            | Self::Join { ask, .. }
-            | Self::Leave { ask, .. }
-            | Self::RemoveCallback { ask, .. }
-            | Self::Register { ask, .. }
-            | Self::Declare { ask, .. }
-            | Self::Searched { ask, .. }
-            | Self::OldFound { ask, .. }
-            | Self::Wait { ask, .. }
-            | Self::Resume { ask, .. }
-            | Self::Abort { ask, .. }
-            | Self::Dismiss { ask, .. } => Some(*ask),
+            Self::Define { ticket, .. }
+            | Self::Join { ticket, .. }
+            | Self::Leave { ticket, .. }
+            | Self::RemoveCallback { ticket, .. }
+            | Self::Register { ticket, .. }
+            | Self::Declare { ticket, .. }
+            | Self::Searched { ticket, .. }
+            | Self::OldFound { ticket, .. }
+            | Self::Wait { ticket, .. }
+            | Self::Resume { ticket, .. }
+            | Self::Abort { ticket, .. }
+            | Self::Dismiss { ticket, .. } => Some(*ticket),
             Self::Gone { .. }
             | Self::Died { .. }
             | Self::Snapped { .. }

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::key::event::Ticket;
 use crate::rotation::effect::RotationEffect;
 use crate::rotation::engine::RotationEngine;
-use crate::rotation::event::{Ask, Event, Moment, StepRef};
+use crate::rotation::event::{Event, Moment, StepRef};
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::rotations::Active;
 
@@ -59,13 +60,13 @@ impl RotationEngine {
         if !before.here {
             self.take_back_presence(event, now);
         }
-        if let Some(ask) = event.ask() {
-            self.waits.remove(&ask);
-            self.registering.remove(&ask);
-            if let Some((worker, entry)) = self.leaving.remove(&ask) {
+        if let Some(ticket) = event.ticket() {
+            self.waits.remove(&ticket);
+            self.registering.remove(&ticket);
+            if let Some((worker, entry)) = self.leaving.remove(&ticket) {
                 self.machine.roster.put_back(&worker, entry);
             }
-            if let Some((life, worker, key, callback)) = self.removing.remove(&ask)
+            if let Some((life, worker, key, callback)) = self.removing.remove(&ticket)
                 && self.machine.roster.worker_of(life).as_ref() == Some(&worker)
             {
                 self.machine.roster.attach(&worker, &key, &callback);
@@ -97,13 +98,14 @@ impl RotationEngine {
     /// the way waits again when the journal was read.
     fn wait_for_lost_answers(&mut self) {
         let live = self.machine.rotations.iter();
-        let mut known: BTreeSet<Ask> = live.flat_map(|live| live.waiters.iter().copied()).collect();
+        let mut known: BTreeSet<Ticket> =
+            live.flat_map(|live| live.waiters.iter().copied()).collect();
         known.extend(self.outbox.gated().filter_map(|effect| match effect {
-            RotationEffect::Reply { ask, .. } => Some(*ask),
+            RotationEffect::Reply { ticket, .. } => Some(*ticket),
             _ => None,
         }));
         known.extend(self.wait_again.iter().copied());
-        let lost = self.waits.keys().filter(|ask| !known.contains(ask));
+        let lost = self.waits.keys().filter(|ticket| !known.contains(ticket));
         self.wait_again.extend(lost.copied().collect::<Vec<_>>());
     }
 }

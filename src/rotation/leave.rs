@@ -1,9 +1,10 @@
 //! Workers and callbacks that are gone for good: off the roster, and out of every plan.
 
+use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Moment};
+use crate::rotation::event::Moment;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::operate::runs;
 use crate::rotation::plan::Step;
@@ -11,22 +12,22 @@ use crate::rotation::plan::Step;
 impl RotationMachine {
     pub(crate) fn leave(
         &mut self,
-        ask: Ask,
+        ticket: Ticket,
         worker: WorkerName,
         incarnation: Option<u64>,
         now: Moment,
     ) {
-        if !self.admits(ask) {
+        if !self.admits(ticket) {
             return;
         }
         let entry = self.roster.get(&worker);
         let known = entry.is_some_and(|e| incarnation.is_none() || e.incarnation() == incarnation);
         if !known || worker == WorkerName::main() {
-            self.reply(ask, Err(RotationError::UnknownWorker { worker }));
+            self.reply(ticket, Err(RotationError::UnknownWorker { worker }));
             return;
         }
         if let Some(step) = self.find_running(|step| step.worker == worker) {
-            self.reply(ask, Err(runs(format!("worker {worker}"), &step)));
+            self.reply(ticket, Err(runs(format!("worker {worker}"), &step)));
             return;
         }
         self.roster.remove(&worker);
@@ -34,18 +35,18 @@ impl RotationMachine {
         self.take_out_of_plans(None, |step| step.worker == worker, now);
         let after = self.this_write();
         self.effects.push(RotationEffect::Left { after, worker });
-        self.reply(ask, Ok(Reply::Done));
+        self.reply(ticket, Ok(Reply::Done));
     }
 
     pub(crate) fn remove_callback(
         &mut self,
-        ask: Ask,
+        ticket: Ticket,
         worker: WorkerName,
         key: KeyName,
         callback: CallbackName,
         now: Moment,
     ) {
-        if !self.admits(ask) {
+        if !self.admits(ticket) {
             return;
         }
         if !self
@@ -58,7 +59,7 @@ impl RotationMachine {
                 key,
                 callback,
             };
-            self.reply(ask, Err(error));
+            self.reply(ticket, Err(error));
             return;
         }
         let of_key = self.rotations.of_key(&key);
@@ -69,7 +70,7 @@ impl RotationMachine {
             .next()
             .cloned()
         {
-            self.reply(ask, Err(runs(format!("worker {worker}"), &step)));
+            self.reply(ticket, Err(runs(format!("worker {worker}"), &step)));
             return;
         }
         self.roster.remove_callback(&worker, &key, &callback);
@@ -85,7 +86,7 @@ impl RotationMachine {
             key,
             callback,
         });
-        self.reply(ask, Ok(Reply::Done));
+        self.reply(ticket, Ok(Reply::Done));
     }
 
     pub(crate) fn find_running(&self, of: impl Fn(&Step) -> bool) -> Option<Step> {

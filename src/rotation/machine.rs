@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::key::definition::KeyBehaviour;
+use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Event, Moment, StepRef};
+use crate::rotation::event::{Event, Moment, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::Step;
 use crate::rotation::roster::{Member, MemberCallback, Roster};
@@ -52,10 +53,10 @@ pub struct RotationMachine {
     pub(crate) after_suspect: BTreeSet<RotationId>,
     /// The searches of the history that are under way, with the id that each is for. One is taken
     /// out when what it finds will not be true any more.
-    pub(crate) searching: BTreeMap<Ask, RotationId>,
+    pub(crate) searching: BTreeMap<Ticket, RotationId>,
     /// The searches of old keys that are under way, with the key and the id that each is for. One is
     /// taken out as `searching` is.
-    pub(crate) finding: BTreeMap<Ask, (KeyName, RotationId)>,
+    pub(crate) finding: BTreeMap<Ticket, (KeyName, RotationId)>,
     pub(crate) closed: bool,
     pub(crate) paused: Option<JournalDown>,
     pub(crate) writes: u64,
@@ -115,29 +116,29 @@ impl RotationMachine {
     #[rustfmt::skip] // One event a line, as in a table.
     fn handle(&mut self, event: Event, now: Moment) {
         match event {
-            Event::Define { ask, key, behaviour } => self.define(ask, key, behaviour, now),
-            Event::Join { ask, worker } => self.join(ask, worker),
+            Event::Define { ticket, key, behaviour } => self.define(ticket, key, behaviour, now),
+            Event::Join { ticket, worker } => self.join(ticket, worker),
             Event::Died { worker, incarnation } => self.died(&worker, incarnation, now),
-            Event::Leave { ask, worker, incarnation } => self.leave(ask, worker, incarnation, now),
-            Event::RemoveCallback { ask, worker, key, callback } => {
-                self.remove_callback(ask, worker, key, callback, now);
+            Event::Leave { ticket, worker, incarnation } => self.leave(ticket, worker, incarnation, now),
+            Event::RemoveCallback { ticket, worker, key, callback } => {
+                self.remove_callback(ticket, worker, key, callback, now);
             }
-            Event::Register { ask, worker, incarnation, key, callback } => {
+            Event::Register { ticket, worker, incarnation, key, callback } => {
                 let callback = MemberCallback { worker, key, callback, registered: 0 };
-                self.register(ask, callback, incarnation, now);
+                self.register(ticket, callback, incarnation, now);
             }
-            Event::Declare { ask, declaration } => self.declare(ask, declaration, now),
-            Event::Searched { ask, declaration, found } => {
-                self.searched(ask, declaration, found, now);
+            Event::Declare { ticket, declaration } => self.declare(ticket, declaration, now),
+            Event::Searched { ticket, declaration, found } => {
+                self.searched(ticket, declaration, found, now);
             }
-            Event::OldFound { ask, declaration, found } => {
-                self.old_found(ask, declaration, found, now);
+            Event::OldFound { ticket, declaration, found } => {
+                self.old_found(ticket, declaration, found, now);
             }
-            Event::Wait { ask, id } => self.wait(ask, id),
-            Event::Gone { ask } => self.gone(ask),
-            Event::Resume { ask, id } => self.resume(ask, id, now),
-            Event::Abort { ask, id, confirmed } => self.abort(ask, id, &confirmed, now),
-            Event::Dismiss { ask, id } => self.dismiss(ask, id, now),
+            Event::Wait { ticket, id } => self.wait(ticket, id),
+            Event::Gone { ticket } => self.gone(ticket),
+            Event::Resume { ticket, id } => self.resume(ticket, id, now),
+            Event::Abort { ticket, id, confirmed } => self.abort(ticket, id, &confirmed, now),
+            Event::Dismiss { ticket, id } => self.dismiss(ticket, id, now),
             Event::Snapped { rotation } => self.snapped(rotation, now),
             Event::Prepared { step } => self.prepared(step, now),
             Event::Lacks { step, lacks } => self.lacks(step, lacks),
@@ -154,18 +155,21 @@ impl RotationMachine {
 
     /// Tells an asker, as soon as what it is told is durable. While rotations are paused no write
     /// ends any more: what is told then rests on none.
-    pub(crate) fn reply(&mut self, ask: Ask, reply: Result<Reply, RotationError>) {
+    pub(crate) fn reply(&mut self, ticket: Ticket, reply: Result<Reply, RotationError>) {
         let after = if self.paused.is_some() {
             0
         } else {
             self.this_write()
         };
-        self.effects
-            .push(RotationEffect::Reply { after, ask, reply });
+        self.effects.push(RotationEffect::Reply {
+            after,
+            ticket,
+            reply,
+        });
     }
 
     /// Whether requests that need the journal are admitted; answers the asker if not.
-    pub(crate) fn admits(&mut self, ask: Ask) -> bool {
+    pub(crate) fn admits(&mut self, ticket: Ticket) -> bool {
         let refusal = if self.closed {
             RotationError::ShutDown { id: None }
         } else if let Some(why) = self.paused.clone() {
@@ -175,7 +179,7 @@ impl RotationMachine {
         };
         self.effects.push(RotationEffect::Reply {
             after: 0,
-            ask,
+            ticket,
             reply: Err(refusal),
         });
         false
@@ -195,9 +199,9 @@ impl RotationMachine {
         number
     }
 
-    fn define(&mut self, ask: Ask, key: KeyName, behaviour: KeyBehaviour, now: Moment) {
+    fn define(&mut self, ticket: Ticket, key: KeyName, behaviour: KeyBehaviour, now: Moment) {
         if self.closed {
-            self.reply(ask, Err(RotationError::ShutDown { id: None }));
+            self.reply(ticket, Err(RotationError::ShutDown { id: None }));
             return;
         }
         let misfit = self.rotations.of_key(&key).into_iter().find(|id| {
@@ -218,29 +222,31 @@ impl RotationMachine {
             (false, None) => None,
         };
         if let Some(why) = why {
-            self.reply(ask, Err(RotationError::InvalidDefinition { key, why }));
+            self.reply(ticket, Err(RotationError::InvalidDefinition { key, why }));
             return;
         }
         self.rotations.queue_mut(&key).defined = Some((behaviour, now.time));
         // A definition is of this life only: it waits for no write.
         let defined = key.clone();
-        self.effects
-            .push(RotationEffect::Defined { ask, key: defined });
+        self.effects.push(RotationEffect::Defined {
+            ticket,
+            key: defined,
+        });
         self.effects.push(RotationEffect::Reply {
             after: 0,
-            ask,
+            ticket,
             reply: Ok(Reply::Done),
         });
         self.advance_key(&key, now);
     }
 
-    fn join(&mut self, ask: Ask, worker: WorkerName) {
-        if !self.admits(ask) {
+    fn join(&mut self, ticket: Ticket, worker: WorkerName) {
+        if !self.admits(ticket) {
             return;
         }
         match self.roster.get(&worker).map(|entry| entry.incarnation()) {
             Some(Some(_)) => {
-                self.reply(ask, Err(RotationError::WorkerNameTaken { worker }));
+                self.reply(ticket, Err(RotationError::WorkerNameTaken { worker }));
                 return;
             }
             Some(None) => {}
@@ -266,15 +272,15 @@ impl RotationMachine {
             worker,
             incarnation,
         };
-        self.reply(ask, Ok(joined));
+        self.reply(ticket, Ok(joined));
     }
 
-    fn register(&mut self, ask: Ask, mut callback: MemberCallback, life: u64, now: Moment) {
-        if !self.admits(ask) {
+    fn register(&mut self, ticket: Ticket, mut callback: MemberCallback, life: u64, now: Moment) {
+        if !self.admits(ticket) {
             return;
         }
         if let Err(error) = self.may_register(&callback, life) {
-            self.reply(ask, Err(error));
+            self.reply(ticket, Err(error));
             return;
         }
         let MemberCallback {
@@ -294,7 +300,7 @@ impl RotationMachine {
         }
         self.roster.attach(&worker, &key, &name);
         self.effects.push(RotationEffect::Registered {
-            ask,
+            ticket,
             worker: worker.clone(),
             key: key.clone(),
             callback: name.clone(),
@@ -302,7 +308,7 @@ impl RotationMachine {
         for id in self.rotations.of_key(&key) {
             self.join_plan(id, &worker, &name);
         }
-        self.reply(ask, Ok(Reply::Done));
+        self.reply(ticket, Ok(Reply::Done));
         self.advance_turn(&key, now);
     }
 

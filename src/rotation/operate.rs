@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::WorkerName;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Moment, StepRef};
+use crate::rotation::event::{Moment, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::plan::Step;
@@ -15,9 +16,9 @@ use crate::rotation::state::{RotationEvent, RotationState};
 use crate::rotation::status::StatusEvent;
 
 impl RotationMachine {
-    pub(crate) fn wait(&mut self, ask: Ask, id: RotationId) {
+    pub(crate) fn wait(&mut self, ticket: Ticket, id: RotationId) {
         if let Some(why) = self.unreadable_why(id) {
-            self.reply(ask, Err(RotationError::Unreadable { id, why }));
+            self.reply(ticket, Err(RotationError::Unreadable { id, why }));
             return;
         }
         let closed = self.closed;
@@ -27,42 +28,42 @@ impl RotationMachine {
                 Some(why) => Err(RotationError::of_journal(Some(id), why)),
                 None => Ok(Reply::NotLive { id }),
             };
-            self.reply(ask, reply);
+            self.reply(ticket, reply);
             return;
         };
         if live.header.state.goes_on() {
             if closed {
                 let id = Some(id);
-                self.reply(ask, Err(RotationError::ShutDown { id }));
+                self.reply(ticket, Err(RotationError::ShutDown { id }));
             } else if let Some(why) = self.paused.clone().filter(JournalDown::is_for_good) {
-                self.reply(ask, Err(RotationError::of_journal(Some(id), why)));
+                self.reply(ticket, Err(RotationError::of_journal(Some(id), why)));
             } else {
-                self.rotations.add_waiter(ask, id);
+                self.rotations.add_waiter(ticket, id);
             }
             return;
         }
         if let Some(why) = self.paused.clone() {
-            self.reply(ask, Err(RotationError::of_journal(Some(id), why)));
+            self.reply(ticket, Err(RotationError::of_journal(Some(id), why)));
         } else if let Some(report) = self.report(id) {
-            self.reply(ask, Ok(Reply::Report(Box::new(report))));
+            self.reply(ticket, Ok(Reply::Report(Box::new(report))));
         }
     }
 
-    pub(crate) fn gone(&mut self, ask: Ask) {
-        self.rotations.remove_waiter(ask);
-        self.searching.remove(&ask);
-        self.finding.remove(&ask);
+    pub(crate) fn gone(&mut self, ticket: Ticket) {
+        self.rotations.remove_waiter(ticket);
+        self.searching.remove(&ticket);
+        self.finding.remove(&ticket);
     }
 
-    pub(crate) fn resume(&mut self, ask: Ask, id: RotationId, now: Moment) {
-        if !self.admits(ask) {
+    pub(crate) fn resume(&mut self, ticket: Ticket, id: RotationId, now: Moment) {
+        if !self.admits(ticket) {
             return;
         }
         if let Err(error) = self.try_resume(id) {
-            self.refuse(ask, id, error);
+            self.refuse(ticket, id, error);
             return;
         }
-        self.reply(ask, Ok(Reply::Accepted { id }));
+        self.reply(ticket, Ok(Reply::Accepted { id }));
         if let Some(key) = self.rotations.get(id).map(|live| live.header.key.clone()) {
             self.advance_key(&key, now);
         }
@@ -116,19 +117,19 @@ impl RotationMachine {
 
     pub(crate) fn abort(
         &mut self,
-        ask: Ask,
+        ticket: Ticket,
         id: RotationId,
         confirmed: &BTreeSet<WorkerName>,
         now: Moment,
     ) {
-        if !self.admits(ask) {
+        if !self.admits(ticket) {
             return;
         }
         match self.may_abort(id, confirmed) {
-            Err(error) => self.refuse(ask, id, error),
+            Err(error) => self.refuse(ticket, id, error),
             Ok(()) => {
                 self.give_up(id, now);
-                self.reply(ask, Ok(Reply::Done));
+                self.reply(ticket, Ok(Reply::Done));
             }
         }
     }
@@ -189,20 +190,20 @@ impl RotationMachine {
     }
 
     /// Tells why not; whether an unknown rotation has ended, the history knows.
-    fn refuse(&mut self, ask: Ask, id: RotationId, error: RotationError) {
+    fn refuse(&mut self, ticket: Ticket, id: RotationId, error: RotationError) {
         let reply = match error {
             RotationError::Unknown { .. } => Ok(Reply::NotLive { id }),
             error => Err(error),
         };
-        self.reply(ask, reply);
+        self.reply(ticket, reply);
     }
 
     pub(crate) fn unreadable_why(&self, id: RotationId) -> Option<String> {
         self.rotations.unreadable_why(id).map(str::to_owned)
     }
 
-    pub(crate) fn dismiss(&mut self, ask: Ask, id: RotationId, now: Moment) {
-        if !self.admits(ask) {
+    pub(crate) fn dismiss(&mut self, ticket: Ticket, id: RotationId, now: Moment) {
+        if !self.admits(ticket) {
             return;
         }
         let keys = self.rotations.remove_unreadable(id);
@@ -214,11 +215,11 @@ impl RotationMachine {
                     Err(RotationError::WrongState { id, state, why })
                 }
             };
-            self.reply(ask, reply);
+            self.reply(ticket, reply);
             return;
         }
         self.facts.push(Fact::Dismissed(id));
-        self.reply(ask, Ok(Reply::Done));
+        self.reply(ticket, Ok(Reply::Done));
         for key in keys {
             self.advance_key(&key, now);
         }
@@ -236,8 +237,8 @@ impl RotationMachine {
                 }
             }
         }
-        for (ask, id) in self.rotations.take_all_waiters() {
-            self.reply(ask, Err(RotationError::ShutDown { id: Some(id) }));
+        for (ticket, id) in self.rotations.take_all_waiters() {
+            self.reply(ticket, Err(RotationError::ShutDown { id: Some(id) }));
         }
     }
 }

@@ -120,7 +120,7 @@ mod tests {
         let reply = Ok(Reply::Done);
         RotationEffect::Reply {
             after,
-            ask: after,
+            ticket: after,
             reply,
         }
     }
@@ -165,7 +165,7 @@ mod tests {
         };
         let search = RotationEffect::Search {
             after: 1,
-            ask: 2,
+            ticket: 2,
             declaration,
         };
         let mut outbox = Outbox::default();

@@ -61,10 +61,10 @@ impl RotationEngine {
         let mut actions = self.take_in(effects);
         let held = std::mem::take(&mut self.held);
         actions.extend(held.into_iter().filter_map(|effect| self.take_back(effect)));
-        for ask in std::mem::take(&mut self.wait_again) {
-            if let Some(id) = self.waits.get(&ask).copied() {
+        for ticket in std::mem::take(&mut self.wait_again) {
+            if let Some(id) = self.waits.get(&ticket).copied() {
                 let told = RotationError::of_journal(Some(id), why.clone());
-                actions.extend(self.tell(ask, Err(told)));
+                actions.extend(self.tell(ticket, Err(told)));
             }
         }
         actions

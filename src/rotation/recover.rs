@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Moment, Recovery, StepOutcome, StepRef};
+use crate::rotation::event::{Moment, Recovery, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
 use crate::rotation::replay::interrupt;
@@ -20,9 +21,9 @@ impl RotationMachine {
     pub(crate) fn pause(&mut self, why: JournalDown) {
         self.paused = Some(why.clone());
         if why.is_for_good() {
-            for (ask, id) in self.rotations.take_all_waiters() {
+            for (ticket, id) in self.rotations.take_all_waiters() {
                 let told = RotationError::of_journal(Some(id), why.clone());
-                self.reply(ask, Err(told));
+                self.reply(ticket, Err(told));
             }
         }
         let effects = &mut self.effects;
@@ -85,8 +86,8 @@ impl RotationMachine {
         self.take_up(&called);
         self.give_back(uncalled);
         for live in before.rotations.iter() {
-            for ask in &live.waiters {
-                self.wait_again(*ask, live.header.id);
+            for ticket in &live.waiters {
+                self.wait_again(*ticket, live.header.id);
             }
         }
         self.go_on(results, now);
@@ -133,15 +134,15 @@ impl RotationMachine {
         }
     }
 
-    fn wait_again(&mut self, ask: Ask, id: RotationId) {
+    fn wait_again(&mut self, ticket: Ticket, id: RotationId) {
         match self.rotations.get(id) {
-            Some(live) if live.header.state.goes_on() => self.rotations.add_waiter(ask, id),
+            Some(live) if live.header.state.goes_on() => self.rotations.add_waiter(ticket, id),
             Some(_) => {
                 if let Some(report) = self.report(id) {
-                    self.reply(ask, Ok(Reply::Report(Box::new(report))));
+                    self.reply(ticket, Ok(Reply::Report(Box::new(report))));
                 }
             }
-            None => self.reply(ask, Ok(Reply::NotLive { id })),
+            None => self.reply(ticket, Ok(Reply::NotLive { id })),
         }
     }
 

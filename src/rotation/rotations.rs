@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use crate::key::definition::KeyBehaviour;
+use crate::key::event::Ticket;
 use crate::key::name::KeyName;
 use crate::key::state::Effect;
 use crate::key::time::Time;
-use crate::rotation::event::{Ask, Lacks};
+use crate::rotation::event::Lacks;
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Header, Step};
 use crate::rotation::report::UnreadableRotation;
@@ -66,7 +67,7 @@ pub struct Live {
     /// Whether the key has been asked what it has.
     pub snapping: bool,
     /// The askers that wait for it to settle.
-    pub waiters: BTreeSet<Ask>,
+    pub waiters: BTreeSet<Ticket>,
 }
 
 impl Live {
@@ -179,7 +180,7 @@ pub struct Rotations {
     /// In which queues an unreadable rotation is: mostly one, unless records were moved.
     unreadable: BTreeMap<RotationId, BTreeSet<KeyName>>,
     /// The rotation that each asker waits for.
-    waits: BTreeMap<Ask, RotationId>,
+    waits: BTreeMap<Ticket, RotationId>,
 }
 
 impl Rotations {
@@ -277,34 +278,34 @@ impl Rotations {
     }
 
     /// An asker waits for a living rotation.
-    pub fn add_waiter(&mut self, ask: Ask, id: RotationId) {
+    pub fn add_waiter(&mut self, ticket: Ticket, id: RotationId) {
         if let Some(live) = self.live.get_mut(&id) {
-            live.waiters.insert(ask);
-            self.waits.insert(ask, id);
+            live.waiters.insert(ticket);
+            self.waits.insert(ticket, id);
         }
     }
 
     /// An asker waits no more.
-    pub fn remove_waiter(&mut self, ask: Ask) {
-        let id = self.waits.remove(&ask);
+    pub fn remove_waiter(&mut self, ticket: Ticket) {
+        let id = self.waits.remove(&ticket);
         if let Some(live) = id.and_then(|id| self.live.get_mut(&id)) {
-            live.waiters.remove(&ask);
+            live.waiters.remove(&ticket);
         }
     }
 
     /// Takes out the askers that wait for a rotation.
-    pub fn take_waiters(&mut self, id: RotationId) -> BTreeSet<Ask> {
+    pub fn take_waiters(&mut self, id: RotationId) -> BTreeSet<Ticket> {
         let live = self.live.get_mut(&id);
         let waiters = live.map(|live| std::mem::take(&mut live.waiters));
         let waiters = waiters.unwrap_or_default();
-        for ask in &waiters {
-            self.waits.remove(ask);
+        for ticket in &waiters {
+            self.waits.remove(ticket);
         }
         waiters
     }
 
     /// Takes out all askers that wait.
-    pub fn take_all_waiters(&mut self) -> BTreeMap<Ask, RotationId> {
+    pub fn take_all_waiters(&mut self) -> BTreeMap<Ticket, RotationId> {
         for live in self.live.values_mut() {
             live.waiters.clear();
         }

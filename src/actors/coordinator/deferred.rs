@@ -82,7 +82,7 @@ mod tests {
     fn asked() -> (Arrived, oneshot::Receiver<Result<Reply, RotationError>>) {
         let (reply, answer) = oneshot::channel();
         let request = Cancellable::new(CoordinatorRequest {
-            make: Box::new(|ask| Event::Gone { ask }),
+            make: Box::new(|ticket| Event::Gone { ticket }),
             with: With::Nothing,
         });
         (Arrived { request, reply }, answer)

@@ -11,9 +11,10 @@ use crate::actors::coordinator::message::{
 use crate::actors::directory::Directory;
 use crate::actors::post::Post;
 use crate::guard::fork;
+use crate::key::event::Ticket;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Event};
+use crate::rotation::event::Event;
 use crate::rotation::id::RotationId;
 
 /// How many requests the coordinator admits at once.
@@ -84,7 +85,7 @@ impl CoordinatorDoor {
     pub async fn ask(
         &self,
         with: With,
-        make: impl FnOnce(Ask) -> Event + Send + 'static,
+        make: impl FnOnce(Ticket) -> Event + Send + 'static,
     ) -> Result<Reply, RotationError> {
         let _permit = self.permit()?;
         self.send(with, make).await
@@ -111,14 +112,14 @@ impl CoordinatorDoor {
     /// # Errors
     /// As [`ask`](Self::ask).
     pub async fn wait(&self, id: RotationId) -> Result<Reply, RotationError> {
-        self.send(With::Nothing, move |ask| Event::Wait { ask, id })
+        self.send(With::Nothing, move |ticket| Event::Wait { ticket, id })
             .await
     }
 
     pub(in crate::actors) async fn send(
         &self,
         with: With,
-        make: impl FnOnce(Ask) -> Event + Send + 'static,
+        make: impl FnOnce(Ticket) -> Event + Send + 'static,
     ) -> Result<Reply, RotationError> {
         let permit = take(&self.in_inbox)?;
         let (reply, answer) = oneshot::channel();
@@ -131,7 +132,7 @@ impl CoordinatorDoor {
             request: request.clone(),
             answer,
         };
-        self.coordinator.post(CoordinatorMessage::Ask {
+        self.coordinator.post(CoordinatorMessage::Ticket {
             request,
             reply,
             permit,

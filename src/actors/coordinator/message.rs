@@ -19,7 +19,7 @@ use crate::key::name::KeyName;
 use crate::key::state::Snapshot;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Declaration, Event, StepRef};
+use crate::rotation::event::{Declaration, Event, StepRef};
 use crate::rotation::id::RotationId;
 use crate::secret::value::SecretKeyPair;
 use crate::worker::callback::Callback;
@@ -40,7 +40,7 @@ pub enum With {
 /// What is asked for.
 pub struct CoordinatorRequest {
     /// Makes the event.
-    pub make: Box<dyn FnOnce(Ask) -> Event + Send>,
+    pub make: Box<dyn FnOnce(Ticket) -> Event + Send>,
     /// What comes with it.
     pub with: With,
 }
@@ -85,7 +85,7 @@ impl From<Result<Option<RotationSecrets>, JournalError>> for FoundKeys {
 /// What the coordinator is told.
 pub enum CoordinatorMessage {
     /// A request.
-    Ask {
+    Ticket {
         /// What is asked for.
         request: Cancellable,
         /// Where the answer goes.
@@ -98,7 +98,7 @@ pub enum CoordinatorMessage {
     /// The old keys of a declaration were looked for.
     OldFound {
         /// The request.
-        ask: Ask,
+        ticket: Ticket,
         /// The declaration.
         declaration: Box<Declaration>,
         /// The keys, if there are any.
@@ -177,7 +177,7 @@ pub enum CoordinatorMessage {
 impl Message for CoordinatorMessage {
     fn is_request(&self) -> bool {
         match self {
-            Self::Ask { .. }
+            Self::Ticket { .. }
             | Self::List(_)
             | Self::Recover { .. }
             | Self::Halves { .. }

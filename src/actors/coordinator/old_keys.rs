@@ -12,8 +12,9 @@ use crate::actors::declare::refused;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::actor;
 use crate::key::event::Event as KeyEvent;
+use crate::key::event::Ticket;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Declaration, Event};
+use crate::rotation::event::{Declaration, Event};
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::Header;
 use crate::rotation::state::RotationState;
@@ -21,12 +22,17 @@ use crate::secret::value::SecretKeyPair;
 
 impl CoordinatorPart {
     /// Looks for the old keys: they are the new ones of this rotation, or what the key holds.
-    pub(super) fn find_old(&self, ask: Ask, declaration: Declaration, of: Option<RotationId>) {
+    pub(super) fn find_old(
+        &self,
+        ticket: Ticket,
+        declaration: Declaration,
+        of: Option<RotationId>,
+    ) {
         let entry = self.key(&declaration.key);
         let slot = Arc::clone(&self.slot);
         let tell = move |found| {
             slot.post(CoordinatorMessage::OldFound {
-                ask,
+                ticket,
                 declaration: Box::new(declaration),
                 found,
             });
@@ -49,7 +55,7 @@ impl CoordinatorPart {
     /// The old keys were found, or there are none.
     pub(super) fn old_found(
         &mut self,
-        ask: Ask,
+        ticket: Ticket,
         mut declaration: Declaration,
         found: Result<Option<SecretKeyPair>, RotationError>,
         ctx: &mut Ctx,
@@ -58,17 +64,17 @@ impl CoordinatorPart {
         let found = found.map(|old| {
             let print = old.as_ref().map(|pair| prints.of(&declaration.key, pair));
             declaration.old_keys = old.as_ref().map(|_| Uuid::new_v4().as_u128());
-            if let Some(secrets) = self.requests.secrets(ask) {
+            if let Some(secrets) = self.requests.secrets(ticket) {
                 secrets.old = old;
             }
             print
         });
         let event = Event::OldFound {
-            ask,
+            ticket,
             declaration,
             found,
         };
-        self.found_for(ask, event, ctx);
+        self.found_for(ticket, event, ctx);
     }
 
     /// Notes what a batch declares: it is told when that is durable, and not before.

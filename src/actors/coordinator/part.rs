@@ -126,7 +126,7 @@ impl Part for CoordinatorPart {
 
     fn handle(&mut self, message: CoordinatorMessage, ctx: &mut Ctx) -> Then {
         match message {
-            CoordinatorMessage::Ask {
+            CoordinatorMessage::Ticket {
                 request,
                 reply,
                 permit,
@@ -140,17 +140,17 @@ impl Part for CoordinatorPart {
                 }
             }
             CoordinatorMessage::Happened(event) => match *event {
-                Event::Searched { ask, .. } => {
+                Event::Searched { ticket, .. } => {
                     self.searches = self.searches.saturating_sub(1);
-                    self.found_for(ask, *event, ctx);
+                    self.found_for(ticket, *event, ctx);
                 }
                 _ => self.step(*event, ctx),
             },
             CoordinatorMessage::OldFound {
-                ask,
+                ticket,
                 declaration,
                 found,
-            } => self.old_found(ask, *declaration, found, ctx),
+            } => self.old_found(ticket, *declaration, found, ctx),
             CoordinatorMessage::Snapped { rotation, snapshot } => {
                 // What the key had when it began is told once: a look that was asked for before the
                 // journal was read anew may be answered after the first effect, or before the keys.

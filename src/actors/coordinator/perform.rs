@@ -7,11 +7,11 @@ use crate::actors::coordinator::message::CoordinatorMessage;
 use crate::actors::coordinator::part::CoordinatorPart;
 use crate::actors::coordinator::work::{Proposal, StepWork};
 use crate::actors::key_message::KeyMessage;
-use crate::key::event::{Event as KeyEvent, Supersede};
+use crate::key::event::{Event as KeyEvent, Supersede, Ticket};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, StateChange};
 use crate::rotation::effect::RotationEffect;
-use crate::rotation::event::{Ask, Declaration, EndedRotation, Event, StepRef};
+use crate::rotation::event::{Declaration, EndedRotation, Event, StepRef};
 use crate::rotation::report::RotationReport;
 use crate::worker::call::Call;
 use crate::worker::link::{WorkerEvent, WorkerRequest};
@@ -23,18 +23,18 @@ impl CoordinatorPart {
     pub(super) fn perform(&mut self, effect: &RotationEffect) {
         match effect {
             RotationEffect::Write { .. } => {}
-            RotationEffect::Defined { ask, key } => self.defined(*ask, key),
+            RotationEffect::Defined { ticket, key } => self.defined(*ticket, key),
             RotationEffect::Joined {
                 worker,
                 incarnation,
                 ..
             } => self.start_worker(worker, *incarnation),
             RotationEffect::Registered {
-                ask,
+                ticket,
                 worker,
                 key,
                 callback,
-            } => self.registered(*ask, worker, key, callback),
+            } => self.registered(*ticket, worker, key, callback),
             RotationEffect::Left { worker, .. } => self.stop_worker(worker),
             RotationEffect::Removed {
                 worker,
@@ -42,17 +42,19 @@ impl CoordinatorPart {
                 callback,
                 ..
             } => self.remove_callback(worker, key, callback),
-            RotationEffect::Accepted { ask, id, key } => self.accepted(*ask, *id, key),
-            RotationEffect::Reply { ask, reply, .. } => self.reply(*ask, reply),
+            RotationEffect::Accepted { ticket, id, key } => self.accepted(*ticket, *id, key),
+            RotationEffect::Reply { ticket, reply, .. } => self.reply(*ticket, reply),
             RotationEffect::Search {
-                ask, declaration, ..
-            } => self.search(*ask, declaration.clone()),
+                ticket,
+                declaration,
+                ..
+            } => self.search(*ticket, declaration.clone()),
             RotationEffect::FindOld {
-                ask,
+                ticket,
                 declaration,
                 of,
                 ..
-            } => self.find_old(*ask, declaration.clone(), *of),
+            } => self.find_old(*ticket, declaration.clone(), *of),
             RotationEffect::Snapshot { rotation, key } => self.begin_with(*rotation, key),
             RotationEffect::Prepare {
                 step,
@@ -113,13 +115,13 @@ impl CoordinatorPart {
         }
     }
 
-    fn search(&mut self, ask: Ask, declaration: Declaration) {
+    fn search(&mut self, ticket: Ticket, declaration: Declaration) {
         let slot = Arc::clone(&self.slot);
         self.searches += 1;
         if self.searches > MAX_SEARCHES {
             let why = format!("{MAX_SEARCHES} searches of the history are under way");
             let event = Event::Searched {
-                ask,
+                ticket,
                 declaration,
                 found: Err(why.into()),
             };
@@ -139,7 +141,7 @@ impl CoordinatorPart {
                     Err(closed) => Err(closed.into()),
                 };
                 let event = Event::Searched {
-                    ask,
+                    ticket,
                     declaration,
                     found,
                 };

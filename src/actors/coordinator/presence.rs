@@ -9,16 +9,17 @@ use crate::actors::coordinator::work::RotationKeys;
 use crate::actors::local_worker;
 use crate::actors::supervision::name::ActorName;
 use crate::actors::worker_actor::NewWorker;
+use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
-use crate::rotation::event::Ask;
+
 use crate::rotation::id::RotationId;
 use crate::worker::caller::Caller;
 use crate::worker::link::WorkerRequest;
 
 impl CoordinatorPart {
     /// The actor of a key starts, and learns which keys its rotations have.
-    pub(super) fn defined(&mut self, ask: Ask, key: &KeyName) {
-        let With::Key(new) = self.requests.take_with(ask) else {
+    pub(super) fn defined(&mut self, ticket: Ticket, key: &KeyName) {
+        let With::Key(new) = self.requests.take_with(ticket) else {
             return;
         };
         let supervision = self.means.supervision.clone();
@@ -60,12 +61,12 @@ impl CoordinatorPart {
 
     pub(super) fn registered(
         &mut self,
-        ask: Ask,
+        ticket: Ticket,
         worker: &WorkerName,
         key: &KeyName,
         name: &CallbackName,
     ) {
-        let with = self.requests.take_with(ask);
+        let with = self.requests.take_with(ticket);
         if let (With::Callback(callback), Some(link)) = (with, self.workers.get(worker)) {
             link.ask(WorkerRequest::Add {
                 key: key.clone(),
@@ -83,8 +84,8 @@ impl CoordinatorPart {
     }
 
     /// The keys that came with a declaration are those of its rotation.
-    pub(super) fn accepted(&mut self, ask: Ask, id: RotationId, key: &KeyName) {
-        if let With::Secrets(secrets) = self.requests.take_with(ask) {
+    pub(super) fn accepted(&mut self, ticket: Ticket, id: RotationId, key: &KeyName) {
+        if let With::Secrets(secrets) = self.requests.take_with(ticket) {
             let work = self.rotations.entry(id).or_default();
             work.beginnings = secrets.beginnings();
             work.kept = Some(RotationKeys::Here(secrets));

@@ -19,8 +19,8 @@ impl CoordinatorPart {
         self.act(actions, ctx);
         self.let_go();
         // What was looked for for them may have been lost with the actor, and their keys must not stay.
-        for ask in self.requests.take_all_given_up() {
-            self.step(Event::Gone { ask }, ctx);
+        for ticket in self.requests.take_all_given_up() {
+            self.step(Event::Gone { ticket }, ctx);
         }
         if let Some(event) = self.again.take() {
             self.step(event, ctx);
@@ -35,9 +35,9 @@ impl CoordinatorPart {
             Some(Half::Step(step)) => {
                 let (event, before) = *step;
                 self.engine.take_back_step(&event, before, now);
-                match event.ask() {
+                match event.ticket() {
                     // Its caller is told by the end of the channel.
-                    Some(ask) => drop(self.requests.close(ask)),
+                    Some(ticket) => drop(self.requests.close(ticket)),
                     None => self.again = Some(event),
                 }
             }

@@ -3,9 +3,10 @@
 use crate::actors::coordinator::deferred::Arrived;
 use crate::actors::coordinator::message::{CoordinatorMessage, CoordinatorRequest};
 use crate::actors::coordinator::part::{CoordinatorPart, Ctx};
+use crate::key::event::Ticket;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Ask, Event};
+use crate::rotation::event::Event;
 
 impl CoordinatorPart {
     pub(super) fn arrived(&mut self, arrived: Arrived, ctx: &mut Ctx) {
@@ -14,23 +15,27 @@ impl CoordinatorPart {
             // Its caller waits no more.
             return;
         };
-        for ask in self.requests.take_given_up() {
-            self.step(Event::Gone { ask }, ctx);
+        for ticket in self.requests.take_given_up() {
+            self.step(Event::Gone { ticket }, ctx);
         }
-        let ask = self.requests.add(reply, with);
-        self.step(make(ask), ctx);
+        let ticket = self.requests.add(reply, with);
+        self.step(make(ticket), ctx);
     }
 
     /// Something was looked for, for a declaration. Where its caller waits no more it is not accepted:
     /// its keys are gone as well.
-    pub(super) fn found_for(&mut self, ask: Ask, found: Event, ctx: &mut Ctx) {
-        let is_open = self.requests.is_open(ask);
-        let event = if is_open { found } else { Event::Gone { ask } };
+    pub(super) fn found_for(&mut self, ticket: Ticket, found: Event, ctx: &mut Ctx) {
+        let is_open = self.requests.is_open(ticket);
+        let event = if is_open {
+            found
+        } else {
+            Event::Gone { ticket }
+        };
         self.step(event, ctx);
     }
 
-    pub(super) fn reply(&mut self, ask: Ask, reply: &Result<Reply, RotationError>) {
-        let told = match self.requests.close(ask) {
+    pub(super) fn reply(&mut self, ticket: Ticket, reply: &Result<Reply, RotationError>) {
+        let told = match self.requests.close(ticket) {
             Some(caller) => caller.send(reply.clone()),
             None => Err(reply.clone()),
         };

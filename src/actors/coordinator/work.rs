@@ -22,7 +22,7 @@ use crate::key::name::{CallbackName, KeyName};
 use crate::key::state::{Effect, RecordChange, Snapshot, Staged};
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::Ask;
+
 use crate::secret::value::SecretKeyValue;
 use crate::worker::link::WorkerLink;
 
@@ -40,14 +40,14 @@ struct OpenRequest {
 /// The requests that the engine has not answered.
 #[derive(Default)]
 pub(super) struct Requests {
-    last: Ask,
-    open: HashMap<Ask, OpenRequest>,
+    last: Ticket,
+    open: HashMap<Ticket, OpenRequest>,
     cleanup: Cleanup,
 }
 
 impl Requests {
     /// Adds one, under a number of its own.
-    pub(super) fn add(&mut self, reply: ReplySender, with: With) -> Ask {
+    pub(super) fn add(&mut self, reply: ReplySender, with: With) -> Ticket {
         self.last += 1;
         let reply = Some(reply);
         self.open.insert(self.last, OpenRequest { reply, with });
@@ -55,33 +55,35 @@ impl Requests {
     }
 
     /// Whether its caller has not been answered. It may have given up.
-    pub(super) fn is_open(&self, ask: Ask) -> bool {
-        self.open.get(&ask).is_some_and(|one| one.reply.is_some())
+    pub(super) fn is_open(&self, ticket: Ticket) -> bool {
+        self.open
+            .get(&ticket)
+            .is_some_and(|one| one.reply.is_some())
     }
 
     /// The keys that came with it.
-    pub(super) fn secrets(&mut self, ask: Ask) -> Option<&mut RotationSecrets> {
-        match &mut self.open.get_mut(&ask)?.with {
+    pub(super) fn secrets(&mut self, ticket: Ticket) -> Option<&mut RotationSecrets> {
+        match &mut self.open.get_mut(&ticket)?.with {
             With::Secrets(secrets) => Some(secrets),
             With::Nothing | With::Key(_) | With::Callback(_) => None,
         }
     }
 
     /// Takes what came with it.
-    pub(super) fn take_with(&mut self, ask: Ask) -> With {
-        let one = self.open.get_mut(&ask);
+    pub(super) fn take_with(&mut self, ticket: Ticket) -> With {
+        let one = self.open.get_mut(&ticket);
         one.map_or(With::Nothing, |one| {
             std::mem::replace(&mut one.with, With::Nothing)
         })
     }
 
     /// It is answered, or will never be: nothing of it is kept.
-    pub(super) fn close(&mut self, ask: Ask) -> Option<ReplySender> {
-        self.open.remove(&ask)?.reply
+    pub(super) fn close(&mut self, ticket: Ticket) -> Option<ReplySender> {
+        self.open.remove(&ticket)?.reply
     }
 
     /// Takes out the requests that their callers gave up, where it is worth looking for them.
-    pub(super) fn take_given_up(&mut self) -> Vec<Ask> {
+    pub(super) fn take_given_up(&mut self) -> Vec<Ticket> {
         if !self.cleanup.is_due(self.open.len()) {
             return Vec::new();
         }
@@ -90,10 +92,10 @@ impl Requests {
 
     /// Takes out every request that its caller gave up, or whose caller was told that the coordinator has
     /// failed: no answer to it may come any more.
-    pub(super) fn take_all_given_up(&mut self) -> Vec<Ask> {
+    pub(super) fn take_all_given_up(&mut self) -> Vec<Ticket> {
         let is_gone = |one: &OpenRequest| one.reply.as_ref().is_none_or(ReplySender::is_closed);
         let gone = self.open.extract_if(|_, one| is_gone(one));
-        let gone = gone.map(|(ask, _)| ask).collect();
+        let gone = gone.map(|(ticket, _)| ticket).collect();
         self.cleanup.made(self.open.len());
         gone
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyward::key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 use keyward::key::effect::{Answer, KeyEffect};
 use keyward::key::error::KeyError;
-use keyward::key::event::{Ask, Event, FetchFailure, Fetched, Request, Supersede, Ticket};
+use keyward::key::event::{Admitted, Event, FetchFailure, Fetched, Request, Supersede, Ticket};
 use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use keyward::key::machine::KeyMachine;
 use keyward::key::name::KeyName;
@@ -94,7 +94,7 @@ impl Key {
 
     pub fn ask(&mut self, ticket: Ticket, request: Request) -> Vec<KeyEffect> {
         let arrival = Time::at(Duration::from_secs(self.seconds));
-        self.step(Event::Asked(Ask {
+        self.step(Event::Asked(Admitted {
             ticket,
             request,
             deadline: arrival.after(LIMIT),

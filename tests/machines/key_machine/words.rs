@@ -4,7 +4,7 @@
 use keyward::key::declared::Declared;
 use keyward::key::definition::OnKeyChangedCallbackErrorStrategy as Strategy;
 use keyward::key::error::KeyError;
-use keyward::key::event::{Ask, Event, Request, Supersede};
+use keyward::key::event::{Admitted, Event, Request, Supersede};
 use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use keyward::key::name::{InvalidName, WorkerName};
 use keyward::key::state::{Effect, Loaded, RecordChange, StateRecord};
@@ -246,7 +246,7 @@ fn a_change_of_the_record_says_what_is_there_after_it() {
 #[test]
 fn askers_wait_in_the_order_of_their_arrival_whenever_they_begin_to() {
     let waiter = |ticket| Waiter {
-        ask: Ask {
+        ask: Admitted {
             ticket,
             request: Request::Save,
             deadline: Time::at(LIMIT),

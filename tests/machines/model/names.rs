@@ -2,8 +2,9 @@
 
 use std::sync::LazyLock;
 
+use keyward::key::event::Ticket;
 use keyward::key::name::{CallbackName, KeyName, WorkerName};
-use keyward::rotation::event::Ask;
+
 use keyward::rotation::id::RotationId;
 use uuid::Uuid;
 
@@ -60,7 +61,7 @@ pub enum Asked {
 }
 
 impl Asked {
-    pub fn ask(self) -> Ask {
+    pub fn ask(self) -> Ticket {
         let small = |number: usize| u64::try_from(number).expect("small");
         match self {
             Self::Define => 0,
@@ -78,9 +79,9 @@ impl Asked {
         }
     }
 
-    pub fn of(ask: Ask) -> Self {
-        let digit = usize::try_from(ask % 10).expect("small");
-        match ask / 10 {
+    pub fn of(ticket: Ticket) -> Self {
+        let digit = usize::try_from(ticket % 10).expect("small");
+        match ticket / 10 {
             0 => Self::Define,
             1 => Self::Join(digit),
             2 => Self::Leave(digit),

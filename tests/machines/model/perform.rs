@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use keyward::key::event::Ticket;
 use keyward::rotation::effect::{Fact, Reply, RotationEffect};
 use keyward::rotation::engine::Action;
 use keyward::rotation::error::RotationError;
-use keyward::rotation::event::{Ask, Event, StepRef};
+use keyward::rotation::event::{Event, StepRef};
 use keyward::rotation::plan::{Header, Step};
 use keyward::rotation::state::RotationState;
 use keyward::rotation::status::CallbackStatus;
@@ -50,7 +51,7 @@ impl State {
             | RotationEffect::Left { .. }
             | RotationEffect::Removed { .. }
             | RotationEffect::Accepted { .. } => self.is_true(&effect),
-            RotationEffect::Reply { ask, reply, .. } => return self.reply(ask, reply),
+            RotationEffect::Reply { ticket, reply, .. } => return self.reply(ticket, reply),
             RotationEffect::Snapshot { rotation, .. } => {
                 self.snapshots.push(number(rotation));
                 self.snapshots.sort_unstable();
@@ -203,13 +204,13 @@ impl State {
         self.calls.sort_unstable();
     }
 
-    fn reply(&mut self, ask: Ask, reply: Result<Reply, RotationError>) -> Vec<Action> {
+    fn reply(&mut self, ticket: Ticket, reply: Result<Reply, RotationError>) -> Vec<Action> {
         let told = match &reply {
             Err(RotationError::RepoUnavailable { .. } | RotationError::Unwritten { .. }) => true,
             Err(RotationError::ShutDown { .. }) => self.is_closing,
             Ok(_) | Err(_) => false,
         };
-        match (Asked::of(ask), reply) {
+        match (Asked::of(ticket), reply) {
             (Asked::Define, Ok(_)) => {}
             (Asked::Define, Err(_)) => self.expect(false, Rule::Shell("a key is defined")),
             (Asked::Join(worker), Ok(Reply::Joined { incarnation, .. })) => {
@@ -280,9 +281,9 @@ impl State {
         let known = journal.rotations.contains_key(&id) || journal.ended.contains_key(&id);
         self.expect(known, Rule::Lost);
         self.waited.insert(rotation);
-        let ask = Asked::Wait(rotation).ask();
+        let ticket = Asked::Wait(rotation).ask();
         let now = self.now();
-        self.engine.step(Event::Wait { ask, id }, now)
+        self.engine.step(Event::Wait { ticket, id }, now)
     }
 
     /// The batch is made: its facts are durable, all of them.

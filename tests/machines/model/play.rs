@@ -68,12 +68,12 @@ impl State {
         match next {
             Move::Define(key) => {
                 self.defined[key] = true;
-                let (ask, behaviour) = (Asked::Define.ask(), shape.behaviour());
+                let (ticket, behaviour) = (Asked::Define.ask(), shape.behaviour());
                 let key = KEYS[key].clone();
                 self.happen(
                     shape,
                     Event::Define {
-                        ask,
+                        ticket,
                         key,
                         behaviour,
                     },
@@ -81,8 +81,8 @@ impl State {
             }
             Move::Join(number) => {
                 self.workers[number].life = Life::Joining;
-                let (ask, worker) = (Asked::Join(number).ask(), WORKERS[number].clone());
-                self.happen(shape, Event::Join { ask, worker });
+                let (ticket, worker) = (Asked::Join(number).ask(), WORKERS[number].clone());
+                self.happen(shape, Event::Join { ticket, worker });
             }
             Move::Register(worker) => self.register(shape, worker),
             Move::Written => {
@@ -128,26 +128,39 @@ impl State {
             }
             Move::Declare(rotation) => {
                 self.declared = rotation + 1;
-                let ask = Asked::Declare(rotation).ask();
+                let ticket = Asked::Declare(rotation).ask();
                 let declaration = shape.declaration(rotation);
-                self.happen(shape, Event::Declare { ask, declaration });
+                self.happen(
+                    shape,
+                    Event::Declare {
+                        ticket,
+                        declaration,
+                    },
+                );
             }
             Move::Resume(rotation) => {
                 self.used.resumes += 1;
-                let (ask, id) = (Asked::Resume(rotation).ask(), rid(rotation));
-                self.happen(shape, Event::Resume { ask, id });
+                let (ticket, id) = (Asked::Resume(rotation).ask(), rid(rotation));
+                self.happen(shape, Event::Resume { ticket, id });
             }
             Move::Abort(rotation) => {
                 self.used.aborts += 1;
-                let (ask, id) = (Asked::Abort(rotation).ask(), rid(rotation));
+                let (ticket, id) = (Asked::Abort(rotation).ask(), rid(rotation));
                 let confirmed = WORKERS.iter().cloned().collect();
-                self.happen(shape, Event::Abort { ask, id, confirmed });
+                self.happen(
+                    shape,
+                    Event::Abort {
+                        ticket,
+                        id,
+                        confirmed,
+                    },
+                );
             }
             Move::Remove(number) => {
                 self.used.removals += 1;
                 let (key, callback) = shape.callback(shape.registrations() - 1);
                 let remove = Event::RemoveCallback {
-                    ask: Asked::Remove(number).ask(),
+                    ticket: Asked::Remove(number).ask(),
                     worker: WORKERS[number].clone(),
                     key: KEYS[key].clone(),
                     callback: CALLBACKS[callback].clone(),
@@ -189,9 +202,9 @@ impl State {
                 self.used.leaves += 1;
                 let incarnation = self.workers[number].life.incarnation();
                 self.workers[number].life = Life::Leaving(incarnation.unwrap_or_default());
-                let (ask, worker) = (Asked::Leave(number).ask(), WORKERS[number].clone());
+                let (ticket, worker) = (Asked::Leave(number).ask(), WORKERS[number].clone());
                 let leave = Event::Leave {
-                    ask,
+                    ticket,
                     worker,
                     incarnation,
                 };
@@ -266,7 +279,7 @@ impl State {
             incarnation,
         };
         let register = Event::Register {
-            ask: asked.ask(),
+            ticket: asked.ask(),
             worker: worker.clone(),
             incarnation,
             key: key.clone(),

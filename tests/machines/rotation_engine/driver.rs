@@ -1,14 +1,14 @@
 //! An engine whose journal takes its time and may fail, with short names for what happens.
 
 use keyward::key::definition::KeyBehaviour;
-use keyward::key::event::WriteFailure;
+use keyward::key::event::{Ticket, WriteFailure};
 use keyward::key::journal_down::JournalDown;
 use keyward::key::state::Effect;
 use keyward::key::time::Time;
 use keyward::rotation::effect::{Fact, RotationEffect};
 use keyward::rotation::engine::{Action, Reread, RotationEngine};
 use keyward::rotation::error::RotationError;
-use keyward::rotation::event::{Ask, Declaration, Event, Moment, StepOutcome};
+use keyward::rotation::event::{Declaration, Event, Moment, StepOutcome};
 use keyward::rotation::machine::RotationMachine;
 
 use crate::durable::Journal;
@@ -220,7 +220,7 @@ impl Driver {
 impl Driver {
     pub fn define(&mut self, name: &str, behaviour: KeyBehaviour) -> Vec<String> {
         self.step(Event::Define {
-            ask: 1,
+            ticket: 1,
             key: key(name),
             behaviour,
         })
@@ -232,9 +232,9 @@ impl Driver {
         self.settle();
     }
 
-    pub fn ask_to_join(&mut self, ask: Ask, name: &str) -> Vec<String> {
+    pub fn ask_to_join(&mut self, ticket: Ticket, name: &str) -> Vec<String> {
         let worker = worker(name);
-        self.step(Event::Join { ask, worker })
+        self.step(Event::Join { ticket, worker })
     }
 
     /// Registers, and is told.
@@ -245,7 +245,7 @@ impl Driver {
 
     pub fn ask_to_register(&mut self, name: &str, life: u64, call: &str) -> Vec<String> {
         self.step(Event::Register {
-            ask: 3,
+            ticket: 3,
             worker: worker(name),
             incarnation: life,
             key: key("data"),
@@ -262,7 +262,7 @@ impl Driver {
 
     pub fn leave(&mut self, name: &str) -> Vec<String> {
         self.step(Event::Leave {
-            ask: 4,
+            ticket: 4,
             worker: worker(name),
             incarnation: None,
         })
@@ -270,7 +270,7 @@ impl Driver {
 
     pub fn remove(&mut self, name: &str, call: &str) -> Vec<String> {
         self.step(Event::RemoveCallback {
-            ask: 4,
+            ticket: 4,
             worker: worker(name),
             key: key("data"),
             callback: callback(call),
@@ -279,7 +279,7 @@ impl Driver {
 
     pub fn declare(&mut self, rotation: u128) -> Vec<String> {
         self.step(Event::Declare {
-            ask: 5,
+            ticket: 5,
             declaration: declaration(rotation, "data"),
         })
     }
@@ -291,28 +291,28 @@ impl Driver {
             ..declaration(rotation, "data")
         };
         self.step(Event::Declare {
-            ask: 5,
+            ticket: 5,
             declaration,
         })
     }
 
     pub fn wait(&mut self, rotation: u128) -> Vec<String> {
         let id = rid(rotation);
-        self.step(Event::Wait { ask: 6, id })
+        self.step(Event::Wait { ticket: 6, id })
     }
 
-    pub fn gone(&mut self, ask: Ask) -> Vec<String> {
-        self.step(Event::Gone { ask })
+    pub fn gone(&mut self, ticket: Ticket) -> Vec<String> {
+        self.step(Event::Gone { ticket })
     }
 
     pub fn resume(&mut self, rotation: u128) -> Vec<String> {
         let id = rid(rotation);
-        self.step(Event::Resume { ask: 7, id })
+        self.step(Event::Resume { ticket: 7, id })
     }
 
     pub fn abort(&mut self, rotation: u128, confirmed: &[&str]) -> Vec<String> {
         self.step(Event::Abort {
-            ask: 8,
+            ticket: 8,
             id: rid(rotation),
             confirmed: confirmed.iter().map(|name| worker(name)).collect(),
         })
@@ -392,13 +392,13 @@ fn line(action: &Action) -> String {
             facts: facts.clone(),
         },
         Action::Perform(RotationEffect::Reply {
-            ask,
+            ticket,
             reply: Err(RotationError::Unwritten { id: about, .. }),
             ..
         }) => {
             let about = about.map(|about| format!(" {}", id(about)));
             let about = about.unwrap_or_default();
-            return format!("reply {ask} error write_unknown{about}");
+            return format!("reply {ticket} error write_unknown{about}");
         }
         Action::Perform(effect) => effect.clone(),
     };

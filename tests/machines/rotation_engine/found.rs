@@ -120,7 +120,7 @@ fn two_keys(crashes: u32) -> Driver {
             e.define(name, behaviour(Strategy::Halt));
             e.join(name);
             e.step(Event::Register {
-                ask: 3,
+                ticket: 3,
                 worker: worker(name),
                 incarnation: life,
                 key: key(name),
@@ -133,7 +133,7 @@ fn two_keys(crashes: u32) -> Driver {
     for (name, rotation) in keys {
         let declaration = declaration(rotation, name);
         e.step(Event::Declare {
-            ask: 5,
+            ticket: 5,
             declaration,
         });
         e.snapped(rotation);

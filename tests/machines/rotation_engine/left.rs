@@ -111,7 +111,7 @@ fn a_leave_that_was_refused_or_told_puts_nobody_back() {
     assert_eq!(e.written(), ["left w1", "reply 4 done"]);
     // The same number asks for something else, which is not made.
     e.step(keyward::rotation::event::Event::RemoveCallback {
-        ask: 4,
+        ticket: 4,
         worker: crate::rotation_machine::script::worker("w0"),
         key: crate::rotation_machine::script::key("data"),
         callback: crate::rotation_machine::script::callback("a"),

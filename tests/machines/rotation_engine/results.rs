@@ -287,14 +287,14 @@ fn a_rotation_that_settles_takes_its_own_ends_along_and_no_other_ones() {
     let mut e = Driver::called(Strategy::Halt, ONE);
     e.define("other", behaviour(Strategy::Halt));
     e.step(Event::Register {
-        ask: 3,
+        ticket: 3,
         worker: worker("w0"),
         incarnation: 1,
         key: key("other"),
         callback: callback("b"),
     });
     e.step(Event::Declare {
-        ask: 5,
+        ticket: 5,
         declaration: declaration(2, "other"),
     });
     e.snapped(2);

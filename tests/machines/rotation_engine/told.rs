@@ -158,8 +158,14 @@ fn old_keys_are_not_looked_for_before_what_the_key_may_adopt_is_durable() {
             old: OldKeys::Undeclared,
             ..declaration(1, "data")
         };
-        let ask = 5;
-        assert_eq!(e.step(Event::Declare { ask, declaration }), NOTHING);
+        let ticket = 5;
+        assert_eq!(
+            e.step(Event::Declare {
+                ticket,
+                declaration
+            }),
+            NOTHING
+        );
         e
     };
     let mut e = looking();

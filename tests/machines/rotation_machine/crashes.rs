@@ -130,8 +130,11 @@ fn two_keys(crashes: usize) -> (Coordinator, Vec<String>) {
         c.join(name);
         c.register(name, life, name, "a");
         let declaration = declaration(rotation, name);
-        let ask = 5;
-        c.step(Event::Declare { ask, declaration });
+        let ticket = 5;
+        c.step(Event::Declare {
+            ticket,
+            declaration,
+        });
         c.snapped(rotation);
     }
     let mut effects = Vec::new();
@@ -239,7 +242,7 @@ fn paused() -> Coordinator {
 #[test]
 fn after_a_failed_write_rotations_pause_and_what_needs_the_journal_is_refused() {
     let mut c = paused();
-    let refused = |ask: u64| [format!("reply {ask} error repo_unavailable")];
+    let refused = |ticket: u64| [format!("reply {ticket} error repo_unavailable")];
     assert_eq!(c.declare(3), refused(5));
     assert_eq!(c.join("w2"), refused(2));
     assert_eq!(c.register("w0", 1, "data", "x"), refused(3));
@@ -295,7 +298,10 @@ fn a_refusal_that_rests_on_a_write_that_failed_is_not_told() {
         declared: Declared::default(),
         ..declaration(1, "data")
     };
-    let declare = |ask, declaration| Event::Declare { ask, declaration };
+    let declare = |ticket, declaration| Event::Declare {
+        ticket,
+        declaration,
+    };
     engine.step(declare(5, declaration(1, "data")), now);
     assert_eq!(engine.step(declare(6, other), now), []);
     let failure = WriteFailure {
@@ -308,10 +314,10 @@ fn a_refusal_that_rests_on_a_write_that_failed_is_not_told() {
             matches!(
                 action,
                 Action::Perform(RotationEffect::Reply {
-                    ask,
+                    ticket,
                     reply: Err(RotationError::RepoUnavailable { .. }),
                     ..
-                }) if *ask == asked
+                }) if *ticket == asked
             )
         })
     };

@@ -12,18 +12,21 @@ fn chosen(rotation: u128) -> Declaration {
     }
 }
 
-fn declare(c: &mut Coordinator, ask: u64, declaration: Declaration) -> Vec<String> {
-    c.step(Event::Declare { ask, declaration })
+fn declare(c: &mut Coordinator, ticket: u64, declaration: Declaration) -> Vec<String> {
+    c.step(Event::Declare {
+        ticket,
+        declaration,
+    })
 }
 
 fn searched(
     c: &mut Coordinator,
-    ask: u64,
+    ticket: u64,
     declaration: Declaration,
     found: Result<Option<EndedRotation>, String>,
 ) -> Vec<String> {
     c.step(Event::Searched {
-        ask,
+        ticket,
         declaration,
         found: found.map_err(Into::into),
     })

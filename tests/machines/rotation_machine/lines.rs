@@ -32,18 +32,18 @@ fn line(effect: &RotationEffect, this: Option<u64>) -> String {
             let facts: Vec<String> = facts.iter().map(fact).collect();
             format!("write {}", facts.join(" | "))
         }
-        RotationEffect::Defined { ask, key } => format!("defined {ask} {key}"),
+        RotationEffect::Defined { ticket, key } => format!("defined {ticket} {key}"),
         RotationEffect::Joined {
             worker,
             incarnation,
             ..
         } => format!("joined {worker}#{incarnation}"),
         RotationEffect::Registered {
-            ask,
+            ticket,
             worker,
             key,
             callback,
-        } => format!("registered {ask} {key} {worker}.{callback}"),
+        } => format!("registered {ticket} {key} {worker}.{callback}"),
         RotationEffect::Left { worker, .. } => format!("left {worker}"),
         RotationEffect::Removed {
             worker,
@@ -51,23 +51,31 @@ fn line(effect: &RotationEffect, this: Option<u64>) -> String {
             callback,
             ..
         } => format!("removed {key} {worker}.{callback}"),
-        RotationEffect::Accepted { ask, id: of, key } => {
-            format!("accepted {ask} {} {key}", id(*of))
-        }
-        RotationEffect::Reply { ask, reply: r, .. } => format!("reply {ask} {}", reply(r)),
-        RotationEffect::Search {
-            ask, declaration, ..
+        RotationEffect::Accepted {
+            ticket,
+            id: of,
+            key,
         } => {
-            format!("search {ask} {}", id(declaration.id))
+            format!("accepted {ticket} {} {key}", id(*of))
+        }
+        RotationEffect::Reply {
+            ticket, reply: r, ..
+        } => format!("reply {ticket} {}", reply(r)),
+        RotationEffect::Search {
+            ticket,
+            declaration,
+            ..
+        } => {
+            format!("search {ticket} {}", id(declaration.id))
         }
         RotationEffect::FindOld {
-            ask,
+            ticket,
             declaration,
             of,
             ..
         } => {
             let of = of.map_or("held".to_owned(), id);
-            format!("find {ask} {} {of}", id(declaration.id))
+            format!("find {ticket} {} {of}", id(declaration.id))
         }
         RotationEffect::Snapshot { rotation, key } => format!("snapshot {} {key}", id(*rotation)),
         RotationEffect::Prepare {

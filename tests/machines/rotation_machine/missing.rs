@@ -229,18 +229,18 @@ fn warns(worker_wait: Option<Duration>) -> RotationMachine {
     };
     let mut machine = RotationMachine::replay(config, DurableFacts::default());
     let mut tell = |event| machine.step(event, moment(0));
-    let define = |ask, key| Event::Define {
-        ask,
+    let define = |ticket, key| Event::Define {
+        ticket,
         key,
         behaviour: behaviour(Strategy::Halt),
     };
     tell(define(1, key("data")));
     tell(Event::Join {
-        ask: 2,
+        ticket: 2,
         worker: worker("w0"),
     });
     tell(Event::Register {
-        ask: 3,
+        ticket: 3,
         worker: worker("w0"),
         incarnation: 1,
         key: key("data"),
@@ -251,7 +251,7 @@ fn warns(worker_wait: Option<Duration>) -> RotationMachine {
         incarnation: 1,
     });
     tell(Event::Declare {
-        ask: 4,
+        ticket: 4,
         declaration: declaration(1, "data"),
     });
     tell(Event::Snapped { rotation: rid(1) });
@@ -297,11 +297,11 @@ fn a_step_whose_worker_is_back_within_five_seconds_is_not_told_of() {
     let mut machine = warns(None);
     let mut tell = |event| machine.step(event, moment(3));
     tell(Event::Join {
-        ask: 5,
+        ticket: 5,
         worker: worker("w0"),
     });
     tell(Event::Register {
-        ask: 6,
+        ticket: 6,
         worker: worker("w0"),
         incarnation: 2,
         key: key("data"),

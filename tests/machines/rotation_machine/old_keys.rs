@@ -22,8 +22,11 @@ fn of_store(rotation: u128) -> Declaration {
     declaration
 }
 
-fn declare(c: &mut Coordinator, ask: u64, declaration: Declaration) -> Vec<String> {
-    without_end(c.step(Event::Declare { ask, declaration }))
+fn declare(c: &mut Coordinator, ticket: u64, declaration: Declaration) -> Vec<String> {
+    without_end(c.step(Event::Declare {
+        ticket,
+        declaration,
+    }))
 }
 
 /// What all of these wait for is the same, and not what is shown here.
@@ -34,12 +37,12 @@ fn without_end(lines: Vec<String>) -> Vec<String> {
 
 fn found(
     c: &mut Coordinator,
-    ask: u64,
+    ticket: u64,
     declaration: Declaration,
     found: Result<Option<[[u8; 32]; 2]>, RotationError>,
 ) -> Vec<String> {
     without_end(c.step(Event::OldFound {
-        ask,
+        ticket,
         declaration,
         found,
     }))
@@ -78,7 +81,7 @@ fn what_was_found_counts_only_if_nothing_was_accepted_or_has_ended_since() {
     found(&mut c, 9, undeclared(2), Ok(None));
     assert_eq!(found(&mut c, 8, undeclared(1), Ok(None)), ["find 8 r1 r2"]);
     c.step(Event::Abort {
-        ask: 3,
+        ticket: 3,
         id: rid(2),
         confirmed: [crate::rotation_machine::script::worker("w0")].into(),
     });
@@ -108,7 +111,7 @@ fn a_key_that_does_not_say_what_it_holds_has_the_declaration_refused() {
 fn whoever_does_not_wait_any_more_has_its_search_forgotten() {
     let mut c = coordinator();
     declare(&mut c, 8, undeclared(1));
-    c.step(Event::Gone { ask: 8 });
+    c.step(Event::Gone { ticket: 8 });
     assert_eq!(
         found(&mut c, 8, undeclared(1), Ok(None)),
         ["find 8 r1 held"]
@@ -204,7 +207,7 @@ fn a_rotation_that_was_aborted_leads_nowhere_and_one_before_it_that_goes_on_does
     let id = rid(2);
     let confirmed = confirmed.into();
     c.step(Event::Abort {
-        ask: 3,
+        ticket: 3,
         id,
         confirmed,
     });
@@ -217,7 +220,7 @@ fn a_rotation_that_was_aborted_leads_nowhere_and_one_before_it_that_goes_on_does
     c.resume(1);
     let confirmed = [crate::rotation_machine::script::worker("w0")].into();
     c.step(Event::Abort {
-        ask: 3,
+        ticket: 3,
         id,
         confirmed,
     });

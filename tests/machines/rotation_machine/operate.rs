@@ -316,7 +316,7 @@ fn whoever_waits_is_answered_when_the_rotation_settles() {
 fn whoever_does_not_wait_any_more_is_not_answered() {
     let mut c = Coordinator::begun(Strategy::Halt, ONE);
     c.wait(1);
-    assert_eq!(c.step(Event::Gone { ask: 6 }), [""; 0]);
+    assert_eq!(c.step(Event::Gone { ticket: 6 }), [""; 0]);
     let effects = c.fail(1, 0);
     assert_eq!(
         effects.last().expect("effects"),

@@ -71,7 +71,7 @@ impl World {
 
     fn remove_callback(&mut self, w: usize, k: usize, c: usize) {
         self.step(Event::RemoveCallback {
-            ask: 1000,
+            ticket: 1000,
             worker: worker(WORKERS[w]),
             key: key(KEYS[k]),
             callback: callback(CALLBACKS[c]),
@@ -83,7 +83,7 @@ impl World {
             let confirmed = report.unsucceeded_workers().into_iter().collect();
             let id = report.id;
             self.step(Event::Abort {
-                ask: 1000,
+                ticket: 1000,
                 id,
                 confirmed,
             });
@@ -93,18 +93,18 @@ impl World {
     pub fn play(&mut self, next: Move) {
         match next {
             Move::Define(k) => self.step(Event::Define {
-                ask: 1000,
+                ticket: 1000,
                 key: key(KEYS[k]),
                 behaviour: self.behaviours[k].clone(),
             }),
             Move::Join(w) => self.step(Event::Join {
-                ask: u64::try_from(w).expect("small"),
+                ticket: u64::try_from(w).expect("small"),
                 worker: worker(WORKERS[w]),
             }),
             Move::Register(w, k, c) => self.register(w, k, c),
             Move::Die(w) => self.die(w),
             Move::Leave(w) => self.step(Event::Leave {
-                ask: 1000,
+                ticket: 1000,
                 worker: worker(WORKERS[w]),
                 incarnation: None,
             }),
@@ -112,13 +112,13 @@ impl World {
             Move::Declare(k) => {
                 self.rotations += 1;
                 self.step(Event::Declare {
-                    ask: 1000,
+                    ticket: 1000,
                     declaration: declaration(self.rotations, KEYS[k]),
                 });
             }
             Move::Resume(which) => {
                 if let Some(id) = self.open(which).map(|report| report.id) {
-                    self.step(Event::Resume { ask: 1000, id });
+                    self.step(Event::Resume { ticket: 1000, id });
                 }
             }
             Move::Abort(which) => self.abort(which),

@@ -13,7 +13,7 @@ const TWO: &[(&str, &[&str])] = &[("w0", &["a"]), ("w1", &["b"])];
 
 fn remove(c: &mut Coordinator, name: &str, call: &str) -> Vec<String> {
     let event = Event::RemoveCallback {
-        ask: 4,
+        ticket: 4,
         worker: worker(name),
         key: key("data"),
         callback: callback(call),

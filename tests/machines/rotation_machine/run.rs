@@ -129,8 +129,11 @@ fn reencrypted_without_new_keys_is_an_error_of_the_callback() {
             new_keys: None,
             ..declaration(1, "data")
         };
-        let ask = 5;
-        c.step(Event::Declare { ask, declaration });
+        let ticket = 5;
+        c.step(Event::Declare {
+            ticket,
+            declaration,
+        });
         c.snapped(1);
         c.prepared(1, 0);
         c.ended(1, 0, done(Effect::Reencrypted));
@@ -258,9 +261,12 @@ fn different_keys_rotate_side_by_side() {
     let mut c = Coordinator::begun(Strategy::Halt, ONE);
     c.define("other", behaviour(Strategy::Halt));
     c.register("w0", 1, "other", "b");
-    let ask = 5;
+    let ticket = 5;
     let declaration = declaration(2, "other");
-    c.step(Event::Declare { ask, declaration });
+    c.step(Event::Declare {
+        ticket,
+        declaration,
+    });
     assert_eq!(c.snapped(2).last().expect("effects"), "prepare r2/0 w0#1.b");
 }
 

@@ -195,7 +195,7 @@ impl Coordinator {
 
     pub fn define(&mut self, name: &str, behaviour: KeyBehaviour) -> Vec<String> {
         self.step(Event::Define {
-            ask: 1,
+            ticket: 1,
             key: key(name),
             behaviour,
         })
@@ -203,12 +203,12 @@ impl Coordinator {
 
     pub fn join(&mut self, name: &str) -> Vec<String> {
         let worker = worker(name);
-        self.step(Event::Join { ask: 2, worker })
+        self.step(Event::Join { ticket: 2, worker })
     }
 
     pub fn register(&mut self, name: &str, life: u64, of: &str, call: &str) -> Vec<String> {
         self.step(Event::Register {
-            ask: 3,
+            ticket: 3,
             worker: worker(name),
             incarnation: life,
             key: key(of),
@@ -225,7 +225,7 @@ impl Coordinator {
 
     pub fn leave(&mut self, name: &str, life: impl Into<Option<u64>>) -> Vec<String> {
         self.step(Event::Leave {
-            ask: 4,
+            ticket: 4,
             worker: worker(name),
             incarnation: life.into(),
         })
@@ -234,7 +234,7 @@ impl Coordinator {
     pub fn declare(&mut self, rotation: u128) -> Vec<String> {
         let declaration = declaration(rotation, "data");
         self.step(Event::Declare {
-            ask: 5,
+            ticket: 5,
             declaration,
         })
     }
@@ -278,17 +278,17 @@ impl Coordinator {
 
     pub fn wait(&mut self, rotation: u128) -> Vec<String> {
         let id = rid(rotation);
-        self.step(Event::Wait { ask: 6, id })
+        self.step(Event::Wait { ticket: 6, id })
     }
 
     pub fn resume(&mut self, rotation: u128) -> Vec<String> {
         let id = rid(rotation);
-        self.step(Event::Resume { ask: 7, id })
+        self.step(Event::Resume { ticket: 7, id })
     }
 
     pub fn abort(&mut self, rotation: u128, confirmed: &[&str]) -> Vec<String> {
         self.step(Event::Abort {
-            ask: 8,
+            ticket: 8,
             id: rid(rotation),
             confirmed: confirmed.iter().map(|name| worker(name)).collect(),
         })
@@ -296,7 +296,7 @@ impl Coordinator {
 
     pub fn dismiss(&mut self, rotation: u128) -> Vec<String> {
         let id = rid(rotation);
-        self.step(Event::Dismiss { ask: 9, id })
+        self.step(Event::Dismiss { ticket: 9, id })
     }
 
     pub fn tick(&mut self, seconds: u64) -> Vec<String> {

@@ -277,55 +277,55 @@ fn asked() -> Vec<Event> {
     let found = Ok(None);
     vec![
         Event::Define {
-            ask: 11,
+            ticket: 11,
             key: k(),
             behaviour: behaviour(Strategy::Halt),
         },
         Event::Join {
-            ask: 12,
+            ticket: 12,
             worker: w(),
         },
         Event::Leave {
-            ask: 13,
+            ticket: 13,
             worker: w(),
             incarnation: None,
         },
         Event::RemoveCallback {
-            ask: 14,
+            ticket: 14,
             worker: w(),
             key: k(),
             callback: c(),
         },
         Event::Register {
-            ask: 15,
+            ticket: 15,
             worker: w(),
             incarnation,
             key: k(),
             callback: c(),
         },
         Event::Declare {
-            ask: 16,
+            ticket: 16,
             declaration: declaration(1, "data"),
         },
         Event::Searched {
-            ask: 17,
+            ticket: 17,
             declaration: declaration(1, "data"),
             found,
         },
-        Event::Wait { ask: 18, id },
-        Event::Resume { ask: 19, id },
+        Event::Wait { ticket: 18, id },
+        Event::Resume { ticket: 19, id },
         Event::Abort {
-            ask: 20,
+            ticket: 20,
             id,
             confirmed: [w()].into(),
         },
-        Event::Dismiss { ask: 21, id },
+        Event::Dismiss { ticket: 21, id },
     ]
 }
 
 #[test]
 fn an_event_names_whom_to_answer_if_somebody_asked() {
-    let asks: Vec<_> = asked().iter().map(Event::ask).collect();
+    let asks: Vec<_> = asked().iter().map(Event::ticket).collect();
     let expected: Vec<_> = (11..=21).map(Some).collect();
     assert_eq!(asks, expected);
     let (step, attempt, incarnation) = (at(1, 0), 1, 1);
@@ -335,7 +335,7 @@ fn an_event_names_whom_to_answer_if_somebody_asked() {
         results: [].into(),
     };
     let told = [
-        Event::Gone { ask: 1 },
+        Event::Gone { ticket: 1 },
         Event::Died {
             worker: worker("w0"),
             incarnation,
@@ -364,5 +364,5 @@ fn an_event_names_whom_to_answer_if_somebody_asked() {
         Event::Interrupt,
         Event::Tick,
     ];
-    assert!(told.iter().all(|event| event.ask().is_none()));
+    assert!(told.iter().all(|event| event.ticket().is_none()));
 }

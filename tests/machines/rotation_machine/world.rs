@@ -131,11 +131,11 @@ impl World {
     fn perform(&mut self, effect: RotationEffect) {
         match effect {
             RotationEffect::Reply {
-                ask,
+                ticket,
                 reply: Ok(Reply::Joined { incarnation, .. }),
                 ..
             } => {
-                let worker = usize::try_from(ask).expect("small");
+                let worker = usize::try_from(ticket).expect("small");
                 self.lives.insert(worker, incarnation);
             }
             RotationEffect::Snapshot { rotation, .. } => self.snapshots.push(rotation),
@@ -271,7 +271,7 @@ impl World {
     pub fn register(&mut self, w: usize, k: usize, c: usize) {
         if let Some(incarnation) = self.lives.get(&w).copied() {
             self.step(Event::Register {
-                ask: 1000,
+                ticket: 1000,
                 worker: worker(WORKERS[w]),
                 incarnation,
                 key: key(KEYS[k]),

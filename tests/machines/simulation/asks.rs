@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use keyward::key::event::Ticket;
 use keyward::rotation::effect::Reply;
 use keyward::rotation::error::RotationError;
-use keyward::rotation::event::{Ask, Event};
+use keyward::rotation::event::Event;
 use keyward::rotation::id::RotationId;
 use keyward::rotation::state::RotationState;
 
@@ -44,8 +45,8 @@ pub struct Asked {
 impl World {
     pub fn ask(&mut self, kind: Kind) {
         let may_go = !self.calm && !matches!(kind, Kind::Define(_));
-        let ask = self.number();
-        let event = self.event(ask, &kind);
+        let ticket = self.number();
+        let event = self.event(ticket, &kind);
         let accepted = match &kind {
             Kind::Wait(id) | Kind::Resume(id) | Kind::Abort(id) => self.accepted.contains_key(id),
             _ => false,
@@ -57,45 +58,45 @@ impl World {
             since: self.truth.batches,
             accepted,
         };
-        self.life().asks.insert(ask, asked);
-        self.send(Told::Ask { ask, event });
+        self.life().asks.insert(ticket, asked);
+        self.send(Told::Ticket { ticket, event });
         if may_go && self.chance.percent(self.plan.faults.dropped) {
             let delay = self.chance.about(300);
-            self.in_life(delay, What::Gone(ask));
+            self.in_life(delay, What::Gone(ticket));
         }
     }
 
     /// Whoever asked does not wait any more.
-    pub fn asker_gone(&mut self, ask: Ask) {
-        if let Some(asked) = self.life().asks.remove(&ask) {
+    pub fn asker_gone(&mut self, ticket: Ticket) {
+        if let Some(asked) = self.life().asks.remove(&ticket) {
             self.figures.dropped += 1;
-            self.life().gone.insert(ask, asked.kind);
-            self.send(Told::Happened(Event::Gone { ask }));
+            self.life().gone.insert(ticket, asked.kind);
+            self.send(Told::Happened(Event::Gone { ticket }));
         }
     }
 
     /// A request arrives.
-    pub fn asked(&mut self, ask: Ask, event: Event) {
+    pub fn asked(&mut self, ticket: Ticket, event: Event) {
         let life = self.life();
         let paused = life.engine.machine().paused().is_some();
-        match life.asks.get_mut(&ask) {
+        match life.asks.get_mut(&ticket) {
             Some(asked) => {
                 asked.arrived = true;
                 asked.paused = paused;
             }
-            None if life.gone.contains_key(&ask) => {}
+            None if life.gone.contains_key(&ticket) => {}
             // It was on its way to an actor that died.
             None => return,
         }
         if let Event::Declare { declaration, .. } = &event {
-            self.offer(ask, declaration);
+            self.offer(ticket, declaration);
         }
         self.step(event);
     }
 
     /// An asker is answered: what it is told is true.
-    pub fn answered(&mut self, ask: Ask, asked: Asked, reply: Result<Reply, RotationError>) {
-        self.mark(ask);
+    pub fn answered(&mut self, ticket: Ticket, asked: Asked, reply: Result<Reply, RotationError>) {
+        self.mark(ticket);
         self.mark(u64::from(reply.is_ok()));
         match &reply {
             Err(RotationError::Unwritten { .. }) => self.figures.unwritten += 1,
@@ -321,47 +322,51 @@ impl World {
         }
     }
 
-    fn event(&self, ask: Ask, kind: &Kind) -> Event {
+    fn event(&self, ticket: Ticket, kind: &Kind) -> Event {
         let workers = self.life.as_ref().map(|life| &life.workers);
         let life = |worker: &usize| workers.and_then(|w| w.get(worker).copied());
         match kind {
             Kind::Define(key) => Event::Define {
-                ask,
+                ticket,
                 key: key_name(*key),
                 behaviour: self.plan.keys[*key].clone(),
             },
             Kind::Join(worker) => Event::Join {
-                ask,
+                ticket,
                 worker: worker_name(*worker),
             },
             Kind::Register((worker, key, callback)) => Event::Register {
-                ask,
+                ticket,
                 worker: worker_name(*worker),
                 incarnation: life(worker).unwrap_or_default(),
                 key: key_name(*key),
                 callback: callback_name(*callback),
             },
             Kind::Leave(worker) => Event::Leave {
-                ask,
+                ticket,
                 worker: worker_name(*worker),
                 incarnation: life(worker),
             },
             Kind::Remove((worker, key, callback)) => Event::RemoveCallback {
-                ask,
+                ticket,
                 worker: worker_name(*worker),
                 key: key_name(*key),
                 callback: callback_name(*callback),
             },
             Kind::Declare(made) => Event::Declare {
-                ask,
+                ticket,
                 declaration: made.declaration.clone(),
             },
-            Kind::Wait(id) => Event::Wait { ask, id: *id },
-            Kind::Resume(id) => Event::Resume { ask, id: *id },
+            Kind::Wait(id) => Event::Wait { ticket, id: *id },
+            Kind::Resume(id) => Event::Resume { ticket, id: *id },
             Kind::Abort(id) => {
                 let id = *id;
                 let confirmed: BTreeSet<_> = (0..4).map(worker_name).collect();
-                Event::Abort { ask, id, confirmed }
+                Event::Abort {
+                    ticket,
+                    id,
+                    confirmed,
+                }
             }
         }
     }

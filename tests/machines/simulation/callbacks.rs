@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use keyward::key::event::{Ask, Event as KeyEvent, Request};
+use keyward::key::event::{Admitted, Event as KeyEvent, Request};
 use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use keyward::key::state::{Effect, Staged};
 use keyward::rotation::event::{StepOutcome, StepRef};
@@ -383,7 +383,7 @@ impl World {
         let deadline = now.after(limit);
         self.tell_key(
             key,
-            KeyEvent::Asked(Ask {
+            KeyEvent::Asked(Admitted {
                 ticket,
                 request,
                 deadline,

@@ -10,7 +10,7 @@ use keyward::key::state::{RecordChange, Snapshot, Staged, StateChange};
 use keyward::rotation::effect::{Fact, Reply, RotationEffect};
 use keyward::rotation::engine::{Action, Reread};
 use keyward::rotation::error::RotationError;
-use keyward::rotation::event::{Ask, Declaration, Event, StepOutcome, StepRef};
+use keyward::rotation::event::{Declaration, Event, StepOutcome, StepRef};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::report::RotationReport;
 use keyward::rotation::state::RotationState;
@@ -26,14 +26,14 @@ use crate::simulation::world::{What, World};
 /// What the coordinator is told.
 #[derive(Debug)]
 pub enum Told {
-    Ask {
-        ask: Ask,
+    Ticket {
+        ticket: Ticket,
         event: Event,
     },
     Happened(Event),
     /// The old keys of a declaration that did not give them.
     OldFound {
-        ask: Ask,
+        ticket: Ticket,
         declaration: Box<Declaration>,
         old: Option<SecretKeyPair>,
     },
@@ -77,21 +77,23 @@ impl World {
     pub fn coordinator(&mut self, told: Told) {
         let now = self.moment();
         match told {
-            Told::Ask { ask, event } => self.asked(ask, event),
+            Told::Ticket { ticket, event } => self.asked(ticket, event),
             Told::Happened(event) => {
                 if let Event::Searched {
-                    ask, declaration, ..
+                    ticket,
+                    declaration,
+                    ..
                 } = &event
                 {
-                    self.offer(*ask, declaration);
+                    self.offer(*ticket, declaration);
                 }
                 self.step(event);
             }
             Told::OldFound {
-                ask,
+                ticket,
                 declaration,
                 old,
-            } => self.old_found(ask, *declaration, old),
+            } => self.old_found(ticket, *declaration, old),
             Told::Snapped {
                 rotation,
                 ticket,
@@ -271,17 +273,19 @@ impl World {
                 callback,
                 ..
             } => self.actor_forgets(&worker, &key, &callback),
-            RotationEffect::Accepted { ask, id, key } => self.takes_offer(ask, id, &key),
-            RotationEffect::Reply { ask, reply, .. } => self.replied(ask, reply),
+            RotationEffect::Accepted { ticket, id, key } => self.takes_offer(ticket, id, &key),
+            RotationEffect::Reply { ticket, reply, .. } => self.replied(ticket, reply),
             RotationEffect::Search {
-                ask, declaration, ..
-            } => self.job(Job::Search(ask, declaration)),
+                ticket,
+                declaration,
+                ..
+            } => self.job(Job::Search(ticket, declaration)),
             RotationEffect::FindOld {
-                ask,
+                ticket,
                 declaration,
                 of,
                 ..
-            } => self.find_old(ask, declaration, of),
+            } => self.find_old(ticket, declaration, of),
             RotationEffect::Snapshot { rotation, key } => {
                 let key = key_number(&key);
                 let ticket = self.key_ticket(key);
@@ -489,19 +493,19 @@ impl World {
     }
 
     /// An asker is answered.
-    fn replied(&mut self, ask: Ask, reply: Result<Reply, RotationError>) {
+    fn replied(&mut self, ticket: Ticket, reply: Result<Reply, RotationError>) {
         let life = self.life();
-        life.offered.remove(&ask);
-        let asked = life.asks.get(&ask).map(|asked| &asked.kind);
-        if let Some(Kind::Leave(worker)) = asked.or(life.gone.get(&ask))
+        life.offered.remove(&ticket);
+        let asked = life.asks.get(&ticket).map(|asked| &asked.kind);
+        if let Some(Kind::Leave(worker)) = asked.or(life.gone.get(&ticket))
             && matches!(reply, Err(RotationError::Unwritten { .. }))
         {
             let worker = *worker;
             life.perhaps_left.insert(worker);
         }
-        let Some(asked) = self.life().asks.remove(&ask) else {
+        let Some(asked) = self.life().asks.remove(&ticket) else {
             // Whoever asked is gone: a worker that joined for nobody dies, one that left has left.
-            match (self.life().gone.remove(&ask), reply) {
+            match (self.life().gone.remove(&ticket), reply) {
                 (Some(Kind::Join(worker)), Ok(Reply::Joined { incarnation, .. })) => {
                     let worker = worker_name(worker);
                     self.send(Told::Happened(Event::Died {
@@ -516,6 +520,6 @@ impl World {
             }
             return;
         };
-        self.answered(ask, asked, reply);
+        self.answered(ticket, asked, reply);
     }
 }

@@ -1,6 +1,7 @@
 //! How the coordinator's actor dies, and how a manager shuts down.
 
-use keyward::rotation::event::{Ask, Event};
+use keyward::key::event::Ticket;
+use keyward::rotation::event::Event;
 
 use crate::simulation::asks::Asked;
 use crate::simulation::life::{Closing, Job};
@@ -33,14 +34,14 @@ impl World {
     /// What is on its way from askers is lost with the actor: they are told so, and may ask again.
     fn lose_asks(&mut self) {
         let life = self.life();
-        let lost: Vec<Ask> = life
+        let lost: Vec<Ticket> = life
             .asks
             .iter()
             .filter(|(_, asked)| !asked.arrived)
-            .map(|(ask, _)| *ask)
+            .map(|(ticket, _)| *ticket)
             .collect();
-        for ask in lost {
-            let asked: Asked = self.life().asks.remove(&ask).expect("it is there");
+        for ticket in lost {
+            let asked: Asked = self.life().asks.remove(&ticket).expect("it is there");
             self.figures.lost += 1;
             self.life_is_over_for(asked);
         }

@@ -143,7 +143,7 @@ impl World {
                 self.figures.failed_reopenings += u64::from(found.is_err());
                 self.send(Told::Reopened(found));
             }
-            Job::Search(ask, declaration) => {
+            Job::Search(ticket, declaration) => {
                 let found = journal.find_ended(declaration.id);
                 let found = found.map_err(|error| (&error).into()).map(|found| {
                     found.map(|(header, _)| EndedRotation {
@@ -152,7 +152,7 @@ impl World {
                     })
                 });
                 self.send(Told::Happened(Event::Searched {
-                    ask,
+                    ticket,
                     declaration,
                     found,
                 }));

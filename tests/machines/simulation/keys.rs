@@ -111,8 +111,8 @@ impl World {
         let Some(shell) = self.life().keys[key].as_mut() else {
             return;
         };
-        if let Event::Asked(ask) = &event
-            && let Some(pending) = shell.pending.get_mut(&ask.ticket)
+        if let Event::Asked(ticket) = &event
+            && let Some(pending) = shell.pending.get_mut(&ticket.ticket)
         {
             pending.version = version;
             pending.until = at + limit;
@@ -255,16 +255,16 @@ impl World {
 
     fn key_answers(&mut self, key: usize, ticket: Ticket, answer: Result<Answer, KeyError>) {
         let shell = self.life().keys[key].as_mut().expect("a defined key");
-        let Some(ask) = shell.pending.remove(&ticket) else {
+        let Some(ticket) = shell.pending.remove(&ticket) else {
             return;
         };
         assert!(
-            self.now <= ask.until,
+            self.now <= ticket.until,
             "key {} answered after the request's limit",
             key_name(key)
         );
         self.mark(u64::from(answer.is_ok()));
-        if let Some(call) = ask.call {
+        if let Some(call) = ticket.call {
             let staged = match answer {
                 Ok(Answer::Staged { asked }) => Ok(Some(Staged::Save { asked })),
                 Ok(other) => panic!("a staged save was answered {other:?}"),
@@ -281,7 +281,7 @@ impl World {
                 assert!(known, "a key answers what no store gave");
                 if flow != SecretKeyFlow::BackPath {
                     assert!(
-                        version >= ask.version,
+                        version >= ticket.version,
                         "a forward get was answered with a value older than the request"
                     );
                 }

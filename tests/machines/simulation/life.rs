@@ -13,7 +13,7 @@ use keyward::key::event::Ticket;
 use keyward::key::state::{Effect, Loaded, RecordChange, Staged};
 use keyward::rotation::durable::DurableFacts;
 use keyward::rotation::engine::RotationEngine;
-use keyward::rotation::event::{Ask, Declaration, StepRef};
+use keyward::rotation::event::{Declaration, StepRef};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::machine::RotationMachine;
 
@@ -33,7 +33,7 @@ pub enum Job {
         applied: BTreeSet<StepRef>,
     },
     Reopen,
-    Search(Ask, Declaration),
+    Search(Ticket, Declaration),
     Find(Asked, RotationId),
     Load(usize, Ticket),
     Look(usize, Ticket),
@@ -67,7 +67,7 @@ pub struct Life {
     pub jobs: VecDeque<Job>,
     pub keys: Vec<Option<Shell>>,
     /// The keys that came with declarations that are not answered yet.
-    pub offered: BTreeMap<Ask, Secrets>,
+    pub offered: BTreeMap<Ticket, Secrets>,
     pub secrets: BTreeMap<RotationId, RotationSecrets>,
     pub snapshots: BTreeMap<RotationId, Ticket>,
     pub prepares: BTreeMap<StepRef, (u64, Lane)>,
@@ -79,9 +79,9 @@ pub struct Life {
     pub known: BTreeMap<StepRef, u32>,
     pub done: BTreeMap<StepRef, (Effect, Vec<Staged>)>,
     pub proposals: BTreeMap<StepRef, Proposal>,
-    pub asks: BTreeMap<Ask, Asked>,
+    pub asks: BTreeMap<Ticket, Asked>,
     /// Whoever does not wait any more, and what they asked for.
-    pub gone: BTreeMap<Ask, Kind>,
+    pub gone: BTreeMap<Ticket, Kind>,
     /// The workers that are here, with their incarnations.
     pub workers: BTreeMap<usize, u64>,
     /// The actors of workers, dead workers too.

@@ -2,7 +2,8 @@
 //! declared last, if it waits or runs and has some, else what the key holds, else none.
 
 use keyward::key::declared::HalfPrints;
-use keyward::rotation::event::{Ask, Declaration, Event};
+use keyward::key::event::Ticket;
+use keyward::rotation::event::{Declaration, Event};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::report::RotationReport;
 use keyward::secret::value::SecretKeyPair;
@@ -12,13 +13,13 @@ use crate::simulation::plan::{key_number, prints_of, version_of};
 use crate::simulation::world::{What, World};
 
 impl World {
-    pub fn find_old(&mut self, ask: Ask, declaration: Declaration, of: Option<RotationId>) {
+    pub fn find_old(&mut self, ticket: Ticket, declaration: Declaration, of: Option<RotationId>) {
         if let Some(id) = of {
             let secrets = self.life().secrets.get(&id);
             let old = secrets.and_then(|secrets| secrets.new.clone());
             let declaration = Box::new(declaration);
             return self.send(Told::OldFound {
-                ask,
+                ticket,
                 declaration,
                 old,
             });
@@ -28,15 +29,20 @@ impl World {
         let life = self.life();
         life.keys_busy[key] = life.keys_busy[key].max(at);
         let (at, of) = (life.keys_busy[key], life.of());
-        self.at(at, of, What::Held(key, ask, Box::new(declaration)));
+        self.at(at, of, What::Held(key, ticket, Box::new(declaration)));
     }
 
-    pub fn tells_what_is_held(&mut self, key: usize, ask: Ask, declaration: Box<Declaration>) {
+    pub fn tells_what_is_held(
+        &mut self,
+        key: usize,
+        ticket: Ticket,
+        declaration: Box<Declaration>,
+    ) {
         let shell = self.life().keys[key].as_ref();
         let held = shell.and_then(|shell| shell.machine.held());
         let old = held.map(|held| held.pair.clone());
         self.send(Told::OldFound {
-            ask,
+            ticket,
             declaration,
             old,
         });
@@ -44,12 +50,12 @@ impl World {
 
     pub fn old_found(
         &mut self,
-        ask: Ask,
+        ticket: Ticket,
         mut declaration: Declaration,
         old: Option<SecretKeyPair>,
     ) {
-        if !self.life().asks.contains_key(&ask) {
-            return self.step(Event::Gone { ask });
+        if !self.life().asks.contains_key(&ticket) {
+            return self.step(Event::Gone { ticket });
         }
         let same = |made: &&crate::simulation::world::Made| {
             let of = &made.declaration;
@@ -61,12 +67,12 @@ impl World {
         declaration.old_keys = old.as_ref().map(|_| self.chance.uuid());
         let known = self.life().engine.machine().report(id).is_some();
         let event = Event::OldFound {
-            ask,
+            ticket,
             declaration,
             found: Ok(old.as_ref().map(prints)),
         };
         let before = self.life().engine.machine().reports();
-        self.life().offered.insert(ask, (old.clone(), new));
+        self.life().offered.insert(ticket, (old.clone(), new));
         self.step(event);
         let accepted = self.life().engine.machine().report(id);
         match accepted.filter(|_| !known) {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use keyward::journal::secrets::RotationSecrets;
+use keyward::key::event::Ticket;
 use keyward::key::machine::KeyMachine;
 use keyward::key::name::{CallbackName, KeyName, WorkerName};
-use keyward::rotation::event::{Ask, Declaration};
+use keyward::rotation::event::Declaration;
 use keyward::rotation::id::RotationId;
 
 use crate::simulation::keys::Shell;
@@ -20,23 +21,23 @@ pub struct WorkerActor {
 
 impl World {
     /// The keys that came with a declaration.
-    pub fn offer(&mut self, ask: Ask, declaration: &Declaration) {
+    pub fn offer(&mut self, ticket: Ticket, declaration: &Declaration) {
         let made = self.made.iter().find(|made| {
             // The same id comes with the same keys; old keys that were found are not among them.
             made.declaration.new_keys == declaration.new_keys
                 && made.declaration.id == declaration.id
         });
         let secrets = made.expect("a declaration").secrets.clone();
-        self.life().offered.insert(ask, secrets);
+        self.life().offered.insert(ticket, secrets);
     }
 
     /// The keys that came with a declaration are those of its rotation.
-    pub fn takes_offer(&mut self, ask: Ask, id: RotationId, key: &KeyName) {
+    pub fn takes_offer(&mut self, ticket: Ticket, id: RotationId, key: &KeyName) {
         let life = self.life();
         assert_eq!(life.engine.machine().key_of(id).as_ref(), Some(key));
         let (old, new) = life
             .offered
-            .remove(&ask)
+            .remove(&ticket)
             .expect("the keys of a declaration");
         let secrets = RotationSecrets {
             old,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use keyward::key::event::{Event as KeyEvent, Ticket};
 use keyward::key::state::Effect;
 use keyward::key::time::Time;
-use keyward::rotation::event::{Ask, Declaration, Moment};
+use keyward::rotation::event::{Declaration, Moment};
 use keyward::rotation::id::RotationId;
 
 use crate::simulation::callbacks::{CallId, Lanes, Running};
@@ -61,7 +61,7 @@ pub enum What {
     /// A message comes to a key.
     Key(usize, Box<KeyEvent>),
     /// A key is asked what it holds, for a declaration that did not give its old keys.
-    Held(usize, Ask, Box<Declaration>),
+    Held(usize, Ticket, Box<Declaration>),
     /// A key's timer.
     KeyTimer(usize),
     /// A look at a record is tried again.
@@ -248,7 +248,9 @@ impl World {
             What::Coordinator(told) => self.coordinator(*told),
             What::CoordinatorTimer => self.coordinator_timer(),
             What::Key(key, event) => self.key(key, *event),
-            What::Held(key, ask, declaration) => self.tells_what_is_held(key, ask, declaration),
+            What::Held(key, ticket, declaration) => {
+                self.tells_what_is_held(key, ticket, declaration)
+            }
             What::KeyTimer(key) => self.key_timer(key),
             What::LookAgain(key, ticket) => self.look(key, ticket),
             What::Fetched(key, fetch) => self.fetched(key, fetch),
@@ -257,7 +259,7 @@ impl World {
             What::Join(worker) => self.asks_to_join(worker),
             What::Register(worker, key, callback) => self.asks_to_register(worker, key, callback),
             What::KeyGone(key, ticket) => self.key_asker_gone(key, ticket),
-            What::Gone(ask) => self.asker_gone(ask),
+            What::Gone(ticket) => self.asker_gone(ticket),
             What::CallEnds(call) => self.call_ends(call),
             What::CallReturns(call) => self.call_returns(call),
             What::TurnReady(lane, token) => self.turn_ready(&lane, token),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::effect::{Answer, KeyEffect};
 use keyward::key::error::KeyError;
-use keyward::key::event::{Ask, Event, FetchFailure, Fetched, Request, Supersede};
+use keyward::key::event::{Admitted, Event, FetchFailure, Fetched, Request, Supersede};
 use keyward::key::flow::SecretKeyFlow;
 use keyward::key::machine::KeyMachine;
 use keyward::key::name::KeyName;
@@ -95,7 +95,7 @@ impl Key {
 
     fn ask(&self, request: Request, fetched: &[StoreAnswer]) -> Vec<(Self, End)> {
         self.then(
-            Event::Asked(Ask {
+            Event::Asked(Admitted {
                 ticket: TICKET,
                 request,
                 deadline: Time::at(Duration::from_secs(1)),

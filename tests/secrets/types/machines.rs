@@ -10,7 +10,7 @@ use keyward::journal::group::JournalWrite;
 use keyward::journal::secrets::RotationSecrets;
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::effect::{Answer, KeyEffect};
-use keyward::key::event::{Ask, Event, Fetched, Request, Supersede};
+use keyward::key::event::{Admitted, Event, Fetched, Request, Supersede};
 use keyward::key::machine::KeyMachine;
 use keyward::key::name::KeyName;
 use keyward::key::state::{
@@ -89,8 +89,8 @@ fn snapshot() -> Snapshot {
     }
 }
 
-fn ask(request: Request) -> Ask {
-    Ask {
+fn ask(request: Request) -> Admitted {
+    Admitted {
         ticket: 1,
         request,
         deadline: Time::at(Duration::from_secs(60)),
