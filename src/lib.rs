@@ -72,7 +72,7 @@
 //! | --- | --- |
 //! | where keys come from: a new store | `src/store/keys_store.rs` is the trait, `src/store/env.rs` the shortest store |
 //! | what can go wrong: a new error | the `error.rs` of the folder that finds it, and `src/docs/errors.md` |
-//! | what is on disk: a new record | `src/journal/kind.rs` and the file of the record in `src/journal/codec/` |
+//! | what is on disk: a new record | its file in `src/journal/codec/`, and the list in `src/journal/records.rs` |
 //! | the order of a rotation's steps | `src/rotation/run.rs`; which step may begin: `src/rotation/prepare.rs` |
 //! | what a key answers | `src/key/machine.rs` |
 //! | a call of the manager, a default | `src/management/keys_management.rs`, `src/management/settings.rs` |

@@ -9,12 +9,13 @@ use crate::crypto::crypto_tool::CryptoTool;
 use crate::crypto::error::CryptoError;
 use crate::crypto::fingerprint::Fingerprinter;
 use crate::crypto::random::random_bytes;
-use crate::journal::codec::meta::{self, BatchRecord};
+use crate::journal::codec::Record;
+use crate::journal::codec::meta::{BatchRecord, CheckRecord};
 use crate::journal::error::JournalError;
 use crate::journal::fence::Fence;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::opened::Journal;
-use crate::journal::place::Place;
+use crate::journal::place::Of;
 use crate::journal::place::layout::DATABASE;
 use crate::journal::quarantine::Quarantine;
 use crate::journal::vault::{Unread, Vault};
@@ -22,7 +23,6 @@ use crate::repo::batch::Batch;
 use crate::repo::error::RepoError;
 use crate::repo::space::Space;
 use crate::repo::state_repo::StateRepo;
-use crate::secret::value::SecretKeyValue;
 
 /// The version of the record that holds the database's id.
 const DATABASE_SCHEMA: u8 = 1;
@@ -63,17 +63,18 @@ impl Database {
     /// crypto tool and the repo.
     pub fn unlock(self, crypto: Arc<dyn CryptoTool>) -> Result<Journal, JournalError> {
         let vault = Vault::new(crypto, self.id);
-        let stored = self.repo.get(Space::Meta, &Place::Check.bytes())?;
+        let place = CheckRecord::place(Of::Database);
+        let stored = self.repo.get(Space::Meta, &place.bytes())?;
         let (fingerprinter, mut batch) = match stored {
             Some(stored) => (open_check(&vault, &stored)?, Batch::new()),
             None => self.create_check(&vault)?,
         };
-        let place = Place::Batch;
+        let place = BatchRecord::place(Of::Database);
         let found = self.repo.get(Space::Meta, &place.bytes())?;
         let mut last = BatchRecord { life: 0, number: 0 };
         let mut replaced = None;
         if let Some(stored) = &found {
-            match vault.read(&place, stored, meta::decode_batch) {
+            match vault.read(&place, stored) {
                 Ok(read) => last = read,
                 Err(unread) => {
                     replaced = Some(unread.listed(&place)?);
@@ -95,14 +96,15 @@ impl Database {
     }
 
     fn create_check(&self, vault: &Vault) -> Result<(Fingerprinter, Batch), JournalError> {
+        let place = CheckRecord::place(Of::Database);
         // Without this a lost check record would make any master key the right one.
         if has_records(self.repo.as_ref())? {
-            return Err(missing(Place::Check.space(), Place::Check.to_string()));
+            return Err(missing(place.space(), place.to_string()));
         }
-        let (fingerprinter, key) =
-            Fingerprinter::random().map_err(|source| Unread::Tool(source).needed(&Place::Check))?;
-        let sealed = vault.seal(&Place::Check, meta::encode_check(&key))?;
-        let batch = Batch::new().put(Space::Meta, Place::Check.bytes(), sealed);
+        let (fingerprinter, fingerprint_key) =
+            Fingerprinter::random().map_err(|source| Unread::Tool(source).needed(&place))?;
+        let sealed = vault.seal(&place, CheckRecord { fingerprint_key }.encode())?;
+        let batch = Batch::new().put(Space::Meta, place.bytes(), sealed);
         Ok((fingerprinter, batch))
     }
 }
@@ -114,13 +116,14 @@ impl fmt::Debug for Database {
 }
 
 fn open_check(vault: &Vault, stored: &[u8]) -> Result<Fingerprinter, JournalError> {
-    let place = Place::Check;
-    let key: SecretKeyValue = match vault.read(&place, stored, meta::decode_check) {
-        Ok(key) => key,
+    let place = CheckRecord::place(Of::Database);
+    let record: CheckRecord = match vault.read(&place, stored) {
+        Ok(record) => record,
         Err(Unread::DoesNotOpen(source)) => return Err(JournalError::WrongMasterKey { source }),
         Err(unread) => return Err(unread.needed(&place)),
     };
-    Fingerprinter::from_key(&key).map_err(|source| Unread::Tool(source).needed(&place))
+    Fingerprinter::from_key(&record.fingerprint_key)
+        .map_err(|source| Unread::Tool(source).needed(&place))
 }
 
 fn read_id(stored: &[u8]) -> Result<[u8; 16], JournalError> {

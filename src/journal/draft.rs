@@ -3,25 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use crate::journal::codec::keys::{self, DeclaredRecord};
-use crate::journal::codec::rotation::HeaderRecord;
-use crate::journal::codec::{Plain, TooLarge, meta, roster, rotation};
+use crate::journal::codec::keys::DeclaredRecord;
+use crate::journal::codec::meta::SequenceRecord;
+use crate::journal::codec::rotation::{ENDED_HEADER, ENDED_STEP, HeaderRecord};
+use crate::journal::codec::{Plain, Record, TooLarge};
 use crate::journal::error::JournalError;
 use crate::journal::fact::{Attached, JournalFact};
 use crate::journal::fence::Fence;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::known::{Known, Learned};
-use crate::journal::place::{Part, Place, layout};
+use crate::journal::place::{Number, Of, Place, layout};
 use crate::journal::quarantine::Quarantine;
+use crate::journal::records;
 use crate::journal::vault::{Unread, Vault};
 use crate::key::name::{KeyName, WorkerName};
-use crate::key::state::{RecordChange, Snapshot};
+use crate::key::state::{RecordChange, Snapshot, StateRecord};
 use crate::repo::batch::Batch;
 use crate::repo::space::Space;
 use crate::repo::state_repo::StateRepo;
 use crate::rotation::effect::Fact;
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Header, Step};
+use crate::rotation::roster::{Member, MemberCallback};
 use crate::secret::value::SecretKeyPair;
 
 /// What becomes of a record; its bytes before they are sealed.
@@ -97,24 +100,20 @@ impl<'a> Draft<'a> {
 
     fn add_plain(&mut self, fact: &Fact) -> Result<(), JournalError> {
         match fact {
-            Fact::NextSequence(next) => self.put(Place::Sequence, meta::encode_sequence(*next)),
-            Fact::Member(member) => {
-                let number = roster::encode_number(member.joined);
-                self.put(Place::Member(member.worker.clone()), number);
-            }
+            Fact::NextSequence(next) => self.put(Of::Database, &SequenceRecord { next: *next }),
+            Fact::Member(member) => self.put(Of::Worker(member.worker.clone()), member),
             Fact::MemberGone(worker) => self.member_gone(worker)?,
             Fact::Callback(new) => {
                 let (worker, key) = (new.worker.clone(), new.key.clone());
-                let place = Place::Callback(worker, key, new.callback.clone());
-                self.put(place, roster::encode_number(new.registered));
+                self.put(Of::Callback(worker, key, new.callback.clone()), new);
             }
             Fact::CallbackGone {
                 worker,
                 key,
                 callback,
             } => {
-                let place = Place::Callback(worker.clone(), key.clone(), callback.clone());
-                self.changes.insert(place, Change::Delete);
+                let of = Of::Callback(worker.clone(), key.clone(), callback.clone());
+                self.delete::<MemberCallback>(of);
             }
             Fact::Rotation(header) => self.rotation(header)?,
             Fact::Step(id, key, step) => self.step(*id, key, step)?,
@@ -132,32 +131,37 @@ impl<'a> Draft<'a> {
 
     /// A change of a key's state record.
     pub(super) fn state(&mut self, key: &KeyName, change: &RecordChange) {
-        let place = Place::State(key.clone());
+        let of = Of::Key(key.clone());
         match change {
-            RecordChange::Put(record) => self.put(place, keys::encode_state(record)),
-            RecordChange::Delete => {
-                self.changes.insert(place, Change::Delete);
-            }
+            RecordChange::Put(record) => self.put(of, record),
+            RecordChange::Delete => self.delete::<StateRecord>(of),
         }
     }
 
-    fn put(&mut self, place: Place, plain: Result<Plain, TooLarge>) {
-        self.changes.insert(place, Change::Put(plain));
+    fn put<R: Record>(&mut self, of: Of, record: &R) {
+        self.put_at(R::place(of), record);
+    }
+
+    fn put_at(&mut self, place: Place, record: &impl Record) {
+        self.changes.insert(place, Change::Put(record.encode()));
+    }
+
+    fn delete<R: Record>(&mut self, of: Of) {
+        self.changes.insert(R::place(of), Change::Delete);
     }
 
     fn member_gone(&mut self, worker: &WorkerName) -> Result<(), JournalError> {
         for (place, change) in &mut self.changes {
-            if matches!(place, Place::Callback(of, ..) if of == worker) {
+            if matches!(&place.of, Of::Callback(of, ..) if of == worker) {
                 *change = Change::Delete;
             }
         }
         for (key, _) in collect(self.repo, Space::Roster, &layout::callbacks_of(worker))? {
-            if let Some(place) = Place::parse(Space::Roster, &key) {
+            if let Some(place) = records::parse(Space::Roster, &key) {
                 self.changes.insert(place, Change::Delete);
             }
         }
-        self.changes
-            .insert(Place::Member(worker.clone()), Change::Delete);
+        self.delete::<Member>(Of::Worker(worker.clone()));
         Ok(())
     }
 
@@ -178,8 +182,7 @@ impl<'a> Draft<'a> {
     fn step(&mut self, id: RotationId, key: &KeyName, step: &Step) -> Result<(), JournalError> {
         let record = self.known(id)?;
         record.steps = record.steps.max(step.no.saturating_add(1));
-        let place = Place::Living(id, key.clone(), Part::Step(step.no));
-        self.put(place, rotation::encode_step(step));
+        self.put(Of::Rotation(id, key.clone(), Number::Step(step.no)), step);
         Ok(())
     }
 
@@ -192,13 +195,13 @@ impl<'a> Draft<'a> {
         let header = self.known(id)?.header.clone();
         let sequence = header.seq;
         let keys = self.fingerprints.of_keys(&header, old.as_ref());
-        let plain = keys::encode_declared(&DeclaredRecord { sequence, keys });
-        self.put(Place::Declared(header.key.clone()), plain);
+        let declared = DeclaredRecord { sequence, keys };
+        self.put(Of::Key(header.key.clone()), &declared);
         for (random, pair) in [(header.old_keys, old), (header.new_keys, new)] {
             match (random, pair) {
                 (Some(random), Some(pair)) => {
-                    let place = Place::Living(id, header.key.clone(), Part::Keys(random));
-                    self.put(place, keys::encode_pair(pair));
+                    let number = Number::Keys(random);
+                    self.put(Of::Rotation(id, header.key.clone(), number), pair);
                 }
                 (None, None) => {}
                 (Some(_), None) | (None, Some(_)) => {
@@ -213,8 +216,7 @@ impl<'a> Draft<'a> {
 
     fn snapshot(&mut self, id: RotationId, snapshot: &Snapshot) -> Result<(), JournalError> {
         let key = self.known(id)?.header.key.clone();
-        let place = Place::Living(id, key, Part::Snapshot);
-        self.put(place, keys::encode_snapshot(snapshot));
+        self.put(Of::Rotation(id, key, Number::None), snapshot);
         Ok(())
     }
 
@@ -222,15 +224,21 @@ impl<'a> Draft<'a> {
         let (id, key) = (header.id, &header.key);
         self.headers.remove(&id);
         self.changes
-            .retain(|place, _| !matches!(place, Place::Living(of, ..) if *of == id));
+            .retain(|place, _| place.space() != Space::Rotations || place.rotation() != Some(id));
         self.ended.insert(id);
         let numbers = steps.iter().map(|step| step.no.saturating_add(1));
         let count = numbers.max().unwrap_or_default();
-        let place = Place::Ended(id, key.clone(), Part::Header);
-        self.put(place, rotation::encode_header(header, count));
+        let place = |kind, number| {
+            let of = Of::Rotation(id, key.clone(), number);
+            Place { kind, of }
+        };
+        let record = HeaderRecord {
+            header: header.clone(),
+            steps: count,
+        };
+        self.put_at(place(ENDED_HEADER, Number::None), &record);
         for step in steps {
-            let place = Place::Ended(id, key.clone(), Part::Step(step.no));
-            self.put(place, rotation::encode_step(step));
+            self.put_at(place(ENDED_STEP, Number::Step(step.no)), step);
         }
         self.order.push(layout::order_bytes(header.seq, id, key));
         Ok(())
@@ -334,8 +342,8 @@ impl<'a> Draft<'a> {
             let Pending { record, before } = pending;
             if before.as_ref() != Some(&record) {
                 self.check_whole(id, &record.header, before.map(|before| before.header))?;
-                let place = Place::Living(id, record.header.key.clone(), Part::Header);
-                self.put(place, rotation::encode_header(&record.header, record.steps));
+                let key = record.header.key.clone();
+                self.put(Of::Rotation(id, key, Number::None), &record);
             }
             if self.sound.contains(&id) {
                 sound.insert(id, record);
@@ -351,23 +359,20 @@ impl<'a> Draft<'a> {
         header: &Header,
         before: Option<Header>,
     ) -> Result<(), JournalError> {
-        let has = |part| {
-            self.changes
-                .contains_key(&Place::Living(id, header.key.clone(), part))
-        };
+        let of = |number| Of::Rotation(id, header.key.clone(), number);
+        let has = |place: Place| self.changes.contains_key(&place);
         let keys = [header.old_keys, header.new_keys];
         let known = before
             .as_ref()
             .map_or([None; 2], |before| [before.old_keys, before.new_keys]);
-        let missing = keys
-            .into_iter()
-            .flatten()
-            .any(|random| !known.contains(&Some(random)) && !has(Part::Keys(random)));
+        let missing = keys.into_iter().flatten().any(|random| {
+            !known.contains(&Some(random)) && !has(SecretKeyPair::place(of(Number::Keys(random))))
+        });
         if missing {
             return Err(incomplete(format!("rotation {id} comes without its keys")));
         }
         let begins = header.begun && !before.is_some_and(|before| before.begun);
-        if begins && !has(Part::Snapshot) {
+        if begins && !has(Snapshot::place(of(Number::None))) {
             return Err(incomplete(format!(
                 "rotation {id} begins without its snapshot"
             )));

@@ -3,9 +3,10 @@
 //!
 //! The record is sealed under a random nonce, so that no two of them are the same bytes.
 
-use crate::journal::codec::meta::{BatchRecord, decode_batch, encode_batch};
+use crate::journal::codec::Record;
+use crate::journal::codec::meta::BatchRecord;
 use crate::journal::error::JournalError;
-use crate::journal::place::Place;
+use crate::journal::place::Of;
 use crate::journal::vault::Vault;
 use crate::repo::batch::Batch;
 use crate::repo::error::RepoError;
@@ -38,8 +39,9 @@ impl Fence {
         found: Option<Vec<u8>>,
         last: BatchRecord,
     ) -> Result<Self, JournalError> {
-        let stored = vault.seal(&Place::Batch, encode_batch(last))?;
-        let place = Place::Batch.bytes();
+        let place = BatchRecord::place(Of::Database);
+        let stored = vault.seal(&place, last.encode())?;
+        let place = place.bytes();
         let batch = batch
             .put(Space::Meta, place.clone(), stored.clone())
             .expect(Space::Meta, place, found);
@@ -93,8 +95,9 @@ impl Fence {
         }
         let (life, number) = (self.life(), self.next());
         let record = BatchRecord { life, number };
-        let stored = vault.seal(&Place::Batch, encode_batch(record))?;
-        let place = Place::Batch.bytes();
+        let place = BatchRecord::place(Of::Database);
+        let stored = vault.seal(&place, record.encode())?;
+        let place = place.bytes();
         let batch = batch
             .put(Space::Meta, place.clone(), stored.clone())
             .expect(Space::Meta, place, Some(self.stored.clone()));
@@ -130,7 +133,7 @@ impl Fence {
 
     /// Finds out in a repo that was reopened what became of an unknown batch.
     pub(super) fn resolve(&mut self, repo: &dyn StateRepo) -> Result<(), JournalError> {
-        let found = repo.get(Space::Meta, &Place::Batch.bytes())?;
+        let found = repo.get(Space::Meta, &BatchRecord::place(Of::Database).bytes())?;
         let written = match &self.doubt {
             Doubt::Overtaken => return Err(JournalError::Fenced),
             Doubt::Unknown { stored, .. } => found.as_ref() == Some(stored),
@@ -152,10 +155,10 @@ impl Fence {
         number: u64,
     ) -> Result<bool, JournalError> {
         self.may_read()?;
-        let place = Place::Batch;
+        let place = BatchRecord::place(Of::Database);
         let stored = repo.get(Space::Meta, &place.bytes())?.unwrap_or_default();
-        let found = vault
-            .read(&place, &stored, decode_batch)
+        let found: BatchRecord = vault
+            .read(&place, &stored)
             .map_err(|unread| unread.needed(&place))?;
         if found.life != self.life() {
             return Err(JournalError::Fenced);

@@ -3,14 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::journal::codec::rotation::HeaderRecord;
-use crate::journal::codec::{keys, rotation};
+use crate::journal::codec::Record;
+use crate::journal::codec::rotation::{ENDED_HEADER, HeaderRecord};
 use crate::journal::error::JournalError;
-use crate::journal::place::{Part, Place};
+use crate::journal::place::{Number, Of, Place};
+use crate::journal::records;
 use crate::journal::secrets::RotationSecrets;
 use crate::journal::vault::{Unread, Vault};
 use crate::key::name::KeyName;
 use crate::key::state::Snapshot;
+use crate::repo::space::Space;
 use crate::rotation::plan::{Header, Step};
 use crate::secret::value::SecretKeyPair;
 
@@ -34,19 +36,19 @@ impl Gathered {
         &self.names
     }
 
-    /// Takes a record in. No place: it is one of a kind that this version does not know.
+    /// Takes in what lies at a key of a space; the place tells this name.
     ///
     /// # Errors
     /// Those of the crypto tool that say nothing about the record.
     pub(super) fn add(
         &mut self,
         vault: &Vault,
-        key: KeyName,
-        place: Option<Place>,
+        name: KeyName,
+        (space, key): (Space, &[u8]),
         stored: &[u8],
     ) -> Result<(), JournalError> {
-        self.names.insert(key);
-        let Some(place) = place else {
+        self.names.insert(name);
+        let Some(place) = records::parse(space, key) else {
             let fault = "it has a record of a kind that this keyward does not know: it was put \
                          there, or a newer keyward wrote it";
             self.faults.push(fault.to_owned());
@@ -64,25 +66,22 @@ impl Gathered {
     }
 
     fn read(&mut self, vault: &Vault, place: &Place, stored: &[u8]) -> Result<(), Unread> {
-        let (Place::Living(id, key, part) | Place::Ended(id, key, part)) = place else {
+        let Of::Rotation(_, _, number) = &place.of else {
             return Ok(());
         };
-        match part {
-            Part::Header => {
-                let decode = |plain: &[u8]| rotation::decode_header(*id, key, plain);
-                self.header = Some(vault.read(place, stored, decode)?);
-            }
-            Part::Step(no) => {
-                let step = vault.read(place, stored, |plain| rotation::decode_step(*no, plain))?;
+        match number {
+            Number::Step(no) => {
+                let step = vault.read(place, stored)?;
                 self.steps.insert(*no, step);
             }
-            Part::Keys(random) => {
-                let pair = vault.read(place, stored, keys::decode_pair)?;
+            Number::Keys(random) => {
+                let pair = vault.read(place, stored)?;
                 self.keys.insert(*random, pair);
             }
-            Part::Snapshot => {
-                self.snapshot = Some(vault.read(place, stored, keys::decode_snapshot)?);
+            Number::None if [HeaderRecord::KIND, ENDED_HEADER].contains(&place.kind) => {
+                self.header = Some(vault.read(place, stored)?);
             }
+            Number::None => self.snapshot = Some(vault.read(place, stored)?),
         }
         Ok(())
     }

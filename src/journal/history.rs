@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::journal::error::JournalError;
 use crate::journal::gathered::Gathered;
 use crate::journal::opened::Journal;
-use crate::journal::place::{Place, layout};
+use crate::journal::place::layout;
 use crate::key::name::KeyName;
 use crate::repo::space::Space;
 use crate::rotation::id::RotationId;
@@ -150,9 +150,8 @@ impl Journal {
             *left -= 1;
             let (gathered, last) = gathering.get_or_insert_default();
             *last = key.to_vec();
-            if let Some((id, name, part)) = layout::parse_ended(key) {
-                let place = part.map(|part| Place::Ended(id, name.clone(), part));
-                result = gathered.add(self.vault(), name, place, stored);
+            if let Some((_, name)) = layout::rotation_at(Space::History, key) {
+                result = gathered.add(self.vault(), name, (Space::History, key), stored);
             }
             match result {
                 Ok(()) => ControlFlow::Continue(()),

@@ -1,99 +1,68 @@
-//! The kinds of records, each with its schema number.
+//! What a kind of record is: its names, its schema number, and how its places look.
 
-use std::fmt;
+use crate::repo::space::Space;
 
-/// What a record is. It stands in the associated data of its seal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// That the master key is the right one, and the key of the fingerprints.
-    Check,
-    /// The life of the journal and the number of its last batch.
-    Batch,
-    /// The next number of the one sequence.
-    Sequence,
-    /// The state of a key.
-    State,
-    /// What was declared last for a key.
-    Declared,
-    /// A worker on the roster.
-    Member,
-    /// A callback on the roster.
+/// A kind of record. Each record's file in `codec` has its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Kind {
+    /// Where such records lie.
+    pub(super) space: Space,
+    /// Its name in the associated data of its seal. It is part of the format.
+    pub(super) name: &'static str,
+    /// Its name in errors and listings.
+    pub(super) words: &'static str,
+    /// The schema that this version writes, the first byte of each record. Another number means
+    /// other frozen types; the decoders of earlier ones stay.
+    pub(super) schema: u8,
+    /// What its place tells.
+    pub(super) shape: Shape,
+    /// The byte of its places that tells kinds of one space apart, where there are several.
+    pub(super) tag: u8,
+}
+
+/// What a place tells of its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Shape {
+    /// Nothing: there is one such record, and it lies under the name of its kind.
+    One,
+    /// A key. There is no other kind in the space.
+    Key,
+    /// A worker.
+    Worker,
+    /// A callback of a worker for a key.
     Callback,
-    /// A rotation that has not ended.
-    Header,
-    /// A step of a rotation that has not ended.
+    /// A rotation and its key.
+    Rotation,
+    /// As `Rotation`, and a step's number.
     Step,
-    /// The old or the new keys of a rotation.
+    /// As `Rotation`, and the random id of keys.
     Keys,
-    /// What a key had when a rotation of it began.
-    Snapshot,
-    /// A rotation that has ended.
-    EndedHeader,
-    /// A step of a rotation that has ended.
-    EndedStep,
 }
 
 impl Kind {
-    /// Every kind.
-    #[cfg(test)]
-    pub(super) const ALL: [Self; 13] = [
-        Self::Check,
-        Self::Batch,
-        Self::Sequence,
-        Self::State,
-        Self::Declared,
-        Self::Member,
-        Self::Callback,
-        Self::Header,
-        Self::Step,
-        Self::Keys,
-        Self::Snapshot,
-        Self::EndedHeader,
-        Self::EndedStep,
-    ];
-
-    /// The name in the associated data. It is part of the format.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Check => "check",
-            Self::Batch => "batch",
-            Self::Sequence => "sequence",
-            Self::State => "state",
-            Self::Declared => "declared",
-            Self::Member => "member",
-            Self::Callback => "callback",
-            Self::Header => "header",
-            Self::Step => "step",
-            Self::Keys => "keys",
-            Self::Snapshot => "snapshot",
-            Self::EndedHeader => "ended header",
-            Self::EndedStep => "ended step",
+    pub(super) const fn new(
+        space: Space,
+        name: &'static str,
+        words: &'static str,
+        schema: u8,
+        (shape, tag): (Shape, u8),
+    ) -> Self {
+        Self {
+            space,
+            name,
+            words,
+            schema,
+            shape,
+            tag,
         }
     }
 
-    /// The schema that this version writes, the first byte of each record. Another number means
-    /// other frozen types; the decoders of earlier ones stay.
-    pub(super) fn schema(self) -> u8 {
-        match self {
-            Self::Check
-            | Self::Batch
-            | Self::Sequence
-            | Self::State
-            | Self::Member
-            | Self::Callback
-            | Self::Header
-            | Self::Step
-            | Self::Keys
-            | Self::Snapshot
-            | Self::EndedHeader
-            | Self::EndedStep => 1,
-            Self::Declared => 2,
+    /// The kind of such records of a rotation that has ended.
+    pub(super) const fn ended(self, name: &'static str) -> Self {
+        Self {
+            space: Space::History,
+            name,
+            ..self
         }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use crate::journal::codec::rotation::{self, HeaderRecord};
+use crate::journal::codec::Record;
+use crate::journal::codec::rotation::HeaderRecord;
 use crate::journal::error::JournalError;
-use crate::journal::place::{Part, Place, layout};
+use crate::journal::place::{Place, layout};
+use crate::journal::records;
 use crate::journal::unreadable::At;
-use crate::journal::vault::{Unread, Vault};
+use crate::journal::vault::Vault;
 use crate::repo::space::Space;
 use crate::repo::state_repo::StateRepo;
 use crate::rotation::id::RotationId;
@@ -83,7 +85,7 @@ fn look(repo: &dyn StateRepo, vault: &Vault, id: RotationId) -> Result<Found, Jo
         Space::Rotations,
         &layout::living_prefix(id),
         &mut |key, stored| {
-            let place = Place::parse(Space::Rotations, key);
+            let place = records::parse(Space::Rotations, key);
             match header {
                 // The header is the first of a rotation's records; without it nothing else counts.
                 None => header = Some(read_header(vault, id, place, stored)),
@@ -104,12 +106,13 @@ fn read_header(
     place: Option<Place>,
     stored: &[u8],
 ) -> Result<HeaderRecord, JournalError> {
-    let Some(Place::Living(of, key, Part::Header)) = place else {
-        let what = format!("rotation {id} has lost its header");
-        return Err(JournalError::Incomplete { what });
-    };
-    let decode = |plain: &[u8]| rotation::decode_header(of, &key, plain);
-    let place = Place::Living(of, key.clone(), Part::Header);
-    let read: Result<HeaderRecord, Unread> = vault.read(&place, stored, decode);
-    read.map_err(|unread| unread.needed(&place))
+    match place.filter(|place| place.kind == HeaderRecord::KIND) {
+        Some(place) => vault
+            .read(&place, stored)
+            .map_err(|unread| unread.needed(&place)),
+        None => {
+            let what = format!("rotation {id} has lost its header");
+            Err(JournalError::Incomplete { what })
+        }
+    }
 }

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use crate::journal::codec::{Malformed, meta, roster};
+use crate::journal::codec::Record;
+use crate::journal::codec::meta::{BatchRecord, SequenceRecord};
 use crate::journal::error::{JournalError, UnreadableRecord};
 use crate::journal::gathered::Gathered;
 use crate::journal::opened::Journal;
-use crate::journal::place::{Place, layout};
+use crate::journal::place::{Of, Place, layout};
+use crate::journal::records;
 use crate::journal::secrets::RotationSecrets;
 use crate::journal::unreadable::At;
 use crate::repo::space::Space;
@@ -116,10 +118,9 @@ impl Journal {
             Space::Rotations,
             &layout::living_prefix(id),
             &mut |key, stored| {
-                if let Some((id, key, part)) = layout::parse_living(key) {
-                    let place = part.map(|part| Place::Living(id, key.clone(), part));
+                if let Some((_, name)) = layout::rotation_at(Space::Rotations, key) {
                     let gathered = found.get_or_insert_default();
-                    gathered.add(self.vault(), key, place, stored)?;
+                    gathered.add(self.vault(), name, (Space::Rotations, key), stored)?;
                 }
                 Ok(())
             },
@@ -146,7 +147,7 @@ impl Journal {
     pub fn unreadable_records(&self) -> Result<Vec<UnreadableRecord>, JournalError> {
         let mut unreadable: Vec<(At, UnreadableRecord)> = Vec::new();
         if let Some(replaced) = self.replaced() {
-            let place = Place::Batch;
+            let place = BatchRecord::place(Of::Database);
             unreadable.push(((place.space(), place.bytes()), replaced.clone()));
         }
         for space in [Space::Meta, Space::States, Space::Keys, Space::Roster] {
@@ -154,7 +155,7 @@ impl Journal {
                 if space == Space::Meta && key == layout::DATABASE {
                     return Ok(());
                 }
-                match Place::parse(space, key) {
+                match records::parse(space, key) {
                     Some(place) => match self.vault().check(&place, stored) {
                         Ok(()) => {}
                         Err(unread) => {
@@ -167,7 +168,7 @@ impl Journal {
             })?;
         }
         self.visit(Space::Rotations, b"", &mut |key, _| {
-            if layout::parse_living(key).is_none() {
+            if layout::rotation_at(Space::Rotations, key).is_none() {
                 unreadable.push(unknown_place(Space::Rotations, key));
             }
             Ok(())
@@ -182,30 +183,16 @@ impl Journal {
 
     fn load_roster(&self, facts: &mut DurableFacts) -> Result<(), JournalError> {
         self.visit(Space::Roster, b"", &mut |key, stored| {
-            let Some(place) = Place::parse(Space::Roster, key) else {
-                return Ok(());
-            };
-            let Some(number) = self.readable(&place, stored, roster::decode_number)? else {
-                return Ok(());
-            };
-            match place {
-                Place::Member(worker) => facts.members.push(Member {
-                    worker,
-                    joined: number,
-                }),
-                Place::Callback(worker, key, callback) => facts.callbacks.push(MemberCallback {
-                    worker,
-                    key,
-                    callback,
-                    registered: number,
-                }),
-                Place::Check
-                | Place::Batch
-                | Place::Sequence
-                | Place::State(_)
-                | Place::Declared(_)
-                | Place::Living(..)
-                | Place::Ended(..) => {}
+            if let Some(place) = records::parse(Space::Roster, key) {
+                if place.kind == Member::KIND {
+                    facts
+                        .members
+                        .extend(self.readable::<Member>(&place, stored)?);
+                } else if place.kind == MemberCallback::KIND {
+                    facts
+                        .callbacks
+                        .extend(self.readable::<MemberCallback>(&place, stored)?);
+                }
             }
             Ok(())
         })
@@ -219,13 +206,12 @@ impl Journal {
         // The records of one rotation lie together.
         let mut of_one: Option<(RotationId, Gathered)> = None;
         self.visit(Space::Rotations, b"", &mut |key, stored| {
-            if let Some((id, key, part)) = layout::parse_living(key) {
+            if let Some((id, name)) = layout::rotation_at(Space::Rotations, key) {
                 if let Some((other, gathered)) = of_one.take_if(|(of, _)| *of != id) {
                     loaded.take_in(other, gathered, with_keys);
                 }
                 let (_, gathered) = of_one.get_or_insert_with(|| (id, Gathered::default()));
-                let place = part.map(|part| Place::Living(id, key.clone(), part));
-                gathered.add(self.vault(), key, place, stored)?;
+                gathered.add(self.vault(), name, (Space::Rotations, key), stored)?;
             }
             Ok(())
         })?;
@@ -238,11 +224,11 @@ impl Journal {
 
     /// The next sequence number: never one that was used, also where its record was lost.
     fn next_sequence(&self, facts: &DurableFacts) -> Result<u64, JournalError> {
-        let place = Place::Sequence;
+        let place = SequenceRecord::place(Of::Database);
         let mut next = 1;
         if let Some(stored) = self.repo()?.get(place.space(), &place.bytes())? {
-            let known = self.readable(&place, &stored, meta::decode_sequence)?;
-            next = next.max(known.unwrap_or_default());
+            let known: Option<SequenceRecord> = self.readable(&place, &stored)?;
+            next = next.max(known.map_or(0, |known| known.next));
         }
         let joined = facts.members.iter().map(|member| member.joined);
         let registered = facts.callbacks.iter().map(|callback| callback.registered);
@@ -253,13 +239,8 @@ impl Journal {
         Ok(next.max(used.map_or(0, |used| used.saturating_add(1))))
     }
 
-    fn readable<T>(
-        &self,
-        place: &Place,
-        stored: &[u8],
-        decode: impl FnOnce(&[u8]) -> Result<T, Malformed>,
-    ) -> Result<Option<T>, JournalError> {
-        match self.vault().read(place, stored, decode) {
+    fn readable<R: Record>(&self, place: &Place, stored: &[u8]) -> Result<Option<R>, JournalError> {
+        match self.vault().read(place, stored) {
             Ok(record) => Ok(Some(record)),
             Err(unread) => {
                 self.unreadable().add(place, unread.listed(place)?);

@@ -11,8 +11,8 @@
 //! | history | of each rotation that has ended: header and steps, and its place in the order |
 //! | quarantine | the bytes of records that could not be read and had to give way |
 //!
-//! Reading order: `kind` and `place` say what a record is and where it lies, `codec` how it looks
-//! in bytes, `vault` how it is sealed; `database` opens, `fence` keeps an overtaken journal from
+//! Reading order: `kind` and `place` say what a record is and where it lies; each file in `codec` has
+//! kinds of records, and `codec::Record` is their trait; `records` lists them, `vault` seals them; `database` opens, `fence` keeps an overtaken journal from
 //! writing; `opened` is the journal that the shell drives, `fact` and `group` what it is given, `draft` makes one
 //! batch of that (`known` spares it reads), and `load` (with `gathered` and `secrets`), `state` and `history` read; `tidy` keeps
 //! the history (`tidying` is how far it has come).
@@ -36,6 +36,7 @@ pub mod load;
 pub mod opened;
 mod place;
 mod quarantine;
+mod records;
 pub mod secrets;
 pub mod state;
 pub mod tidy;

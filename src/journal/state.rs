@@ -1,14 +1,14 @@
 //! The records of stated keys, and what was declared last for each key.
 
-use crate::journal::codec::keys;
+use crate::journal::codec::Record;
+use crate::journal::codec::keys::DeclaredRecord;
 use crate::journal::error::JournalError;
 use crate::journal::opened::Journal;
-use crate::journal::place::Place;
-use crate::journal::vault::schema;
+use crate::journal::place::Of;
 use crate::key::name::KeyName;
-use crate::key::state::Loaded;
 #[cfg(feature = "testing")]
 use crate::key::state::RecordChange;
+use crate::key::state::{Loaded, StateRecord};
 use crate::rotation::plan::Declared;
 
 impl Journal {
@@ -16,7 +16,7 @@ impl Journal {
     /// [`Loaded::Unreadable`] and stays where it is; whatever kept the journal from looking is
     /// [`Loaded::Unavailable`].
     pub fn load_state(&self, key: &KeyName) -> Loaded {
-        let place = Place::State(key.clone());
+        let place = StateRecord::place(Of::Key(key.clone()));
         let found = self
             .repo()
             .and_then(|repo| Ok(repo.get(place.space(), &place.bytes())?));
@@ -29,7 +29,7 @@ impl Journal {
                 };
             }
         };
-        match self.vault().read(&place, &stored, keys::decode_state) {
+        match self.vault().read(&place, &stored) {
             Ok(record) => Loaded::Record(record),
             Err(unread) => match unread.listed(&place) {
                 Ok(record) => {
@@ -65,14 +65,12 @@ impl Journal {
     /// [`JournalError::Unreadable`] where that record cannot be read; errors of the repo and the
     /// crypto tool.
     pub fn last_declared(&self, key: &KeyName) -> Result<Declared, JournalError> {
-        let place = Place::Declared(key.clone());
+        let place = DeclaredRecord::place(Of::Key(key.clone()));
         let Some(stored) = self.repo()?.get(place.space(), &place.bytes())? else {
             return Ok(Declared::default());
         };
-        let decode = |plain: &[u8]| keys::decode_declared(schema(&stored), plain);
-        match self.vault().read(&place, &stored, decode) {
-            Ok(record) => Ok(record.keys),
-            Err(unread) => Err(unread.needed(&place)),
-        }
+        let read = self.vault().read::<DeclaredRecord>(&place, &stored);
+        let record = read.map_err(|unread| unread.needed(&place))?;
+        Ok(record.keys)
     }
 }

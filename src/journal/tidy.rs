@@ -3,11 +3,11 @@
 
 use std::ops::ControlFlow;
 
-use crate::journal::codec::rotation;
+use crate::journal::codec::rotation::{ENDED_HEADER, HeaderRecord};
 use crate::journal::error::JournalError;
 use crate::journal::known::Learned;
 use crate::journal::opened::Journal;
-use crate::journal::place::{Part, Place, layout};
+use crate::journal::place::{Number, Of, Place, layout};
 use crate::journal::vault::Unread;
 use crate::key::name::KeyName;
 use crate::repo::batch::Batch;
@@ -122,12 +122,14 @@ impl Journal {
 
     /// The header of an ended rotation; none where it cannot be read.
     fn ended_header(&self, id: RotationId, key: &KeyName) -> Result<Option<Header>, JournalError> {
-        let place = Place::Ended(id, key.clone(), Part::Header);
+        let place = Place {
+            kind: ENDED_HEADER,
+            of: Of::Rotation(id, key.clone(), Number::None),
+        };
         let Some(stored) = self.repo()?.get(place.space(), &place.bytes())? else {
             return Ok(None);
         };
-        let decode = |plain: &[u8]| rotation::decode_header(id, key, plain);
-        match self.vault().read(&place, &stored, decode) {
+        match self.vault().read::<HeaderRecord>(&place, &stored) {
             Ok(record) => Ok(Some(record.header)),
             Err(Unread::DoesNotOpen(_) | Unread::Unreadable(_)) => Ok(None),
             Err(unread @ Unread::Tool(_)) => Err(unread.needed(&place)),

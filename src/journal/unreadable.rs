@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::journal::error::{JournalError, UnreadableRecord};
 use crate::journal::place::Place;
+use crate::journal::records;
 use crate::journal::vault::Vault;
 use crate::repo::space::Space;
 use crate::repo::state_repo::StateRepo;
@@ -68,7 +69,7 @@ impl Unreadable {
         let known = self.records().clone();
         for (at, record) in known {
             let (space, key) = &at;
-            let still = match (repo.get(*space, key)?, Place::parse(*space, key)) {
+            let still = match (repo.get(*space, key)?, records::parse(*space, key)) {
                 (None, _) => None,
                 (Some(_), None) => Some(record),
                 (Some(stored), Some(place)) => match vault.check(&place, &stored) {

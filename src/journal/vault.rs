@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use crate::crypto::crypto_tool::CryptoTool;
 use crate::crypto::error::CryptoError;
-use crate::journal::codec::{MAX_RECORD_BYTES, Malformed, Plain, TooLarge};
-use crate::journal::codec::{keys, meta, roster, rotation};
+use crate::journal::codec::{MAX_RECORD_BYTES, Plain, Record, TooLarge};
 use crate::journal::error::{JournalError, UnreadableRecord};
-use crate::journal::place::{Part, Place};
+use crate::journal::place::Place;
+use crate::journal::records;
 
 /// More than any sealed record takes: what is larger is not given to the crypto tool.
 const MAX_STORED_BYTES: usize = 2 * MAX_RECORD_BYTES;
@@ -64,11 +64,6 @@ impl Unread {
     }
 }
 
-/// The schema number of a stored record that has opened.
-pub(super) fn schema(stored: &[u8]) -> u8 {
-    stored.first().copied().unwrap_or_default()
-}
-
 /// The crypto tool and what it seals for: one database.
 pub(super) struct Vault {
     crypto: Arc<dyn CryptoTool>,
@@ -90,7 +85,7 @@ impl Vault {
             bytes,
             most: MAX_RECORD_BYTES,
         })?;
-        let schema = place.kind().schema();
+        let schema = place.kind.schema;
         let associated = place.associated(&self.database, schema);
         let sealed = self
             .crypto
@@ -99,9 +94,10 @@ impl Vault {
         Ok([&[schema], sealed.as_slice()].concat())
     }
 
-    fn open(&self, place: &Place, stored: &[u8]) -> Result<Plain, Unread> {
+    /// The schema number of a record, and its bytes.
+    fn open(&self, place: &Place, stored: &[u8]) -> Result<(u8, Plain), Unread> {
         let unreadable = |why: String| Err(Unread::Unreadable(why));
-        let (kind, known) = (place.kind(), place.kind().schema());
+        let (kind, known) = (place.kind.name, place.kind.schema);
         let Some((&schema, sealed)) = stored.split_first() else {
             return unreadable("it is empty".to_owned());
         };
@@ -119,38 +115,21 @@ impl Vault {
         }
         let associated = place.associated(&self.database, schema);
         match self.crypto.open(sealed, &associated) {
-            Ok(plain) => Ok(plain),
+            Ok(plain) => Ok((schema, plain)),
             Err(source @ CryptoError::DoesNotOpen) => Err(Unread::DoesNotOpen(source)),
             Err(source) => Err(Unread::Tool(source)),
         }
     }
 
     /// Opens a record and decodes it.
-    pub(super) fn read<T>(
-        &self,
-        place: &Place,
-        stored: &[u8],
-        decode: impl FnOnce(&[u8]) -> Result<T, Malformed>,
-    ) -> Result<T, Unread> {
-        let plain = self.open(place, stored)?;
-        decode(&plain).map_err(|why| Unread::Unreadable(why.to_string()))
+    pub(super) fn read<R: Record>(&self, place: &Place, stored: &[u8]) -> Result<R, Unread> {
+        let (schema, plain) = self.open(place, stored)?;
+        R::decode(place, schema, &plain).map_err(|why| Unread::Unreadable(why.to_string()))
     }
 
     /// Whether a record can be read, whatever it is.
     pub(super) fn check(&self, place: &Place, stored: &[u8]) -> Result<(), Unread> {
-        self.read(place, stored, |plain| match place {
-            Place::Check => meta::decode_check(plain).map(drop),
-            Place::Batch => meta::decode_batch(plain).map(drop),
-            Place::Sequence => meta::decode_sequence(plain).map(drop),
-            Place::State(_) => keys::decode_state(plain).map(drop),
-            Place::Declared(_) => keys::decode_declared(schema(stored), plain).map(drop),
-            Place::Member(_) | Place::Callback(..) => roster::decode_number(plain).map(drop),
-            Place::Living(id, key, part) | Place::Ended(id, key, part) => match part {
-                Part::Header => rotation::decode_header(*id, key, plain).map(drop),
-                Part::Step(no) => rotation::decode_step(*no, plain).map(drop),
-                Part::Keys(_) => keys::decode_pair(plain).map(drop),
-                Part::Snapshot => keys::decode_snapshot(plain).map(drop),
-            },
-        })
+        let (schema, plain) = self.open(place, stored)?;
+        records::check(place, schema, &plain).map_err(|why| Unread::Unreadable(why.to_string()))
     }
 }

@@ -3,18 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::codec::{Bytes, Malformed, Plain, TooLarge, decode, encode};
+use crate::journal::codec::{Bytes, Malformed, Plain, Record, TooLarge};
+use crate::journal::codec::{decode, decode_first, encode, frozen};
+use crate::journal::kind::{Kind, Shape};
+use crate::journal::place::Place;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::state::{Snapshot, StateRecord};
+use crate::repo::space::Space;
 use crate::rotation::plan::{Declared, Fingerprint};
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 
-#[derive(Serialize, Deserialize)]
-enum FlowV1 {
-    Default,
-    ForwardPath,
-    BackPath,
-}
+frozen!(FlowV1 of SecretKeyFlow { Default, ForwardPath, BackPath });
 
 #[derive(Serialize, Deserialize)]
 struct StateV1<'a> {
@@ -65,85 +64,99 @@ pub(in crate::journal) struct DeclaredRecord {
     pub(in crate::journal) keys: Declared,
 }
 
-pub(in crate::journal) fn encode_state(record: &StateRecord) -> Result<Plain, TooLarge> {
-    encode(&StateV1 {
-        flow: freeze(record.flow),
-        key: record.key.as_ref().map(|key| Bytes(key.expose())),
-    })
-}
+/// Keys that lie in the history, where no version puts them.
+pub(in crate::journal) const ENDED_KEYS: Kind = SecretKeyPair::KIND.ended("keys");
+/// A snapshot that lies in the history, where no version puts it.
+pub(in crate::journal) const ENDED_SNAPSHOT: Kind = Snapshot::KIND.ended("snapshot");
 
-pub(in crate::journal) fn decode_state(plain: &[u8]) -> Result<StateRecord, Malformed> {
-    let frozen: StateV1<'_> = decode(plain)?;
-    Ok(StateRecord {
-        flow: thaw(frozen.flow),
-        key: frozen.key.map(value).transpose()?,
-    })
-}
+impl Record for StateRecord {
+    const KIND: Kind = Kind::new(Space::States, "state", "state", 1, (Shape::Key, 0));
 
-pub(in crate::journal) fn encode_declared(record: &DeclaredRecord) -> Result<Plain, TooLarge> {
-    let DeclaredRecord { sequence, keys } = *record;
-    let Declared { old, new } = keys;
-    encode(&DeclaredV2 { sequence, old, new })
-}
+    fn encode(&self) -> Result<Plain, TooLarge> {
+        encode(&StateV1 {
+            flow: self.flow.into(),
+            key: self.key.as_ref().map(|key| Bytes(key.expose())),
+        })
+    }
 
-pub(in crate::journal) fn decode_declared(
-    schema: u8,
-    plain: &[u8],
-) -> Result<DeclaredRecord, Malformed> {
-    let (sequence, old, new) = if schema < 2 {
-        let DeclaredV1 { sequence, old } = decode(plain)?;
-        (sequence, old, None)
-    } else {
-        let DeclaredV2 { sequence, old, new } = decode(plain)?;
-        (sequence, old, new)
-    };
-    let keys = Declared { old, new };
-    Ok(DeclaredRecord { sequence, keys })
-}
-
-pub(in crate::journal) fn encode_pair(pair: &SecretKeyPair) -> Result<Plain, TooLarge> {
-    encode(&freeze_pair(pair))
-}
-
-pub(in crate::journal) fn decode_pair(plain: &[u8]) -> Result<SecretKeyPair, Malformed> {
-    thaw_pair(decode(plain)?)
-}
-
-pub(in crate::journal) fn encode_snapshot(snapshot: &Snapshot) -> Result<Plain, TooLarge> {
-    encode(&match snapshot {
-        Snapshot::Known { flow, previous } => SnapshotV1::Known {
-            flow: flow.map(freeze),
-            previous: previous.as_ref().map(freeze_pair),
-        },
-        Snapshot::Unreadable { why } => SnapshotV1::Unreadable { why },
-    })
-}
-
-pub(in crate::journal) fn decode_snapshot(plain: &[u8]) -> Result<Snapshot, Malformed> {
-    Ok(match decode(plain)? {
-        SnapshotV1::Known { flow, previous } => Snapshot::Known {
-            flow: flow.map(thaw),
-            previous: previous.map(thaw_pair).transpose()?,
-        },
-        SnapshotV1::Unreadable { why } => Snapshot::Unreadable {
-            why: why.to_owned(),
-        },
-    })
-}
-
-fn freeze(flow: SecretKeyFlow) -> FlowV1 {
-    match flow {
-        SecretKeyFlow::Default => FlowV1::Default,
-        SecretKeyFlow::ForwardPath => FlowV1::ForwardPath,
-        SecretKeyFlow::BackPath => FlowV1::BackPath,
+    fn decode(_: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed> {
+        let frozen: StateV1<'_> = decode_first(schema, plain)?;
+        Ok(Self {
+            flow: frozen.flow.into(),
+            key: frozen.key.map(value).transpose()?,
+        })
     }
 }
 
-fn thaw(flow: FlowV1) -> SecretKeyFlow {
-    match flow {
-        FlowV1::Default => SecretKeyFlow::Default,
-        FlowV1::ForwardPath => SecretKeyFlow::ForwardPath,
-        FlowV1::BackPath => SecretKeyFlow::BackPath,
+impl Record for DeclaredRecord {
+    const KIND: Kind = Kind::new(
+        Space::Keys,
+        "declared",
+        "last declaration",
+        2,
+        (Shape::Key, 0),
+    );
+
+    fn encode(&self) -> Result<Plain, TooLarge> {
+        let Self { sequence, keys } = *self;
+        let Declared { old, new } = keys;
+        encode(&DeclaredV2 { sequence, old, new })
+    }
+
+    fn decode(_: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed> {
+        let (sequence, old, new) = if schema == 2 {
+            let DeclaredV2 { sequence, old, new } = decode(plain)?;
+            (sequence, old, new)
+        } else {
+            let DeclaredV1 { sequence, old } = decode_first(schema, plain)?;
+            (sequence, old, None)
+        };
+        let keys = Declared { old, new };
+        Ok(Self { sequence, keys })
+    }
+}
+
+impl Record for SecretKeyPair {
+    const KIND: Kind = Kind::new(Space::Rotations, "keys", "keys", 1, (Shape::Keys, 3));
+
+    fn encode(&self) -> Result<Plain, TooLarge> {
+        encode(&freeze_pair(self))
+    }
+
+    fn decode(_: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed> {
+        thaw_pair(decode_first(schema, plain)?)
+    }
+}
+
+impl Record for Snapshot {
+    const KIND: Kind = Kind::new(
+        Space::Rotations,
+        "snapshot",
+        "snapshot",
+        1,
+        (Shape::Rotation, 4),
+    );
+
+    fn encode(&self) -> Result<Plain, TooLarge> {
+        encode(&match self {
+            Self::Known { flow, previous } => SnapshotV1::Known {
+                flow: flow.map(FlowV1::from),
+                previous: previous.as_ref().map(freeze_pair),
+            },
+            Self::Unreadable { why } => SnapshotV1::Unreadable { why },
+        })
+    }
+
+    fn decode(_: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed> {
+        Ok(match decode_first(schema, plain)? {
+            SnapshotV1::Known { flow, previous } => Self::Known {
+                flow: flow.map(SecretKeyFlow::from),
+                previous: previous.map(thaw_pair).transpose()?,
+            },
+            SnapshotV1::Unreadable { why } => Self::Unreadable {
+                why: why.to_owned(),
+            },
+        })
     }
 }
 

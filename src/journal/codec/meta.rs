@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::codec::{Bytes, Malformed, Plain, TooLarge, decode, encode};
+use crate::journal::codec::{Bytes, Malformed, Plain, Record, TooLarge, decode_first, encode};
+use crate::journal::kind::{Kind, Shape};
+use crate::journal::place::Place;
+use crate::repo::space::Space;
 use crate::secret::value::SecretKeyValue;
 
 #[derive(Serialize, Deserialize)]
@@ -22,6 +25,12 @@ struct SequenceV1 {
     next: u64,
 }
 
+/// That the master key is the right one, and the key of the fingerprints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::journal) struct CheckRecord {
+    pub(in crate::journal) fingerprint_key: SecretKeyValue,
+}
+
 /// Which batch was written last, in which life of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::journal) struct BatchRecord {
@@ -29,32 +38,61 @@ pub(in crate::journal) struct BatchRecord {
     pub(in crate::journal) number: u64,
 }
 
-pub(in crate::journal) fn encode_check(
-    fingerprint_key: &SecretKeyValue,
-) -> Result<Plain, TooLarge> {
-    let fingerprint_key = Bytes(fingerprint_key.expose());
-    encode(&CheckV1 { fingerprint_key })
+/// The next number of the one sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::journal) struct SequenceRecord {
+    pub(in crate::journal) next: u64,
 }
 
-pub(in crate::journal) fn decode_check(plain: &[u8]) -> Result<SecretKeyValue, Malformed> {
-    let frozen: CheckV1<'_> = decode(plain)?;
-    Ok(SecretKeyValue::from(frozen.fingerprint_key.0))
+impl Record for CheckRecord {
+    const KIND: Kind = Kind::new(Space::Meta, "check", "check record", 1, (Shape::One, 0));
+
+    fn encode(&self) -> Result<Plain, TooLarge> {
+        let fingerprint_key = Bytes(self.fingerprint_key.expose());
+        encode(&CheckV1 { fingerprint_key })
+    }
+
+    fn decode(_: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed> {
+        let frozen: CheckV1<'_> = decode_first(schema, plain)?;
+        let fingerprint_key = SecretKeyValue::from(frozen.fingerprint_key.0);
+        Ok(Self { fingerprint_key })
+    }
 }
 
-pub(in crate::journal) fn encode_batch(batch: BatchRecord) -> Result<Plain, TooLarge> {
-    let BatchRecord { life, number } = batch;
-    encode(&BatchV1 { life, number })
+impl Record for BatchRecord {
+    const KIND: Kind = Kind::new(
+        Space::Meta,
+        "batch",
+        "record of the last batch",
+        1,
+        (Shape::One, 0),
+    );
+
+    fn encode(&self) -> Result<Plain, TooLarge> {
+        let Self { life, number } = *self;
+        encode(&BatchV1 { life, number })
+    }
+
+    fn decode(_: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed> {
+        let BatchV1 { life, number } = decode_first(schema, plain)?;
+        Ok(Self { life, number })
+    }
 }
 
-pub(in crate::journal) fn decode_batch(plain: &[u8]) -> Result<BatchRecord, Malformed> {
-    let BatchV1 { life, number } = decode(plain)?;
-    Ok(BatchRecord { life, number })
-}
+impl Record for SequenceRecord {
+    const KIND: Kind = Kind::new(
+        Space::Meta,
+        "sequence",
+        "next sequence number",
+        1,
+        (Shape::One, 0),
+    );
 
-pub(in crate::journal) fn encode_sequence(next: u64) -> Result<Plain, TooLarge> {
-    encode(&SequenceV1 { next })
-}
+    fn encode(&self) -> Result<Plain, TooLarge> {
+        encode(&SequenceV1 { next: self.next })
+    }
 
-pub(in crate::journal) fn decode_sequence(plain: &[u8]) -> Result<u64, Malformed> {
-    decode(plain).map(|SequenceV1 { next }| next)
+    fn decode(_: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed> {
+        decode_first(schema, plain).map(|SequenceV1 { next }| Self { next })
+    }
 }

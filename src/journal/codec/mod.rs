@@ -23,11 +23,32 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use crate::journal::kind::Kind;
+use crate::journal::place::{Of, Place};
+
 /// The largest record, in bytes before it is sealed: a pair of the largest values, twice over.
 pub(super) const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
 
 /// A record before it is sealed.
 pub(super) type Plain = Zeroizing<Vec<u8>>;
+
+/// A record. Each kind's file has its frozen types, and `impl Record` for what they are read to.
+pub(super) trait Record: Sized {
+    /// What it is, and where it lies.
+    const KIND: Kind;
+
+    /// Where one lies.
+    fn place(of: Of) -> Place {
+        let kind = Self::KIND;
+        Place { kind, of }
+    }
+
+    /// Its bytes in the schema that this version writes.
+    fn encode(&self) -> Result<Plain, TooLarge>;
+
+    /// Reads bytes of the schema of this number, this version's or an earlier one.
+    fn decode(place: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed>;
+}
 
 /// A record that is larger than [`MAX_RECORD_BYTES`], or that bincode refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +61,8 @@ pub(super) struct TooLarge {
 pub(super) enum Malformed {
     /// The bytes are not those of such a record.
     Bytes,
+    /// No decoder reads this schema number.
+    Schema(u8),
     /// A name in it cannot be one.
     Name,
     /// A key value in it cannot be one.
@@ -49,12 +72,34 @@ pub(super) enum Malformed {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Schema(number) => return write!(f, "no decoder reads schema number {number}"),
             Self::Bytes => "its content is not that of such a record",
             Self::Name => "it holds a name that cannot be one",
             Self::Value => "it holds a key value that cannot be one",
         })
     }
 }
+
+/// The frozen form of an enum without data, and both ways: a variant's number is its place in the list.
+macro_rules! frozen {
+    ($frozen:ident of $type:ident { $($variant:ident),+ }) => {
+        #[derive(serde::Serialize, serde::Deserialize)]
+        enum $frozen { $($variant),+ }
+
+        impl From<$type> for $frozen {
+            fn from(of: $type) -> Self {
+                match of { $($type::$variant => Self::$variant),+ }
+            }
+        }
+
+        impl From<$frozen> for $type {
+            fn from(frozen: $frozen) -> Self {
+                match frozen { $($frozen::$variant => Self::$variant),+ }
+            }
+        }
+    };
+}
+use frozen;
 
 fn format() -> impl Config {
     config::standard().with_limit::<MAX_RECORD_BYTES>()
@@ -83,6 +128,14 @@ fn decode<'a, T: Deserialize<'a>>(plain: &'a [u8]) -> Result<T, Malformed> {
     match bincode::serde::borrow_decode_from_slice(plain, format()) {
         Ok((frozen, read)) if read == plain.len() => Ok(frozen),
         Ok(_) | Err(_) => Err(Malformed::Bytes),
+    }
+}
+
+/// Decodes a record of the first schema; one of another number is refused.
+fn decode_first<'a, T: Deserialize<'a>>(schema: u8, plain: &'a [u8]) -> Result<T, Malformed> {
+    match schema {
+        1 => decode(plain),
+        other => Err(Malformed::Schema(other)),
     }
 }
 
@@ -117,28 +170,34 @@ impl<'de: 'a, 'a> Deserialize<'de> for Bytes<'a> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
     use super::*;
-    use crate::key::name::KeyName;
-    use crate::rotation::id::RotationId;
+    use crate::journal::codec::golden::{decode_at, every_place};
+    use crate::journal::codec::meta::SequenceRecord;
+    use crate::journal::records;
     use crate::secret::value::{MAX_VALUE_BYTES, SecretKeyPair, SecretKeyValue};
+    use proptest::prelude::*;
 
     fn decode_as_everything(plain: &[u8]) {
-        let id = RotationId::new(Uuid::nil());
-        let key = KeyName::new("k").unwrap();
-        let _ = meta::decode_check(plain);
-        let _ = meta::decode_batch(plain);
-        let _ = meta::decode_sequence(plain);
-        let _ = keys::decode_state(plain);
-        let _ = keys::decode_declared(1, plain);
-        let _ = keys::decode_declared(2, plain);
-        let _ = keys::decode_pair(plain);
-        let _ = keys::decode_snapshot(plain);
-        let _ = roster::decode_number(plain);
-        let _ = rotation::decode_header(id, &key, plain);
-        let _ = rotation::decode_step(0, plain);
+        for place in every_place() {
+            for schema in 0..=3 {
+                let _ = records::check(&place, schema, plain);
+            }
+        }
+    }
+
+    #[test]
+    fn every_decoder_is_given_the_schema_number_and_refuses_one_that_it_does_not_know() {
+        for place in every_place() {
+            for schema in [0, place.kind.schema + 1, u8::MAX] {
+                let refused = records::check(&place, schema, b"");
+                assert_eq!(refused, Err(Malformed::Schema(schema)), "{place}");
+                let text = format!("no decoder reads schema number {schema}");
+                assert_eq!(Malformed::Schema(schema).to_string(), text);
+            }
+            for schema in 1..=place.kind.schema {
+                assert_eq!(records::check(&place, schema, b""), Err(Malformed::Bytes));
+            }
+        }
     }
 
     proptest! {
@@ -170,7 +229,7 @@ mod tests {
             plain.extend(claimed.to_le_bytes());
             decode_as_everything(&plain);
             decode_as_everything(&[&[1], plain.as_slice()].concat());
-            assert_eq!(keys::decode_pair(&plain), Err(Malformed::Bytes));
+            assert_eq!(decode_at::<SecretKeyPair>(&plain), Err(Malformed::Bytes));
         }
     }
 
@@ -178,22 +237,22 @@ mod tests {
     fn the_largest_pair_fits_and_its_buffer_was_not_grown() {
         let value = SecretKeyValue::new(vec![7; MAX_VALUE_BYTES]);
         let pair = SecretKeyPair::new(value.clone(), value);
-        let plain = keys::encode_pair(&pair).unwrap();
+        let plain = pair.encode().unwrap();
         assert_eq!(plain.capacity(), plain.len());
-        assert_eq!(keys::decode_pair(&plain), Ok(pair));
+        assert_eq!(decode_at(&plain), Ok(pair));
     }
 
     #[test]
     fn a_record_beyond_the_bound_is_refused_before_it_is_written() {
         let value = SecretKeyValue::new(vec![7; 3 * MAX_VALUE_BYTES]);
-        let refused = keys::encode_pair(&SecretKeyPair::new(value.clone(), value));
+        let refused = SecretKeyPair::new(value.clone(), value).encode();
         assert!(matches!(refused, Err(TooLarge { bytes }) if bytes > MAX_RECORD_BYTES));
     }
 
     #[test]
     fn what_follows_a_record_makes_it_malformed() {
-        let mut plain = meta::encode_sequence(7).unwrap().to_vec();
+        let mut plain = SequenceRecord { next: 7 }.encode().unwrap().to_vec();
         plain.push(0);
-        assert_eq!(meta::decode_sequence(&plain), Err(Malformed::Bytes));
+        assert_eq!(decode_at::<SequenceRecord>(&plain), Err(Malformed::Bytes));
     }
 }

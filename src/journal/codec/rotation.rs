@@ -2,56 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::codec::{Malformed, Plain, TooLarge, decode, encode};
+use crate::journal::codec::{Malformed, Plain, Record, TooLarge, decode_first, encode, frozen};
+use crate::journal::kind::{Kind, Shape};
+use crate::journal::place::{Number, Of, Place};
 use crate::key::definition::OnKeyChangedCallbackErrorStrategy as Strategy;
 use crate::key::flow::SecretKeyUseCase;
-use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::name::{CallbackName, WorkerName};
 use crate::key::state::Effect;
-use crate::rotation::id::RotationId;
+use crate::repo::space::Space;
 use crate::rotation::plan::{Declared, Fingerprint, Header, Step, StepKind};
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
 use crate::secret::visible::Visible;
 
-#[derive(Serialize, Deserialize)]
-enum UseCaseV1 {
-    OneWayTrip,
-    RoundTrip,
-}
-
-#[derive(Serialize, Deserialize)]
-enum StrategyV1 {
-    RaiseImmediately,
-    SkipAndRaise,
-    Skip,
-    Halt,
-}
-
-#[derive(Serialize, Deserialize)]
-enum StateV1 {
-    Waiting,
-    Running,
-    Completed,
-    CompletedWithFailures,
-    Stopped,
-    Aborted,
-    Obsolete,
-}
-
-#[derive(Serialize, Deserialize)]
-enum StatusV1 {
-    Pending,
-    InProgress,
-    Failed,
-    Succeeded,
-}
-
-#[derive(Serialize, Deserialize)]
-enum EffectV1 {
-    Nothing,
-    Decrypted,
-    Reencrypted,
-}
+frozen!(UseCaseV1 of SecretKeyUseCase { OneWayTrip, RoundTrip });
+frozen!(StrategyV1 of Strategy { RaiseImmediately, SkipAndRaise, Skip, Halt });
+frozen!(StateV1 of RotationState {
+    Waiting, Running, Completed, CompletedWithFailures, Stopped, Aborted, Obsolete
+});
+frozen!(StatusV1 of CallbackStatus { Pending, InProgress, Failed, Succeeded });
+frozen!(EffectV1 of Effect { Nothing, Decrypted, Reencrypted });
 
 #[derive(Serialize, Deserialize)]
 struct HeaderV1 {
@@ -94,148 +64,112 @@ pub(in crate::journal) struct HeaderRecord {
     pub(in crate::journal) steps: u32,
 }
 
-pub(in crate::journal) fn encode_header(header: &Header, steps: u32) -> Result<Plain, TooLarge> {
-    encode(&HeaderV1 {
-        seq: header.seq,
-        place: header.place,
-        use_case: match header.use_case {
-            SecretKeyUseCase::OneWayTrip => UseCaseV1::OneWayTrip,
-            SecretKeyUseCase::RoundTrip => UseCaseV1::RoundTrip,
-        },
-        strategy: match header.strategy {
-            Strategy::RaiseImmediately => StrategyV1::RaiseImmediately,
-            Strategy::SkipAndRaise => StrategyV1::SkipAndRaise,
-            Strategy::Skip => StrategyV1::Skip,
-            Strategy::Halt => StrategyV1::Halt,
-        },
-        state: freeze_state(header.state),
-        declared_old: header.declared.old,
-        declared_new: header.declared.new,
-        old_keys: header.old_keys,
-        new_keys: header.new_keys,
-        begun: header.begun,
-        resumes: header.resumes,
-        overtaken: header.overtaken,
-        accepted_ms: header.accepted_ms,
-        ended_ms: header.ended_ms,
-        steps,
-    })
-}
+/// The header of a rotation that has ended.
+pub(in crate::journal) const ENDED_HEADER: Kind = HeaderRecord::KIND.ended("ended header");
+/// A step of a rotation that has ended.
+pub(in crate::journal) const ENDED_STEP: Kind = Step::KIND.ended("ended step");
 
-pub(in crate::journal) fn decode_header(
-    id: RotationId,
-    key: &KeyName,
-    plain: &[u8],
-) -> Result<HeaderRecord, Malformed> {
-    let frozen: HeaderV1 = decode(plain)?;
-    let header = Header {
-        id,
-        key: key.clone(),
-        seq: frozen.seq,
-        place: frozen.place,
-        use_case: match frozen.use_case {
-            UseCaseV1::OneWayTrip => SecretKeyUseCase::OneWayTrip,
-            UseCaseV1::RoundTrip => SecretKeyUseCase::RoundTrip,
-        },
-        strategy: match frozen.strategy {
-            StrategyV1::RaiseImmediately => Strategy::RaiseImmediately,
-            StrategyV1::SkipAndRaise => Strategy::SkipAndRaise,
-            StrategyV1::Skip => Strategy::Skip,
-            StrategyV1::Halt => Strategy::Halt,
-        },
-        state: thaw_state(frozen.state),
-        declared: Declared {
-            old: frozen.declared_old,
-            new: frozen.declared_new,
-        },
-        old_keys: frozen.old_keys,
-        new_keys: frozen.new_keys,
-        begun: frozen.begun,
-        resumes: frozen.resumes,
-        overtaken: frozen.overtaken,
-        accepted_ms: frozen.accepted_ms,
-        ended_ms: frozen.ended_ms,
-    };
-    let steps = frozen.steps;
-    Ok(HeaderRecord { header, steps })
-}
+impl Record for HeaderRecord {
+    const KIND: Kind = Kind::new(
+        Space::Rotations,
+        "header",
+        "header",
+        1,
+        (Shape::Rotation, 1),
+    );
 
-pub(in crate::journal) fn encode_step(step: &Step) -> Result<Plain, TooLarge> {
-    // This form has callbacks only: a step of another kind needs a form of its own.
-    match step.kind {
-        StepKind::Callback => {}
+    fn encode(&self) -> Result<Plain, TooLarge> {
+        let header = &self.header;
+        encode(&HeaderV1 {
+            seq: header.seq,
+            place: header.place,
+            use_case: header.use_case.into(),
+            strategy: header.strategy.into(),
+            state: header.state.into(),
+            declared_old: header.declared.old,
+            declared_new: header.declared.new,
+            old_keys: header.old_keys,
+            new_keys: header.new_keys,
+            begun: header.begun,
+            resumes: header.resumes,
+            overtaken: header.overtaken,
+            accepted_ms: header.accepted_ms,
+            ended_ms: header.ended_ms,
+            steps: self.steps,
+        })
     }
-    encode(&StepV1 {
-        worker: step.worker.as_str(),
-        callback: step.callback.as_str(),
-        status: match step.status {
-            CallbackStatus::Pending => StatusV1::Pending,
-            CallbackStatus::InProgress => StatusV1::InProgress,
-            CallbackStatus::Failed => StatusV1::Failed,
-            CallbackStatus::Succeeded => StatusV1::Succeeded,
-        },
-        attempt: step.attempt,
-        crashes: step.crashes,
-        started_ms: step.started_ms,
-        ended_ms: step.ended_ms,
-        error: step.error.as_deref(),
-        effect: match step.effect {
-            Effect::Nothing => EffectV1::Nothing,
-            Effect::Decrypted => EffectV1::Decrypted,
-            Effect::Reencrypted => EffectV1::Reencrypted,
-        },
-        removed: step.removed,
-    })
-}
 
-pub(in crate::journal) fn decode_step(no: u32, plain: &[u8]) -> Result<Step, Malformed> {
-    let frozen: StepV1<'_> = decode(plain)?;
-    Ok(Step {
-        no,
-        kind: StepKind::Callback,
-        worker: WorkerName::new(frozen.worker).map_err(|_| Malformed::Name)?,
-        callback: CallbackName::new(frozen.callback).map_err(|_| Malformed::Name)?,
-        status: match frozen.status {
-            StatusV1::Pending => CallbackStatus::Pending,
-            StatusV1::InProgress => CallbackStatus::InProgress,
-            StatusV1::Failed => CallbackStatus::Failed,
-            StatusV1::Succeeded => CallbackStatus::Succeeded,
-        },
-        attempt: frozen.attempt,
-        crashes: frozen.crashes,
-        started_ms: frozen.started_ms,
-        ended_ms: frozen.ended_ms,
-        // Earlier versions wrote it as foreign code had said it.
-        error: frozen.error.map(|text| Visible(text).to_string()),
-        effect: match frozen.effect {
-            EffectV1::Nothing => Effect::Nothing,
-            EffectV1::Decrypted => Effect::Decrypted,
-            EffectV1::Reencrypted => Effect::Reencrypted,
-        },
-        removed: frozen.removed,
-    })
-}
-
-fn freeze_state(state: RotationState) -> StateV1 {
-    match state {
-        RotationState::Waiting => StateV1::Waiting,
-        RotationState::Running => StateV1::Running,
-        RotationState::Completed => StateV1::Completed,
-        RotationState::CompletedWithFailures => StateV1::CompletedWithFailures,
-        RotationState::Stopped => StateV1::Stopped,
-        RotationState::Aborted => StateV1::Aborted,
-        RotationState::Obsolete => StateV1::Obsolete,
+    fn decode(place: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed> {
+        let frozen: HeaderV1 = decode_first(schema, plain)?;
+        let Of::Rotation(id, key, _) = &place.of else {
+            return Err(Malformed::Bytes);
+        };
+        let header = Header {
+            id: *id,
+            key: key.clone(),
+            seq: frozen.seq,
+            place: frozen.place,
+            use_case: frozen.use_case.into(),
+            strategy: frozen.strategy.into(),
+            state: frozen.state.into(),
+            declared: Declared {
+                old: frozen.declared_old,
+                new: frozen.declared_new,
+            },
+            old_keys: frozen.old_keys,
+            new_keys: frozen.new_keys,
+            begun: frozen.begun,
+            resumes: frozen.resumes,
+            overtaken: frozen.overtaken,
+            accepted_ms: frozen.accepted_ms,
+            ended_ms: frozen.ended_ms,
+        };
+        let steps = frozen.steps;
+        Ok(Self { header, steps })
     }
 }
 
-fn thaw_state(state: StateV1) -> RotationState {
-    match state {
-        StateV1::Waiting => RotationState::Waiting,
-        StateV1::Running => RotationState::Running,
-        StateV1::Completed => RotationState::Completed,
-        StateV1::CompletedWithFailures => RotationState::CompletedWithFailures,
-        StateV1::Stopped => RotationState::Stopped,
-        StateV1::Aborted => RotationState::Aborted,
-        StateV1::Obsolete => RotationState::Obsolete,
+impl Record for Step {
+    const KIND: Kind = Kind::new(Space::Rotations, "step", "step", 1, (Shape::Step, 2));
+
+    fn encode(&self) -> Result<Plain, TooLarge> {
+        // This form has callbacks only: a step of another kind needs a form of its own.
+        match self.kind {
+            StepKind::Callback => {}
+        }
+        encode(&StepV1 {
+            worker: self.worker.as_str(),
+            callback: self.callback.as_str(),
+            status: self.status.into(),
+            attempt: self.attempt,
+            crashes: self.crashes,
+            started_ms: self.started_ms,
+            ended_ms: self.ended_ms,
+            error: self.error.as_deref(),
+            effect: self.effect.into(),
+            removed: self.removed,
+        })
+    }
+
+    fn decode(place: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed> {
+        let frozen: StepV1<'_> = decode_first(schema, plain)?;
+        let Of::Rotation(_, _, Number::Step(no)) = &place.of else {
+            return Err(Malformed::Bytes);
+        };
+        Ok(Self {
+            no: *no,
+            kind: StepKind::Callback,
+            worker: WorkerName::new(frozen.worker).map_err(|_| Malformed::Name)?,
+            callback: CallbackName::new(frozen.callback).map_err(|_| Malformed::Name)?,
+            status: frozen.status.into(),
+            attempt: frozen.attempt,
+            crashes: frozen.crashes,
+            started_ms: frozen.started_ms,
+            ended_ms: frozen.ended_ms,
+            // Earlier versions wrote it as foreign code had said it.
+            error: frozen.error.map(|text| Visible(text).to_string()),
+            effect: frozen.effect.into(),
+            removed: frozen.removed,
+        })
     }
 }

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use crate::journal::place::{Part, Place};
+use crate::journal::kind::{Kind, Shape};
+use crate::journal::place::{Number, Of, Place};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::repo::space::Space;
 use crate::rotation::id::RotationId;
@@ -10,62 +11,67 @@ use crate::rotation::id::RotationId;
 /// Where the database's id lies, the one record that is not sealed.
 pub(in crate::journal) const DATABASE: &[u8] = b"database";
 
-const CHECK: &[u8] = b"check";
-const BATCH: &[u8] = b"batch";
-const SEQUENCE: &[u8] = b"sequence";
-
-const MEMBER: u8 = 1;
-const CALLBACK: u8 = 2;
+/// The byte of callbacks: those of one worker lie together.
+pub(in crate::journal) const CALLBACK: u8 = 2;
 
 const ENDED: u8 = 1;
 const ORDER: u8 = 2;
 
-const HEADER: u8 = 1;
-const STEP: u8 = 2;
-const KEYS: u8 = 3;
-const SNAPSHOT: u8 = 4;
-
-/// What a place among the rotations tells; no part where another version made it.
-pub(in crate::journal) type RotationPlace = (RotationId, KeyName, Option<Part>);
-
 impl Place {
     /// The key in the repo.
     pub(in crate::journal) fn bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Check => CHECK.to_vec(),
-            Self::Batch => BATCH.to_vec(),
-            Self::Sequence => SEQUENCE.to_vec(),
-            Self::State(key) | Self::Declared(key) => key.as_str().as_bytes().to_vec(),
-            Self::Member(worker) => [&[MEMBER], named(worker.as_str()).as_slice()].concat(),
-            Self::Callback(worker, key, callback) => {
-                let of_worker = callbacks_of(worker);
+        let Kind { name, tag, .. } = self.kind;
+        match &self.of {
+            Of::Database => name.as_bytes().to_vec(),
+            Of::Key(key) => key.as_str().as_bytes().to_vec(),
+            Of::Worker(worker) => [vec![tag], named(worker.as_str())].concat(),
+            Of::Callback(worker, key, callback) => {
                 let (key, callback) = (named(key.as_str()), named(callback.as_str()));
-                [of_worker, key, callback].concat()
+                [vec![tag], named(worker.as_str()), key, callback].concat()
             }
-            Self::Living(id, key, part) => rotation_bytes(*id, key, *part),
-            Self::Ended(id, key, part) => [vec![ENDED], rotation_bytes(*id, key, *part)].concat(),
+            Of::Rotation(id, key, number) => {
+                let of_rotation = match self.space() {
+                    Space::History => ended_prefix(*id),
+                    _ => living_prefix(*id),
+                };
+                let number = match number {
+                    Number::None => vec![],
+                    Number::Step(no) => no.to_be_bytes().to_vec(),
+                    Number::Keys(id) => id.to_be_bytes().to_vec(),
+                };
+                [of_rotation, named(key.as_str()), vec![tag], number].concat()
+            }
         }
     }
+}
 
-    /// What lies at a key of a space, except among the rotations; none if this version puts
-    /// nothing there.
-    pub(in crate::journal) fn parse(space: Space, bytes: &[u8]) -> Option<Self> {
-        match space {
-            Space::Meta => [Self::Check, Self::Batch, Self::Sequence]
-                .into_iter()
-                .find(|place| place.bytes() == bytes),
-            Space::States => key_name(bytes).map(Self::State),
-            Space::Keys => key_name(bytes).map(Self::Declared),
-            Space::Roster => parse_roster(bytes),
-            Space::Rotations => {
-                let (id, key, part) = parse_living(bytes)?;
-                part.map(|part| Self::Living(id, key, part))
-            }
-            Space::History => {
-                let (id, key, part) = parse_ended(bytes)?;
-                part.map(|part| Self::Ended(id, key, part))
-            }
-            Space::Quarantine => None,
+/// Which record of this kind lies at a key of the kind's space; none if that is no place of this kind.
+pub(in crate::journal) fn parse(kind: Kind, bytes: &[u8]) -> Option<Of> {
+    match kind.shape {
+        Shape::One => (bytes == kind.name.as_bytes()).then_some(Of::Database),
+        Shape::Key => key_name(bytes).map(Of::Key),
+        Shape::Worker => match split_name(bytes.strip_prefix(&[kind.tag])?)? {
+            (worker, []) => WorkerName::new(worker).ok().map(Of::Worker),
+            _ => None,
+        },
+        Shape::Callback => {
+            let (worker, rest) = split_name(bytes.strip_prefix(&[kind.tag])?)?;
+            let (key, rest) = split_name(rest)?;
+            let (callback, []) = split_name(rest)? else {
+                return None;
+            };
+            let (worker, key) = (WorkerName::new(worker).ok()?, KeyName::new(key).ok()?);
+            Some(Of::Callback(worker, key, CallbackName::new(callback).ok()?))
+        }
+        Shape::Rotation | Shape::Step | Shape::Keys => {
+            let (id, key, rest) = split_rotation(kind.space, bytes)?;
+            let rest = rest.strip_prefix(&[kind.tag])?;
+            let number = match kind.shape {
+                Shape::Step => Number::Step(u32::from_be_bytes(rest.try_into().ok()?)),
+                Shape::Keys => Number::Keys(u128::from_be_bytes(rest.try_into().ok()?)),
+                _ => rest.is_empty().then_some(Number::None)?,
+            };
+            Some(Of::Rotation(id, KeyName::new(key).ok()?, number))
         }
     }
 }
@@ -75,23 +81,6 @@ fn named(text: &str) -> Vec<u8> {
     // Names have at most 255 bytes.
     let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
     [&[length], text.as_bytes()].concat()
-}
-
-fn rotation_bytes(id: RotationId, key: &KeyName, part: Part) -> Vec<u8> {
-    let mut bytes = [&living_prefix(id), named(key.as_str()).as_slice()].concat();
-    match part {
-        Part::Header => bytes.push(HEADER),
-        Part::Step(no) => {
-            bytes.push(STEP);
-            bytes.extend_from_slice(&no.to_be_bytes());
-        }
-        Part::Keys(id) => {
-            bytes.push(KEYS);
-            bytes.extend_from_slice(&id.to_be_bytes());
-        }
-        Part::Snapshot => bytes.push(SNAPSHOT),
-    }
-    bytes
 }
 
 /// What the places of all records of a rotation that has not ended start with.
@@ -137,49 +126,20 @@ pub(in crate::journal) fn parse_order(bytes: &[u8]) -> Option<(u64, RotationId, 
     Some((!u64::from_be_bytes(*sequence), id, key_name(key)?))
 }
 
-/// What a place among the rotations that have not ended tells.
-pub(in crate::journal) fn parse_living(bytes: &[u8]) -> Option<RotationPlace> {
+/// What a place in the spaces of rotations tells, also where another version made it.
+pub(in crate::journal) fn rotation_at(space: Space, bytes: &[u8]) -> Option<(RotationId, KeyName)> {
+    let (id, key, _) = split_rotation(space, bytes)?;
+    Some((id, KeyName::new(key).ok()?))
+}
+
+fn split_rotation(space: Space, bytes: &[u8]) -> Option<(RotationId, &str, &[u8])> {
+    let bytes = match space {
+        Space::History => bytes.strip_prefix(&[ENDED])?,
+        _ => bytes,
+    };
     let (id, bytes) = bytes.split_first_chunk::<16>()?;
-    let (key, part) = split_name(bytes)?;
-    let key = KeyName::new(key).ok()?;
-    Some((
-        RotationId::new(Uuid::from_bytes(*id)),
-        key,
-        parse_part(part),
-    ))
-}
-
-/// What a place among the records of rotations that have ended tells.
-pub(in crate::journal) fn parse_ended(bytes: &[u8]) -> Option<RotationPlace> {
-    parse_living(bytes.strip_prefix(&[ENDED])?)
-}
-
-fn parse_part(bytes: &[u8]) -> Option<Part> {
-    match bytes.split_first()? {
-        (&HEADER, []) => Some(Part::Header),
-        (&STEP, no) => no.try_into().ok().map(u32::from_be_bytes).map(Part::Step),
-        (&KEYS, id) => id.try_into().ok().map(u128::from_be_bytes).map(Part::Keys),
-        (&SNAPSHOT, []) => Some(Part::Snapshot),
-        _ => None,
-    }
-}
-
-fn parse_roster(bytes: &[u8]) -> Option<Place> {
-    let (tag, bytes) = bytes.split_first()?;
-    let (worker, rest) = split_name(bytes)?;
-    let worker = WorkerName::new(worker).ok()?;
-    match (*tag, rest) {
-        (MEMBER, []) => Some(Place::Member(worker)),
-        (CALLBACK, rest) => {
-            let (key, rest) = split_name(rest)?;
-            let (callback, []) = split_name(rest)? else {
-                return None;
-            };
-            let (key, callback) = (KeyName::new(key).ok()?, CallbackName::new(callback).ok()?);
-            Some(Place::Callback(worker, key, callback))
-        }
-        _ => None,
-    }
+    let (key, rest) = split_name(bytes)?;
+    Some((RotationId::new(Uuid::from_bytes(*id)), key, rest))
 }
 
 fn split_name(bytes: &[u8]) -> Option<(&str, &[u8])> {
@@ -199,39 +159,92 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::journal::codec::Record;
+    use crate::journal::codec::keys::DeclaredRecord;
+    use crate::journal::codec::meta::{BatchRecord, CheckRecord, SequenceRecord};
+    use crate::journal::codec::rotation::{ENDED_HEADER, ENDED_STEP, HeaderRecord};
+    use crate::journal::records;
+    use crate::key::state::{Snapshot, StateRecord};
+    use crate::rotation::plan::Step;
+    use crate::rotation::roster::{Member, MemberCallback};
+    use crate::secret::value::SecretKeyPair;
+
+    fn key(text: &str) -> KeyName {
+        KeyName::new(text).unwrap()
+    }
+
+    fn callback(worker: &str, for_key: &str, callback: &str) -> Place {
+        let worker = WorkerName::new(worker).unwrap();
+        let callback = CallbackName::new(callback).unwrap();
+        MemberCallback::place(Of::Callback(worker, key(for_key), callback))
+    }
 
     fn places() -> Vec<Place> {
-        let key = |text: &str| KeyName::new(text).unwrap();
-        let worker = |text: &str| WorkerName::new(text).unwrap();
-        let callback = |text: &str| CallbackName::new(text).unwrap();
-        let id = |n| RotationId::new(Uuid::from_u128(n));
         let mut places = vec![
-            Place::Check,
-            Place::Batch,
-            Place::Sequence,
-            Place::State(key("a")),
-            Place::Declared(key("a")),
-            Place::Member(worker("a")),
-            Place::Callback(worker("a"), key("b"), callback("cd")),
-            Place::Callback(worker("a"), key("bc"), callback("d")),
-            Place::Callback(worker("ab"), key("c"), callback("d")),
+            CheckRecord::place(Of::Database),
+            BatchRecord::place(Of::Database),
+            SequenceRecord::place(Of::Database),
+            StateRecord::place(Of::Key(key("a"))),
+            DeclaredRecord::place(Of::Key(key("a"))),
+            Member::place(Of::Worker(WorkerName::new("a").unwrap())),
+            callback("a", "b", "cd"),
+            callback("a", "bc", "d"),
+            callback("ab", "c", "d"),
         ];
         for (n, name) in [(1, "a"), (1, "é"), (2, "a")] {
-            for part in [Part::Header, Part::Step(0), Part::Step(1), Part::Keys(1)] {
-                places.push(Place::Living(id(n), key(name), part));
+            let id = RotationId::new(Uuid::from_u128(n));
+            let of = |number| Of::Rotation(id, key(name), number);
+            places.push(HeaderRecord::place(of(Number::None)));
+            places.push(Step::place(of(Number::Step(0))));
+            places.push(Step::place(of(Number::Step(1))));
+            places.push(SecretKeyPair::place(of(Number::Keys(1))));
+            for (kind, number) in [
+                (ENDED_HEADER, Number::None),
+                (ENDED_STEP, Number::Step(0)),
+                (ENDED_STEP, Number::Step(1)),
+            ] {
+                let of = of(number);
+                places.push(Place { kind, of });
             }
-            for part in [Part::Header, Part::Step(0), Part::Step(1)] {
-                places.push(Place::Ended(id(n), key(name), part));
-            }
-            places.push(Place::Living(id(n), key(name), Part::Snapshot));
+            places.push(Snapshot::place(of(Number::None)));
         }
         places
     }
 
     #[test]
+    fn no_place_has_changed_its_bytes_or_its_words() {
+        let seen = places().into_iter().take(EXPECTED.len()).map(|place| {
+            let text = format!("{} {place}", place.bytes().escape_ascii());
+            let id = RotationId::new(Uuid::from_u128(1)).to_string();
+            text.replace(&r"\x00".repeat(15), "0*").replace(&id, "1")
+        });
+        assert_eq!(seen.collect::<Vec<_>>(), EXPECTED);
+    }
+
+    const EXPECTED: [&str; 17] = [
+        "check the check record",
+        "batch the record of the last batch",
+        "sequence the next sequence number",
+        "a the state of key a",
+        "a the last declaration of key a",
+        r"\x01\x01a worker a",
+        r"\x02\x01a\x01b\x02cd callback cd of worker a for key b",
+        r"\x02\x01a\x02bc\x01d callback d of worker a for key bc",
+        r"\x02\x02ab\x01c\x01d callback d of worker ab for key c",
+        r"0*\x01\x01a\x01 the header of rotation 1 of key a",
+        r"0*\x01\x01a\x02\x00\x00\x00\x00 the step 0 of rotation 1 of key a",
+        r"0*\x01\x01a\x02\x00\x00\x00\x01 the step 1 of rotation 1 of key a",
+        r"0*\x01\x01a\x030*\x01 the keys of rotation 1 of key a",
+        r"\x010*\x01\x01a\x01 the header of the ended rotation 1 of key a",
+        r"\x010*\x01\x01a\x02\x00\x00\x00\x00 the step 0 of the ended rotation 1 of key a",
+        r"\x010*\x01\x01a\x02\x00\x00\x00\x01 the step 1 of the ended rotation 1 of key a",
+        r"0*\x01\x01a\x04 the snapshot of rotation 1 of key a",
+    ];
+
+    #[test]
     fn a_place_is_found_again_in_its_bytes() {
         for place in places() {
-            assert_eq!(Place::parse(place.space(), &place.bytes()), Some(place));
+            assert_eq!(records::parse(place.space(), &place.bytes()), Some(place));
         }
     }
 
@@ -252,15 +265,16 @@ mod tests {
     fn a_part_of_another_version_still_tells_its_rotation() {
         let place = places().pop().unwrap();
         let bytes = [place.bytes(), vec![9]].concat();
-        let Place::Living(id, key, _) = place else {
+        assert_eq!(records::parse(place.space(), &bytes), None);
+        let Of::Rotation(id, key, _) = place.of else {
             panic!("the last place is a living rotation's");
         };
-        assert_eq!(parse_living(&bytes), Some((id, key, None)));
+        assert_eq!(rotation_at(Space::Rotations, &bytes), Some((id, key)));
     }
 
     #[test]
     fn the_order_of_the_history_is_newest_first() {
-        let key = KeyName::new("k").unwrap();
+        let key = key("k");
         let id = RotationId::new(Uuid::from_u128(7));
         let places: Vec<_> = [u64::MAX, 300, 2, 1, 0]
             .map(|n| order_bytes(n, id, &key))
@@ -272,7 +286,7 @@ mod tests {
     #[test]
     fn the_associated_data_has_not_changed() {
         let id = RotationId::new(Uuid::from_u128(5));
-        let place = Place::Living(id, KeyName::new("key").unwrap(), Part::Step(3));
+        let place = Step::place(Of::Rotation(id, key("key"), Number::Step(3)));
         let mut expected = Vec::new();
         let parts: [&[u8]; 9] = [
             &[9; 16],
@@ -296,7 +310,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_place_or_none(bytes: Vec<u8>) {
             for space in Space::ALL {
-                if let Some(place) = Place::parse(space, &bytes) {
+                if let Some(place) = records::parse(space, &bytes) {
                     prop_assert_eq!(place.bytes(), bytes.clone());
                 }
             }

@@ -1,0 +1,57 @@
+//! The list of the kinds of records: what lies at a key of the repo, and whether it can be decoded.
+
+use crate::journal::codec::keys::{DeclaredRecord, ENDED_KEYS, ENDED_SNAPSHOT};
+use crate::journal::codec::meta::{BatchRecord, CheckRecord, SequenceRecord};
+use crate::journal::codec::rotation::{ENDED_HEADER, ENDED_STEP, HeaderRecord};
+use crate::journal::codec::{Malformed, Record};
+use crate::journal::kind::Kind;
+use crate::journal::place::{Place, layout};
+use crate::key::state::{Snapshot, StateRecord};
+use crate::repo::space::Space;
+use crate::rotation::plan::Step;
+use crate::rotation::roster::{Member, MemberCallback};
+use crate::secret::value::SecretKeyPair;
+
+type Check = fn(&Place, u8, &[u8]) -> Result<(), Malformed>;
+
+/// Every kind, and how such a record is decoded to see whether that can be done.
+pub(super) const RECORDS: [(Kind, Check); 15] = [
+    entry::<CheckRecord>(CheckRecord::KIND),
+    entry::<BatchRecord>(BatchRecord::KIND),
+    entry::<SequenceRecord>(SequenceRecord::KIND),
+    entry::<StateRecord>(StateRecord::KIND),
+    entry::<DeclaredRecord>(DeclaredRecord::KIND),
+    entry::<Member>(Member::KIND),
+    entry::<MemberCallback>(MemberCallback::KIND),
+    entry::<HeaderRecord>(HeaderRecord::KIND),
+    entry::<Step>(Step::KIND),
+    entry::<SecretKeyPair>(SecretKeyPair::KIND),
+    entry::<Snapshot>(Snapshot::KIND),
+    entry::<HeaderRecord>(ENDED_HEADER),
+    entry::<Step>(ENDED_STEP),
+    entry::<SecretKeyPair>(ENDED_KEYS),
+    entry::<Snapshot>(ENDED_SNAPSHOT),
+];
+
+const fn entry<R: Record>(kind: Kind) -> (Kind, Check) {
+    (kind, |place, schema, plain| {
+        R::decode(place, schema, plain).map(drop)
+    })
+}
+
+/// What lies at a key of a space; none if this version puts nothing there.
+pub(super) fn parse(space: Space, bytes: &[u8]) -> Option<Place> {
+    let mut kinds = RECORDS.iter().map(|(kind, _)| *kind);
+    kinds.find_map(|kind| {
+        let of = (kind.space == space).then(|| layout::parse(kind, bytes));
+        of.flatten().map(|of| Place { kind, of })
+    })
+}
+
+/// Whether the content of the record at a place can be decoded.
+pub(super) fn check(place: &Place, schema: u8, plain: &[u8]) -> Result<(), Malformed> {
+    let known = RECORDS.iter().find(|(kind, _)| *kind == place.kind);
+    known.map_or(Err(Malformed::Bytes), |(_, check)| {
+        check(place, schema, plain)
+    })
+}
