@@ -1,4 +1,4 @@
-//! Starting a manager: what it needs, and every default.
+//! What a manager needs, and how it is set.
 
 use std::path::{self, PathBuf};
 use std::sync::Arc;
@@ -6,11 +6,7 @@ use std::time::Duration;
 
 use crate::crypto::crypto_tool::CryptoTool;
 use crate::guard::foreign::Foreign;
-use crate::guard::fork;
-use crate::management::error::StartError;
-use crate::management::keys_management::KeysManagement;
 use crate::management::settings::Settings;
-use crate::management::start;
 #[cfg(feature = "testing")]
 use crate::management::testing::PluginPanics;
 use crate::repo::state_repo::StateRepo;
@@ -150,31 +146,5 @@ impl KeysManagementBuilder {
     pub fn plugin_panics(mut self, panics: PluginPanics) -> Self {
         self.settings.panics = panics;
         self
-    }
-
-    /// Starts the manager: opens the database, checks the master key, and takes up what an earlier
-    /// life left.
-    ///
-    /// # Errors
-    /// A [`StartError`]; then nothing that was there was changed, and the data folder is free. A folder
-    /// that was missing may have been made. Of the program: `no_data_folder`, `no_master_key`,
-    /// `zero_bound`, `forked`. Of the master key: `store_failed`, `invalid_key`, `master_key_too_short`,
-    /// `wrong_master_key`. Of the data folder: [`StartError::Repo`], as `already_open`, `loose_folder`,
-    /// `damaged_files`. Of the journal: [`StartError::Journal`]. Of the system: `no_thread`,
-    /// `no_descriptor`. Of the worker `main`: [`StartError::Roster`].
-    pub async fn start(mut self) -> Result<KeysManagement, StartError> {
-        fork::refuse_child()?;
-        fork::watch()?;
-        if let Some(what) = self.settings.zero_bound() {
-            return Err(StartError::ZeroBound { what });
-        }
-        self.settings.keep_to_bounds();
-        if self.crypto.is_none() && self.master_key.is_none() {
-            return Err(StartError::NoMasterKey);
-        }
-        if self.repo.is_none() && self.folder.is_none() {
-            return Err(StartError::NoDataFolder);
-        }
-        start::start(self).await
     }
 }

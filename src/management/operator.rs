@@ -347,4 +347,13 @@ impl KeysManagement {
             .await
             .map(drop)
     }
+
+    /// Lets an actor die, in the middle of what it does: at its fault point of this number from now
+    /// on, 1 being the next. There is one before each message that it takes, and one before each
+    /// thing that it does because of it; an idle actor passes the first at once. False if no such
+    /// actor is known.
+    #[cfg(feature = "testing")]
+    pub fn kill_actor(&self, actor: &ActorName, fault_point: u64) -> bool {
+        self.inner.supervision.kill_at(actor, fault_point)
+    }
 }

@@ -24,6 +24,7 @@ use crate::actors::supervision::supervisor::Supervision;
 
 use crate::guard::events::Events;
 use crate::guard::fault::{self, Fault};
+use crate::guard::fork;
 use crate::guard::plugins::Plugins;
 use crate::guard::this_thread;
 use crate::journal::fingerprints::KeyFingerprints;
@@ -38,8 +39,36 @@ use crate::management::settings::Settings;
 use crate::rotation::engine::RotationEngine;
 use crate::rotation::machine::RotationMachine;
 
+impl KeysManagementBuilder {
+    /// Starts the manager: opens the database, checks the master key, and takes up what an earlier
+    /// life left.
+    ///
+    /// # Errors
+    /// A [`StartError`]; then nothing that was there was changed, and the data folder is free. A folder
+    /// that was missing may have been made. Of the program: `no_data_folder`, `no_master_key`,
+    /// `zero_bound`, `forked`. Of the master key: `store_failed`, `invalid_key`, `master_key_too_short`,
+    /// `wrong_master_key`. Of the data folder: [`StartError::Repo`], as `already_open`, `loose_folder`,
+    /// `damaged_files`. Of the journal: [`StartError::Journal`]. Of the system: `no_thread`,
+    /// `no_descriptor`. Of the worker `main`: [`StartError::Roster`].
+    pub async fn start(mut self) -> Result<KeysManagement, StartError> {
+        fork::refuse_child()?;
+        fork::watch()?;
+        if let Some(what) = self.settings.zero_bound() {
+            return Err(StartError::ZeroBound { what });
+        }
+        self.settings.keep_to_bounds();
+        if self.crypto.is_none() && self.master_key.is_none() {
+            return Err(StartError::NoMasterKey);
+        }
+        if self.repo.is_none() && self.folder.is_none() {
+            return Err(StartError::NoDataFolder);
+        }
+        start(self).await
+    }
+}
+
 /// Starts a manager on a thread of its own, which ends it as well.
-pub(super) async fn start(builder: KeysManagementBuilder) -> Result<KeysManagement, StartError> {
+async fn start(builder: KeysManagementBuilder) -> Result<KeysManagement, StartError> {
     // Here, because events go to the subscriber of the caller.
     let events = Events::start()?;
     let (told, started) = oneshot::channel();

@@ -1,26 +1,14 @@
-//! Fault injection for tests, with the feature `testing` only: any actor is killed, or a plug-in
-//! call panics, when a test says so.
+//! Fault injection for tests, with the feature `testing` only: a plug-in call panics when a
+//! test says so.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::actors::supervision::name::ActorName;
 use crate::guard::foreign::Foreign;
-use crate::management::keys_management::KeysManagement;
 use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 use crate::worker::callback::{Callback, Kind};
-
-impl KeysManagement {
-    /// Lets an actor die, in the middle of what it does: at its fault point of this number from now
-    /// on, 1 being the next. There is one before each message that it takes, and one before each
-    /// thing that it does because of it; an idle actor passes the first at once. False if no such
-    /// actor is known.
-    pub fn kill_actor(&self, actor: &ActorName, fault_point: u64) -> bool {
-        self.inner.supervision.kill_at(actor, fault_point)
-    }
-}
 
 /// A kind of plug-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
