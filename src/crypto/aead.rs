@@ -62,8 +62,8 @@ impl AeadCryptoTool {
         let mut key = Zeroizing::new([0_u8; 32]);
         Hkdf::<Sha256>::new(Some(salt), master.expose())
             .expand(DERIVATION_LABEL, key.as_mut_slice())
-            .map_err(|source| CryptoError::Failed {
-                source: Box::new(source),
+            .map_err(|cause| CryptoError::Failed {
+                cause: Box::new(cause),
             })?;
         let cipher = Box::new(XChaCha20Poly1305::new((&*key).into()));
         Ok(Self { cipher })

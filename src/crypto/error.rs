@@ -41,19 +41,17 @@ pub enum CryptoError {
         bytes: usize,
     },
     /// The operating system gave no random bytes. Nobody can seal until it does.
-    #[error("the operating system gave no random bytes: {}", told(source.as_ref()))]
+    #[error("the operating system gave no random bytes: {}", told(cause.as_ref()))]
     NoRandomness {
         /// What the operating system said.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
+        cause: Box<dyn Error + Send + Sync>,
     },
     /// For tools of a program's own (a hardware module, a remote service): it failed for a reason
     /// of its own. The source must not quote keys or plain bytes.
-    #[error("the crypto tool failed: {}", told(source.as_ref()))]
+    #[error("the crypto tool failed: {}", told(cause.as_ref()))]
     Failed {
         /// What the tool said.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
+        cause: Box<dyn Error + Send + Sync>,
     },
 }
 

@@ -19,7 +19,7 @@ pub fn random_bytes<const N: usize>() -> Result<[u8; N], CryptoError> {
 /// # Errors
 /// [`CryptoError::NoRandomness`] where the operating system gives none.
 pub fn fill_random(buffer: &mut [u8]) -> Result<(), CryptoError> {
-    getrandom::fill(buffer).map_err(|source| CryptoError::NoRandomness {
-        source: Box::new(source),
+    getrandom::fill(buffer).map_err(|cause| CryptoError::NoRandomness {
+        cause: Box::new(cause),
     })
 }

@@ -102,7 +102,7 @@ impl Database {
             return Err(missing(place.space(), place.to_string()));
         }
         let (fingerprinter, fingerprint_key) =
-            Fingerprinter::random().map_err(|source| Unread::Tool(source).needed(&place))?;
+            Fingerprinter::random().map_err(|cause| Unread::Tool(cause).needed(&place))?;
         let sealed = vault.seal(&place, CheckRecord { fingerprint_key }.encode())?;
         let batch = Batch::new().put(Space::Meta, place.bytes(), sealed);
         Ok((fingerprinter, batch))
@@ -123,7 +123,7 @@ fn open_check(vault: &Vault, stored: &[u8]) -> Result<Fingerprinter, JournalErro
         Err(unread) => return Err(unread.needed(&place)),
     };
     Fingerprinter::from_key(&record.fingerprint_key)
-        .map_err(|source| Unread::Tool(source).needed(&place))
+        .map_err(|cause| Unread::Tool(cause).needed(&place))
 }
 
 fn read_id(stored: &[u8]) -> Result<[u8; 16], JournalError> {
@@ -149,9 +149,9 @@ fn create_id(repo: &dyn StateRepo) -> Result<[u8; 16], JournalError> {
     if has_records(repo)? {
         return Err(missing(Space::Meta, DATABASE_PLACE.to_owned()));
     }
-    let id = random_bytes::<16>().map_err(|source: CryptoError| JournalError::Crypto {
+    let id = random_bytes::<16>().map_err(|cause: CryptoError| JournalError::Crypto {
         place: DATABASE_PLACE.to_owned(),
-        source,
+        cause,
     })?;
     let stored = [&[DATABASE_SCHEMA], id.as_slice()].concat();
     let batch = Batch::new()
@@ -160,7 +160,7 @@ fn create_id(repo: &dyn StateRepo) -> Result<[u8; 16], JournalError> {
     match repo.apply(&batch) {
         Ok(()) => Ok(id),
         Err(RepoError::PreconditionFailed { .. }) => Err(JournalError::Fenced),
-        Err(source) => Err(JournalError::Repo { source }),
+        Err(cause) => Err(JournalError::Repo { cause }),
     }
 }
 

@@ -30,26 +30,24 @@ pub enum JournalError {
     #[error(transparent)]
     Repo {
         /// What the repo said.
-        source: RepoError,
+        cause: RepoError,
     },
     /// A write failed, and it is unknown whether it was made. Reopen the journal, then load it:
     /// what is found is true.
-    #[error("write {number} failed, and it is unknown whether it was made: {source}")]
+    #[error("write {number} failed, and it is unknown whether it was made: {cause}")]
     WriteUnknown {
         /// The number of the batch, for `was_written`.
         number: u64,
         /// What the repo said.
-        #[source]
-        source: RepoError,
+        cause: RepoError,
     },
     /// The crypto tool failed for a reason that says nothing about the records. Retriable.
-    #[error("{place}: {source}")]
+    #[error("{place}: {cause}")]
     Crypto {
         /// Which record it was about.
         place: String,
         /// What the tool said.
-        #[source]
-        source: CryptoError,
+        cause: CryptoError,
     },
     /// A record that is needed cannot be read. It was left in place: use the keyward that wrote it,
     /// or restore a backup.
@@ -87,9 +85,9 @@ debug_with_code!(JournalError);
 impl JournalError {
     /// Whether a file of the repo is damaged; the error names it.
     pub fn is_damage(&self) -> bool {
-        let damaged = |source: &RepoError| matches!(source, RepoError::Damaged { .. });
+        let damaged = |cause: &RepoError| matches!(cause, RepoError::Damaged { .. });
         match self {
-            Self::Repo { source } | Self::WriteUnknown { source, .. } => damaged(source),
+            Self::Repo { cause } | Self::WriteUnknown { cause, .. } => damaged(cause),
             Self::WrongMasterKey { .. }
             | Self::Fenced
             | Self::Crypto { .. }
@@ -104,9 +102,9 @@ impl JournalError {
         match self {
             Self::WrongMasterKey { .. } => "wrong_master_key",
             Self::Fenced => "fenced",
-            Self::Repo { source } => source.code(),
+            Self::Repo { cause } => cause.code(),
             Self::WriteUnknown { .. } => "write_unknown",
-            Self::Crypto { source, .. } => source.code(),
+            Self::Crypto { cause, .. } => cause.code(),
             Self::Unreadable { .. } => "record_unreadable",
             Self::TooLarge { .. } => "record_too_large",
             Self::Incomplete { .. } => "incomplete_facts",
@@ -118,7 +116,7 @@ impl From<&JournalError> for JournalDown {
     fn from(error: &JournalError) -> Self {
         let for_good = match error {
             JournalError::Fenced => true,
-            JournalError::Repo { source } => source.is_for_good(),
+            JournalError::Repo { cause } => cause.is_for_good(),
             JournalError::WrongMasterKey { .. }
             | JournalError::WriteUnknown { .. }
             | JournalError::Crypto { .. }
@@ -134,8 +132,8 @@ impl From<&JournalError> for JournalDown {
 }
 
 impl From<RepoError> for JournalError {
-    fn from(source: RepoError) -> Self {
-        Self::Repo { source }
+    fn from(cause: RepoError) -> Self {
+        Self::Repo { cause }
     }
 }
 

@@ -75,7 +75,7 @@ impl Fence {
         match &self.doubt {
             Doubt::None | Doubt::Overtaken => Ok(()),
             Doubt::Unknown { number, .. } => Err(JournalError::Repo {
-                source: RepoError::Unavailable {
+                cause: RepoError::Unavailable {
                     reason: format!("it is unknown whether write {number} was made"),
                 },
             }),
@@ -168,20 +168,20 @@ impl Fence {
 }
 
 /// What a refusal of the repo means for a batch.
-fn refused(source: RepoError, number: u64) -> JournalError {
-    if matches!(source, RepoError::PreconditionFailed { .. }) {
+fn refused(cause: RepoError, number: u64) -> JournalError {
+    if matches!(cause, RepoError::PreconditionFailed { .. }) {
         return JournalError::Fenced;
     }
     let changed_nothing = matches!(
-        source,
+        cause,
         RepoError::Closed
             | RepoError::Unavailable { .. }
             | RepoError::FolderLost { .. }
             | RepoError::Forked(_)
     );
     if changed_nothing {
-        JournalError::Repo { source }
+        JournalError::Repo { cause }
     } else {
-        JournalError::WriteUnknown { number, source }
+        JournalError::WriteUnknown { number, cause }
     }
 }

@@ -74,11 +74,11 @@ impl Journal {
     pub fn reopen(&mut self) -> Result<(), JournalError> {
         self.known = Known::default();
         self.tidying = Tidying::default();
-        if let Err(source) = self.repo.reopen() {
-            if source.is_for_good() {
+        if let Err(cause) = self.repo.reopen() {
+            if cause.is_for_good() {
                 self.fence.leave_unknown();
             }
-            return Err(source.into());
+            return Err(cause.into());
         }
         self.fence.resolve(self.repo.as_ref())
     }

@@ -35,9 +35,9 @@ impl Unread {
                 place: place.to_string(),
                 why,
             },
-            Err(source) => JournalError::Crypto {
+            Err(cause) => JournalError::Crypto {
                 place: place.to_string(),
-                source,
+                cause,
             },
         }
     }
@@ -45,9 +45,9 @@ impl Unread {
     /// What is wrong with the record; the tool's error where that is not known.
     pub(super) fn why(self) -> Result<String, CryptoError> {
         match self {
-            Self::DoesNotOpen(source) => Ok(source.to_string()),
+            Self::DoesNotOpen(cause) => Ok(cause.to_string()),
             Self::Unreadable(why) => Ok(why),
-            Self::Tool(source) => Err(source),
+            Self::Tool(cause) => Err(cause),
         }
     }
 
@@ -59,7 +59,7 @@ impl Unread {
                 place: place.to_string(),
                 why,
             }),
-            Err(source) => Err(Self::Tool(source).needed(place)),
+            Err(cause) => Err(Self::Tool(cause).needed(place)),
         }
     }
 }
@@ -90,7 +90,7 @@ impl Vault {
         let sealed = self
             .crypto
             .seal(&plain, &associated)
-            .map_err(|source| Unread::Tool(source).needed(place))?;
+            .map_err(|cause| Unread::Tool(cause).needed(place))?;
         Ok([&[schema], sealed.as_slice()].concat())
     }
 
@@ -116,8 +116,8 @@ impl Vault {
         let associated = place.associated(&self.database, schema);
         match self.crypto.open(sealed, &associated) {
             Ok(plain) => Ok((schema, plain)),
-            Err(source @ CryptoError::DoesNotOpen) => Err(Unread::DoesNotOpen(source)),
-            Err(source) => Err(Unread::Tool(source)),
+            Err(cause @ CryptoError::DoesNotOpen) => Err(Unread::DoesNotOpen(cause)),
+            Err(cause) => Err(Unread::Tool(cause)),
         }
     }
 

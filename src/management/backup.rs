@@ -39,7 +39,7 @@ pub enum BackupError {
     Thread(io::Error),
     /// The state repo panicked.
     #[error("the state repo failed: {0}")]
-    Plugin(#[from] Fault),
+    Plugin(Fault),
     /// The manager is shut down or shutting down; a backup that was under way is given up then.
     #[error(
         "the manager is shut down; copy the folder, which nobody changes then, or start it anew"
@@ -54,6 +54,12 @@ pub enum BackupError {
 }
 
 debug_with_code!(BackupError);
+
+impl From<Fault> for BackupError {
+    fn from(fault: Fault) -> Self {
+        Self::Plugin(fault)
+    }
+}
 
 impl BackupError {
     /// The stable code of this error.

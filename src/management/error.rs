@@ -60,7 +60,7 @@ pub enum StartError {
     Descriptor(io::Error),
     /// The state repo or the crypto tool panicked or took too long.
     #[error("the state repo or the crypto tool failed: {0}")]
-    Plugin(#[from] Fault),
+    Plugin(Fault),
     /// The worker `main` could not join.
     #[error("the worker main could not join: {0}")]
     Roster(RotationError),
@@ -104,6 +104,12 @@ impl StartError {
 }
 
 /// What the system refuses at the start of threads and runtimes.
+impl From<Fault> for StartError {
+    fn from(fault: Fault) -> Self {
+        Self::Plugin(fault)
+    }
+}
+
 impl From<io::Error> for StartError {
     fn from(refused: io::Error) -> Self {
         match refused.raw_os_error().map(Errno::from_raw_os_error) {

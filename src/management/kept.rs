@@ -98,7 +98,7 @@ impl Kept<dyn CryptoTool> {
         #[cfg(feature = "testing")]
         self.panics.pass(Plugin::Crypto);
         let tool = self.plugin.get().ok_or_else(|| CryptoError::Failed {
-            source: Fault::Gone.into(),
+            cause: Fault::Gone.into(),
         })?;
         Ok(tool.as_ref())
     }

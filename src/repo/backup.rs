@@ -51,7 +51,7 @@ impl Unfinished {
         let preliminary = format!(".{}.keyward-unfinished", name.to_string_lossy());
         let path = parent.join(preliminary);
         let busy = || refused("another backup to it is under way; wait for that one");
-        let failed = |source| io_failure("making the folder of the backup", &path, source);
+        let failed = |cause| io_failure("making the folder of the backup", &path, cause);
         if let Err(error) = DirBuilder::new().mode(0o700).create(&path) {
             // One that was interrupted has left it, or it is still being made.
             if error.kind() != ErrorKind::AlreadyExists {
@@ -94,12 +94,12 @@ impl Unfinished {
         from: &Path,
         goes_on: &dyn Fn() -> bool,
     ) -> Result<(), RepoError> {
-        let failed = |source| io_failure("listing the files for a backup", from, source);
+        let failed = |cause| io_failure("listing the files for a backup", from, cause);
         for entry in fs::read_dir(from).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let to = self.path.join(entry.file_name());
             let taken = take_file(&entry.path(), &to, goes_on);
-            if !taken.map_err(|source| io_failure("copying to a backup", &to, source))? {
+            if !taken.map_err(|cause| io_failure("copying to a backup", &to, cause))? {
                 return Err(RepoError::Closed);
             }
         }
@@ -109,12 +109,12 @@ impl Unfinished {
     /// Gives the copy its final name, durably.
     pub(super) fn finish(mut self) -> Result<(), RepoError> {
         let target = &self.target;
-        let failed = |source| io_failure("naming the backup", target, source);
+        let failed = |cause| io_failure("naming the backup", target, cause);
         sync_folder(&self.path).map_err(failed)?;
-        fs::rename(&self.path, target).map_err(|source| match source.kind() {
+        fs::rename(&self.path, target).map_err(|cause| match cause.kind() {
             ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => not_empty(target),
             ErrorKind::ResourceBusy => bad_target(target, MOUNTED),
-            _ => failed(source),
+            _ => failed(cause),
         })?;
         self.finished = true;
         sync_folder(&self.parent).map_err(failed)
@@ -133,7 +133,7 @@ impl Drop for Unfinished {
 
 /// The path of a target without links, whose parents are there.
 fn final_path(target: &Path, folder: &Path) -> Result<PathBuf, RepoError> {
-    let failed = |source| io_failure("looking at the target of a backup", target, source);
+    let failed = |cause| io_failure("looking at the target of a backup", target, cause);
     let path = std::path::absolute(target).map_err(failed)?;
     refuse_inside(&path, folder)
         .map_err(failed)?
@@ -225,7 +225,7 @@ fn take_file(from: &Path, to: &Path, goes_on: &dyn Fn() -> bool) -> io::Result<b
         File::open(to)?.sync_all()?;
         return Ok(true);
     }
-    let mut source = File::open(from)?;
+    let mut cause = File::open(from)?;
     let mut copy = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -233,7 +233,7 @@ fn take_file(from: &Path, to: &Path, goes_on: &dyn Fn() -> bool) -> io::Result<b
         .open(to)?;
     let mut piece = vec![0; PIECE];
     loop {
-        let read = match source.read(&mut piece) {
+        let read = match cause.read(&mut piece) {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,

@@ -152,38 +152,36 @@ pub enum RepoError {
         known: u32,
     },
     /// The process may not write there. Change the permissions or the user, or name another folder.
-    #[error("{} is not writable: {}; change its permissions or the user that runs this, or name another folder", Visible(.path.display()), told(source.as_ref()))]
+    #[error("{} is not writable: {}; change its permissions or the user that runs this, or name another folder", Visible(.path.display()), told(cause.as_ref()))]
     NotWritable {
         /// The folder or file.
         path: PathBuf,
         /// What the operating system said.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
+        cause: Box<dyn Error + Send + Sync>,
     },
     /// The disk, the quota or the allowed file size is used up. Make room, then reopen.
-    #[error("no room left on the disk for {}: {}; make room (nothing that was written before is lost)", Visible(.path.display()), told(source.as_ref()))]
+    #[error("no room left on the disk for {}: {}; make room (nothing that was written before is lost)", Visible(.path.display()), told(cause.as_ref()))]
     Full {
         /// The folder or file that had to grow.
         path: PathBuf,
         /// What the operating system or RocksDB said.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
+        cause: Box<dyn Error + Send + Sync>,
     },
     /// The system refuses a thread. Raise what limits them, or run fewer programs.
     #[error(
-        "the system refuses a thread that RocksDB needs: {source}; raise the limit of threads (`ulimit -u`, TasksMax of systemd, pids.max of a cgroup)"
+        "the system refuses a thread that RocksDB needs: {cause}; raise the limit of threads (`ulimit -u`, TasksMax of systemd, pids.max of a cgroup)"
     )]
     NoThread {
         /// What the operating system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The process, or the whole system, has as many files open as it may. Raise what limits them.
-    #[error("no file descriptor is left for {}: {}; raise the limit of open files (`ulimit -n`, LimitNOFILE of systemd)", Visible(.path.display()), told(source.as_ref()))]
+    #[error("no file descriptor is left for {}: {}; raise the limit of open files (`ulimit -n`, LimitNOFILE of systemd)", Visible(.path.display()), told(cause.as_ref()))]
     NoDescriptor {
         /// The folder or file that was to be opened.
         path: PathBuf,
         /// What the operating system or RocksDB said.
-        source: Box<dyn Error + Send + Sync>,
+        cause: Box<dyn Error + Send + Sync>,
     },
     /// A file was changed, cut or removed from outside, or the disk is failing.
     #[error("the file {} is damaged: {}; restore the whole data folder from a backup, nothing was changed", Visible(.file.display()), Visible(.what))]
@@ -205,13 +203,12 @@ pub enum RepoError {
     #[error("this state repo makes no backups; copy it by its own means, or use a data folder")]
     NoBackup,
     /// Anything else; also for adapters of a program's own.
-    #[error("the repo failed: {}: {}", Visible(.action), told(source.as_ref()))]
+    #[error("the repo failed: {}: {}", Visible(.action), told(cause.as_ref()))]
     Failed {
         /// What was being done, and where.
         action: String,
         /// What the operating system, RocksDB or the adapter said.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
+        cause: Box<dyn Error + Send + Sync>,
     },
 }
 
@@ -273,8 +270,8 @@ mod tests {
     fn a_text_has_what_the_system_said_and_for_which_file_once() {
         let failed = |number| {
             let action = "writing at /data/000004.log".to_owned();
-            let source = Box::new(std::io::Error::from_raw_os_error(number));
-            RepoError::Failed { action, source }.to_string()
+            let cause = Box::new(std::io::Error::from_raw_os_error(number));
+            RepoError::Failed { action, cause }.to_string()
         };
         for (number, said) in [(5, "Input/output error"), (24, "Too many open files")] {
             let text = failed(number);
@@ -291,7 +288,7 @@ mod tests {
         let cause = std::io::Error::other("no route ".repeat(1_000));
         let error = RepoError::Failed {
             action: "asking".to_owned(),
-            source: Box::new(Adapter(cause)),
+            cause: Box::new(Adapter(cause)),
         };
         let text = error.to_string();
         assert!(

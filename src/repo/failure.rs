@@ -26,19 +26,19 @@ pub(super) fn failure(action: &str, folder: &Path, error: rocksdb::Error) -> Rep
     ]) {
         return RepoError::Full {
             path: folder.to_owned(),
-            source: Box::new(error),
+            cause: Box::new(error),
         };
     }
     if says(&["Permission denied", "Read-only file system"]) {
         return RepoError::NotWritable {
             path: folder.to_owned(),
-            source: Box::new(error),
+            cause: Box::new(error),
         };
     }
     if says(&["Too many open files"]) {
         return RepoError::NoDescriptor {
             path: folder.to_owned(),
-            source: Box::new(error),
+            cause: Box::new(error),
         };
     }
     let missing = says(&["No such file or directory", "Column family not found"]);
@@ -50,37 +50,37 @@ pub(super) fn failure(action: &str, folder: &Path, error: rocksdb::Error) -> Rep
     }
     RepoError::Failed {
         action: format!("{action} in {}", folder.display()),
-        source: Box::new(error),
+        cause: Box::new(error),
     }
 }
 
 /// The error for what the operating system refused.
-pub(super) fn io_failure(action: &str, path: &Path, source: io::Error) -> RepoError {
+pub(super) fn io_failure(action: &str, path: &Path, cause: io::Error) -> RepoError {
     let path = path.to_owned();
-    match source.kind() {
+    match cause.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => RepoError::NotWritable {
             path,
-            source: Box::new(source),
+            cause: Box::new(cause),
         },
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             RepoError::Full {
                 path,
-                source: Box::new(source),
+                cause: Box::new(cause),
             }
         }
-        _ if is_descriptors(&source) => RepoError::NoDescriptor {
+        _ if is_descriptors(&cause) => RepoError::NoDescriptor {
             path,
-            source: Box::new(source),
+            cause: Box::new(cause),
         },
         _ => RepoError::Failed {
             action: format!("{action} at {}", path.display()),
-            source: Box::new(source),
+            cause: Box::new(cause),
         },
     }
 }
 
-fn is_descriptors(source: &io::Error) -> bool {
+fn is_descriptors(cause: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE]
         .map(|errno| Some(errno.raw_os_error()))
-        .contains(&source.raw_os_error())
+        .contains(&cause.raw_os_error())
 }

@@ -27,7 +27,7 @@ pub(super) fn check_manifest(folder: &Path, reached: Reached) -> Result<(), Repo
         return Err(damaged(&folder.join(CURRENT), what));
     }
     let bytes = fs::metadata(&manifest)
-        .map_err(|source| io_failure("reading the manifest", &manifest, source))?
+        .map_err(|cause| io_failure("reading the manifest", &manifest, cause))?
         .len();
     let wanted = reached.manifest_bytes;
     if number == reached.manifest && bytes < wanted {
@@ -46,7 +46,7 @@ pub(super) fn sync_manifest(folder: &Path, history: u64) -> Result<Reached, Repo
             file.sync_all()?;
             Ok(bytes)
         })
-        .map_err(|source| io_failure("syncing the manifest", &path, source))?;
+        .map_err(|cause| io_failure("syncing the manifest", &path, cause))?;
     Ok(Reached {
         history,
         manifest,
@@ -87,7 +87,7 @@ fn current_manifest(folder: &Path) -> Result<(u64, PathBuf), RepoError> {
             return Err(damaged(&current, "it is missing"));
         }
         Err(error) if error.kind() == ErrorKind::InvalidData => String::new(),
-        Err(source) => return Err(io_failure("reading a file of RocksDB", &current, source)),
+        Err(cause) => return Err(io_failure("reading a file of RocksDB", &current, cause)),
     };
     let number = named
         .strip_suffix('\n')
@@ -107,7 +107,7 @@ fn current_manifest(folder: &Path) -> Result<(u64, PathBuf), RepoError> {
 }
 
 fn has_manifest(folder: &Path) -> Result<bool, RepoError> {
-    let failed = |source| io_failure("listing the data folder", folder, source);
+    let failed = |cause| io_failure("listing the data folder", folder, cause);
     for entry in fs::read_dir(folder).map_err(failed)? {
         if entry
             .map_err(failed)?
@@ -123,7 +123,7 @@ fn has_manifest(folder: &Path) -> Result<bool, RepoError> {
 
 /// The logs (kind `log`), in the order of their numbers.
 pub(super) fn numbered(folder: &Path, kind: &str) -> Result<Vec<PathBuf>, RepoError> {
-    let failed = |source| io_failure("listing the data folder", folder, source);
+    let failed = |cause| io_failure("listing the data folder", folder, cause);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();

@@ -51,11 +51,11 @@ pub(super) fn prepare(options: &FolderOptions) -> Result<PathBuf, RepoError> {
         .mode(0o700)
         .create(path)
         .and_then(|()| fs::canonicalize(path))
-        .map_err(|source| match source.kind() {
+        .map_err(|cause| match cause.kind() {
             ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
                 RepoError::NotAFolder { path: path.clone() }
             }
-            _ => io_failure("creating the data folder", path, source),
+            _ => io_failure("creating the data folder", path, cause),
         })
         .and_then(|folder| {
             check_owner(&folder, options.allow_shared_folder)?;
@@ -65,7 +65,7 @@ pub(super) fn prepare(options: &FolderOptions) -> Result<PathBuf, RepoError> {
 
 fn check_owner(folder: &Path, allow_shared: bool) -> Result<(), RepoError> {
     let found = fs::metadata(folder)
-        .map_err(|source| io_failure("looking at the data folder", folder, source))?;
+        .map_err(|cause| io_failure("looking at the data folder", folder, cause))?;
     let user = rustix::process::geteuid().as_raw();
     if allow_shared {
         return Ok(());
@@ -108,7 +108,7 @@ pub(super) fn refuse_foreign(folder: &Path) -> Result<(), RepoError> {
 /// Something in the folder that is not one of keyward's own files. `lost+found` is there wherever
 /// the folder is a mounted disk.
 pub(super) fn first_foreign(folder: &Path) -> Result<Option<String>, RepoError> {
-    let failed = |source| io_failure("listing the data folder", folder, source);
+    let failed = |cause| io_failure("listing the data folder", folder, cause);
     let own = [LOCK_FILE, MARKER_FILE, NEXT_MARKER_FILE, "lost+found"];
     for entry in fs::read_dir(folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();

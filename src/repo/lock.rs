@@ -36,7 +36,7 @@ pub(super) struct FolderLock {
 impl FolderLock {
     pub(super) fn take(folder: &Path) -> Result<Self, RepoError> {
         fork::refuse_child()?;
-        let failed = |source| io_failure("locking the data folder", folder, source);
+        let failed = |cause| io_failure("locking the data folder", folder, cause);
         fork::watch().map_err(failed)?;
         let mut lasting = PathBuf::new();
         let directory = KeptFile::open(|| {
@@ -54,7 +54,7 @@ impl FolderLock {
             return Err(already_open(folder, folder_is));
         }
         let path = folder.join(LOCK_FILE);
-        let failed = |source| io_failure("opening the lock file", &path, source);
+        let failed = |cause| io_failure("opening the lock file", &path, cause);
         let file = KeptFile::open(|| {
             OpenOptions::new()
                 .read(true)

@@ -24,7 +24,7 @@ const HEADER_BYTES: usize = 7;
 /// Checks a log or a manifest. A record that a crash has cut at the end is no damage.
 pub(super) fn check(path: &Path) -> Result<(), RepoError> {
     let bytes =
-        fs::read(path).map_err(|source| io_failure("reading a log of RocksDB", path, source))?;
+        fs::read(path).map_err(|cause| io_failure("reading a log of RocksDB", path, cause))?;
     find_damage(&bytes).map_or(Ok(()), |(at, what)| {
         Err(RepoError::Damaged {
             file: path.to_owned(),

@@ -55,7 +55,7 @@ pub(super) fn read(folder: &Path) -> Result<Option<Marker>, RepoError> {
     match read {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(io_failure("reading the marker", &path, source)),
+        Err(cause) => return Err(io_failure("reading the marker", &path, cause)),
     }
     let (schema, state) = parse(&bytes).ok_or_else(|| RepoError::Damaged {
         file: path,
@@ -93,7 +93,7 @@ pub(super) fn write(folder: &Path, marker: Marker) -> Result<(), RepoError> {
         })
         .and_then(|()| fs::rename(&next, folder.join(MARKER_FILE)))
         .and_then(|()| File::open(folder)?.sync_all());
-    written.map_err(|source| io_failure("writing the marker", &next, source))
+    written.map_err(|cause| io_failure("writing the marker", &next, cause))
 }
 
 /// The first two lines and the last are for every later schema to keep.

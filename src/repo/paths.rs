@@ -35,21 +35,21 @@ impl Paths {
                 folder: path(folder),
                 entry,
             },
-            RepoError::NotWritable { path: at, source } => RepoError::NotWritable {
+            RepoError::NotWritable { path: at, cause } => RepoError::NotWritable {
                 path: path(at),
-                source: self.named_source(source),
+                cause: self.named_source(cause),
             },
-            RepoError::Full { path: at, source } => RepoError::Full {
+            RepoError::Full { path: at, cause } => RepoError::Full {
                 path: path(at),
-                source: self.named_source(source),
+                cause: self.named_source(cause),
             },
             RepoError::Damaged { file, what } => RepoError::Damaged {
                 file: path(file),
                 what: text(what),
             },
-            RepoError::Failed { action, source } => RepoError::Failed {
+            RepoError::Failed { action, cause } => RepoError::Failed {
                 action: text(action),
-                source: self.named_source(source),
+                cause: self.named_source(cause),
             },
             other => other,
         }
@@ -70,10 +70,10 @@ impl Paths {
         )
     }
 
-    fn named_source(&self, source: Box<dyn Error + Send + Sync>) -> Box<dyn Error + Send + Sync> {
-        let said = source.to_string();
+    fn named_source(&self, cause: Box<dyn Error + Send + Sync>) -> Box<dyn Error + Send + Sync> {
+        let said = cause.to_string();
         let named = self.named_text(&said);
-        if said == named { source } else { named.into() }
+        if said == named { cause } else { named.into() }
     }
 }
 
@@ -87,19 +87,16 @@ mod tests {
             named: PathBuf::from("/data/keys"),
             lasting: PathBuf::from("/proc/thread-self/fd/7"),
         };
-        let source = "while opening /proc/thread-self/fd/7/000004.log: no";
+        let cause = "while opening /proc/thread-self/fd/7/000004.log: no";
         let failed = paths.named(RepoError::Failed {
             action: "opening the database in /proc/thread-self/fd/7".to_owned(),
-            source: source.into(),
+            cause: cause.into(),
         });
-        let RepoError::Failed { action, source } = failed else {
+        let RepoError::Failed { action, cause } = failed else {
             panic!("{failed}");
         };
         assert_eq!(action, "opening the database in /data/keys");
-        assert_eq!(
-            source.to_string(),
-            "while opening /data/keys/000004.log: no"
-        );
+        assert_eq!(cause.to_string(), "while opening /data/keys/000004.log: no");
         let damaged = |file: &str| {
             paths.named(RepoError::Damaged {
                 file: PathBuf::from(file),

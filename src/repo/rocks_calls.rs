@@ -45,13 +45,13 @@ pub(super) fn before_the_first_use(folder: &Path) -> Result<(), RepoError> {
 /// RocksDB ends the process where an opening finds no memory, so it is looked for before.
 fn find_memory(folder: &Path) -> Result<(), RepoError> {
     let found = Vec::<u8>::new().try_reserve_exact(OPENING_BYTES);
-    found.map_err(|source| RepoError::Failed {
+    found.map_err(|cause| RepoError::Failed {
         action: format!(
             "finding {} MiB of memory to open the database in {}; raise what limits it (`ulimit -v`)",
             OPENING_BYTES / 1024 / 1024,
             folder.display()
         ),
-        source: Box::new(source),
+        cause: Box::new(cause),
     })
 }
 

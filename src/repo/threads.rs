@@ -16,7 +16,7 @@ static RUN: Mutex<bool> = Mutex::new(false);
 pub(super) fn start() -> Result<(), RepoError> {
     let mut run = RUN.lock().unwrap_or_else(PoisonError::into_inner);
     if !*run {
-        start_all().map_err(|source| RepoError::NoThread { source })?;
+        start_all().map_err(|cause| RepoError::NoThread { cause })?;
         *run = true;
     }
     Ok(())

@@ -55,12 +55,12 @@ pub enum StoreError {
         mode: u32,
     },
     /// A key file cannot be opened or read. The operator's or the system's fault, see the source.
-    #[error("cannot read the key file {}: {source}", Visible(path.display()))]
+    #[error("cannot read the key file {}: {cause}", Visible(path.display()))]
     Io {
         /// The file as it was named.
         path: PathBuf,
         /// What the system said.
-        source: Arc<io::Error>,
+        cause: Arc<io::Error>,
     },
     /// Key files changed whenever they were looked at. The fault of what writes them: it must put a
     /// new key in place in one step.
@@ -75,21 +75,21 @@ pub enum StoreError {
     },
     /// A command cannot be started: mostly a program that does not exist or may not be executed. It
     /// needs a tokio runtime, too.
-    #[error("cannot run {}: {source}", Visible(program))]
+    #[error("cannot run {}: {cause}", Visible(program))]
     Start {
         /// The program, its whole path if it was named by one, and where it was looked for.
         program: String,
         /// What the system said.
-        source: Arc<io::Error>,
+        cause: Arc<io::Error>,
     },
     /// The system refuses what every command needs, whatever its program. The fault of a limit, or of
     /// a profile of system calls; see the source.
-    #[error("no command can be run, the system refuses {what}: {source}")]
+    #[error("no command can be run, the system refuses {what}: {cause}")]
     Refused {
         /// What is refused.
         what: &'static str,
         /// What the system said.
-        source: Arc<io::Error>,
+        cause: Arc<io::Error>,
     },
     /// This process ignores SIGCHLD, so that the system throws away how commands end. The fault of
     /// what started the process, from which it has that, or of the program itself.

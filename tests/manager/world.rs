@@ -105,7 +105,7 @@ impl Disk {
         if self.broken.load(Ordering::SeqCst) {
             return Err(RepoError::Failed {
                 action: "using a broken disk".to_owned(),
-                source: "it is broken".into(),
+                cause: "it is broken".into(),
             });
         }
         Ok(())

@@ -172,14 +172,14 @@ fn touches(batch: &Batch, wanted: Space) -> bool {
 fn failed(what: &str) -> RepoError {
     RepoError::Failed {
         action: format!("{what} a faulty repo"),
-        source: "it was told to fail".into(),
+        cause: "it was told to fail".into(),
     }
 }
 
 fn full() -> RepoError {
     RepoError::Full {
         path: PathBuf::from("/data/000004.log"),
-        source: Box::new(std::io::Error::from(std::io::ErrorKind::StorageFull)),
+        cause: Box::new(std::io::Error::from(std::io::ErrorKind::StorageFull)),
     }
 }
 

@@ -98,7 +98,7 @@ impl StateRepo for Namespace {
                 other => {
                     return Err(RepoError::Failed {
                         action: format!("placing {other:?}"),
-                        source: "the driver does not know this operation".into(),
+                        cause: "the driver does not know this operation".into(),
                     });
                 }
             };

@@ -34,14 +34,14 @@ impl Execution {
     pub(super) async fn fetched(self) -> FetchResult {
         let program = self.program;
         let looked = where_it_was_looked_for(&program, &self.command);
-        let cannot = |source: io::Error| StoreError::Start {
+        let cannot = |cause: io::Error| StoreError::Start {
             program: format!("{program}{looked}"),
-            source: Arc::new(source),
+            cause: Arc::new(cause),
         };
         // tokio panics where there is no runtime; here that is an error.
         Handle::try_current().map_err(|error| cannot(io::Error::other(error)))?;
         let (process, watch) = Process::start(self.command).map_err(|why| match why {
-            NotStarted::Program(source) => cannot(source),
+            NotStarted::Program(cause) => cannot(cause),
             NotStarted::Other(error) => error,
         })?;
 

@@ -166,10 +166,10 @@ fn spawn(command: &mut Command) -> Result<Child, NotStarted> {
     })
 }
 
-fn refused(what: &'static str, source: io::Error) -> NotStarted {
+fn refused(what: &'static str, cause: io::Error) -> NotStarted {
     NotStarted::Other(StoreError::Refused {
         what,
-        source: Arc::new(source),
+        cause: Arc::new(cause),
     })
 }
 

@@ -216,6 +216,6 @@ pub(super) fn failure(path: &Path, not_followed: NotFollowed) -> StoreError {
     }
     StoreError::Io {
         path: path.to_owned(),
-        source: Arc::new(why),
+        cause: Arc::new(why),
     }
 }

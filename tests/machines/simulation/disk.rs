@@ -90,7 +90,7 @@ fn refused() -> RepoError {
 fn failed(action: &str) -> RepoError {
     RepoError::Failed {
         action: action.to_owned(),
-        source: "the simulated disk fails".into(),
+        cause: "the simulated disk fails".into(),
     }
 }
 

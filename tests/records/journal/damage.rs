@@ -32,8 +32,8 @@ impl Sometimes {
 
     fn check(&self) -> Result<(), CryptoError> {
         if self.broken.load(Ordering::SeqCst) {
-            let source = "no answer".into();
-            return Err(CryptoError::Failed { source });
+            let cause = "no answer".into();
+            return Err(CryptoError::Failed { cause });
         }
         Ok(())
     }

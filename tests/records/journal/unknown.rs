@@ -53,7 +53,7 @@ impl StateRepo for Failing {
         }
         Err(RepoError::Failed {
             action: "writing".to_owned(),
-            source: "the disk is gone".into(),
+            cause: "the disk is gone".into(),
         })
     }
 

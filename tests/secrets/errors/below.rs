@@ -72,9 +72,9 @@ fn not_made_here(seen: &mut Seen) {
     let reason = "it is made of names, and of what the system says";
     let files = "/keys/forward and /keys/back".to_owned();
     seen.constructed("Unsettled", StoreError::Unsettled { files }, reason);
-    let source = std::io::Error::from_raw_os_error(11).into();
+    let cause = std::io::Error::from_raw_os_error(11).into();
     let what = "another process";
-    seen.constructed("Refused", StoreError::Refused { what, source }, reason);
+    seen.constructed("Refused", StoreError::Refused { what, cause }, reason);
     seen.constructed("ChildrenIgnored", StoreError::ChildrenIgnored, reason);
     let program = "sh".to_owned();
     seen.constructed("Reaped", StoreError::Reaped { program }, reason);

@@ -41,8 +41,8 @@ impl CryptoTool for Tool {
 
     fn open(&self, sealed: &[u8], associated: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         if self.fails {
-            let source = "the hardware module is gone".into();
-            return Err(CryptoError::Failed { source });
+            let cause = "the hardware module is gone".into();
+            return Err(CryptoError::Failed { cause });
         }
         self.tool.open(sealed, associated)
     }
@@ -134,16 +134,16 @@ fn repos(seen: &mut Seen) {
     seen.constructed("OtherSchema", other, why);
     let failed = RepoError::Failed {
         action: "writing".to_owned(),
-        source: source(),
+        cause: cause(),
     };
     seen.constructed("Failed", failed, why);
     let no_thread = RepoError::NoThread {
-        source: io::Error::from(io::ErrorKind::WouldBlock),
+        cause: io::Error::from(io::ErrorKind::WouldBlock),
     };
     seen.constructed("NoThread", no_thread, why);
     let no_descriptor = RepoError::NoDescriptor {
         path: folder(),
-        source: source(),
+        cause: cause(),
     };
     seen.constructed("NoDescriptor", no_descriptor, why);
 }
@@ -163,12 +163,12 @@ fn crypto(seen: &mut Seen) {
     let why = "it takes 256 GiB, or a system or a tool that fails; it holds a number, or what \
                these say, and the trait forbids a tool to quote keys";
     seen.constructed("TooLong", CryptoError::TooLong { bytes: 1 << 38 }, why);
-    let no_randomness = CryptoError::NoRandomness { source: source() };
+    let no_randomness = CryptoError::NoRandomness { cause: cause() };
     seen.constructed("NoRandomness", no_randomness, why);
-    let failed = CryptoError::Failed { source: source() };
+    let failed = CryptoError::Failed { cause: cause() };
     seen.constructed("Failed", failed, why);
 }
 
-fn source() -> Box<dyn Error + Send + Sync> {
+fn cause() -> Box<dyn Error + Send + Sync> {
     Box::new(std::io::Error::other("input/output error"))
 }

@@ -127,9 +127,11 @@ impl Seen {
         self.codes.insert(error.coded().to_owned());
         self.said.error(error);
         let mut source = error.source();
-        while let Some(error) = source {
-            self.said.error(error);
-            source = error.source();
+        while let Some(cause) = source {
+            let (said, again) = (error.to_string(), cause.to_string());
+            assert!(!said.contains(&again), "the source says again: {said}");
+            self.said.error(cause);
+            source = cause.source();
         }
     }
 }

@@ -76,7 +76,7 @@ impl StateRepo for Disk {
             MADE => self.content.apply(batch),
             NO_ROOM => Err(RepoError::Full {
                 path: PathBuf::from("/data/000004.log"),
-                source: Box::new(io::Error::from(io::ErrorKind::StorageFull)),
+                cause: Box::new(io::Error::from(io::ErrorKind::StorageFull)),
             }),
             PANICS => panic!("the repo panics with {batch:?}"),
             _ => Err(unavailable()),

@@ -186,8 +186,8 @@ async fn journals(seen: &mut Seen) {
     keyward::StateRepo::close(&closed).expect("it was open");
     let error = refused(builder().state_repo(closed)).await;
     seen.said.error(&error);
-    let StartError::Journal(JournalError::Repo { source }) = error else {
+    let StartError::Journal(JournalError::Repo { cause }) = error else {
         panic!("{error}");
     };
-    seen.real::<RepoError>("Closed", source);
+    seen.real::<RepoError>("Closed", cause);
 }

@@ -11,22 +11,22 @@ use keyward::{CryptoError, KeyError, RotationError, StartError};
 pub enum DemoError {
     /// The operating system refused something: look at its reason, at the free space of the
     /// temporary folder, and at its rights.
-    #[error("{action} {} failed: {source}", path.display())]
+    #[error("{action} {} failed: {cause}", path.display())]
     Io {
         /// What was done.
         action: &'static str,
         /// To which file or folder.
         path: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Nothing can be written to standard output, or signals cannot be watched.
-    #[error("{what} failed: {source}")]
+    #[error("{what} failed: {cause}")]
     Process {
         /// What was done.
         what: &'static str,
         /// What the operating system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A manager did not start.
     #[error("keyward did not start: {0}")]
@@ -80,15 +80,15 @@ impl DemoError {
     /// For `map_err`: what was done to which path.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io {
+        move |cause| Self::Io {
             action,
             path,
-            source,
+            cause,
         }
     }
 
     /// For `map_err`: what was done.
     pub fn process(what: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Process { what, source }
+        move |cause| Self::Process { what, cause }
     }
 }
