@@ -25,7 +25,7 @@ impl RotationMachine {
         };
         let key = live.header.key.clone();
         let turn = self.rotations.queue(&key).and_then(|queue| queue.turn);
-        if turn != Some(id) || live.is_stopping() || !self.may_run(id) {
+        if turn != Some(id) || live.is_stopping() || !self.may_run(&live.header) {
             return;
         }
         let next = live.next_candidates(at_once);

@@ -7,7 +7,7 @@ use crate::rotation::event::{Lacks, Moment, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::long_waits::kept_waiting;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
-use crate::rotation::plan::Step;
+use crate::rotation::plan::{Header, Step};
 use crate::rotation::rotations::{Active, KeyQueue, Live};
 use crate::rotation::state::{RotationEvent, RotationState};
 use crate::rotation::status::StatusEvent;
@@ -26,7 +26,10 @@ impl RotationMachine {
     /// Gives the turn to the next rotation of the key, if no other has it.
     pub(crate) fn advance_key(&mut self, key: &KeyName, now: Moment) {
         let first = self.rotations.queue(key).and_then(KeyQueue::first);
-        let Some(id) = first.filter(|id| self.may_run(*id)) else {
+        let Some(id) = first.filter(|id| {
+            let live = self.rotations.get(*id);
+            live.is_some_and(|live| self.may_run(&live.header))
+        }) else {
             return;
         };
         self.rotations.queue_mut(key).turn = Some(id);
@@ -49,10 +52,7 @@ impl RotationMachine {
 
     /// Whether a rotation may run when it is its turn: its key is defined as it was when it was accepted,
     /// and no rotation of the key is unreadable.
-    pub(crate) fn may_run(&self, id: RotationId) -> bool {
-        let Some(header) = self.rotations.get(id).map(|live| &live.header) else {
-            return false;
-        };
+    pub(crate) fn may_run(&self, header: &Header) -> bool {
         let queue = self.rotations.queue(&header.key);
         self.goes_on()
             && queue
@@ -97,7 +97,8 @@ impl RotationMachine {
 
     /// Calls what is due of a running rotation, and ends it where nothing is left to do.
     pub(crate) fn advance(&mut self, id: RotationId, now: Moment) {
-        if !self.may_run(id) {
+        let live = self.rotations.get(id);
+        if !live.is_some_and(|live| self.may_run(&live.header)) {
             return;
         }
         while let Some(candidates) = self.candidates(id) {
