@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use keyward::key::definition::KeyBehaviour;
-use keyward::key::event::{Admitted, Event, Fetched, Request, Ticket};
+use keyward::key::event::{Admitted, Event, FetchedKeys, Request, Ticket};
 use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use keyward::key::machine::KeyMachine;
 use keyward::key::name::KeyName;
@@ -46,7 +46,7 @@ fn fetched(fetch: u64) -> Event {
     let prints = [[0; 32]; 2];
     Event::Fetched {
         fetch,
-        answer: Ok(Fetched { keys, prints }),
+        answer: Ok(FetchedKeys { keys, prints }),
         still_running: false,
     }
 }

@@ -6,7 +6,7 @@ use crate::actors::supervision::inbox::Message;
 use crate::guard::call::Returned;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
-use crate::key::event::{Admitted, Event, FetchFailure, Fetched, Ticket};
+use crate::key::event::{Admitted, Event, FetchFailure, FetchedKeys, Ticket};
 use crate::key::machine::KeyFacts;
 use crate::key::state::{RecordChange, Snapshot, StateChange};
 use crate::rotation::id::RotationId;
@@ -44,7 +44,7 @@ pub enum KeyMessage {
         /// Which one.
         fetch: u64,
         /// What the store answered.
-        answer: Result<Fetched, FetchFailure>,
+        answer: Result<FetchedKeys, FetchFailure>,
         /// When its thread comes back, if that is still busy with it.
         still_running: Option<Returned>,
     },

@@ -10,7 +10,7 @@ use crate::actors::supervision::actor;
 use crate::actors::tell_once::TellOnce;
 use crate::guard::call::Returned;
 use crate::key::effect::KeyEffect;
-use crate::key::event::{Event, FetchFailure, Fetched, Ticket};
+use crate::key::event::{Event, FetchFailure, FetchedKeys, Ticket};
 use crate::key::state::{Loaded, RecordChange};
 
 /// After how long a look at a record, or a write of one, is tried again that the repo refused.
@@ -84,7 +84,7 @@ impl KeyPart {
             });
         });
         self.means.fetcher.fetch(scrubber, move |fetched| {
-            let answer = fetched.answer.map(|fetched| Fetched {
+            let answer = fetched.answer.map(|fetched| FetchedKeys {
                 prints: fingerprints.of(&key, &fetched.keys.to_pair()),
                 keys: fetched.keys,
             });

@@ -22,10 +22,10 @@ const RUNTIME: &str = "keyward-tokio";
 /// Where async plug-ins run. Its threads start with the first plug-in.
 pub(super) struct AsyncPool {
     bound: usize,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
 }
 
-enum State {
+enum PoolState {
     NotYet,
     Started(Arc<AsyncThreads>),
     Closed,
@@ -50,7 +50,7 @@ impl AsyncPool {
             let text = "0 threads for async plug-ins; allow at least 1";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let state = Mutex::new(State::NotYet);
+        let state = Mutex::new(PoolState::NotYet);
         Ok(Self { bound, state })
     }
 
@@ -58,14 +58,14 @@ impl AsyncPool {
     pub(super) fn started(&self) -> Result<Arc<AsyncThreads>, Fault> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &*state {
-            State::Started(started) => Ok(Arc::clone(started)),
-            State::Closed => Err(Fault::Gone),
-            State::NotYet => {
+            PoolState::Started(started) => Ok(Arc::clone(started)),
+            PoolState::Closed => Err(Fault::Gone),
+            PoolState::NotYet => {
                 let refused = |error: io::Error| Fault::ThreadRefused {
                     why: error.to_string(),
                 };
                 let started = Arc::new(AsyncThreads::start(self.bound).map_err(refused)?);
-                *state = State::Started(Arc::clone(&started));
+                *state = PoolState::Started(Arc::clone(&started));
                 Ok(started)
             }
         }
@@ -74,9 +74,9 @@ impl AsyncPool {
     /// Ends the threads. Nothing is started any more.
     pub(super) fn close(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *state, State::Closed);
+        let before = std::mem::replace(&mut *state, PoolState::Closed);
         drop(state);
-        if let State::Started(started) = before {
+        if let PoolState::Started(started) = before {
             started.executor.close();
             started.runtimes().iter().for_each(RuntimeThread::close);
         }

@@ -21,7 +21,7 @@ const MAX_WAITING: usize = 1_024;
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// Something to tell: one event, made and told where it is called.
-type Event = Box<dyn FnOnce() + Send>;
+type Telling = Box<dyn FnOnce() + Send>;
 
 /// The way to the program's log; a clone is the same one. Its thread ends with the last one, or with
 /// [`close`](Self::close).
@@ -41,7 +41,7 @@ impl Events {
     }
 
     fn with(most: usize, drain_limit: Duration) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(EventLine {
             queue: Mutex::default(),
             changed: Condvar::new(),
             most,
@@ -95,7 +95,7 @@ impl fmt::Debug for Events {
 
 /// What all clones hold together: the thread ends when it is dropped.
 struct OfAll {
-    shared: Arc<Shared>,
+    shared: Arc<EventLine>,
 }
 
 impl Drop for OfAll {
@@ -105,8 +105,8 @@ impl Drop for OfAll {
     }
 }
 
-struct Shared {
-    queue: Mutex<Queue>,
+struct EventLine {
+    queue: Mutex<EventQueue>,
     /// Told when there is an event, when nothing more comes, and when all is told.
     changed: Condvar,
     most: usize,
@@ -114,8 +114,8 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Event>,
+struct EventQueue {
+    waiting: VecDeque<Telling>,
     /// Events that nobody was told of, because too many waited or the subscriber panicked.
     lost: u64,
     closed: bool,
@@ -123,8 +123,8 @@ struct Queue {
     ended: bool,
 }
 
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+impl EventLine {
+    fn queue(&self) -> MutexGuard<'_, EventQueue> {
         // Nothing foreign runs under this lock.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,7 +143,7 @@ impl Shared {
         }
     }
 
-    fn next(&self) -> Option<Event> {
+    fn next(&self) -> Option<Telling> {
         let mut queue = self.queue();
         loop {
             if let Some(event) = queue.waiting.pop_front() {

@@ -17,17 +17,17 @@ use super::this_thread::must_not_block;
 
 /// The threads of async plug-ins; no more than a bound.
 pub(super) struct Executor {
-    shared: Arc<Shared>,
+    shared: Arc<ExecutorState>,
 }
 
-struct Shared {
+struct ExecutorState {
     bound: usize,
-    queue: Mutex<Queue>,
+    queue: Mutex<TaskQueue>,
     more: Condvar,
 }
 
 #[derive(Default)]
-struct Queue {
+struct TaskQueue {
     ready: VecDeque<Runnable>,
     threads: usize,
     /// How many threads wait for what is ready, those included that have been woken for it.
@@ -41,11 +41,11 @@ impl Executor {
     /// # Errors
     /// The system refuses the thread.
     pub(super) fn start(bound: usize) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ExecutorState {
             bound,
-            queue: Mutex::new(Queue {
+            queue: Mutex::new(TaskQueue {
                 threads: 1,
-                ..Queue::default()
+                ..TaskQueue::default()
             }),
             more: Condvar::new(),
         });
@@ -69,8 +69,8 @@ impl Executor {
     }
 }
 
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+impl ExecutorState {
+    fn queue(&self) -> MutexGuard<'_, TaskQueue> {
         // Nothing foreign runs under this lock.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,7 +15,7 @@ use super::call::{Ended, call};
 use super::fault::Fault;
 use super::runtime::RuntimeThread;
 use super::this_thread::{Inside, Role, enter};
-use super::thread_pool::{ASK_AGAIN, Kind, Slot, ThreadPool};
+use super::thread_pool::{ASK_AGAIN, Slot, ThreadKind, ThreadPool};
 use super::timer::Timer;
 
 /// How long a command that has passed its limit may take to be killed. One that takes longer is
@@ -78,10 +78,10 @@ impl Plugins {
         let pool = |kind, bound| ThreadPool::new(kind, bound, timer.clone());
         Ok(Self {
             asyncs: AsyncPool::new(threads.asyncs)?,
-            stores: pool(Kind::Stores, threads.stores)?,
-            callbacks: pool(Kind::Callbacks, threads.callbacks)?,
-            files: pool(Kind::Files, threads.stores)?,
-            commands: pool(Kind::Commands, threads.commands)?,
+            stores: pool(ThreadKind::Stores, threads.stores)?,
+            callbacks: pool(ThreadKind::Callbacks, threads.callbacks)?,
+            files: pool(ThreadKind::Files, threads.stores)?,
+            commands: pool(ThreadKind::Commands, threads.commands)?,
             own: RuntimeThread::start("keyward-stores")?,
             timer: timer.clone(),
             ending: watch::Sender::new(false),

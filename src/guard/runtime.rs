@@ -26,17 +26,17 @@ pub(super) struct RuntimeThread {
     /// Dropped, it ends the thread, and with it the runtime.
     end: Mutex<Option<oneshot::Sender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    asked: Arc<Mutex<Asked>>,
+    asked: Arc<Mutex<LifeSign>>,
 }
 
 /// When the thread was asked last whether it goes on, and whether it has answered.
 #[derive(Default)]
-struct Asked {
+struct LifeSign {
     last: Option<Instant>,
     has_answered: bool,
 }
 
-fn lock(asked: &Mutex<Asked>) -> MutexGuard<'_, Asked> {
+fn lock(asked: &Mutex<LifeSign>) -> MutexGuard<'_, LifeSign> {
     asked.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -78,7 +78,7 @@ impl RuntimeThread {
         if is_recent || (asked.last.is_some() && !asked.has_answered) {
             return is_recent;
         }
-        *asked = Asked {
+        *asked = LifeSign {
             last: Some(Instant::now()),
             has_answered: false,
         };

@@ -28,7 +28,7 @@ pub(super) const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// For which kind of blocking code a thread is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ThreadKind {
     /// Stores of the program's.
     Stores,
     /// Key files.
@@ -39,7 +39,7 @@ pub(super) enum Kind {
     Callbacks,
 }
 
-impl Kind {
+impl ThreadKind {
     /// What its threads are called.
     fn name(self) -> &'static str {
         match self {
@@ -61,11 +61,11 @@ impl Kind {
 
 /// The threads for one kind of blocking code.
 pub struct ThreadPool {
-    shared: Arc<Shared>,
+    shared: Arc<PoolShared>,
 }
 
-struct Shared {
-    kind: Kind,
+struct PoolShared {
+    kind: ThreadKind,
     bound: usize,
     timer: Timer,
     permits: Arc<Semaphore>,
@@ -83,14 +83,14 @@ struct Idle {
 
 impl ThreadPool {
     /// Threads for one kind of code; no more than `bound`, none of them started yet.
-    pub(super) fn new(kind: Kind, bound: usize, timer: Timer) -> io::Result<Self> {
+    pub(super) fn new(kind: ThreadKind, bound: usize, timer: Timer) -> io::Result<Self> {
         let bound = bound.min(Semaphore::MAX_PERMITS);
         if bound == 0 {
             let text = format!("{bound} threads for blocking plug-ins; allow at least 1");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         Ok(Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(PoolShared {
                 kind,
                 bound,
                 timer,
@@ -183,7 +183,7 @@ impl ThreadPool {
     }
 }
 
-impl Shared {
+impl PoolShared {
     fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -229,7 +229,7 @@ struct JobThread {
 }
 
 impl JobThread {
-    fn start(kind: Kind) -> io::Result<Self> {
+    fn start(kind: ThreadKind) -> io::Result<Self> {
         let (jobs, given) = channel::<Box<dyn FnOnce() + Send>>();
         thread::Builder::new()
             .name(kind.name().to_owned())
@@ -240,7 +240,7 @@ impl JobThread {
 
 /// A thread that waits for one call. Dropped unused, it is free again.
 pub struct Slot {
-    shared: Arc<Shared>,
+    shared: Arc<PoolShared>,
     /// There until it is dropped.
     thread: Option<JobThread>,
     lateness: Arc<Mutex<Lateness>>,
@@ -256,7 +256,7 @@ struct Lateness {
 }
 
 impl Slot {
-    fn take(shared: &Arc<Shared>, permit: OwnedSemaphorePermit) -> Result<Self, Fault> {
+    fn take(shared: &Arc<PoolShared>, permit: OwnedSemaphorePermit) -> Result<Self, Fault> {
         let idle = {
             let mut idle = shared.idle();
             if idle.closed {
@@ -324,7 +324,7 @@ impl Slot {
     }
 }
 
-impl Shared {
+impl PoolShared {
     fn is_late(&self, of: &Mutex<Lateness>) {
         let mut lateness = of.lock().unwrap_or_else(PoisonError::into_inner);
         if !lateness.is_over {

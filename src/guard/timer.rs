@@ -21,11 +21,11 @@ type Due = (Instant, u64);
 /// A handle on the timer; a clone is the same one.
 #[derive(Clone)]
 pub(super) struct Timer {
-    shared: Arc<Shared>,
+    shared: Arc<TimerState>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct TimerState {
     entries: Mutex<Entries>,
     sooner: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -46,7 +46,7 @@ impl Timer {
     /// # Errors
     /// The system refuses it.
     pub(super) fn start() -> io::Result<Self> {
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<TimerState>::default();
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("keyward-timer".to_owned())
@@ -119,7 +119,7 @@ impl Timer {
 /// What a limit is that never passes.
 const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
-impl Shared {
+impl TimerState {
     fn entries(&self) -> MutexGuard<'_, Entries> {
         // Nothing foreign runs under this lock.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
@@ -160,7 +160,7 @@ impl Shared {
 
 /// A limit that has begun. Dropping it ends it.
 pub(super) struct TimeLimit {
-    shared: Arc<Shared>,
+    shared: Arc<TimerState>,
     due: Option<Due>,
 }
 

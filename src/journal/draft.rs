@@ -28,7 +28,7 @@ use crate::rotation::roster::{Member, MemberCallback};
 use crate::secret::value::SecretKeyPair;
 
 /// What becomes of a record; its bytes before they are sealed.
-enum Change {
+enum Planned {
     Put(Result<Plain, TooLarge>),
     Delete,
 }
@@ -49,7 +49,7 @@ pub(super) struct Draft<'a> {
     quarantine: Quarantine,
     /// The living rotations that have no record that cannot be read.
     sound: BTreeSet<RotationId>,
-    changes: BTreeMap<Place, Change>,
+    changes: BTreeMap<Place, Planned>,
     headers: BTreeMap<RotationId, Pending>,
     ended: BTreeSet<RotationId>,
     dismissed: BTreeSet<RotationId>,
@@ -143,22 +143,22 @@ impl<'a> Draft<'a> {
     }
 
     fn put_at(&mut self, place: Place, record: &impl Record) {
-        self.changes.insert(place, Change::Put(record.encode()));
+        self.changes.insert(place, Planned::Put(record.encode()));
     }
 
     fn delete<R: Record>(&mut self, of: Of) {
-        self.changes.insert(R::place(of), Change::Delete);
+        self.changes.insert(R::place(of), Planned::Delete);
     }
 
     fn member_gone(&mut self, worker: &WorkerName) -> Result<(), JournalError> {
         for (place, change) in &mut self.changes {
             if matches!(&place.of, Of::Callback(of, ..) if of == worker) {
-                *change = Change::Delete;
+                *change = Planned::Delete;
             }
         }
         for (key, _) in collect(self.repo, Space::Roster, &layout::callbacks_of(worker))? {
             if let Some(place) = records::parse(Space::Roster, &key) {
-                self.changes.insert(place, Change::Delete);
+                self.changes.insert(place, Planned::Delete);
             }
         }
         self.delete::<Member>(Of::Worker(worker.clone()));
@@ -312,8 +312,8 @@ impl<'a> Draft<'a> {
                 learned.put_aside.push((space, key.clone()));
             }
             batch = match change {
-                Change::Put(plain) => batch.put(space, key, self.vault.seal(&place, plain)?),
-                Change::Delete => batch.delete(space, key),
+                Planned::Put(plain) => batch.put(space, key, self.vault.seal(&place, plain)?),
+                Planned::Delete => batch.delete(space, key),
             };
             // There are no more of these than keys. States may turn out unreadable whenever they are loaded.
             if matches!(space, Space::Meta | Space::Keys) {

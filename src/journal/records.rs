@@ -12,10 +12,10 @@ use crate::rotation::plan::Step;
 use crate::rotation::roster::{Member, MemberCallback};
 use crate::secret::value::SecretKeyPair;
 
-type Check = fn(&Place, u8, &[u8]) -> Result<(), Malformed>;
+type Decodes = fn(&Place, u8, &[u8]) -> Result<(), Malformed>;
 
 /// Every kind, and how such a record is decoded to see whether that can be done.
-pub(super) const RECORDS: [(Kind, Check); 15] = [
+pub(super) const RECORDS: [(Kind, Decodes); 15] = [
     entry::<CheckRecord>(CheckRecord::KIND),
     entry::<BatchRecord>(BatchRecord::KIND),
     entry::<SequenceRecord>(SequenceRecord::KIND),
@@ -33,7 +33,7 @@ pub(super) const RECORDS: [(Kind, Check); 15] = [
     entry::<Snapshot>(ENDED_SNAPSHOT),
 ];
 
-const fn entry<R: Record>(kind: Kind) -> (Kind, Check) {
+const fn entry<R: Record>(kind: Kind) -> (Kind, Decodes) {
     (kind, |place, schema, plain| {
         R::decode(place, schema, plain).map(drop)
     })

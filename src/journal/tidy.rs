@@ -33,7 +33,7 @@ pub enum Tidied {
 }
 
 /// A place in the order of the history.
-type Ordered = (Vec<u8>, RotationId, KeyName);
+type EndedAt = (Vec<u8>, RotationId, KeyName);
 
 impl Journal {
     /// Does a small piece of what keeps the history: first all of it is read, and then what is beyond
@@ -103,7 +103,7 @@ impl Journal {
     }
 
     /// The rotations that were declared first, of those behind this place.
-    fn oldest_from(&self, behind: Option<&[u8]>) -> Result<Vec<Ordered>, JournalError> {
+    fn oldest_from(&self, behind: Option<&[u8]>) -> Result<Vec<EndedAt>, JournalError> {
         let mut oldest = Vec::new();
         let prefix = layout::ORDER_PREFIX;
         self.repo()?

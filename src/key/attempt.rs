@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
-use crate::key::event::{FetchAnswer, FetchFailure, Fetched, Request};
+use crate::key::event::{FetchAnswer, FetchFailure, FetchedKeys, Request};
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::machine::KeyMachine;
 use crate::key::state::{Effect, Held, KeyState, Loaded, Staged, StateChange, StateRecord};
@@ -199,7 +199,10 @@ impl KeyMachine {
         }
     }
 
-    fn store_answer<'a>(&self, fetched: Option<&'a FetchAnswer>) -> Result<&'a Fetched, Attempt> {
+    fn store_answer<'a>(
+        &self,
+        fetched: Option<&'a FetchAnswer>,
+    ) -> Result<&'a FetchedKeys, Attempt> {
         let invalid = |why| {
             Err(Attempt::Fail(KeyError::InvalidKey {
                 key: self.name().clone(),
@@ -220,7 +223,7 @@ impl KeyMachine {
         }
     }
 
-    fn shape(&self, fetched: &Fetched) -> Result<(), InvalidKey> {
+    fn shape(&self, fetched: &FetchedKeys) -> Result<(), InvalidKey> {
         fetched.keys.check()?;
         match self.behaviour().use_case {
             SecretKeyUseCase::OneWayTrip if fetched.keys.is_pair() => {

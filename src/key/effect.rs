@@ -1,7 +1,7 @@
 //! What the key's machine wants done.
 
 use crate::key::error::KeyError;
-use crate::key::event::{Fetched, Ticket};
+use crate::key::event::{FetchedKeys, Ticket};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::state::{RecordChange, Snapshot};
 use crate::secret::value::SecretKeyValue;
@@ -19,7 +19,7 @@ pub enum Answer {
     /// Every back half that data may be under, the likeliest first; one may be there twice.
     Candidates(Vec<SecretKeyValue>),
     /// What the store answered.
-    OfStore(Fetched),
+    OfStore(FetchedKeys),
     /// The record is durable, or there was nothing to write.
     Saved,
     /// What a staged save asked of the store, if it had to.

@@ -65,7 +65,7 @@ pub struct WriteFailure {
 
 /// What a store answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetched {
+pub struct FetchedKeys {
     /// The keys.
     pub keys: SecretKeys,
     /// Their fingerprints.
@@ -73,7 +73,7 @@ pub struct Fetched {
 }
 
 /// What came of a fetch.
-pub type FetchAnswer = Result<Fetched, FetchFailure>;
+pub type FetchAnswer = Result<FetchedKeys, FetchFailure>;
 
 /// Which held pair the end of a rotation supersedes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub enum Event {
         /// Which one.
         fetch: u64,
         /// What the store answered.
-        answer: Result<Fetched, FetchFailure>,
+        answer: Result<FetchedKeys, FetchFailure>,
         /// Whether the store's thread is still busy with it.
         still_running: bool,
     },

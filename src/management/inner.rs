@@ -38,7 +38,7 @@ pub struct Inner {
     /// The permit for the one backup that may be under way.
     pub(crate) backup: Arc<Permits>,
     actors: Mutex<Option<ActorThreads>>,
-    ending: mpsc::Sender<End>,
+    ending: mpsc::Sender<ManagerEnd>,
     keys: AtomicUsize,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Ground {
     pub(crate) clock: Clock,
     pub(crate) supervision: Supervision,
     /// To the thread that waits for the end.
-    pub(crate) ending: mpsc::Sender<End>,
+    pub(crate) ending: mpsc::Sender<ManagerEnd>,
 }
 
 impl Inner {
@@ -147,7 +147,7 @@ impl Inner {
         let close = CoordinatorMessage::Close { grace, reply };
         self.declarer.coordinator.post(close);
         self.declarer.directory.close();
-        let end = End {
+        let end = ManagerEnd {
             drained,
             declarer: self.declarer.clone(),
             plugins: Arc::clone(&self.plugins),
@@ -183,7 +183,7 @@ impl Drop for Inner {
 
 /// The manager's end: callbacks first, then the journal, the actors, what runs plug-ins, and the
 /// events of all that.
-pub(crate) struct End {
+pub(crate) struct ManagerEnd {
     /// Told when no callback is under way any more, or its time is over.
     drained: oneshot::Receiver<()>,
     declarer: Declarer,
@@ -196,7 +196,7 @@ pub(crate) struct End {
     _told: Option<oneshot::Sender<()>>,
 }
 
-impl End {
+impl ManagerEnd {
     /// Ends the manager. It takes the grace at most, and as long as its disk.
     pub(crate) fn run(self) {
         let flushed = this_thread::wait(async {

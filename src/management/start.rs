@@ -32,7 +32,7 @@ use crate::journal::load::LoadedJournal;
 use crate::journal::unreadable::Unreadable;
 use crate::management::builder::KeysManagementBuilder;
 use crate::management::error::StartError;
-use crate::management::inner::{End, Ground, Inner};
+use crate::management::inner::{Ground, Inner, ManagerEnd};
 use crate::management::keys_management::KeysManagement;
 use crate::management::opening::{self, Opened};
 use crate::management::settings::Settings;
@@ -83,11 +83,11 @@ async fn start(builder: KeysManagementBuilder) -> Result<KeysManagement, StartEr
     started
 }
 
-type Told = oneshot::Sender<Result<KeysManagement, StartError>>;
+type StartEnd = oneshot::Sender<Result<KeysManagement, StartError>>;
 
-fn live(builder: KeysManagementBuilder, events: Events, told: Told) {
+fn live(builder: KeysManagementBuilder, events: Events, told: StartEnd) {
     let (ending, end) = mpsc::channel();
-    let end_when_asked = || end.recv().map_or((), End::run);
+    let end_when_asked = || end.recv().map_or((), ManagerEnd::run);
     match begin(builder, events, ending, &told) {
         Ok(manager) => {
             // Where nobody waits for it any more it is dropped here, which asks for its end.
@@ -105,8 +105,8 @@ fn live(builder: KeysManagementBuilder, events: Events, told: Told) {
 fn begin(
     builder: KeysManagementBuilder,
     events: Events,
-    ending: mpsc::Sender<End>,
-    told: &Told,
+    ending: mpsc::Sender<ManagerEnd>,
+    told: &StartEnd,
 ) -> Result<KeysManagement, StartError> {
     let plugins = Arc::new(Plugins::start(builder.settings.threads)?);
     let begun = begin_with(&plugins, builder, events, ending, told);
@@ -120,8 +120,8 @@ fn begin_with(
     plugins: &Arc<Plugins>,
     mut builder: KeysManagementBuilder,
     events: Events,
-    ending: mpsc::Sender<End>,
-    told: &Told,
+    ending: mpsc::Sender<ManagerEnd>,
+    told: &StartEnd,
 ) -> Result<KeysManagement, StartError> {
     let master = match (&builder.crypto, builder.master_key.take()) {
         (None, Some(store)) => {
@@ -200,7 +200,7 @@ impl Stands {
         plugins: Arc<Plugins>,
         clock: Clock,
         settings: Settings,
-        ending: mpsc::Sender<End>,
+        ending: mpsc::Sender<ManagerEnd>,
     ) -> Inner {
         let machine = RotationMachine::replay(settings.rotation.clone(), self.loaded.facts);
         let engine = RotationEngine::new(machine);

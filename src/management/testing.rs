@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::guard::foreign::Foreign;
 use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
-use crate::worker::callback::{Callback, Kind};
+use crate::worker::callback::{Callback, CallbackKind};
 
 /// A kind of plug-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,14 +77,14 @@ impl PluginPanics {
     pub(crate) fn callback(&self, callback: Callback) -> Callback {
         let panics = self.clone();
         Callback(match callback.0 {
-            Kind::Async(call) => Kind::Async(Arc::new(move |change| {
+            CallbackKind::Async(call) => CallbackKind::Async(Arc::new(move |change| {
                 let (panics, called) = (panics.clone(), call(change));
                 Box::pin(async move {
                     panics.pass(Plugin::Callback);
                     called.await
                 })
             })),
-            Kind::Blocking(call) => Kind::Blocking(Arc::new(move |change| {
+            CallbackKind::Blocking(call) => CallbackKind::Blocking(Arc::new(move |change| {
                 panics.pass(Plugin::Callback);
                 call(change)
             })),

@@ -42,7 +42,7 @@ fn find_damage(bytes: &[u8]) -> Option<(usize, &'static str)> {
             at = block_end;
         }
         let rest = bytes.get(at..)?;
-        let Some((header, payload)) = Header::read(rest) else {
+        let Some((header, payload)) = PieceHeader::read(rest) else {
             return None; // The file ends here, or in a header.
         };
         if header.kind == 0 && header.length == 0 {
@@ -66,13 +66,13 @@ fn find_damage(bytes: &[u8]) -> Option<(usize, &'static str)> {
     }
 }
 
-struct Header {
+struct PieceHeader {
     masked_crc: u32,
     length: usize,
     kind: u8,
 }
 
-impl Header {
+impl PieceHeader {
     fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (&[a, b, c, d, low, high, kind], payload) = bytes.split_first_chunk()?;
         let header = Self {
@@ -112,7 +112,7 @@ fn masked(crc: u32) -> u32 {
 /// That something plausible follows keeps the chance that a cut record is taken for damage at one
 /// in 2^32, whatever its size.
 fn is_end_or_record(bytes: &[u8]) -> bool {
-    Header::read(bytes).is_none_or(|(header, payload)| {
+    PieceHeader::read(bytes).is_none_or(|(header, payload)| {
         payload
             .get(..header.length)
             .is_some_and(|payload| header.fits(payload))
@@ -209,7 +209,7 @@ mod tests {
             assert_eq!(find_damage(&bytes), None, "{path:?}");
             // Of every record each bit counts; `1` to `4` are a whole one and the parts of one.
             let (mut at, mut kinds) = (0, Vec::new());
-            while let Some((header, _)) = bytes.get(at..).and_then(Header::read) {
+            while let Some((header, _)) = bytes.get(at..).and_then(PieceHeader::read) {
                 kinds.push(header.kind);
                 let next = at + HEADER_BYTES + header.length;
                 let left = BLOCK_BYTES - next % BLOCK_BYTES;

@@ -45,7 +45,7 @@ pub struct RocksDbRepo {
     paths: Paths,
     /// Held for the whole of each write, so that nothing comes between a precondition and its batch.
     writer: Mutex<Marked>,
-    state: RwLock<State>,
+    state: RwLock<RepoState>,
     /// Held while a backup is made.
     backup: Mutex<()>,
     /// Whether the repo is being closed: a backup under way ends then.
@@ -57,7 +57,7 @@ pub struct RocksDbRepo {
 /// The manifest that the marker tells of; none if that has to be found out.
 type Marked = Option<Manifest>;
 
-enum State {
+enum RepoState {
     Open(DB),
     Down {
         reason: String,
@@ -70,7 +70,7 @@ enum State {
     Closed,
 }
 
-impl State {
+impl RepoState {
     fn db(&self) -> Result<&DB, RepoError> {
         match self {
             Self::Open(db) => Ok(db),
@@ -117,7 +117,7 @@ impl RocksDbRepo {
         Ok(Self {
             paths,
             writer: Mutex::new(marked),
-            state: RwLock::new(State::Open(db)),
+            state: RwLock::new(RepoState::Open(db)),
             backup: Mutex::default(),
             ends: AtomicBool::new(false),
             lock: Mutex::new(Some(lock)),
@@ -140,11 +140,11 @@ impl RocksDbRepo {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reading(&self) -> RwLockReadGuard<'_, State> {
+    fn reading(&self) -> RwLockReadGuard<'_, RepoState> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn changing(&self) -> RwLockWriteGuard<'_, State> {
+    fn changing(&self) -> RwLockWriteGuard<'_, RepoState> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -160,7 +160,7 @@ impl RocksDbRepo {
         };
         if let Err(RepoError::FolderLost { folder, what }) = &checked {
             let (folder, what) = (folder.clone(), what.clone());
-            *self.changing() = State::Lost { folder, what };
+            *self.changing() = RepoState::Lost { folder, what };
         }
         checked
     }
@@ -296,7 +296,7 @@ impl StateRepo for RocksDbRepo {
         // RocksDB can still answer reads now, but of a state that a reopening may prove wrong.
         drop(state);
         let error = named(failure("writing", &self.paths.lasting, error));
-        *self.changing() = State::Down {
+        *self.changing() = RepoState::Down {
             reason: format!("a write failed ({error})"),
         };
         Err(error)
@@ -310,16 +310,16 @@ impl StateRepo for RocksDbRepo {
         self.check_folder()?;
         let mut state = self.changing();
         let reason = "it is being reopened".to_owned();
-        drop(mem::replace(&mut *state, State::Down { reason }));
+        drop(mem::replace(&mut *state, RepoState::Down { reason }));
         match open_or_create(&self.paths) {
             Ok((db, now_marked)) => {
-                *state = State::Open(db);
+                *state = RepoState::Open(db);
                 *marked = now_marked;
                 Ok(())
             }
             Err(error) => {
                 let reason = format!("reopening failed ({error})");
-                *state = State::Down { reason };
+                *state = RepoState::Down { reason };
                 Err(error)
             }
         }
@@ -357,10 +357,10 @@ impl StateRepo for RocksDbRepo {
         let _use = Use::begin()?;
         let _marked = self.writer();
         let folder = self.check_folder();
-        let ended = match mem::replace(&mut *self.changing(), State::Closed) {
-            State::Closed => return Err(RepoError::Closed),
-            State::Down { .. } | State::Lost { .. } => Ok(()),
-            State::Open(db) => rocks_calls::shut_down(db).map(|reached| {
+        let ended = match mem::replace(&mut *self.changing(), RepoState::Closed) {
+            RepoState::Closed => return Err(RepoError::Closed),
+            RepoState::Down { .. } | RepoState::Lost { .. } => Ok(()),
+            RepoState::Open(db) => rocks_calls::shut_down(db).map(|reached| {
                 // A floor that stays too low is no error: everything is in the tables now.
                 let _ = marker::write(&self.paths.lasting, Marker::Ready(reached));
             }),
@@ -376,7 +376,7 @@ impl Drop for RocksDbRepo {
         let used = Use::begin();
         // Without locks, which nobody frees in a child of `fork()`.
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let state = mem::replace(state, State::Closed);
+        let state = mem::replace(state, RepoState::Closed);
         if used.is_ok() {
             drop(state);
         } else {

@@ -26,7 +26,7 @@ impl<T: fmt::Display> fmt::Display for Visible<T> {
 impl Visible<&str> {
     /// The whole text in one buffer of full size, for texts that may be secret.
     pub(in crate::secret) fn whole(text: &str) -> String {
-        let mut length = Length(0);
+        let mut length = ByteCount(0);
         // Counting does not fail, and neither does writing into a string.
         let _ = write!(length, "{}", Visible(text));
         let mut whole = String::with_capacity(length.0);
@@ -51,9 +51,9 @@ macro_rules! debug_with_code {
 
 pub(crate) use debug_with_code;
 
-struct Length(usize);
+struct ByteCount(usize);
 
-impl Write for Length {
+impl Write for ByteCount {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0 = self.0.saturating_add(text.len());
         Ok(())

@@ -35,11 +35,11 @@ type BlockingCall = dyn Fn(KeyChange) -> CallbackResult + Send + Sync;
 
 /// A callback, ready to be registered; closures become one by themselves.
 #[derive(Clone)]
-pub struct Callback(pub(crate) Kind);
+pub struct Callback(pub(crate) CallbackKind);
 
 /// Where a callback runs.
 #[derive(Clone)]
-pub(crate) enum Kind {
+pub(crate) enum CallbackKind {
     /// On keyward's runtime.
     Async(Arc<AsyncCall>),
     /// On a thread set apart.
@@ -49,8 +49,8 @@ pub(crate) enum Kind {
 impl fmt::Debug for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Kind::Async(_) => "Callback(async)",
-            Kind::Blocking(_) => "Callback(blocking)",
+            CallbackKind::Async(_) => "Callback(async)",
+            CallbackKind::Blocking(_) => "Callback(blocking)",
         })
     }
 }
@@ -123,9 +123,11 @@ where
 {
     fn into_callback(self) -> Callback {
         let kept = Foreign::new(self);
-        Callback(Kind::Blocking(Arc::new(move |change| match kept.get() {
-            Some(call) => call(change).into_result(),
-            None => Err(GONE.into()),
+        Callback(CallbackKind::Blocking(Arc::new(move |change| {
+            match kept.get() {
+                Some(call) => call(change).into_result(),
+                None => Err(GONE.into()),
+            }
         })))
     }
 }
@@ -147,7 +149,7 @@ where
                 }
             })
         });
-        Callback(Kind::Async(call))
+        Callback(CallbackKind::Async(call))
     }
 }
 
@@ -155,8 +157,8 @@ impl Callback {
     /// Whether it needs a thread of its own while it runs.
     pub fn blocks(&self) -> bool {
         match self.0 {
-            Kind::Async(_) => false,
-            Kind::Blocking(_) => true,
+            CallbackKind::Async(_) => false,
+            CallbackKind::Blocking(_) => true,
         }
     }
 }

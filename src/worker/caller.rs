@@ -14,7 +14,7 @@ use crate::rotation::event::StepOutcome;
 use crate::secret::scrub::Scrubber;
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 use crate::worker::call::{Call, CallEnd};
-use crate::worker::callback::{CallbackResult, KeyChange, Kind};
+use crate::worker::callback::{CallbackKind, CallbackResult, KeyChange};
 use crate::worker::handle::{KeyLink, OnChangeKeyDefinition, Staging};
 use crate::worker::ready::Ready;
 
@@ -57,7 +57,7 @@ impl Caller {
             thread,
         } = ready;
         match (callback.0, thread) {
-            (Kind::Async(function), _) => {
+            (CallbackKind::Async(function), _) => {
                 let run = async move || {
                     let result = function(change).await;
                     drop(turn);
@@ -67,7 +67,7 @@ impl Caller {
                 let plugins = &self.plugins;
                 plugins.run_async(Role::Callback, run, limit, blocks, ended);
             }
-            (Kind::Blocking(function), Some(thread)) => {
+            (CallbackKind::Blocking(function), Some(thread)) => {
                 let run = move || {
                     let result = function(change);
                     drop(turn);
@@ -75,7 +75,7 @@ impl Caller {
                 };
                 thread.run(run, limit, |run| ended(run.answer, run.still_runs));
             }
-            (Kind::Blocking(_), None) => ended(Err(Fault::NoThread { threads: 0 }), false),
+            (CallbackKind::Blocking(_), None) => ended(Err(Fault::NoThread { threads: 0 }), false),
         }
     }
 

@@ -9,12 +9,12 @@ use crate::journal::opened::Journal;
 use crate::key::event::WriteFailure;
 use crate::key::journal_down::JournalDown;
 
-type Then = Box<dyn FnOnce(u64, Result<(), WriteFailure>) + Send>;
+type WriteEnd = Box<dyn FnOnce(u64, Result<(), WriteFailure>) + Send>;
 
 /// A write, and what is told, once in any case, what came of it.
 pub(super) struct QueuedWrite {
     write: JournalWrite,
-    then: Option<Then>,
+    then: Option<WriteEnd>,
 }
 
 impl QueuedWrite {
@@ -23,7 +23,7 @@ impl QueuedWrite {
         write: JournalWrite,
         then: impl FnOnce(u64, Result<(), WriteFailure>) + Send + 'static,
     ) -> Self {
-        let then: Option<Then> = Some(Box::new(then));
+        let then: Option<WriteEnd> = Some(Box::new(then));
         Self { write, then }
     }
 

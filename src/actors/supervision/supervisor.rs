@@ -36,7 +36,7 @@ pub trait Child: Send + Sync + 'static {
     fn kill_at(&self, point: u64);
 }
 
-struct Shared {
+struct SupervisorState {
     thread: ActorThread,
     limits: RestartLimits,
     clock: Clock,
@@ -48,14 +48,14 @@ struct Shared {
 /// The supervision of all actors. A clone is the same one.
 #[derive(Clone)]
 pub struct Supervision {
-    shared: Arc<Shared>,
+    shared: Arc<SupervisorState>,
 }
 
 impl Supervision {
     /// The supervision of actors that are not there yet. What it does about deaths is done on this
     /// thread, which must not be one of theirs.
     pub fn new(thread: ActorThread, limits: RestartLimits, clock: Clock, events: Events) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SupervisorState {
             thread,
             limits,
             clock,
@@ -138,7 +138,7 @@ impl std::fmt::Debug for Supervision {
     }
 }
 
-impl Shared {
+impl SupervisorState {
     /// How long the restart of a child waits; none if it is given up.
     fn judge(&self, child: &Arc<dyn Child>) -> Option<Duration> {
         let after = child.judge(&self.limits, self.clock.now());
@@ -172,7 +172,7 @@ struct Death {
 }
 
 impl Death {
-    async fn attend(mut self, shared: &Shared) {
+    async fn attend(mut self, shared: &SupervisorState) {
         let Some(child) = self.child.clone() else {
             return;
         };

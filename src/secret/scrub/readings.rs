@@ -15,14 +15,14 @@ pub(super) const LONGEST_ESCAPE: usize = 12;
 const LAYERS: usize = 3;
 
 /// What is asked of each run of bytes in a reading, and whether it reaches the text's end.
-type Asked<'a> = dyn FnMut(&[u8], bool) -> bool + 'a;
+type Test<'a> = dyn FnMut(&[u8], bool) -> bool + 'a;
 
 /// The bytes of a reading, or of a part of it.
-type Bytes = Zeroizing<Vec<u8>>;
+type Reading = Zeroizing<Vec<u8>>;
 
 /// Whether the answer is yes for a run of bytes in any reading of the text: as it stands, and with
 /// the markup undone that is around everything else, as of a page that shows JSON.
-pub(super) fn any(text: &[u8], asked: &mut Asked<'_>) -> bool {
+pub(super) fn any(text: &[u8], asked: &mut Test<'_>) -> bool {
     if escaped(text, asked) {
         return true;
     }
@@ -40,7 +40,7 @@ pub(super) fn any(text: &[u8], asked: &mut Asked<'_>) -> bool {
 }
 
 /// With the escapes of backslashes, and without.
-fn escaped(text: &[u8], asked: &mut Asked<'_>) -> bool {
+fn escaped(text: &[u8], asked: &mut Test<'_>) -> bool {
     if web(text, asked) {
         return true;
     }
@@ -60,7 +60,7 @@ fn escaped(text: &[u8], asked: &mut Asked<'_>) -> bool {
 }
 
 /// With the escapes of web addresses, of forms, of markup and of quotes, and without.
-fn web(text: &[u8], asked: &mut Asked<'_>) -> bool {
+fn web(text: &[u8], asked: &mut Test<'_>) -> bool {
     use Notation::{Doubled, Form, Markup, Percent};
     digits(text, asked)
         || [Percent, Form, Markup, Doubled(b'\''), Doubled(b'"')]
@@ -69,7 +69,7 @@ fn web(text: &[u8], asked: &mut Asked<'_>) -> bool {
             .any(|open| digits(&open, asked))
 }
 
-fn digits(text: &[u8], asked: &mut Asked<'_>) -> bool {
+fn digits(text: &[u8], asked: &mut Test<'_>) -> bool {
     asked(text, true)
         || [false, true].into_iter().any(|skip| hex(text, skip, asked))
         || [10, 16].into_iter().any(|radix| listed(text, radix, asked))
@@ -77,13 +77,13 @@ fn digits(text: &[u8], asked: &mut Asked<'_>) -> bool {
 }
 
 /// No reading has more bytes than what it was read from, so a buffer never grows.
-fn room(text: &[u8]) -> Bytes {
+fn room(text: &[u8]) -> Reading {
     Zeroizing::new(Vec::with_capacity(text.len()))
 }
 
 /// Hex digits in pairs, whatever stands between them (blanks, colons, commas, `0x`); with `skip`,
 /// the first digit of every run belongs to something else.
-fn hex(text: &[u8], skip: bool, asked: &mut Asked<'_>) -> bool {
+fn hex(text: &[u8], skip: bool, asked: &mut Test<'_>) -> bool {
     let mut run = room(text);
     let (mut high, mut skipping, mut after_digit) = (None, skip, false);
     let mut rest = text.iter().peekable();
@@ -116,7 +116,7 @@ fn hex(text: &[u8], skip: bool, asked: &mut Asked<'_>) -> bool {
 
 /// Numbers of one byte each with something between them, as `[107, 101, 121]`, `6b 5 79` or
 /// `[0x6b, 0x5]`; negative ones too, as languages with signed bytes print them.
-fn listed(text: &[u8], radix: u32, asked: &mut Asked<'_>) -> bool {
+fn listed(text: &[u8], radix: u32, asked: &mut Test<'_>) -> bool {
     let mut run = room(text);
     let mut rest = text;
     while let Some((byte, after)) = rest.split_first() {
@@ -167,7 +167,7 @@ fn number_of_one_byte(number: &[u8], radix: u32) -> Option<u8> {
 
 /// Base64 in both alphabets, line breaks left out; the first `skip` digits of every run belong to
 /// something else. With 0 to 3 of them every alignment of a key in a longer text is met.
-fn base64(text: &[u8], skip: usize, asked: &mut Asked<'_>) -> bool {
+fn base64(text: &[u8], skip: usize, asked: &mut Test<'_>) -> bool {
     let mut run = room(text);
     let (mut skipping, mut bits, mut held) = (skip, 0_u32, 0_u32);
     for byte in text {
@@ -227,7 +227,7 @@ enum Notation {
 }
 
 /// The escapes of one notation undone; `None` where there are none. What is no escape is itself.
-fn unescaped(text: &[u8], notation: Notation) -> Option<Bytes> {
+fn unescaped(text: &[u8], notation: Notation) -> Option<Reading> {
     let mut open = room(text);
     let mut rest = text;
     let mut any = false;

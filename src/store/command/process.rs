@@ -40,13 +40,13 @@ pub(super) struct Process {
 
 /// What a new process is watched by.
 pub(super) struct ProcessWatch {
-    pub(super) end: End,
+    pub(super) end: LeaderEnd,
     pub(super) stdout: ChildStdout,
     pub(super) stderr: ChildStderr,
 }
 
 /// What tells that a leader has ended.
-pub(super) struct End {
+pub(super) struct LeaderEnd {
     /// Readable then; `None` where the system gives no such descriptor.
     descriptor: Option<AsyncFd<OwnedFd>>,
     leader: Pid,
@@ -185,14 +185,14 @@ impl ProcessWatch {
     ) -> io::Result<Self> {
         let no_pipe = || other("the system gave no pipe");
         Ok(Self {
-            end: End::of(leader),
+            end: LeaderEnd::of(leader),
             stdout: ChildStdout::from_std(stdout.ok_or_else(no_pipe)?)?,
             stderr: ChildStderr::from_std(stderr.ok_or_else(no_pipe)?)?,
         })
     }
 }
 
-impl End {
+impl LeaderEnd {
     /// Linux before 5.3 has no such descriptor, old profiles of system calls refuse it, and none may
     /// be left: then the system is asked again and again.
     fn of(leader: Pid) -> Self {

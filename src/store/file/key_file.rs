@@ -14,7 +14,7 @@ use crate::store::buffer::{FULL_SIZE, LineEnd, ReadBuffer};
 use crate::store::error::StoreError;
 use crate::store::file::Reading;
 use crate::store::file::credential::is_credential;
-use crate::store::file::links::{Location, Moment, NotFollowed, changed};
+use crate::store::file::links::{FileTime, Location, NotFollowed, changed};
 
 /// The permission bits of the group and of others.
 const OTHERS: u32 = 0o077;
@@ -38,8 +38,8 @@ pub(super) struct KeyFile {
 pub(super) struct Stamp {
     file: (u64, u64),
     written: (u64, i64, i64),
-    changed: Moment,
-    placed: Option<Moment>,
+    changed: FileTime,
+    placed: Option<FileTime>,
 }
 
 /// A folder that was opened, from which files are opened by their names only.
@@ -113,7 +113,7 @@ impl KeyFile {
     }
 
     /// When it was last changed before it was opened: written to, or put in its place.
-    pub(super) fn changed(&self) -> Moment {
+    pub(super) fn changed(&self) -> FileTime {
         changed(&self.found)
     }
 

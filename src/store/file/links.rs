@@ -16,11 +16,11 @@ use rustix::io::Errno;
 const MOST_LINKS: usize = 40;
 
 /// A time of the file system, in nanoseconds since 1970.
-pub(super) type Moment = i128;
+pub(super) type FileTime = i128;
 
 /// When a file, or its entry in a folder, was last changed. Unlike the time of the last write, no
 /// program can set it.
-pub(super) fn changed(facts: &Metadata) -> Moment {
+pub(super) fn changed(facts: &Metadata) -> FileTime {
     i128::from(facts.ctime()) * 1_000_000_000 + i128::from(facts.ctime_nsec())
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Links {
 struct Link {
     path: PathBuf,
     target: PathBuf,
-    placed: Moment,
+    placed: FileTime,
 }
 
 /// Where a path leads.
@@ -52,7 +52,7 @@ pub(super) struct Location {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Newest {
     /// When it was put in its place.
-    pub(super) placed: Moment,
+    pub(super) placed: FileTime,
     /// Which one it is of those that were read.
     number: usize,
 }

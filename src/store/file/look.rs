@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue};
 use crate::store::error::StoreError;
 use crate::store::file::key_file::{Folder, KeyFile, failure};
-use crate::store::file::links::{Links, Location, Moment, NotFollowed};
+use crate::store::file::links::{FileTime, Links, Location, NotFollowed};
 use crate::store::file::seen::Seen;
 use crate::store::file::{Reading, named};
 use crate::store::keys_store::{FetchResult, Fetched};
@@ -127,7 +127,7 @@ fn lead_elsewhere(links: &Links, paths: &[PathBuf]) -> bool {
 /// The newest change that may be one of several: what writes these files may not be done yet. `None`
 /// if a link on the way is newer than everything behind it, because such a link is put in its place
 /// when the files are finished.
-fn unfinished_change(files: &[KeyFile]) -> Option<Moment> {
+fn unfinished_change(files: &[KeyFile]) -> Option<FileTime> {
     let changed = files.iter().map(KeyFile::changed).max();
     let placed = |file: &KeyFile| file.location().newest.map(|link| link.placed);
     let placed = files.iter().map(placed);

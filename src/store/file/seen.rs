@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::store::file::key_file::{KeyFile, Stamp};
-use crate::store::file::links::Moment;
+use crate::store::file::links::FileTime;
 
 /// What a store has seen of files whose times lie in the future, by a clock that was set back or that
 /// is another machine's. The clock does not tell how long ago they changed, but the store knows since
@@ -29,7 +29,7 @@ impl Seen {
     pub(super) fn wait_for_quiet(
         &self,
         files: &[KeyFile],
-        last: Option<Moment>,
+        last: Option<FileTime>,
         quiet: Duration,
     ) -> bool {
         let Some(last) = last else { return false };
@@ -55,7 +55,7 @@ impl Seen {
 }
 
 /// How long ago a moment was; `None` if it lies in the future.
-fn ago(moment: Moment) -> Option<Duration> {
+fn ago(moment: FileTime) -> Option<Duration> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or_default().as_nanos().cast_signed();
     let ago = u64::try_from(now.saturating_sub(moment)).ok()?;

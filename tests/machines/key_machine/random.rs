@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyward::key::effect::KeyEffect;
-use keyward::key::event::{Event, FetchFailure, Fetched, Request, Supersede};
+use keyward::key::event::{Event, FetchFailure, FetchedKeys, Request, Supersede};
 use keyward::key::state::{Effect, Loaded, RecordChange, Staged, StateRecord};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 
@@ -155,7 +155,7 @@ impl World {
         };
         self.value += 1;
         let keys = pair(&format!("e{}", self.value), &format!("d{}", self.value));
-        let fetched = Fetched {
+        let fetched = FetchedKeys {
             keys,
             prints: [[0; 32]; 2],
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyward::key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 use keyward::key::effect::{Answer, KeyEffect};
 use keyward::key::error::KeyError;
-use keyward::key::event::{Admitted, Event, FetchFailure, Fetched, Request, Supersede, Ticket};
+use keyward::key::event::{Admitted, Event, FetchFailure, FetchedKeys, Request, Supersede, Ticket};
 use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use keyward::key::machine::KeyMachine;
 use keyward::key::name::KeyName;
@@ -118,7 +118,7 @@ impl Key {
         let prints = [[0; 32]; 2];
         self.step(Event::Fetched {
             fetch,
-            answer: Ok(Fetched { keys, prints }),
+            answer: Ok(FetchedKeys { keys, prints }),
             still_running: false,
         })
     }

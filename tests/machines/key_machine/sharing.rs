@@ -4,7 +4,7 @@ use keyward::key::declared::{Declared, StoreAnswers};
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::effect::KeyEffect;
 use keyward::key::error::KeyError;
-use keyward::key::event::{Event, Fetched, Request};
+use keyward::key::event::{Event, FetchedKeys, Request};
 use keyward::key::flow::SecretKeyUseCase;
 use keyward::key::state::{Loaded, Staged};
 
@@ -207,7 +207,7 @@ fn the_facts_tell_how_the_stores_answer_compares_with_what_was_declared() {
         let keys = pair("e", "d");
         let effects = key.step(Event::Fetched {
             fetch: number,
-            answer: Ok(Fetched { keys, prints }),
+            answer: Ok(FetchedKeys { keys, prints }),
             still_running: false,
         });
         assert_eq!(key.machine.facts().store_answers, compared);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keyward::key::effect::{Answer, KeyEffect};
 use keyward::key::error::KeyError;
-use keyward::key::event::{Event, FetchFailure, Fetched, Ticket};
+use keyward::key::event::{Event, FetchFailure, FetchedKeys, Ticket};
 use keyward::key::flow::SecretKeyFlow;
 use keyward::key::machine::KeyMachine;
 use keyward::key::state::{RecordChange, Staged};
@@ -223,7 +223,7 @@ impl World {
         };
         let mut still_running = false;
         let answer = match bad.then(|| self.chance.below(3)) {
-            None => Ok(Fetched {
+            None => Ok(FetchedKeys {
                 keys: keys_of(&behaviour, version),
                 prints: prints_of(version),
             }),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::effect::{Answer, KeyEffect};
 use keyward::key::error::KeyError;
-use keyward::key::event::{Admitted, Event, FetchFailure, Fetched, Request, Supersede};
+use keyward::key::event::{Admitted, Event, FetchFailure, FetchedKeys, Request, Supersede};
 use keyward::key::flow::SecretKeyFlow;
 use keyward::key::machine::KeyMachine;
 use keyward::key::name::KeyName;
@@ -342,7 +342,7 @@ fn fetch_ended(fetch: u64, answer: &StoreAnswer) -> Event {
     let why = "down".to_owned();
     let answer = match answer {
         None => Err(FetchFailure::Failed { why }),
-        Some(answered) => Ok(Fetched {
+        Some(answered) => Ok(FetchedKeys {
             keys: given(answered),
             prints: [[0; 32]; 2],
         }),

@@ -10,7 +10,7 @@ use keyward::journal::group::JournalWrite;
 use keyward::journal::secrets::RotationSecrets;
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::effect::{Answer, KeyEffect};
-use keyward::key::event::{Admitted, Event, Fetched, Request, Supersede};
+use keyward::key::event::{Admitted, Event, FetchedKeys, Request, Supersede};
 use keyward::key::machine::KeyMachine;
 use keyward::key::name::KeyName;
 use keyward::key::state::{
@@ -141,7 +141,7 @@ fn states(shown: &mut Shown) {
     let waiter = Waiter {
         ask: ask(Request::StageSave { staged }),
         loaded: Some(Loaded::Record(record())),
-        fetched: Some(Ok(Fetched {
+        fetched: Some(Ok(FetchedKeys {
             keys: canary::old().into(),
             prints: [[0; 32]; 2],
         })),
@@ -171,7 +171,7 @@ fn machine(shown: &mut Shown) {
     };
     let name = KeyName::new("documents").expect("a name");
     let mut machine = KeyMachine::new(name, behaviour);
-    let fetched = Fetched {
+    let fetched = FetchedKeys {
         keys: canary::old().into(),
         prints: [[1; 32], [2; 32]],
     };
