@@ -13,7 +13,8 @@ use crate::repo::state_repo::StateRepo;
 use crate::store::closure::IntoStore;
 use crate::store::keys_store::KeysStore;
 
-/// What a manager needs, and how it is set. See [`KeysManagement::builder`].
+/// What a manager needs, and how it is set. See
+/// [`KeysManagement::builder`](crate::management::keys_management::KeysManagement::builder).
 #[must_use = "a builder does nothing until `start`"]
 #[derive(Default)]
 pub struct KeysManagementBuilder {
@@ -111,7 +112,8 @@ impl KeysManagementBuilder {
 
     /// How often an actor that died is started again within a time. One that dies once more has
     /// failed and says so to each request, until an operator restarts it with
-    /// [`KeysManagement::restart`]; the others go on. Default: 5 in 10 s. With 0, none is.
+    /// [`restart`](crate::management::keys_management::KeysManagement::restart); the others go on. Default: 5 in 10 s.
+    /// With 0, none is.
     pub fn restart_intensity(mut self, restarts: u32, within: Duration) -> Self {
         self.settings.restarts.most = restarts;
         self.settings.restarts.within = within;
