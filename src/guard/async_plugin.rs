@@ -153,7 +153,7 @@ impl<M, F> AsyncPlugin<M, F> {
         })
     }
 
-    /// Drops it. A panic in that is passed over, because nobody is left to be told.
+    /// Drops it. A panic in that is passed over, because no caller is left to be told.
     fn clear(&mut self) {
         drop(self.inside(|stage| drop(stage.take())));
     }

@@ -116,7 +116,7 @@ struct EventLine {
 #[derive(Default)]
 struct EventQueue {
     waiting: VecDeque<Telling>,
-    /// Events that nobody was told of, because too many waited or the subscriber panicked.
+    /// Events that were told to no subscriber, because too many waited or the subscriber panicked.
     lost: u64,
     closed: bool,
     /// Whether the thread tells nothing more.

@@ -100,7 +100,7 @@ pub fn keeping<S, J>(
     }
 }
 
-/// Drops something foreign; a panic in that is passed over, because nobody is left to be told.
+/// Drops something foreign; a panic in that is passed over, because no caller is left to be told.
 pub(super) fn dispose<T>(foreign: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(foreign))) {
         discard(payload);

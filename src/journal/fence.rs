@@ -82,7 +82,7 @@ impl Fence {
         }
     }
 
-    /// Writes a batch if nobody has taken over; answers its number.
+    /// Writes a batch if no other manager has taken over; answers its number.
     pub(super) fn write(
         &mut self,
         repo: &dyn StateRepo,

@@ -31,7 +31,7 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// The key names that the places tell; one, unless somebody moved records.
+    /// The key names that the places tell; one, unless records were moved.
     pub(super) fn names(&self) -> &BTreeSet<KeyName> {
         &self.names
     }

@@ -1,5 +1,5 @@
 //! Keeping the history: it is read once in each life, in small pieces, so that damage is found before
-//! somebody needs what was damaged; and what the limits do not keep is pruned, one rotation at a time.
+//! what was damaged is needed; and what the limits do not keep is pruned, one rotation at a time.
 
 use std::ops::ControlFlow;
 

@@ -90,7 +90,7 @@ fn live(builder: KeysManagementBuilder, events: Events, told: StartEnd) {
     let end_when_asked = || end.recv().map_or((), ManagerEnd::run);
     match begin(builder, events, ending, &told) {
         Ok(manager) => {
-            // Where nobody waits for it any more it is dropped here, which asks for its end.
+            // Where the caller has given up, the manager is dropped here, which asks for its end.
             drop(told.send(Ok(manager)));
             end_when_asked();
         }

@@ -102,7 +102,7 @@ impl FolderLock {
     }
 
     /// Fails where the folder at its path, or the lock file in it, is not the one that is locked:
-    /// somebody else may hold what is there now. Two looks.
+    /// another process may hold what is there now. Two looks.
     pub(super) fn check(&self) -> Result<(), RepoError> {
         let folder = &self.paths.named;
         let look = |path: &Path| {

@@ -26,7 +26,7 @@ const LONGEST: u64 = 4096;
 /// What the marker says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Marker {
-    /// The database is being created; nobody was ever told that it is open.
+    /// The database is being created; no caller was ever told that it is open.
     Creating,
     /// A database lies here, and it had come this far.
     Ready(Reached),

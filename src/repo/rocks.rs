@@ -374,7 +374,7 @@ impl Drop for RocksDbRepo {
     fn drop(&mut self) {
         let _quiet = NoSignal::begin();
         let used = Use::begin();
-        // Without locks, which nobody frees in a child of `fork()`.
+        // Without locks: in a child of `fork()` the thread that held one is not there to free it.
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         let state = mem::replace(state, RepoState::Closed);
         if used.is_ok() {

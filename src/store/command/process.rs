@@ -30,7 +30,7 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 /// A running child, the leader of its own process group. Dropped, it kills the whole group and sees
 /// to it that no zombie is left.
 ///
-/// The group is named by the leader's process id. The system gives that number to nobody else while
+/// The group is named by the leader's process id. The system gives that number to no other process while
 /// the leader has not been reaped, dead or alive, so the group is always killed before that.
 pub(super) struct Process {
     /// `None` once it is reaped.
@@ -109,7 +109,7 @@ impl Process {
 
     fn kill_group(&self) {
         // A program that ignores SIGCHLD, or reaps whatever ends, has no right to the number any
-        // more, and then nobody is killed by it.
+        // more, and then no process is killed by it.
         let still_ours = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         if waitid(WaitId::Pid(self.group), still_ours).is_ok() {
             let _ = kill_process_group(self.group, Signal::KILL);

@@ -3,7 +3,7 @@
 //!
 //! Its mode is 0400, but where there is such a list, the bits of the group show the most that the list
 //! gives to anyone, which is 0440. So these files look as if they were open to their group. Only
-//! below [`FOLDER`] they are taken, where nobody but root can have put them.
+//! below [`FOLDER`] they are taken, where only root can have put them.
 
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::MetadataExt;

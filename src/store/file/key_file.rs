@@ -69,7 +69,7 @@ impl Folder {
         self.path == location.folder
     }
 
-    /// Opens a file of the folder, without waiting: a pipe that nobody writes to would hold a plain
+    /// Opens a file of the folder, without waiting: a pipe without a writer would hold a plain
     /// open for ever. No link is followed, for that has been done.
     ///
     /// # Errors
