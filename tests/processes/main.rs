@@ -9,6 +9,7 @@
     reason = "a test may fail"
 )]
 
+mod completions;
 mod crash;
 mod demo;
 mod events;

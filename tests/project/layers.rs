@@ -36,7 +36,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
 
 /// Each third-party crate that has rooms, or files, and these. The others may be used wherever they
 /// are of use.
-const CRATES: [(&str, &[&str]); 22] = [
+const CRATES: [(&str, &[&str]); 23] = [
     ("rocksdb", &["repo"]),
     ("crc32c", &["repo"]),
     ("chacha20poly1305", &["crypto"]),
@@ -81,10 +81,11 @@ const CRATES: [(&str, &[&str]); 22] = [
         &["rotation", "journal", "worker", "actors", "bin", "lib"],
     ),
     ("clap", &["bin"]),
+    ("clap_complete", &["bin"]),
     ("indicatif", &["bin"]),
     ("tracing_subscriber", &["bin"]),
     ("tempfile", &["bin"]),
-    ("serde_json", &[]),
+    ("serde_json", &["bin"]),
 ];
 
 /// How many lines a file may have, without its unit tests.

@@ -12,6 +12,8 @@
 
 mod canary;
 mod child;
+#[path = "../../src/bin/keyward/colour.rs"]
+mod colour;
 mod commands;
 mod core_dump;
 mod errors;
@@ -19,6 +21,8 @@ mod folder;
 #[path = "../../src/bin/keyward/hardening.rs"]
 mod hardening;
 mod heard;
+#[path = "../../src/bin/keyward/log.rs"]
+mod log;
 mod memory;
 mod panics;
 mod sources;

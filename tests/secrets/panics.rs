@@ -10,10 +10,10 @@ use keyward::{KeysManagement, SecretKeyDefinition};
 
 use crate::canary::{self, DECLARED, OLD_FORWARD, TOLD};
 use crate::child;
-use crate::hardening;
 use crate::heard::Said;
 use crate::story::{ask_for_keys, define, let_callbacks_quote, manager};
 use crate::support;
+use crate::{hardening, log};
 
 /// The variable that the binary reads its log's filter from.
 const LOG: (&str, &str) = ("KEYWARD_LOG", "trace");
@@ -58,7 +58,7 @@ async fn let_stores_panic(manager: &KeysManagement) {
 /// The child that is protected as the binary is.
 pub fn with_the_hook_of_the_binary(folder: &Path) {
     hardening::forbid_payloads_in_panics();
-    hardening::start_log().expect("a good filter");
+    log::start().expect("a good filter");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(panic_everywhere(folder));
 }
@@ -73,7 +73,7 @@ pub fn with_a_hook_of_its_own(folder: &Path) {
     panic::set_hook(Box::new(move |panic| {
         writeln!(&file, "{panic}").expect("the file takes it");
     }));
-    hardening::start_log().expect("a good filter");
+    log::start().expect("a good filter");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(panic_everywhere(folder));
 }

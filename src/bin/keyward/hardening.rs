@@ -1,15 +1,13 @@
 //! What a process that holds keys does first: files for its user only, no core dumps, no panic
-//! texts, signals as they are meant, and a log that goes to standard error.
+//! texts, and signals as they are meant.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask,
 };
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{LevelFilter, ParseError};
 
 /// Makes a panic say where it happened and nothing else: its payload may quote a key.
 pub fn forbid_payloads_in_panics() {
@@ -49,22 +47,5 @@ fn keep_ends_of_children() -> io::Result<()> {
     if unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) } == libc::SIG_ERR {
         return Err(io::Error::last_os_error());
     }
-    Ok(())
-}
-
-/// Starts the log, at level warn unless the variable KEYWARD_LOG says otherwise.
-///
-/// # Errors
-/// KEYWARD_LOG is no filter.
-pub fn start_log() -> Result<(), ParseError> {
-    let filter = std::env::var("KEYWARD_LOG").unwrap_or_default();
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::WARN.into())
-        .parse(filter)?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
     Ok(())
 }

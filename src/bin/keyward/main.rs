@@ -1,37 +1,46 @@
-//! The command line: `keyward demo`.
+//! The command line: one file a command in `commands`.
 //!
 //! It uses the crate by its public name only. Keys never pass over the command line or the
-//! environment; whatever needs one is given the path of its file.
+//! environment; whatever needs one is given the path of its file, or standard input.
 //!
-//! Exit status: 0 if all went well, 1 if something failed, 2 if the command line is wrong.
+//! What all commands share: `command_error` is why one fails, `ended` its exit status, `printing` its text and
+//! JSON, `colour` whether there is to be some; `runtime` runs a command's future, `hardening` is what the
+//! process does first, `log` is its log.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser};
 
+mod colour;
+#[allow(dead_code, reason = "the commands that use the rest of it follow")]
+mod command_error;
+mod commands;
 mod demo;
+#[allow(dead_code, reason = "the commands that use the rest of it follow")]
+mod ended;
 mod hardening;
+mod log;
+#[allow(dead_code, reason = "the commands that use the rest of it follow")]
+mod printing;
+mod runtime;
 
-use demo::options::{DemoOptions, ServerOptions};
+use commands::{Command, completions};
+use ended::exit;
 
 /// Secret keys that many workers share and that change while everything runs.
 ///
 /// Set KEYWARD_LOG to error, warn, info, debug or trace to see more or less of what happens, on
 /// standard error. It takes a filter as well, such as keyward::rotation=debug.
+///
+/// Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 a rotation stopped or completed with
+/// failures, 4 the keeper does not answer, 5 not permitted, 6 a time limit passed.
 #[derive(Debug, Parser)]
 #[command(name = "keyward", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Demo(DemoOptions),
-    #[command(hide = true)]
-    DemoServer(ServerOptions),
 }
 
 fn main() -> ExitCode {
@@ -41,22 +50,25 @@ fn main() -> ExitCode {
         hardening::complain(format_args!("this process could not be protected: {error}"));
         return ExitCode::FAILURE;
     }
-    if let Err(error) = hardening::start_log() {
+    if let Err(error) = log::start() {
         hardening::complain(format_args!(
             "KEYWARD_LOG is no filter: {error}; try KEYWARD_LOG=debug"
         ));
         return ExitCode::from(2);
     }
-    match arguments.command {
-        Command::Demo(options) => demo::run(&options),
-        Command::DemoServer(options) => demo::server::run(&options),
+    run(&arguments.command)
+}
+
+fn run(command: &Command) -> ExitCode {
+    match command {
+        Command::Completions(options) => exit(completions::run(options, Arguments::command())),
+        Command::Demo(options) => demo::run(options),
+        Command::DemoServer(options) => demo::server::run(options),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

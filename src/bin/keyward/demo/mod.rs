@@ -17,10 +17,10 @@ use crate::demo::error::DemoError;
 use crate::demo::layout::Layout;
 use crate::demo::options::DemoOptions;
 use crate::demo::page::Page;
-use crate::demo::runtime::runtime;
 use crate::demo::story::Story;
 use crate::demo::summary::Evidence;
 use crate::hardening::complain;
+use crate::runtime::runtime;
 
 mod calls;
 mod chance;
@@ -34,7 +34,6 @@ pub mod options;
 mod page;
 mod protocol;
 mod reencryption;
-mod runtime;
 pub mod server;
 mod server_process;
 mod story;
@@ -66,15 +65,17 @@ fn play(options: &DemoOptions) -> Result<bool, DemoError> {
         "keyward demo, seed {seed}, in {}",
         folder.path().display()
     ))?;
-    let told = runtime()?.block_on(async {
-        let story = Story::new(&layout, options, seed, &mut page);
-        tokio::select! {
-            // First, so that signals are watched before anything is made.
-            biased;
-            interrupted = interruption() => Err(interrupted),
-            told = story.tell() => told,
-        }
-    });
+    let told = runtime()
+        .map_err(DemoError::process("starting the runtime"))?
+        .block_on(async {
+            let story = Story::new(&layout, options, seed, &mut page);
+            tokio::select! {
+                // First, so that signals are watched before anything is made.
+                biased;
+                interrupted = interruption() => Err(interrupted),
+                told = story.tell() => told,
+            }
+        });
     page.end_bars();
     let holds = told.and_then(|evidence| summarize(&page, &evidence, begun.elapsed()));
     let path = folder.path().to_owned();

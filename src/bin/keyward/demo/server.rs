@@ -19,8 +19,8 @@ use crate::demo::layout::{Layout, worker_names};
 use crate::demo::options::ServerOptions;
 use crate::demo::protocol::{ServerCommand, ServerEvent, tell};
 use crate::demo::reencryption::Reencryption;
-use crate::demo::runtime::runtime;
 use crate::hardening::complain;
+use crate::runtime::runtime;
 
 /// The name of every worker's callback.
 pub const CALLBACK: &str = "reencrypt";
@@ -29,7 +29,9 @@ pub const CALLBACK: &str = "reencrypt";
 pub fn run(options: &ServerOptions) -> ExitCode {
     let served = bind_to_parent(options.parent).and_then(|()| {
         let commands = read_commands().map_err(DemoError::process("starting a thread"))?;
-        runtime()?.block_on(serve(options, commands))
+        runtime()
+            .map_err(DemoError::process("starting the runtime"))?
+            .block_on(serve(options, commands))
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,

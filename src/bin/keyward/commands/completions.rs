@@ -1,0 +1,28 @@
+//! `keyward completions`: the completions of a shell.
+
+use clap::Args;
+use clap_complete::{Shell, generate};
+
+use crate::command_error::CommandError;
+use crate::ended::Ended;
+use crate::printing::Printing;
+
+/// Print the completions of a shell, which it reads at its start.
+///
+/// For bash: keyward completions bash > ~/.local/share/bash-completion/completions/keyward
+#[derive(Debug, Args)]
+pub struct CompletionsOptions {
+    /// Which shell
+    shell: Shell,
+}
+
+/// Prints them.
+pub fn run(
+    options: &CompletionsOptions,
+    mut keyward: clap::Command,
+) -> Result<Ended, CommandError> {
+    let mut script = Vec::new();
+    generate(options.shell, &mut keyward, "keyward", &mut script);
+    Printing::for_people().bytes(&script)?;
+    Ok(Ended::Done)
+}
