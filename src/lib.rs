@@ -187,8 +187,6 @@ pub use management::backup::BackupError;
 #[cfg(feature = "embedded")]
 pub use management::builder::KeysManagementBuilder;
 #[cfg(feature = "embedded")]
-pub use management::candidates::CandidatesError;
-#[cfg(feature = "embedded")]
 pub use management::definition::SecretKeyDefinition;
 #[cfg(feature = "embedded")]
 pub use management::error::StartError;
@@ -200,8 +198,6 @@ pub use management::operator::RecoveredKeys;
 pub use management::single::SingleKeyManagement;
 #[cfg(feature = "embedded")]
 pub use management::status::{HistoryListing, KeyStatus, Status};
-#[cfg(feature = "embedded")]
-pub use management::worker::Worker;
 #[cfg(feature = "embedded")]
 pub use repo::batch::{Batch, Operation, Precondition};
 #[cfg(feature = "embedded")]
@@ -237,8 +233,11 @@ pub use store::file::FileStore;
 pub use store::keys_store::{FetchResult, Fetched, Fetching, KeysStore, StoreRequest};
 pub use uuid::Uuid;
 pub use worker::callback::{Callback, CallbackAnswer, CallbackResult, IntoCallback, KeyChange};
+pub use worker::candidates::CandidatesError;
 pub use worker::change::Change;
 pub use worker::handle::OnChangeKeyDefinition;
+pub use worker::join::Join;
+pub use worker::joined::Worker;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -4,31 +4,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt};
-
-use crate::actors::admission::Permit;
 use crate::actors::coordinator::message::{CoordinatorMessage, With};
-use crate::actors::directory::{KeyEntry, NewKey};
+use crate::actors::directory::NewKey;
 use crate::actors::fetch::Fetcher;
 use crate::actors::journal_thread::Refused;
 use crate::actors::key_actor::KeyMeans;
 use crate::guard::foreign::Foreign;
-use crate::guard::fork;
-use crate::journal::error::JournalError;
 use crate::key::answer::KeyAnswer;
 use crate::key::declared::Declared;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::journal_down::JournalDown;
-use crate::key::name::KeyName;
-use crate::key::time::Time;
-use crate::management::answer::about;
+use crate::key::name::{KeyName, WorkerName};
 use crate::management::builder::KeysManagementBuilder;
 use crate::management::definition::SecretKeyDefinition;
 use crate::management::error::StartError;
 use crate::management::inner::Inner;
-use crate::management::worker::Worker;
-use crate::rotation::effect::Reply;
+use crate::management::local_membership::LocalMembership;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::Event;
 use crate::rotation::id::RotationId;
@@ -36,9 +28,9 @@ use crate::rotation::report::RotationReport;
 use crate::store::keys_store::StoreRequest;
 use crate::worker::callback::IntoCallback;
 use crate::worker::change::Change;
-
-/// How many keys [`KeysManagement::save_states`] saves at a time: as many as one write takes.
-const MAX_SAVES: usize = 1_024;
+use crate::worker::join::Join;
+use crate::worker::joined::Worker;
+use crate::worker::membership::Membership;
 
 /// The manager: defines keys, hands them out, and takes declared changes through every worker's
 /// callbacks.
@@ -49,7 +41,7 @@ const MAX_SAVES: usize = 1_024;
 #[derive(Clone)]
 pub struct KeysManagement {
     pub(crate) inner: Arc<Inner>,
-    pub(crate) main: Arc<Worker>,
+    pub(crate) main: Arc<LocalMembership>,
 }
 
 impl fmt::Debug for KeysManagement {
@@ -66,7 +58,7 @@ impl KeysManagement {
 
     pub(crate) async fn begin(inner: Inner) -> Result<Self, StartError> {
         let inner = Arc::new(inner);
-        let main = Worker::join_main(Arc::clone(&inner)).await;
+        let main = LocalMembership::join_named(Arc::clone(&inner), WorkerName::main()).await;
         match main {
             Ok(main) => {
                 inner.unreadable.keep_replaced(false);
@@ -239,18 +231,7 @@ impl KeysManagement {
     /// The first error of a key: `invalid_key`, `store_failed`, `state_unreadable`, `repo_unavailable`,
     /// `write_unknown`, `timed_out`, `busy`, `unavailable`, `key_failed`; `shut_down`, `forked`.
     pub async fn save_states(&self) -> Result<(), KeyError> {
-        fork::refuse_child()?;
-        let mut stated = self.inner.declarer.directory.all();
-        stated.retain(|entry| entry.behaviour().has_record());
-        // Those whose turn comes late have no more time than the first.
-        let stated = stated.into_iter().map(|entry| (entry.deadline(), entry));
-        let stated: Vec<_> = stated.collect();
-        let save = async |(by, entry): (Time, Arc<KeyEntry>)| self.main.save(&entry, by).await;
-        let saves = stream::iter(stated).map(save);
-        let saves = saves.buffer_unordered(MAX_SAVES);
-        saves
-            .fold(Ok(()), async |first, saved| first.and(saved))
-            .await
+        self.main.save_states().await
     }
 
     /// Declares a change and waits for the end of its rotation: [`declare`](Self::declare) and
@@ -268,14 +249,7 @@ impl KeysManagement {
     /// `timed_out`, `busy`, `repo_unavailable`, `write_unknown`, `unavailable`, `coordinator_failed`,
     /// `shut_down`, `forked`. From the wait: `unknown_rotation`, `rotation_unreadable`.
     pub async fn key_changed(&self, change: Change) -> Result<RotationReport, RotationError> {
-        let permit = self.inner.declarer.coordinator.permit_to_wait()?;
-        let id = self.declare(change).await?;
-        let report = self.wait_in(permit, id).await?;
-        if report.raises() {
-            let report = Box::new(report);
-            return Err(RotationError::Raised { report });
-        }
-        Ok(report)
+        RotationError::unless_raised(self.inner.change(change).await?)
     }
 
     /// Declares a change; answers the rotation's id as soon as it is durable.
@@ -297,52 +271,7 @@ impl KeysManagement {
     /// `coordinator_failed`, `shut_down`, `forked`; `repo_unavailable` of a rotation that has ended, where
     /// the repo does not answer.
     pub async fn wait(&self, id: RotationId) -> Result<RotationReport, RotationError> {
-        let permit = self.inner.declarer.coordinator.permit_to_wait()?;
-        self.wait_in(permit, id).await
-    }
-
-    async fn wait_in(
-        &self,
-        _permit: Permit,
-        id: RotationId,
-    ) -> Result<RotationReport, RotationError> {
-        let answer = self.inner.declarer.coordinator.wait(id);
-        match answer.await.map_err(|error| about(id, error))? {
-            Reply::Report(report) => Ok(*report),
-            Reply::NotLive { .. }
-            | Reply::Done
-            | Reply::AskStores { .. }
-            | Reply::Joined { .. }
-            | Reply::Accepted { .. } => {
-                let ended = self.ended(id);
-                self.inner.declarer.within(Some(id), ended).await
-            }
-        }
-    }
-
-    /// The report of a rotation that is in the history.
-    pub(crate) async fn ended(&self, id: RotationId) -> Result<RotationReport, RotationError> {
-        let found = self
-            .inner
-            .journal
-            .ask(move |journal| journal.find_ended(id))
-            .await;
-        match found {
-            Ok(Ok(Some((header, steps)))) => Ok(header.report(steps)),
-            Ok(Ok(None)) => Err(RotationError::Unknown { id }),
-            Ok(Err(error)) => {
-                // A repo that does not answer says nothing about the records.
-                Err(match error {
-                    JournalError::Unreadable { .. } => {
-                        let why = error.to_string();
-                        RotationError::Unreadable { id, why }
-                    }
-                    _ => RotationError::of_journal(Some(id), (&error).into()),
-                })
-            }
-            Err(Refused::Busy { bound }) => Err(RotationError::Busy { bound }),
-            Err(Refused::Closed) => Err(RotationError::ShutDown { id: Some(id) }),
-        }
+        self.inner.wait(id).await
     }
 
     /// Registers a callback of the worker `main`. It is on the roster durably, and in the plan of
@@ -358,16 +287,18 @@ impl KeysManagement {
         callback: &str,
         call: impl IntoCallback<M>,
     ) -> Result<(), RotationError> {
-        self.main.register_on_change(key, callback, call).await
+        self.main.register(key, callback, call.into_callback()).await
     }
 
-    /// Joins a worker under a name that is the same in every life of the program.
+    /// Joins a worker under a name that is the same in every life of the program: `"anna"`, or a [`Join`]
+    /// that says more.
     ///
     /// # Errors
-    /// `invalid_name`, `worker_name_taken`, `timed_out`, `busy`, `repo_unavailable`, `write_unknown`,
+    /// `invalid_name`, `worker_name_taken`, `other_sharing` for a shared worker (those here are sole), `timed_out`, `busy`, `repo_unavailable`, `write_unknown`,
     /// `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
-    pub async fn join(&self, worker: &str) -> Result<Worker, RotationError> {
-        Worker::join(Arc::clone(&self.inner), worker).await
+    pub async fn join(&self, worker: impl Into<Join>) -> Result<Worker, RotationError> {
+        let member = LocalMembership::join(Arc::clone(&self.inner), worker.into()).await?;
+        Ok(Worker::new(member))
     }
 
     /// Ends the manager: admits nothing more, gives running callbacks the time that was set at the

@@ -1,4 +1,4 @@
-//! What a program holds: the builder, the manager, handles on one key and on one worker, and the
+//! What a program holds: the builder, the manager, a worker of this process, a handle on one key, and the
 //! operator's calls. Every default is picked here.
 //!
 //! Never in here: a rule about keys or rotations, or anything that only a remote client needs.
@@ -14,6 +14,7 @@ pub mod error;
 mod inner;
 mod kept;
 pub mod keys_management;
+mod local_membership;
 mod opening;
 pub mod operator;
 pub mod settings;
@@ -24,4 +25,4 @@ pub mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod threads;
-pub mod worker;
+mod waiting;

@@ -208,7 +208,7 @@ impl KeysManagement {
             let answer = declarer.coordinator.ask(With::Nothing, make).await;
             match answer.map_err(|error| about(id, error))? {
                 Reply::NotLive { .. } => {
-                    let state = self.ended(id).await?.state;
+                    let state = self.inner.ended(id).await?.state;
                     let why = "it has ended; there is nothing to do about it";
                     Err(RotationError::WrongState { id, state, why })
                 }
@@ -255,7 +255,7 @@ impl KeysManagement {
                 new: secrets.new,
             });
         }
-        let state = self.ended(id).await?.state;
+        let state = self.inner.ended(id).await?.state;
         let why = "its keys have left the journal";
         Err(RotationError::WrongState { id, state, why })
     }

@@ -76,7 +76,7 @@ impl PluginPanics {
 
     pub(crate) fn callback(&self, callback: Callback) -> Callback {
         let panics = self.clone();
-        Callback(match callback.0 {
+        let runs = match callback.runs {
             CallbackKind::Async(call) => CallbackKind::Async(Arc::new(move |change| {
                 let (panics, called) = (panics.clone(), call(change));
                 Box::pin(async move {
@@ -88,7 +88,8 @@ impl PluginPanics {
                 panics.pass(Plugin::Callback);
                 call(change)
             })),
-        })
+        };
+        Callback { runs, ..callback }
     }
 }
 

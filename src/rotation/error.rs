@@ -147,6 +147,16 @@ pub enum RotationError {
         /// The name.
         worker: WorkerName,
     },
+    /// Several processes were to be under the name of a worker in the keeper's own process. The caller's
+    /// fault: workers there are sole.
+    #[error(
+        "worker {worker}: a worker in the keeper's own process is sole; join it with Join::sole, or from \
+         other processes"
+    )]
+    SoleHere {
+        /// The name.
+        worker: WorkerName,
+    },
     /// No such worker is on the roster, or this handle's worker has left or been replaced.
     #[error("worker {worker}: not on the roster, or its handle is an old one; join again")]
     UnknownWorker {
@@ -295,6 +305,15 @@ impl RotationError {
         }
     }
 
+    /// What a call answers that waited for this end.
+    pub(crate) fn unless_raised(report: RotationReport) -> Result<RotationReport, Self> {
+        if report.raises() {
+            let report = Box::new(report);
+            return Err(Self::Raised { report });
+        }
+        Ok(report)
+    }
+
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
         match self {
@@ -314,6 +333,7 @@ impl RotationError {
             Self::NotConfirmed { .. } => "not_confirmed",
             Self::Unreadable { .. } => "rotation_unreadable",
             Self::WorkerNameTaken { .. } => "worker_name_taken",
+            Self::SoleHere { .. } => "other_sharing",
             Self::UnknownWorker { .. } => "unknown_worker",
             Self::UnknownCallback { .. } => "unknown_callback",
             Self::CallbackTaken { .. } => "callback_taken",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::key::definition::KeyBehaviour;
 use crate::key::name::{CallbackName, KeyName};
-use crate::key::state::{Snapshot, Staged};
+use crate::key::state::{Effect, Snapshot, Staged};
 use crate::rotation::event::{StepOutcome, StepRef};
 use crate::secret::value::SecretKeyPair;
 
@@ -51,6 +51,22 @@ impl CallEnd {
         Self {
             outcome: StepOutcome::Failed { error: why.into() },
             staged: Vec::new(),
+        }
+    }
+
+    /// The end of a callback of memory: one that touched data has failed.
+    pub(crate) fn of_memory(self) -> Self {
+        match self.outcome {
+            StepOutcome::Done {
+                effect: Effect::Nothing,
+                staged: false,
+            }
+            | StepOutcome::Failed { .. }
+            | StepOutcome::Lost => self,
+            StepOutcome::Done { .. } => Self::failed(
+                "a callback of memory has no effect and stages nothing; register it with \
+                 `register_on_change` if it changes data",
+            ),
         }
     }
 }

@@ -35,7 +35,11 @@ type BlockingCall = dyn Fn(KeyChange) -> CallbackResult + Send + Sync;
 
 /// A callback, ready to be registered; closures become one by themselves.
 #[derive(Clone)]
-pub struct Callback(pub(crate) CallbackKind);
+pub struct Callback {
+    pub(crate) runs: CallbackKind,
+    /// Whether what it changes ends with the process.
+    pub(crate) in_memory: bool,
+}
 
 /// Where a callback runs.
 #[derive(Clone)]
@@ -48,7 +52,7 @@ pub(crate) enum CallbackKind {
 
 impl fmt::Debug for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.runs {
             CallbackKind::Async(_) => "Callback(async)",
             CallbackKind::Blocking(_) => "Callback(blocking)",
         })
@@ -123,7 +127,7 @@ where
 {
     fn into_callback(self) -> Callback {
         let kept = Foreign::new(self);
-        Callback(CallbackKind::Blocking(Arc::new(move |change| {
+        Callback::of_data(CallbackKind::Blocking(Arc::new(move |change| {
             match kept.get() {
                 Some(call) => call(change).into_result(),
                 None => Err(GONE.into()),
@@ -149,14 +153,29 @@ where
                 }
             })
         });
-        Callback(CallbackKind::Async(call))
+        Callback::of_data(CallbackKind::Async(call))
     }
 }
 
 impl Callback {
+    fn of_data(runs: CallbackKind) -> Self {
+        Self {
+            runs,
+            in_memory: false,
+        }
+    }
+
+    /// The same as a callback of memory.
+    pub(crate) fn of_memory(self) -> Self {
+        Self {
+            in_memory: true,
+            ..self
+        }
+    }
+
     /// Whether it needs a thread of its own while it runs.
     pub fn blocks(&self) -> bool {
-        match self.0 {
+        match self.runs {
             CallbackKind::Async(_) => false,
             CallbackKind::Blocking(_) => true,
         }

@@ -14,7 +14,7 @@ use crate::rotation::event::StepOutcome;
 use crate::secret::scrub::Scrubber;
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 use crate::worker::call::{Call, CallEnd};
-use crate::worker::callback::{CallbackKind, CallbackResult, KeyChange};
+use crate::worker::callback::{Callback, CallbackKind, CallbackResult, KeyChange};
 use crate::worker::handle::{KeyLink, OnChangeKeyDefinition, Staging};
 use crate::worker::ready::Ready;
 
@@ -46,17 +46,18 @@ impl Caller {
             new_keys: call.new_keys,
             key: handle,
         };
-        let ended = move |result, still_runs| {
-            let staged = staging.close();
-            let scrubber = Scrubber::new(values(pairs.iter().flatten(), &staged));
-            told(end(result, staged, still_runs, &scrubber));
-        };
         let Ready {
-            callback,
+            callback: Callback { runs, in_memory },
             turn,
             thread,
         } = ready;
-        match (callback.0, thread) {
+        let ended = move |result, still_runs| {
+            let staged = staging.close();
+            let scrubber = Scrubber::new(values(pairs.iter().flatten(), &staged));
+            let end = end(result, staged, still_runs, &scrubber);
+            told(if in_memory { end.of_memory() } else { end });
+        };
+        match (runs, thread) {
             (CallbackKind::Async(function), _) => {
                 let run = async move || {
                     let result = function(change).await;

@@ -7,9 +7,13 @@
 pub mod call;
 pub mod callback;
 pub mod caller;
+pub mod candidates;
 pub mod change;
 pub mod handle;
+pub mod join;
+pub mod joined;
 pub mod lanes;
 pub mod link;
+pub mod membership;
 pub mod ready;
 mod refused;

@@ -123,6 +123,11 @@ fn errors() -> Vec<(RotationError, &'static str, bool)> {
             false,
         ),
         (
+            RotationError::SoleHere { worker: w() },
+            "other_sharing",
+            false,
+        ),
+        (
             RotationError::UnknownWorker { worker: w() },
             "unknown_worker",
             false,

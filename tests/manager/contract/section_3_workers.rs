@@ -2,10 +2,11 @@
 
 use keyward::rotation::report::WaitsFor;
 use keyward::{
-    CallbackStatus, Change, KeyChange, KeysManagement, RotationError, RotationState, Worker,
+    CallbackStatus, Change, Effect, Join, KeyChange, KeysManagement, RotationError, RotationState,
+    SecretKeyFlow, Worker,
 };
 
-use crate::support::{Gate, Story, builder, define, statuses, step, until, within};
+use crate::support::{Gate, Story, builder, define, error, statuses, step, until, within};
 use crate::world::{Disk, Source, end, waits_at, with};
 
 fn change() -> Change {
@@ -270,4 +271,71 @@ async fn a_shutdown_frees_the_data_folder_and_so_does_dropping_the_last_handle()
     .await;
     // Ended before the folder is removed: what ends by itself may still write there.
     end(last.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_waits_for_its_name_joins_when_the_other_has_gone() {
+    let manager = with(Source::new("v").documents()).await;
+    let first = manager.join("worker").await.unwrap();
+    let waiting = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.join(Join::sole("worker").waiting()).await }
+    });
+    let refused = manager.join("worker").await.unwrap_err();
+    assert_eq!(refused.code(), "worker_name_taken");
+    assert!(!waiting.is_finished(), "the name is taken");
+    drop(first);
+    let second = within(waiting).await.unwrap().unwrap();
+    // Its handle is the one that counts.
+    second.leave().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_for_a_name_is_told_of_a_shutdown() {
+    let manager = with(Source::new("v").documents()).await;
+    let _first = manager.join("worker").await.unwrap();
+    let waiting = tokio::spawn({
+        let manager = manager.clone();
+        async move { manager.join(Join::sole("worker").waiting()).await }
+    });
+    end(manager).await;
+    let told = within(waiting).await.unwrap().unwrap_err();
+    assert_eq!(told.code(), "shut_down");
+}
+
+#[tokio::test]
+async fn a_worker_of_the_keepers_own_process_is_sole() {
+    let manager = with(Source::new("v").documents()).await;
+    let refused = manager.join(Join::shared("web")).await.unwrap_err();
+    assert_eq!(refused.code(), "other_sharing");
+    assert!(refused.to_string().contains("Join::sole"), "{refused}");
+    manager.join(Join::sole("web")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_callback_of_memory_has_no_effect_and_stages_nothing() {
+    let manager = with(Source::new("v").documents().stateless(false)).await;
+    let worker = manager.join("web").await.unwrap();
+    let key = "documents";
+    let loads = async |_: KeyChange| {};
+    worker.register_in_memory(key, "loads", loads).await.unwrap();
+    worker.ready().await.unwrap();
+    let report = within(worker.key_changed(change())).await.unwrap();
+    assert_eq!(report.state, RotationState::Completed);
+
+    let touches = |_: KeyChange| Effect::Reencrypted;
+    worker.register_in_memory(key, "touches", touches).await.unwrap();
+    let stages = |change: KeyChange| change.key.set_last_flow(SecretKeyFlow::BackPath);
+    worker.register_in_memory(key, "stages", stages).await.unwrap();
+    for callback in ["touches", "stages"] {
+        let report = within(worker.key_changed(change())).await.unwrap();
+        assert_eq!(report.state, RotationState::Stopped);
+        let said = error(&report, "web", callback);
+        assert!(said.contains("no effect and stages nothing"), "{said}");
+        manager
+            .remove_callback("web", key, callback)
+            .await
+            .unwrap();
+        manager.abort(report.id, &["web"]).await.unwrap();
+    }
 }

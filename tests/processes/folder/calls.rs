@@ -84,6 +84,14 @@ fn asynchronous(handles: &Handles<'_>) -> Codes {
         "join" => at_once(manager.join("late")),
         "register_on_change" => at_once(manager.register_on_change(key, "late", never)),
         "register_on_change" => at_once(worker.register_on_change(key, "late", never)),
+        "register_in_memory" => at_once(worker.register_in_memory(key, "late", never)),
+        "try_candidates" => at_once(worker.try_candidates(key, |_| Err::<(), _>("never"))),
+        "save_state" => at_once(worker.save_state(key)),
+        "save_states" => at_once(worker.save_states()),
+        "ready" => at_once(worker.ready()),
+        "declare" => at_once(worker.declare(change())),
+        "wait" => at_once(worker.wait(id)),
+        "key_changed" => at_once(worker.key_changed(change())),
         "leave" => at_once(worker.leave()),
         "status" => at_once(manager.status()),
         "rotations" => at_once(manager.rotations()),
@@ -158,11 +166,12 @@ fn offered(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_call_that_the_manager_offers_is_made_in_a_child() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/management");
+fn every_call_that_the_manager_and_a_worker_offer_is_made_in_a_child() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let made = include_str!("calls.rs");
-    let missing: Vec<String> = offered(&folder)
+    let missing: Vec<String> = ["management", "worker"]
         .into_iter()
+        .flat_map(|folder| offered(&source.join(folder)))
         .filter(|name| !made.contains(&format!("\"{name}\" =>")))
         .collect();
     assert!(

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use keyward::repo::space::Space;
 use keyward::secret::value::MAX_VALUE_BYTES;
 use keyward::{
-    Change, KeyChange, KeysManagement, RotationError, RotationId, SecretKeyDefinition, Uuid,
+    Change, Join, KeyChange, KeysManagement, RotationError, RotationId, SecretKeyDefinition, Uuid,
     block_on,
 };
 
@@ -76,6 +76,7 @@ async fn workers(seen: &mut Seen, manager: &KeysManagement) {
     seen.refused("InvalidName", manager.join("").await);
     let worker = manager.join("w1").await.expect("it joins");
     seen.refused("WorkerNameTaken", manager.join("w1").await);
+    seen.refused("SoleHere", manager.join(Join::shared("w2")).await);
     seen.refused("UnknownWorker", manager.remove_worker("nobody").await);
     let nothing = |_: KeyChange| {};
     for name in ["first", "second"] {

@@ -17,7 +17,7 @@ use keyward::rotation::{
     report, retention, roster, rotations, shared, state as rotation_state, status, steps,
 };
 use keyward::store::closure;
-use keyward::worker::{call, callback, caller, handle, lanes, link, ready};
+use keyward::worker::{call, callback, caller, handle, join, lanes, link, ready};
 use keyward::{ActorName, ActorState, ActorStatus, KeyAnswer, KeyStatus, WorkerStatus};
 
 use crate::types::{Shown, path};
@@ -115,6 +115,8 @@ pub(super) fn all(shown: &mut Shown) {
         name::CallbackName,
         name::KeyName,
         name::WorkerName,
+        join::Join,
+        join::Sharing,
         keyward::journal::unreadable::Unreadable,
         repo_error::Holder,
         report::WaitsFor,

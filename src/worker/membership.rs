@@ -1,0 +1,56 @@
+//! What a worker's handle asks of the keeper: in the keeper's own process the actors answer, in another
+//! one a connection.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::key::answer::KeyAnswer;
+use crate::key::error::KeyError;
+use crate::key::flow::SecretKeyFlow;
+use crate::key::name::WorkerName;
+use crate::rotation::error::RotationError;
+use crate::rotation::id::RotationId;
+use crate::rotation::report::RotationReport;
+use crate::secret::value::SecretKeyValue;
+use crate::worker::callback::Callback;
+use crate::worker::change::Change;
+
+/// What a key is asked for.
+pub type AskedOfKey<'a, T> = Pin<Box<dyn Future<Output = Result<T, KeyError>> + Send + 'a>>;
+/// What is asked about rotations, callbacks and the worker itself.
+pub type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, RotationError>> + Send + 'a>>;
+
+/// A worker that has joined, wherever it is. Dropping it is the worker's death.
+pub trait Membership: Send + Sync + 'static {
+    /// The worker's name.
+    fn name(&self) -> &WorkerName;
+    /// A key on this flow, or on the one that it finds by itself.
+    fn get<'a>(
+        &'a self,
+        key: &'a str,
+        flow: Option<SecretKeyFlow>,
+    ) -> AskedOfKey<'a, KeyAnswer>;
+    /// Every back half that data may be under.
+    fn candidates<'a>(&'a self, key: &'a str) -> AskedOfKey<'a, Vec<SecretKeyValue>>;
+    /// Writes the state of a stated key.
+    fn save_state<'a>(&'a self, key: &'a str) -> AskedOfKey<'a, ()>;
+    /// Writes the state of every stated key.
+    fn save_states(&self) -> AskedOfKey<'_, ()>;
+    /// Registers a callback.
+    fn register<'a>(
+        &'a self,
+        key: &'a str,
+        callback: &'a str,
+        call: Callback,
+    ) -> Asked<'a, ()>;
+    /// Says that all callbacks are registered.
+    fn ready(&self) -> Asked<'_, ()>;
+    /// Declares a change.
+    fn declare(&self, change: Change) -> Asked<'_, RotationId>;
+    /// Waits for the end of a rotation.
+    fn wait(&self, id: RotationId) -> Asked<'_, RotationReport>;
+    /// Declares a change, and waits for the end of its rotation: the report, also of one that raises.
+    fn change(&self, change: Change) -> Asked<'_, RotationReport>;
+    /// Leaves for good.
+    fn leave(&self) -> Asked<'_, ()>;
+}
