@@ -74,7 +74,8 @@
 //! | what can go wrong: a new error | the `error.rs` of the folder that finds it, and `src/docs/errors.md` |
 //! | what is on disk: a new record | its file in `src/journal/codec/`, and the list in `src/journal/records.rs` |
 //! | the order of a rotation's steps | `src/rotation/run.rs`; which step may begin: `src/rotation/prepare.rs` |
-//! | what a key answers | `src/key/machine.rs` |
+//! | what an operator is told | `src/operator/status.rs`, and `shown.rs` for its words |
+| what a key answers | `src/key/machine.rs` |
 //! | a call of the manager, a default | `src/management/keys_management.rs`, `src/management/settings.rs` |
 //! | where records lie: a new state repo | `src/repo/state_repo.rs`, and [`conformance`] checks it |
 //!
@@ -131,8 +132,12 @@ pub mod management;
 #[cfg(all(feature = "embedded", not(feature = "testing")))]
 mod management;
 #[cfg(feature = "testing")]
+pub mod operator;
+#[cfg(not(feature = "testing"))]
+mod operator;
+#[cfg(feature = "testing")]
 pub mod repo;
-#[cfg(all(feature = "embedded", not(feature = "testing")))]
+#[cfg(not(feature = "testing"))]
 mod repo;
 #[cfg(feature = "testing")]
 pub mod rotation;
@@ -156,10 +161,6 @@ pub mod promises;
 pub mod proofs;
 
 #[cfg(feature = "embedded")]
-pub use actors::overview::WorkerStatus;
-#[cfg(feature = "embedded")]
-pub use actors::supervision::name::{ActorName, ActorState, ActorStatus};
-#[cfg(feature = "embedded")]
 pub use crypto::aead::AeadCryptoTool;
 #[cfg(feature = "embedded")]
 pub use crypto::crypto_tool::CryptoTool;
@@ -169,14 +170,12 @@ pub use guard::fault::Fault;
 pub use guard::fork::Forked;
 pub use guard::this_thread::{MustNotBlock, block_on};
 #[cfg(feature = "embedded")]
-pub use journal::error::{JournalError, UnreadableRecord};
+pub use journal::error::JournalError;
 pub use key::answer::KeyAnswer;
-#[cfg(feature = "embedded")]
 pub use key::declared::StoreAnswers;
 pub use key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 pub use key::error::KeyError;
 pub use key::flow::{SecretKeyFlow, SecretKeyUseCase};
-#[cfg(feature = "embedded")]
 pub use key::machine::KeyFacts;
 pub use key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 pub use key::state::Effect;
@@ -193,11 +192,11 @@ pub use management::error::StartError;
 #[cfg(feature = "embedded")]
 pub use management::keys_management::KeysManagement;
 #[cfg(feature = "embedded")]
-pub use management::operator::RecoveredKeys;
-#[cfg(feature = "embedded")]
 pub use management::single::SingleKeyManagement;
-#[cfg(feature = "embedded")]
-pub use management::status::{HistoryListing, KeyStatus, Status};
+pub use operator::actor::{ActorName, ActorState, ActorStatus};
+pub use operator::status::{
+    HistoryListing, KeyStatus, RecoveredKeys, Status, UnreadableRecord, WorkerStatus,
+};
 #[cfg(feature = "embedded")]
 pub use repo::batch::{Batch, Operation, Precondition};
 #[cfg(feature = "embedded")]
@@ -206,7 +205,6 @@ pub use repo::conformance;
 pub use repo::error::{Holder, RepoError};
 #[cfg(feature = "embedded")]
 pub use repo::memory::MemoryRepo;
-#[cfg(feature = "embedded")]
 pub use repo::space::Space;
 #[cfg(feature = "embedded")]
 pub use repo::state_repo::{StateRepo, Visitor};

@@ -14,7 +14,7 @@ use crate::actors::new_keys::NewKeysTurns;
 use crate::actors::seen::SeenFacts;
 use crate::actors::supervision::actor::ActorThread;
 use crate::actors::supervision::inbox::{Full, Inbox};
-use crate::actors::supervision::name::ActorName;
+use crate::operator::actor::ActorName;
 use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::supervision::supervisor::Supervision;
 use crate::guard::fork;

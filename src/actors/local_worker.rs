@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::actors::supervision::actor::ActorThread;
-use crate::actors::supervision::name::ActorName;
+use crate::operator::actor::ActorName;
 use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::supervision::supervisor::Supervision;
 use crate::actors::tell_once::TellOnce;

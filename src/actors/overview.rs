@@ -7,24 +7,12 @@ use tokio::sync::oneshot;
 use crate::actors::admission::Permit;
 use crate::journal::secrets::RotationSecrets;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::operator::status::WorkerStatus;
 use crate::rotation::id::RotationId;
 use crate::rotation::listing::{self, RotationView};
 use crate::rotation::report::{RotationReport, UnreadableRotation};
 use crate::rotation::roster::WorkerEntry;
 use crate::rotation::state::RotationState;
-
-/// A worker as an operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct WorkerStatus {
-    /// Its name.
-    pub worker: WorkerName,
-    /// Whether it is here in this life of the program.
-    pub alive: bool,
-    /// Its callbacks on the roster: key, name, and whether it is registered in this life.
-    pub callbacks: Vec<(KeyName, CallbackName, bool)>,
-}
 
 /// What the coordinator tells an operator.
 #[derive(Debug, Default)]

@@ -136,16 +136,3 @@ impl From<RepoError> for JournalError {
         Self::Repo { cause }
     }
 }
-
-/// A record that cannot be read: it was left in place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct UnreadableRecord {
-    /// In which space it lies.
-    pub space: Space,
-    /// Which record, in words.
-    pub place: String,
-    /// What is wrong with it.
-    pub why: String,
-}

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 
 use crate::journal::codec::Record;
 use crate::journal::codec::meta::{BatchRecord, SequenceRecord};
-use crate::journal::error::{JournalError, UnreadableRecord};
+use crate::journal::error::JournalError;
+use crate::operator::status::UnreadableRecord;
 use crate::journal::gathered::Gathered;
 use crate::journal::opened::Journal;
 use crate::journal::place::{Of, Place, layout};

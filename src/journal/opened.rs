@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::journal::draft::Draft;
-use crate::journal::error::{JournalError, UnreadableRecord};
+use crate::journal::error::JournalError;
+use crate::operator::status::UnreadableRecord;
 #[cfg(feature = "testing")]
 use crate::journal::fact::JournalFact;
 use crate::journal::fence::Fence;

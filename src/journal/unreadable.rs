@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::journal::error::{JournalError, UnreadableRecord};
+use crate::journal::error::JournalError;
+use crate::operator::status::UnreadableRecord;
 use crate::journal::place::Place;
 use crate::journal::records;
 use crate::journal::vault::Vault;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::crypto::crypto_tool::CryptoTool;
 use crate::crypto::error::CryptoError;
 use crate::journal::codec::{MAX_RECORD_BYTES, Plain, Record, TooLarge};
-use crate::journal::error::{JournalError, UnreadableRecord};
+use crate::journal::error::JournalError;
+use crate::operator::status::UnreadableRecord;
 use crate::journal::place::Place;
 use crate::journal::records;
 

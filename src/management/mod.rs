@@ -18,10 +18,8 @@ mod local_membership;
 mod opening;
 pub mod operator;
 pub mod settings;
-mod shown;
 pub mod single;
 mod start;
-pub mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod threads;

@@ -11,7 +11,7 @@ use crate::actors::coordinator::message::{CoordinatorMessage, With};
 use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::Refused;
 use crate::actors::overview::{Listing, Overview};
-use crate::actors::supervision::name::ActorName;
+use crate::operator::actor::ActorName;
 use crate::guard::fork;
 use crate::journal::error::JournalError;
 use crate::journal::history::HistoryReading;
@@ -23,26 +23,15 @@ use crate::key::machine::KeyFacts;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::management::answer::about;
 use crate::management::keys_management::KeysManagement;
-use crate::management::status::{HistoryListing, KeyStatus, Status};
+use crate::operator::status::{HistoryListing, KeyStatus, RecoveredKeys, Status};
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::Event;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
-use crate::secret::value::SecretKeyPair;
 
 /// How many rotations a page of the history has at most.
 const MAX_PAGE: usize = 1_000;
-
-/// The keys of a rotation that still holds them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RecoveredKeys {
-    /// The old keys, if any were declared or held.
-    pub old: Option<SecretKeyPair>,
-    /// The new keys, if they were declared.
-    pub new: Option<SecretKeyPair>,
-}
 
 impl KeysManagement {
     /// Everything an operator may know: keys, workers, and every rotation that has not ended with

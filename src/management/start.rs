@@ -18,7 +18,7 @@ use crate::actors::directory::Directory;
 use crate::actors::history_thread::HistoryThread;
 use crate::actors::journal_thread::JournalThread;
 use crate::actors::supervision::actor::ActorThreads;
-use crate::actors::supervision::name::ActorName;
+use crate::operator::actor::ActorName;
 use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::supervision::supervisor::Supervision;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may use. Calls and imports go inward only.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("secret", &[]),
     ("key", &["secret"]),
     ("rotation", &["secret", "key"]),
@@ -16,20 +16,25 @@ const ROOMS: [(&str, &[&str]); 11] = [
     // A child of fork() has no part in the lock of a data folder, and one place knows of forks; and
     // one place knows how errors and foreign texts are shown.
     ("repo", &["secret", "guard"]),
-    ("journal", &["secret", "key", "rotation", "crypto", "repo"]),
+    // A record that cannot be read is told with the space of the repo that it lies in.
+    ("operator", &["secret", "key", "rotation", "repo"]),
+    (
+        "journal",
+        &["secret", "key", "rotation", "operator", "crypto", "repo"],
+    ),
     // A change may name a store that gives its new keys.
     ("worker", &["secret", "key", "rotation", "store", "guard"]),
     (
         "actors",
         &[
-            "secret", "key", "rotation", "guard", "store", "journal", "worker",
+            "secret", "key", "rotation", "operator", "guard", "store", "journal", "worker",
         ],
     ),
     (
         "management",
         &[
-            "secret", "key", "rotation", "store", "crypto", "guard", "repo", "journal", "worker",
-            "actors",
+            "secret", "key", "rotation", "operator", "store", "crypto", "guard", "repo", "journal",
+            "worker", "actors",
         ],
     ),
 ];
@@ -47,7 +52,7 @@ const CRATES: [(&str, &[&str]); 23] = [
     // Below the journal only to show status, reports and listings, with the feature `serde`.
     (
         "serde",
-        &["key", "rotation", "repo", "journal", "actors", "management"],
+        &["key", "rotation", "repo", "journal", "operator"],
     ),
     ("bincode", &["journal"]),
     ("memchr", &["secret"]),

@@ -254,7 +254,7 @@ fn the_sources_are_read_as_they_are_written() {
         "secret::value::SecretKeyValue",
         "key::name::WorkerName",
         "repo::conformance::Check",
-        "actors::overview::WorkerStatus",
+        "operator::status::WorkerStatus",
     ] {
         assert!(types.contains_key(path), "{path} is not among {types:?}");
     }

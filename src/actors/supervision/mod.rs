@@ -3,7 +3,7 @@
 //! supervision starts another one in the same slot, after a pause that grows; one that dies too often
 //! has failed until an operator restarts it.
 //!
-//! Reading order: `name` says what an operator sees, `budget` how often an actor may die, `inbox`
+//! Reading order: `budget` says how often an actor may die, `inbox`
 //! where its messages wait, `actor` what it is and what it takes from actix, `supervisor` what starts it
 //! again, `slot` what outlives it.
 //!
@@ -13,6 +13,5 @@ pub mod actor;
 pub mod budget;
 pub mod fault_point;
 pub mod inbox;
-pub mod name;
 pub mod slot;
 pub mod supervisor;

@@ -8,7 +8,7 @@ use crate::actors::supervision::actor::{ActorThread, Life, LifeEnd, Part};
 use crate::actors::supervision::budget::{Budget, RestartLimits};
 use crate::actors::supervision::fault_point::FaultPoints;
 use crate::actors::supervision::inbox::Inbox;
-use crate::actors::supervision::name::{ActorName, ActorState, ActorStatus};
+use crate::operator::actor::{ActorName, ActorState, ActorStatus};
 use crate::actors::supervision::supervisor::{Child, Supervision};
 use crate::guard::fault::catch;
 use crate::key::time::Time;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::actors::clock::Clock;
 use crate::actors::supervision::actor::ActorThread;
 use crate::actors::supervision::budget::RestartLimits;
-use crate::actors::supervision::name::{ActorName, ActorState, ActorStatus};
+use crate::operator::actor::{ActorName, ActorState, ActorStatus};
 use crate::guard::events::Events;
 use crate::guard::fault::catch;
 use crate::key::time::Time;

@@ -1,13 +1,13 @@
 //! What an operator is told of a manager.
 
-use crate::actors::overview::WorkerStatus;
-use crate::actors::supervision::name::ActorStatus;
-use crate::journal::error::UnreadableRecord;
 use crate::key::declared::StoreAnswers;
 use crate::key::definition::KeyBehaviour;
 use crate::key::machine::KeyFacts;
-use crate::key::name::KeyName;
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::operator::actor::ActorStatus;
+use crate::repo::space::Space;
 use crate::rotation::report::{RotationReport, UnreadableRotation};
+use crate::secret::value::SecretKeyPair;
 
 /// A key as an operator sees it. It never holds keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,32 @@ pub struct KeyStatus {
     pub behaviour: KeyBehaviour,
     /// What is known of its state in this lifetime.
     pub facts: KeyFacts,
+}
+
+/// A worker as an operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct WorkerStatus {
+    /// Its name.
+    pub worker: WorkerName,
+    /// Whether it is here in this life of the program.
+    pub alive: bool,
+    /// Its callbacks on the roster: key, name, and whether it is registered in this life.
+    pub callbacks: Vec<(KeyName, CallbackName, bool)>,
+}
+
+/// A record that cannot be read: it was left in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct UnreadableRecord {
+    /// In which space it lies.
+    pub space: Space,
+    /// Which record, in words.
+    pub place: String,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 /// A manager as an operator sees it.
@@ -82,4 +108,14 @@ pub struct HistoryListing {
     pub unreadable: Vec<UnreadableRotation>,
     /// Where the next page begins: give it to `history_before`. None on the last page.
     pub next: Option<u64>,
+}
+
+/// The keys of a rotation that still holds them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveredKeys {
+    /// The old keys, if any were declared or held.
+    pub old: Option<SecretKeyPair>,
+    /// The new keys, if they were declared.
+    pub new: Option<SecretKeyPair>,
 }

@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use crate::actors::overview::WorkerStatus;
-use crate::actors::supervision::name::{ActorState, ActorStatus};
-use crate::journal::error::UnreadableRecord;
 use crate::key::declared::StoreAnswers;
-use crate::management::status::{HistoryListing, KeyStatus, Status};
+use crate::operator::actor::{ActorState, ActorStatus};
+use crate::operator::status::{HistoryListing, KeyStatus, Status, UnreadableRecord, WorkerStatus};
 
 /// One line each for keys, workers, records that cannot be read and actors that died, a few for each
 /// rotation, and first whatever keeps all of them from going on.
@@ -142,7 +140,7 @@ impl fmt::Display for HistoryListing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::supervision::name::ActorName;
+    use crate::operator::actor::ActorName;
     use crate::key::definition::OnKeyChangedCallbackErrorStrategy as Strategy;
     use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
     use crate::key::machine::KeyFacts;
