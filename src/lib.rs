@@ -75,7 +75,7 @@
 //! | what is on disk: a new record | its file in `src/journal/codec/`, and the list in `src/journal/records.rs` |
 //! | the order of a rotation's steps | `src/rotation/run.rs`; which step may begin: `src/rotation/prepare.rs` |
 //! | what an operator is told | `src/operator/status.rs`, and `shown.rs` for its words |
-| what a key answers | `src/key/machine.rs` |
+//! | what a key answers | `src/key/machine.rs` |
 //! | a call of the manager, a default | `src/management/keys_management.rs`, `src/management/settings.rs` |
 //! | where records lie: a new state repo | `src/repo/state_repo.rs`, and [`conformance`] checks it |
 //!

@@ -14,7 +14,6 @@ use crate::actors::new_keys::NewKeysTurns;
 use crate::actors::seen::SeenFacts;
 use crate::actors::supervision::actor::ActorThread;
 use crate::actors::supervision::inbox::{Full, Inbox};
-use crate::operator::actor::ActorName;
 use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::supervision::supervisor::Supervision;
 use crate::guard::fork;
@@ -27,6 +26,7 @@ use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::machine::KeyFacts;
 use crate::key::name::KeyName;
 use crate::key::time::Time;
+use crate::operator::actor::ActorName;
 
 /// How many messages more than requests may lie in a key's inbox: those of askers that are gone.
 const MAX_IN_INBOX: usize = 1_024;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::actors::supervision::actor::ActorThread;
-use crate::operator::actor::ActorName;
 use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::supervision::supervisor::Supervision;
 use crate::actors::tell_once::TellOnce;
 use crate::actors::worker_actor::{NewWorker, WorkerMessage, WorkerPart};
 use crate::key::name::WorkerName;
+use crate::operator::actor::ActorName;
 use crate::worker::link::{TellEvent, WorkerEvent, WorkerLink, WorkerRequest};
 
 /// Starts the actor of a worker. That of `main` lives as long as its manager; the actor of another

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::journal::draft::Draft;
 use crate::journal::error::JournalError;
-use crate::operator::status::UnreadableRecord;
 #[cfg(feature = "testing")]
 use crate::journal::fact::JournalFact;
 use crate::journal::fence::Fence;
@@ -14,6 +13,7 @@ use crate::journal::known::{Known, Learned};
 use crate::journal::tidying::Tidying;
 use crate::journal::unreadable::Unreadable;
 use crate::journal::vault::Vault;
+use crate::operator::status::UnreadableRecord;
 use crate::repo::batch::Batch;
 use crate::repo::state_repo::StateRepo;
 

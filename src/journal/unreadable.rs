@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::journal::error::JournalError;
-use crate::operator::status::UnreadableRecord;
 use crate::journal::place::Place;
 use crate::journal::records;
 use crate::journal::vault::Vault;
+use crate::operator::status::UnreadableRecord;
 use crate::repo::space::Space;
 use crate::repo::state_repo::StateRepo;
 

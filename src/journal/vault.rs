@@ -9,9 +9,9 @@ use crate::crypto::crypto_tool::CryptoTool;
 use crate::crypto::error::CryptoError;
 use crate::journal::codec::{MAX_RECORD_BYTES, Plain, Record, TooLarge};
 use crate::journal::error::JournalError;
-use crate::operator::status::UnreadableRecord;
 use crate::journal::place::Place;
 use crate::journal::records;
+use crate::operator::status::UnreadableRecord;
 
 /// More than any sealed record takes: what is larger is not given to the crypto tool.
 const MAX_STORED_BYTES: usize = 2 * MAX_RECORD_BYTES;

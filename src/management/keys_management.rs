@@ -287,7 +287,9 @@ impl KeysManagement {
         callback: &str,
         call: impl IntoCallback<M>,
     ) -> Result<(), RotationError> {
-        self.main.register(key, callback, call.into_callback()).await
+        self.main
+            .register(key, callback, call.into_callback())
+            .await
     }
 
     /// Joins a worker under a name that is the same in every life of the program: `"anna"`, or a [`Join`]

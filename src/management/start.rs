@@ -18,9 +18,9 @@ use crate::actors::directory::Directory;
 use crate::actors::history_thread::HistoryThread;
 use crate::actors::journal_thread::JournalThread;
 use crate::actors::supervision::actor::ActorThreads;
-use crate::operator::actor::ActorName;
 use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::supervision::supervisor::Supervision;
+use crate::operator::actor::ActorName;
 
 use crate::guard::events::Events;
 use crate::guard::fault::{self, Fault};

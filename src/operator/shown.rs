@@ -140,12 +140,12 @@ impl fmt::Display for HistoryListing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operator::actor::ActorName;
     use crate::key::definition::OnKeyChangedCallbackErrorStrategy as Strategy;
     use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
     use crate::key::machine::KeyFacts;
     use crate::key::name::{CallbackName, KeyName, WorkerName};
     use crate::management::definition::SecretKeyDefinition;
+    use crate::operator::actor::ActorName;
     use crate::repo::space::Space;
     use crate::rotation::plan::Step;
     use crate::rotation::report::{RotationReport, UnreadableRotation, WaitsFor};

@@ -25,11 +25,7 @@ pub trait Membership: Send + Sync + 'static {
     /// The worker's name.
     fn name(&self) -> &WorkerName;
     /// A key on this flow, or on the one that it finds by itself.
-    fn get<'a>(
-        &'a self,
-        key: &'a str,
-        flow: Option<SecretKeyFlow>,
-    ) -> AskedOfKey<'a, KeyAnswer>;
+    fn get<'a>(&'a self, key: &'a str, flow: Option<SecretKeyFlow>) -> AskedOfKey<'a, KeyAnswer>;
     /// Every back half that data may be under.
     fn candidates<'a>(&'a self, key: &'a str) -> AskedOfKey<'a, Vec<SecretKeyValue>>;
     /// Writes the state of a stated key.
@@ -37,12 +33,7 @@ pub trait Membership: Send + Sync + 'static {
     /// Writes the state of every stated key.
     fn save_states(&self) -> AskedOfKey<'_, ()>;
     /// Registers a callback.
-    fn register<'a>(
-        &'a self,
-        key: &'a str,
-        callback: &'a str,
-        call: Callback,
-    ) -> Asked<'a, ()>;
+    fn register<'a>(&'a self, key: &'a str, callback: &'a str, call: Callback) -> Asked<'a, ()>;
     /// Says that all callbacks are registered.
     fn ready(&self) -> Asked<'_, ()>;
     /// Declares a change.

@@ -50,10 +50,7 @@ const CRATES: [(&str, &[&str]); 23] = [
     ("sha2", &["crypto"]),
     ("getrandom", &["crypto"]),
     // Below the journal only to show status, reports and listings, with the feature `serde`.
-    (
-        "serde",
-        &["key", "rotation", "repo", "journal", "operator"],
-    ),
+    ("serde", &["key", "rotation", "repo", "journal", "operator"]),
     ("bincode", &["journal"]),
     ("memchr", &["secret"]),
     ("subtle", &["secret", "crypto"]),

@@ -7,10 +7,10 @@ use crate::actors::coordinator::message::{CoordinatorMessage, With};
 use crate::actors::coordinator::part::CoordinatorPart;
 use crate::actors::coordinator::work::RotationKeys;
 use crate::actors::local_worker;
-use crate::operator::actor::ActorName;
 use crate::actors::worker_actor::NewWorker;
 use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::operator::actor::ActorName;
 
 use crate::rotation::id::RotationId;
 use crate::worker::caller::Caller;

@@ -8,10 +8,10 @@ use crate::actors::supervision::actor::{ActorThread, Life, LifeEnd, Part};
 use crate::actors::supervision::budget::{Budget, RestartLimits};
 use crate::actors::supervision::fault_point::FaultPoints;
 use crate::actors::supervision::inbox::Inbox;
-use crate::operator::actor::{ActorName, ActorState, ActorStatus};
 use crate::actors::supervision::supervisor::{Child, Supervision};
 use crate::guard::fault::catch;
 use crate::key::time::Time;
+use crate::operator::actor::{ActorName, ActorState, ActorStatus};
 
 /// Whether an actor that died is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

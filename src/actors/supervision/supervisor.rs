@@ -12,10 +12,10 @@ use std::time::Duration;
 use crate::actors::clock::Clock;
 use crate::actors::supervision::actor::ActorThread;
 use crate::actors::supervision::budget::RestartLimits;
-use crate::operator::actor::{ActorName, ActorState, ActorStatus};
 use crate::guard::events::Events;
 use crate::guard::fault::catch;
 use crate::key::time::Time;
+use crate::operator::actor::{ActorName, ActorState, ActorStatus};
 
 /// An actor as its supervision sees it.
 pub trait Child: Send + Sync + 'static {

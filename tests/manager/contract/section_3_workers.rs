@@ -318,24 +318,30 @@ async fn a_callback_of_memory_has_no_effect_and_stages_nothing() {
     let worker = manager.join("web").await.unwrap();
     let key = "documents";
     let loads = async |_: KeyChange| {};
-    worker.register_in_memory(key, "loads", loads).await.unwrap();
+    worker
+        .register_in_memory(key, "loads", loads)
+        .await
+        .unwrap();
     worker.ready().await.unwrap();
     let report = within(worker.key_changed(change())).await.unwrap();
     assert_eq!(report.state, RotationState::Completed);
 
     let touches = |_: KeyChange| Effect::Reencrypted;
-    worker.register_in_memory(key, "touches", touches).await.unwrap();
+    worker
+        .register_in_memory(key, "touches", touches)
+        .await
+        .unwrap();
     let stages = |change: KeyChange| change.key.set_last_flow(SecretKeyFlow::BackPath);
-    worker.register_in_memory(key, "stages", stages).await.unwrap();
+    worker
+        .register_in_memory(key, "stages", stages)
+        .await
+        .unwrap();
     for callback in ["touches", "stages"] {
         let report = within(worker.key_changed(change())).await.unwrap();
         assert_eq!(report.state, RotationState::Stopped);
         let said = error(&report, "web", callback);
         assert!(said.contains("no effect and stages nothing"), "{said}");
-        manager
-            .remove_callback("web", key, callback)
-            .await
-            .unwrap();
+        manager.remove_callback("web", key, callback).await.unwrap();
         manager.abort(report.id, &["web"]).await.unwrap();
     }
 }

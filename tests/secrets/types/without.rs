@@ -116,7 +116,6 @@ pub(super) fn all(shown: &mut Shown) {
         name::KeyName,
         name::WorkerName,
         join::Join,
-        join::Sharing,
         keyward::journal::unreadable::Unreadable,
         repo_error::Holder,
         report::WaitsFor,
