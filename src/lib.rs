@@ -77,6 +77,7 @@
 //! | what an operator is told | `src/operator/status.rs`, and `shown.rs` for its words |
 //! | what a key answers | `src/key/machine.rs` |
 //! | a call of the manager, a default | `src/management/keys_management.rs`, `src/management/settings.rs` |
+//! | what goes over the socket: a new message | `src/wire/keyward/v1/keyward.proto`, then its file beside it |
 //! | where records lie: a new state repo | `src/repo/state_repo.rs`, and [`conformance`] checks it |
 //!
 //! All public names stand here at the root; the folders of `src` are the crate's own.
@@ -151,6 +152,10 @@ mod secret;
 pub mod store;
 #[cfg(all(feature = "embedded", not(feature = "testing")))]
 mod store;
+#[cfg(all(feature = "wire", feature = "testing"))]
+pub mod wire;
+#[cfg(all(feature = "wire", not(feature = "testing")))]
+mod wire;
 #[cfg(feature = "testing")]
 pub mod worker;
 #[cfg(not(feature = "testing"))]

@@ -9,5 +9,6 @@
 )]
 
 mod circles;
+mod generated;
 mod layers;
 mod promises;

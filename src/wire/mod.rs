@@ -1,0 +1,22 @@
+//! What processes say to a keeper over its socket: the messages, generated from `keyward/v1/keyward.proto`,
+//! and their translation from and to the types of the library, one file a subject.
+//!
+//! Whatever comes in may be anything: each translation is total, names the field that it refuses, and
+//! allocates no more than the message has.
+//!
+//! Never in here: a socket, an actor, the journal. It imports `secret`, `key`, `rotation`, `operator`, `worker`, and of `repo` the names of
+//! its spaces.
+
+#[rustfmt::skip]
+#[allow(
+    missing_docs,
+    unnameable_types,
+    clippy::all,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "generated"
+)]
+pub mod generated;
+pub mod values;
