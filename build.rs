@@ -9,7 +9,7 @@ fn main() {
 
 #[cfg(feature = "embedded")]
 fn threads_of_rocksdb() {
-    const SHIM: &str = "src/repo/threads.cc";
+    const SHIM: &str = "src/repo/rocks_threads.cc";
     println!("cargo::rerun-if-changed={SHIM}");
     let crate_of_rocksdb = std::env::var_os("DEP_ROCKSDB_CARGO_MANIFEST_DIR")
         .expect("librocksdb-sys says where its sources are");

@@ -109,73 +109,49 @@
     )
 )]
 
-// Rooms of the crate. With `testing`, which the crate's own tests, benches and examples have, they are open.
-#[cfg(feature = "embedded")]
-mod actors;
-#[cfg(feature = "testing")]
-pub mod crypto;
-#[cfg(all(feature = "embedded", not(feature = "testing")))]
-mod crypto;
-#[cfg(feature = "testing")]
-pub mod guard;
+// Rooms of the crate: `crate::key` is `src/key/mod.rs`. With `testing`, which the crate's own tests, benches and
+// examples have, they are open to these.
 #[cfg(not(feature = "testing"))]
-mod guard;
+use rooms::*;
 #[cfg(feature = "testing")]
-pub mod journal;
-#[cfg(all(feature = "embedded", not(feature = "testing")))]
-mod journal;
-#[cfg(feature = "testing")]
-pub mod key;
-#[cfg(not(feature = "testing"))]
-mod key;
-#[cfg(feature = "testing")]
-pub mod management;
-#[cfg(all(feature = "embedded", not(feature = "testing")))]
-mod management;
-#[cfg(feature = "testing")]
-pub mod operator;
-#[cfg(not(feature = "testing"))]
-mod operator;
-#[cfg(feature = "testing")]
-pub mod repo;
-#[cfg(not(feature = "testing"))]
-mod repo;
-#[cfg(feature = "testing")]
-pub mod rotation;
-#[cfg(not(feature = "testing"))]
-mod rotation;
-#[cfg(feature = "testing")]
-pub mod secret;
-#[cfg(not(feature = "testing"))]
-mod secret;
-#[cfg(feature = "testing")]
-pub mod store;
-#[cfg(all(feature = "embedded", not(feature = "testing")))]
-mod store;
-#[cfg(all(feature = "wire", feature = "testing"))]
-pub mod wire;
-#[cfg(all(feature = "wire", not(feature = "testing")))]
-mod wire;
-#[cfg(feature = "testing")]
-pub mod worker;
-#[cfg(not(feature = "testing"))]
-mod worker;
+pub use rooms::*;
+
+#[path = ""]
+mod rooms {
+    #[cfg(feature = "embedded")]
+    pub(crate) mod actors;
+    #[cfg(feature = "embedded")]
+    pub mod crypto;
+    pub mod guard;
+    #[cfg(feature = "embedded")]
+    pub mod journal;
+    pub mod key;
+    #[cfg(feature = "embedded")]
+    pub mod management;
+    pub mod operator;
+    #[cfg(feature = "embedded")]
+    pub mod repo;
+    #[cfg(not(feature = "embedded"))]
+    pub mod repo {
+        //! What names the place of a record that the keeper could not read.
+        pub mod space;
+    }
+    pub mod rotation;
+    pub mod secret;
+    #[cfg(feature = "embedded")]
+    pub mod store;
+    #[cfg(feature = "wire")]
+    pub mod wire;
+    pub mod worker;
+}
 
 pub mod docs;
 pub mod promises;
 pub mod proofs;
 
-#[cfg(feature = "embedded")]
-pub use crypto::aead::AeadCryptoTool;
-#[cfg(feature = "embedded")]
-pub use crypto::crypto_tool::CryptoTool;
-#[cfg(feature = "embedded")]
-pub use crypto::error::CryptoError;
 pub use guard::fault::Fault;
 pub use guard::fork::Forked;
 pub use guard::this_thread::{MustNotBlock, block_on};
-#[cfg(feature = "embedded")]
-pub use journal::error::JournalError;
 pub use key::answer::KeyAnswer;
 pub use key::declared::StoreAnswers;
 pub use key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
@@ -186,33 +162,11 @@ pub use key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 pub use key::state::Effect;
 #[cfg(feature = "cli")]
 pub use management::as_found::rotations_as_found;
-#[cfg(feature = "embedded")]
-pub use management::backup::BackupError;
-#[cfg(feature = "embedded")]
-pub use management::builder::KeysManagementBuilder;
-#[cfg(feature = "embedded")]
-pub use management::definition::SecretKeyDefinition;
-#[cfg(feature = "embedded")]
-pub use management::error::StartError;
-#[cfg(feature = "embedded")]
-pub use management::keys_management::KeysManagement;
-#[cfg(feature = "embedded")]
-pub use management::single::SingleKeyManagement;
 pub use operator::actor::{ActorName, ActorState, ActorStatus};
 pub use operator::status::{
     HistoryListing, KeyStatus, RecoveredKeys, Status, UnreadableRecord, WorkerStatus,
 };
-#[cfg(feature = "embedded")]
-pub use repo::batch::{Batch, Operation, Precondition};
-#[cfg(feature = "embedded")]
-pub use repo::conformance;
-#[cfg(feature = "embedded")]
-pub use repo::error::{Holder, RepoError};
-#[cfg(feature = "embedded")]
-pub use repo::memory::MemoryRepo;
 pub use repo::space::Space;
-#[cfg(feature = "embedded")]
-pub use repo::state_repo::{StateRepo, Visitor};
 pub use rotation::error::RotationError;
 pub use rotation::id::RotationId;
 pub use rotation::plan::{Step, StepKind};
@@ -222,18 +176,6 @@ pub use rotation::status::CallbackStatus;
 pub use secret::scrub::Scrubber;
 pub use secret::text::ForeignText;
 pub use secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue, SecretKeys};
-#[cfg(feature = "embedded")]
-pub use store::closure::{IntoStore, StoreAnswer};
-#[cfg(feature = "embedded")]
-pub use store::command::CommandStore;
-#[cfg(feature = "embedded")]
-pub use store::env::EnvStore;
-#[cfg(feature = "embedded")]
-pub use store::error::StoreError;
-#[cfg(feature = "embedded")]
-pub use store::file::FileStore;
-#[cfg(feature = "embedded")]
-pub use store::keys_store::{FetchResult, Fetched, Fetching, KeysStore, StoreRequest};
 pub use uuid::Uuid;
 pub use worker::callback::{Callback, CallbackAnswer, CallbackResult, IntoCallback, KeyChange};
 pub use worker::candidates::CandidatesError;
@@ -241,6 +183,31 @@ pub use worker::change::Change;
 pub use worker::handle::OnChangeKeyDefinition;
 pub use worker::join::Join;
 pub use worker::joined::Worker;
+
+#[cfg(feature = "embedded")]
+pub use self::{
+    crypto::aead::AeadCryptoTool,
+    crypto::crypto_tool::CryptoTool,
+    crypto::error::CryptoError,
+    journal::error::JournalError,
+    management::backup::BackupError,
+    management::builder::KeysManagementBuilder,
+    management::definition::SecretKeyDefinition,
+    management::error::StartError,
+    management::keys_management::KeysManagement,
+    management::single::SingleKeyManagement,
+    repo::batch::{Batch, Operation, Precondition},
+    repo::conformance,
+    repo::error::{Holder, RepoError},
+    repo::memory::MemoryRepo,
+    repo::state_repo::{StateRepo, Visitor},
+    store::closure::{IntoStore, StoreAnswer},
+    store::command::CommandStore,
+    store::env::EnvStore,
+    store::error::StoreError,
+    store::file::FileStore,
+    store::keys_store::{FetchResult, Fetched, Fetching, KeysStore, StoreRequest},
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

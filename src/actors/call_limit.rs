@@ -2,7 +2,7 @@
 //! of the plug-ins keeps it.
 
 use crate::actors::coordinator::message::With;
-use crate::actors::declare::Declarer;
+use crate::actors::declarer::Declarer;
 use crate::guard::fork;
 use crate::key::event::Ticket;
 use crate::rotation::effect::Reply;

@@ -1,6 +1,6 @@
 //! What a callback's handle asks, answered by the actors of this process.
 
-use crate::actors::declare::Declarer;
+use crate::actors::declarer::Declarer;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::Request;

@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use crate::actors::supervision::inbox::Message;
-use crate::guard::call::Returned;
+use crate::guard::foreign_call::Returned;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::{Admitted, Event, FetchFailure, FetchedKeys, Ticket};

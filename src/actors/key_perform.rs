@@ -8,7 +8,7 @@ use crate::actors::key_actor::KeyPart;
 use crate::actors::key_message::{KeyMessage, Proposed};
 use crate::actors::supervision::actor;
 use crate::actors::tell_once::TellOnce;
-use crate::guard::call::Returned;
+use crate::guard::foreign_call::Returned;
 use crate::key::effect::KeyEffect;
 use crate::key::event::{Event, FetchFailure, FetchedKeys, Ticket};
 use crate::key::state::{Loaded, RecordChange};

@@ -7,10 +7,10 @@
 pub mod admission;
 mod call_limit;
 mod callback_link;
-pub mod candidates;
+pub mod candidate_keys;
 pub mod clock;
 pub mod coordinator;
-pub mod declare;
+pub mod declarer;
 pub mod directory;
 pub mod fetch;
 pub mod history_thread;

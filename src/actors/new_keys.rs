@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::actors::fetch::end::FetchEnd;
+use crate::actors::fetch::fetch_end::FetchEnd;
 use crate::guard::plugins::Plugins;
 
 /// Whose turn it is to ask a store of new keys. The semaphore is closed while a store that passed its limit

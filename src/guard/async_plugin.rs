@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::call::{Fenced, Over};
 use super::fault::Fault;
+use super::foreign_call::{Fenced, Over};
 use super::this_thread::{Inside, Role};
 use super::timer::Timer;
 

@@ -10,9 +10,9 @@ use async_task::Task;
 use tokio::runtime::Handle;
 
 use super::async_plugin::{AsyncPlugin, Watch};
-use super::call::{AnswerTo, Over};
 use super::executor::Executor;
 use super::fault::Fault;
+use super::foreign_call::{AnswerTo, Over};
 use super::runtime::RuntimeThread;
 use super::this_thread::Role;
 

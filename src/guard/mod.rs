@@ -13,7 +13,7 @@
 //!
 //! Shared by these:
 //!
-//! - [`call`]: one call under way, with its one outcome, and when the code has really come back;
+//! - [`foreign_call`]: one call under way, with its one outcome, and when the code has really come back;
 //! - `timer`: the thread that keeps all time limits;
 //! - [`fault`]: what may go wrong besides what the foreign code itself answers;
 //! - [`this_thread`]: what runs on this thread, whether it may block, and how it waits;
@@ -25,11 +25,11 @@
 
 mod async_plugin;
 mod async_pool;
-pub mod call;
 pub mod events;
 mod executor;
 pub mod fault;
 pub mod foreign;
+pub mod foreign_call;
 pub mod fork;
 pub mod plugins;
 mod runtime;

@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 use super::async_plugin::blocks_beyond;
 use super::async_pool::AsyncPool;
-use super::call::{Ended, call};
 use super::fault::Fault;
+use super::foreign_call::{Ended, call};
 use super::runtime::RuntimeThread;
 use super::this_thread::{Inside, Role, enter};
 use super::thread_pool::{ASK_AGAIN, Slot, ThreadKind, ThreadPool};

@@ -18,8 +18,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::call::{Ended, Fenced, call};
 use super::fault::{Fault, dispose};
+use super::foreign_call::{Ended, Fenced, call};
 use super::this_thread::{Inside, Role};
 use super::timer::Timer;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::actors::declare::refused;
+use crate::actors::declarer::refused;
 use crate::actors::directory::KeyEntry;
 use crate::management::inner::Inner;
 use crate::rotation::error::RotationError;

@@ -9,17 +9,6 @@ use crate::key::flow::SecretKeyUseCase;
 use crate::store::closure::IntoStore;
 use crate::store::keys_store::KeysStore;
 
-/// How long one fetch from a store may take by default.
-pub const DEFAULT_STORE_TIME_LIMIT: Duration = Duration::from_secs(10);
-/// How long a request may take by default.
-pub const DEFAULT_REQUEST_TIME_LIMIT: Duration = Duration::from_secs(15);
-/// How long a callback may take by default.
-pub const DEFAULT_CALLBACK_TIME_LIMIT: Duration = Duration::from_secs(30);
-/// How many requests a key admits at once by default.
-pub const DEFAULT_MAX_REQUESTS: usize = 1_024;
-/// How many rotations of a key may wait by default.
-pub const DEFAULT_MAX_WAITING_ROTATIONS: usize = 64;
-
 /// The definition of a key: its name, its store, and how it behaves.
 ///
 /// ```
@@ -59,12 +48,12 @@ impl SecretKeyDefinition {
                 stateless: true,
                 keep_in_cache: true,
                 error_strategy: OnKeyChangedCallbackErrorStrategy::Halt,
-                store_time_limit: DEFAULT_STORE_TIME_LIMIT,
-                request_time_limit: DEFAULT_REQUEST_TIME_LIMIT,
-                callback_time_limit: DEFAULT_CALLBACK_TIME_LIMIT,
+                store_time_limit: Duration::from_secs(10),
+                request_time_limit: Duration::from_secs(15),
+                callback_time_limit: Duration::from_secs(30),
                 workers_at_once: 1,
-                max_requests: DEFAULT_MAX_REQUESTS,
-                max_waiting_rotations: DEFAULT_MAX_WAITING_ROTATIONS,
+                max_requests: 1_024,
+                max_waiting_rotations: 64,
             },
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::actors::admission::Permits;
 use crate::actors::clock::Clock;
 use crate::actors::coordinator::message::CoordinatorMessage;
-use crate::actors::declare::Declarer;
+use crate::actors::declarer::Declarer;
 use crate::actors::history_thread::HistoryThread;
 use crate::actors::journal_thread::JournalThread;
 use crate::actors::supervision::actor::{ActorThread, ActorThreads};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 
 use crate::actors::admission::{Permit, Permits};
-use crate::actors::candidates::candidates;
+use crate::actors::candidate_keys::candidates;
 use crate::actors::coordinator::message::{CoordinatorMessage, With};
 use crate::actors::directory::KeyEntry;
 use crate::guard::fork;

@@ -22,5 +22,4 @@ pub mod single;
 mod start;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod threads;
 mod waiting;

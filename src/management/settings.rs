@@ -4,48 +4,12 @@ use std::time::Duration;
 
 use crate::actors::supervision::budget::RestartLimits;
 use crate::guard::plugins::PluginThreads;
-use crate::management::definition::DEFAULT_REQUEST_TIME_LIMIT;
 #[cfg(feature = "testing")]
 use crate::management::testing::PluginPanics;
 use crate::rotation::machine::RotationConfig;
 use crate::rotation::retention::HistoryLimits;
 
-/// How long a due step waits for its worker and callback until an event warns of it.
-const WARN_AFTER: Duration = Duration::from_secs(5);
-
-/// How long a due step waits for its worker and callback by default.
-pub const DEFAULT_WORKER_WAIT: Duration = Duration::from_secs(60);
-/// After how many crashes in a row a step has Failed by default.
-pub const DEFAULT_MAX_CRASHES: u32 = 5;
-/// How many callbacks a worker may have by default.
-pub const DEFAULT_MAX_CALLBACKS: usize = 1_024;
-/// How long after a failed attempt to reopen the repo the next one is made by default.
-pub const DEFAULT_REOPEN_EVERY: Duration = Duration::from_secs(5);
-/// How many requests for keys a worker may have under way by default.
-pub const DEFAULT_MAX_WORKER_REQUESTS: usize = 256;
-/// How many blocking stores may run at once by default.
-pub const DEFAULT_STORE_THREADS: usize = 64;
-/// How many commands run at once by default.
-pub const DEFAULT_COMMANDS_AT_ONCE: usize = 64;
-/// How many threads async stores and callbacks share by default.
-pub const DEFAULT_ASYNC_THREADS: usize = 8;
-/// How many blocking callbacks may run at once by default.
-pub const DEFAULT_CALLBACK_THREADS: usize = 256;
-/// How long a call that asks for no key may take by default: as long as one that does.
-pub const DEFAULT_CALL_TIME_LIMIT: Duration = DEFAULT_REQUEST_TIME_LIMIT;
-/// How long running callbacks may go on at shutdown by default.
-pub const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// How often a dead actor is started again, by default, within [`DEFAULT_RESTARTS_WITHIN`].
-pub const DEFAULT_MAX_RESTARTS: u32 = 5;
-/// The time in which restarts are counted by default.
-pub const DEFAULT_RESTARTS_WITHIN: Duration = Duration::from_secs(10);
-/// How long the first restart of an actor waits by default.
-pub const DEFAULT_RESTART_BACKOFF: Duration = Duration::from_millis(10);
-
-/// How long a rotation is remembered after its end by default: seven years.
-pub const DEFAULT_HISTORY_AGE: Duration = Duration::from_secs(2_557 * 24 * 60 * 60);
-/// How many rotations that have ended are remembered by default.
-pub const DEFAULT_HISTORY_COUNT: u64 = 10_000_000;
+const SEVEN_YEARS: Duration = Duration::from_secs(2_557 * 24 * 60 * 60);
 
 /// However short the time between two attempts to reopen the repo is set.
 const SHORTEST_REOPEN_EVERY: Duration = Duration::from_millis(1);
@@ -106,30 +70,26 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             rotation: RotationConfig {
-                worker_wait: Some(DEFAULT_WORKER_WAIT),
-                warn_after: Some(WARN_AFTER),
-                max_crashes: DEFAULT_MAX_CRASHES,
-                max_callbacks: DEFAULT_MAX_CALLBACKS,
-                reopen_every: DEFAULT_REOPEN_EVERY,
+                worker_wait: Some(Duration::from_secs(60)),
+                warn_after: Some(Duration::from_secs(5)),
+                max_crashes: 5,
+                max_callbacks: 1_024,
+                reopen_every: Duration::from_secs(5),
             },
             history: HistoryLimits {
-                max_age: Some(DEFAULT_HISTORY_AGE),
-                max_count: Some(DEFAULT_HISTORY_COUNT),
+                max_age: Some(SEVEN_YEARS),
+                max_count: Some(10_000_000),
             },
-            threads: PluginThreads {
-                stores: DEFAULT_STORE_THREADS,
-                commands: DEFAULT_COMMANDS_AT_ONCE,
-                asyncs: DEFAULT_ASYNC_THREADS,
-                callbacks: DEFAULT_CALLBACK_THREADS,
-            },
+            threads: PluginThreads::default(),
             restarts: RestartLimits {
-                most: DEFAULT_MAX_RESTARTS,
-                within: DEFAULT_RESTARTS_WITHIN,
-                backoff: DEFAULT_RESTART_BACKOFF,
+                most: 5,
+                within: Duration::from_secs(10),
+                backoff: Duration::from_millis(10),
             },
-            shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
-            call_time_limit: DEFAULT_CALL_TIME_LIMIT,
-            max_worker_requests: DEFAULT_MAX_WORKER_REQUESTS,
+            shutdown_grace: Duration::from_secs(10),
+            // As long as one that asks for a key.
+            call_time_limit: Duration::from_secs(15),
+            max_worker_requests: 256,
             #[cfg(feature = "testing")]
             panics: PluginPanics::default(),
         }

@@ -13,7 +13,7 @@ use crate::actors::clock::Clock;
 use crate::actors::coordinator::door::CoordinatorDoor;
 use crate::actors::coordinator::message::CoordinatorMessage;
 use crate::actors::coordinator::part::{CoordinatorMeans, CoordinatorPart};
-use crate::actors::declare::Declarer;
+use crate::actors::declarer::Declarer;
 use crate::actors::directory::Directory;
 use crate::actors::history_thread::HistoryThread;
 use crate::actors::journal_thread::JournalThread;

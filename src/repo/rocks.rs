@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 use rocksdb::{DB, WriteOptions};
 
 use crate::guard::fork;
-use crate::repo::backup::{self, Unfinished};
+use crate::repo::backup_target::{self, Unfinished};
 use crate::repo::batch::Batch;
 use crate::repo::error::RepoError;
 use crate::repo::failure::failure;
@@ -21,9 +21,9 @@ use crate::repo::marker::{self, Marker, Reached};
 use crate::repo::paths::Paths;
 use crate::repo::program_end::Use;
 use crate::repo::rocks_calls;
+use crate::repo::rocks_threads;
 use crate::repo::space::Space;
 use crate::repo::state_repo::{StateRepo, Visitor};
-use crate::repo::threads;
 
 /// RocksDB in a data folder, one column family for each [`Space`], every write synced.
 ///
@@ -102,7 +102,7 @@ impl RocksDbRepo {
     pub fn open(options: &FolderOptions) -> Result<Self, RepoError> {
         fork::refuse_child()?;
         let _quiet = NoSignal::begin();
-        threads::start()?;
+        rocks_threads::start()?;
         rocks_calls::before_the_first_use(options.path())?;
         let _use = Use::begin()?;
         let folder = folder::prepare(options)?;
@@ -113,7 +113,7 @@ impl RocksDbRepo {
         let opened = open_or_create(&paths);
         rocks_calls::after_the_first_opening();
         let (db, marked) = opened?;
-        backup::clean(&paths.lasting);
+        backup_target::clean(&paths.lasting);
         Ok(Self {
             paths,
             writer: Mutex::new(marked),
@@ -332,8 +332,8 @@ impl StateRepo for RocksDbRepo {
         self.reading().db()?;
         let lasting = &self.paths.lasting;
         let copy = Unfinished::begin(folder, lasting)?;
-        let checkpoint = lasting.join(backup::CHECKPOINT);
-        backup::clean(lasting);
+        let checkpoint = lasting.join(backup_target::CHECKPOINT);
+        backup_target::clean(lasting);
         let made = self.checkpoint(&checkpoint).and_then(|reached| {
             let goes_on = || !self.ends.load(Ordering::SeqCst);
             copy.take_files(&checkpoint, &goes_on)?;
@@ -344,7 +344,7 @@ impl StateRepo for RocksDbRepo {
             // The last: without it no keyward takes the copy for whole.
             marker::write(copy.path(), Marker::Ready(reached))
         });
-        backup::clean(lasting);
+        backup_target::clean(lasting);
         made.map_err(|error| self.paths.named(error))?;
         copy.finish()
     }

@@ -25,7 +25,7 @@ impl<T: fmt::Display> fmt::Display for Visible<T> {
 
 impl Visible<&str> {
     /// The whole text in one buffer of full size, for texts that may be secret.
-    pub(in crate::secret) fn whole(text: &str) -> String {
+    pub(super) fn whole(text: &str) -> String {
         let mut length = ByteCount(0);
         // Counting does not fail, and neither does writing into a string.
         let _ = write!(length, "{}", Visible(text));

@@ -5,7 +5,6 @@ use std::env::VarError;
 use std::error::Error;
 use std::fmt::Display;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::secret::text::ForeignText;
@@ -17,8 +16,8 @@ use crate::store::origin::{AskedByKeyward, StoreOrigin};
 /// What can be given where a store is wanted: a [`KeysStore`], an `Arc` or `Box` of one, or a
 /// closure without arguments that answers a [`StoreAnswer`] or a future of one.
 ///
-/// A closure that is not async may block. `Marker` is found by the compiler and only tells the three
-/// apart; name it by a type parameter of your own and forget it.
+/// A closure that is not async may block. `Marker` is found by the compiler: what a closure answers tells
+/// the three apart. Name it by a type parameter of your own and forget it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -46,40 +45,13 @@ pub trait IntoStore<Marker> {
     fn into_store(self) -> Arc<dyn KeysStore>;
 }
 
-/// Marks what is a [`KeysStore`] already.
-#[allow(
-    unnameable_types,
-    reason = "the compiler finds it, no program names it"
-)]
-pub struct OfStore {
-    _private: (),
-}
-
-/// Marks a closure that answers an `A`.
-#[allow(
-    unnameable_types,
-    reason = "the compiler finds it, no program names it"
-)]
-pub struct OfClosure<A> {
-    _answer: PhantomData<A>,
-}
-
-/// Marks a closure that answers a future `F`.
-#[allow(
-    unnameable_types,
-    reason = "the compiler finds it, no program names it"
-)]
-pub struct OfAsyncClosure<F> {
-    _future: PhantomData<F>,
-}
-
-impl<S: KeysStore> IntoStore<OfStore> for S {
+impl<S: KeysStore> IntoStore<()> for S {
     fn into_store(self) -> Arc<dyn KeysStore> {
         Arc::new(self)
     }
 }
 
-impl<C, A> IntoStore<OfClosure<A>> for C
+impl<C, A> IntoStore<(A,)> for C
 where
     C: Fn() -> A + Send + Sync + 'static,
     A: StoreAnswer,
@@ -93,7 +65,7 @@ where
     }
 }
 
-impl<C, F> IntoStore<OfAsyncClosure<F>> for C
+impl<C, F> IntoStore<(F, F::Output)> for C
 where
     C: Fn() -> F + Send + Sync + 'static,
     F: Future<Output: StoreAnswer> + Send,

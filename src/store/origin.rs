@@ -1,9 +1,10 @@
 //! Where the code of a store comes from: from keyward or from the program. It decides where the store
 //! runs, because keyward's own stores share no thread with foreign code.
 
+#![allow(unnameable_types, reason = "no other crate may name them")]
+
 /// Where the code of a store's fetch comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(unnameable_types, reason = "no other crate may name it")]
 pub enum StoreOrigin {
     /// The program's, all of it.
     Foreign,
@@ -19,5 +20,4 @@ pub enum StoreOrigin {
 
 /// What only keyward can name, so that no other crate can say that a store is keyward's.
 #[derive(Debug, Clone, Copy)]
-#[allow(unnameable_types, reason = "no other crate may name it")]
 pub struct AskedByKeyward;

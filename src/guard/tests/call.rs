@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::{LONG, PanicsWhenDropped, Run, SHORT, code, plugins, run_async, waited};
-use crate::guard::call::Ended;
 use crate::guard::fault::Fault;
+use crate::guard::foreign_call::Ended;
 use crate::guard::plugins::{PluginThreads, Plugins};
 use crate::guard::this_thread::Role;
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, mpsc};
 use tokio::runtime::Builder;
 
 use super::{LONG, Run, code, plugins, run_async};
-use crate::guard::call::Ended;
 use crate::guard::fault::Fault;
+use crate::guard::foreign_call::Ended;
 use crate::guard::plugins::{PluginThreads, Plugins};
 use crate::guard::this_thread::{Role, current_role, may_block};
 use crate::guard::thread_pool::Slot;

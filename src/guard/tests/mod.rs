@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::call::{Ended, Returned};
 use super::fault::Fault;
+use super::foreign_call::{Ended, Returned};
 use super::plugins::{PluginThreads, Plugins};
 use super::this_thread::{Role, wait};
 

@@ -57,17 +57,17 @@ enum SnapshotV1<'a> {
 
 /// What was declared last for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::journal) struct DeclaredRecord {
+pub(in super::super) struct DeclaredRecord {
     /// The number of the declaration.
-    pub(in crate::journal) sequence: u64,
+    pub(in super::super) sequence: u64,
     /// The fingerprints of its old and new keys. Records of schema 1 name no new keys.
-    pub(in crate::journal) keys: Declared,
+    pub(in super::super) keys: Declared,
 }
 
 /// Keys that lie in the history, where no version puts them.
-pub(in crate::journal) const ENDED_KEYS: Kind = SecretKeyPair::KIND.ended("keys");
+pub(in super::super) const ENDED_KEYS: Kind = SecretKeyPair::KIND.ended("keys");
 /// A snapshot that lies in the history, where no version puts it.
-pub(in crate::journal) const ENDED_SNAPSHOT: Kind = Snapshot::KIND.ended("snapshot");
+pub(in super::super) const ENDED_SNAPSHOT: Kind = Snapshot::KIND.ended("snapshot");
 
 impl Record for StateRecord {
     const KIND: Kind = Kind::new(Space::States, "state", "state", 1, (Shape::Key, 0));

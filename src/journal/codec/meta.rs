@@ -27,21 +27,21 @@ struct SequenceV1 {
 
 /// That the master key is the right one, and the key of the fingerprints.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::journal) struct CheckRecord {
-    pub(in crate::journal) fingerprint_key: SecretKeyValue,
+pub(in super::super) struct CheckRecord {
+    pub(in super::super) fingerprint_key: SecretKeyValue,
 }
 
 /// Which batch was written last, in which life of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::journal) struct BatchRecord {
-    pub(in crate::journal) life: u64,
-    pub(in crate::journal) number: u64,
+pub(in super::super) struct BatchRecord {
+    pub(in super::super) life: u64,
+    pub(in super::super) number: u64,
 }
 
 /// The next number of the one sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::journal) struct SequenceRecord {
-    pub(in crate::journal) next: u64,
+pub(in super::super) struct SequenceRecord {
+    pub(in super::super) next: u64,
 }
 
 impl Record for CheckRecord {

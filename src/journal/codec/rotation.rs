@@ -59,15 +59,15 @@ struct StepV1<'a> {
 
 /// A header and how many steps the plan has: a record that is missing is noticed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::journal) struct HeaderRecord {
-    pub(in crate::journal) header: Header,
-    pub(in crate::journal) steps: u32,
+pub(in super::super) struct HeaderRecord {
+    pub(in super::super) header: Header,
+    pub(in super::super) steps: u32,
 }
 
 /// The header of a rotation that has ended.
-pub(in crate::journal) const ENDED_HEADER: Kind = HeaderRecord::KIND.ended("ended header");
+pub(in super::super) const ENDED_HEADER: Kind = HeaderRecord::KIND.ended("ended header");
 /// A step of a rotation that has ended.
-pub(in crate::journal) const ENDED_STEP: Kind = Step::KIND.ended("ended step");
+pub(in super::super) const ENDED_STEP: Kind = Step::KIND.ended("ended step");
 
 impl Record for HeaderRecord {
     const KIND: Kind = Kind::new(

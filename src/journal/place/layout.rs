@@ -9,17 +9,17 @@ use crate::repo::space::Space;
 use crate::rotation::id::RotationId;
 
 /// Where the database's id lies, the one record that is not sealed.
-pub(in crate::journal) const DATABASE: &[u8] = b"database";
+pub(in super::super) const DATABASE: &[u8] = b"database";
 
 /// The byte of callbacks: those of one worker lie together.
-pub(in crate::journal) const CALLBACK: u8 = 2;
+pub(in super::super) const CALLBACK: u8 = 2;
 
 const ENDED: u8 = 1;
 const ORDER: u8 = 2;
 
 impl Place {
     /// The key in the repo.
-    pub(in crate::journal) fn bytes(&self) -> Vec<u8> {
+    pub(in super::super) fn bytes(&self) -> Vec<u8> {
         let Kind { name, tag, .. } = self.kind;
         match &self.of {
             Of::Database => name.as_bytes().to_vec(),
@@ -46,7 +46,7 @@ impl Place {
 }
 
 /// Which record of this kind lies at a key of the kind's space; none if that is no place of this kind.
-pub(in crate::journal) fn parse(kind: Kind, bytes: &[u8]) -> Option<Of> {
+pub(in super::super) fn parse(kind: Kind, bytes: &[u8]) -> Option<Of> {
     match kind.shape {
         Shape::One => (bytes == kind.name.as_bytes()).then_some(Of::Database),
         Shape::Key => key_name(bytes).map(Of::Key),
@@ -84,25 +84,25 @@ fn named(text: &str) -> Vec<u8> {
 }
 
 /// What the places of all records of a rotation that has not ended start with.
-pub(in crate::journal) fn living_prefix(id: RotationId) -> Vec<u8> {
+pub(in super::super) fn living_prefix(id: RotationId) -> Vec<u8> {
     id.as_uuid().as_bytes().to_vec()
 }
 
 /// What the places of all records of a rotation that has ended start with.
-pub(in crate::journal) fn ended_prefix(id: RotationId) -> Vec<u8> {
+pub(in super::super) fn ended_prefix(id: RotationId) -> Vec<u8> {
     [vec![ENDED], living_prefix(id)].concat()
 }
 
 /// What the places of all callbacks of a worker start with.
-pub(in crate::journal) fn callbacks_of(worker: &WorkerName) -> Vec<u8> {
+pub(in super::super) fn callbacks_of(worker: &WorkerName) -> Vec<u8> {
     [vec![CALLBACK], named(worker.as_str())].concat()
 }
 
 /// What the places in the order of the history start with; the newest comes first.
-pub(in crate::journal) const ORDER_PREFIX: &[u8] = &[ORDER];
+pub(in super::super) const ORDER_PREFIX: &[u8] = &[ORDER];
 
 /// The place of an ended rotation in the order of the history.
-pub(in crate::journal) fn order_bytes(sequence: u64, id: RotationId, key: &KeyName) -> Vec<u8> {
+pub(in super::super) fn order_bytes(sequence: u64, id: RotationId, key: &KeyName) -> Vec<u8> {
     let mut bytes = vec![ORDER];
     bytes.extend_from_slice(&(!sequence).to_be_bytes());
     bytes.extend_from_slice(&living_prefix(id));
@@ -112,13 +112,13 @@ pub(in crate::journal) fn order_bytes(sequence: u64, id: RotationId, key: &KeyNa
 
 /// Behind this place in the order of the history are the rotations of which the sequence numbers are
 /// below this one; none where there can be none.
-pub(in crate::journal) fn order_before(sequence: u64) -> Option<Vec<u8>> {
+pub(in super::super) fn order_before(sequence: u64) -> Option<Vec<u8>> {
     let newest = sequence.checked_sub(1)?;
     Some([ORDER_PREFIX, &(!newest).to_be_bytes()].concat())
 }
 
 /// What a place in the order of the history tells.
-pub(in crate::journal) fn parse_order(bytes: &[u8]) -> Option<(u64, RotationId, KeyName)> {
+pub(in super::super) fn parse_order(bytes: &[u8]) -> Option<(u64, RotationId, KeyName)> {
     let bytes = bytes.strip_prefix(ORDER_PREFIX)?;
     let (sequence, bytes) = bytes.split_first_chunk::<8>()?;
     let (id, key) = bytes.split_first_chunk::<16>()?;
@@ -127,7 +127,7 @@ pub(in crate::journal) fn parse_order(bytes: &[u8]) -> Option<(u64, RotationId, 
 }
 
 /// What a place in the spaces of rotations tells, also where another version made it.
-pub(in crate::journal) fn rotation_at(space: Space, bytes: &[u8]) -> Option<(RotationId, KeyName)> {
+pub(in super::super) fn rotation_at(space: Space, bytes: &[u8]) -> Option<(RotationId, KeyName)> {
     let (id, key, _) = split_rotation(space, bytes)?;
     Some((id, KeyName::new(key).ok()?))
 }

@@ -22,9 +22,6 @@ use crate::store::command::execution::Execution;
 use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
-/// How long a command may take where nothing else is said.
-pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(10);
-
 /// The variables that every command gets from this process, where they are set.
 const ALWAYS_PASSED: [&str; 2] = ["PATH", "HOME"];
 
@@ -79,7 +76,7 @@ impl CommandStore {
             args: Vec::new(),
             variables: Vec::new(),
             line_end: LineEnd::default(),
-            time_limit: DEFAULT_TIME_LIMIT,
+            time_limit: Duration::from_secs(10),
         }
     }
 

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use keyward::guard::call::Ended;
 use keyward::guard::fault::Fault;
+use keyward::guard::foreign_call::Ended;
 use keyward::guard::plugins::{PluginThreads, Plugins};
 use keyward::guard::this_thread::Role;
 use keyward::secret::scrub::Scrubber;

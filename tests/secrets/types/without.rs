@@ -16,8 +16,7 @@ use keyward::rotation::{
     durable, effect, engine, event, half, id, listing, machine as rotation_machine, outbox, plan,
     report, retention, roster, rotations, shared, state as rotation_state, status, steps,
 };
-use keyward::store::closure;
-use keyward::worker::{call, callback, caller, handle, join, lanes, link, ready};
+use keyward::worker::{call, caller, handle, join, lanes, link, ready};
 use keyward::{ActorName, ActorState, ActorStatus, KeyAnswer, KeyStatus, WorkerStatus};
 
 use crate::types::{Shown, path};
@@ -53,14 +52,11 @@ pub(super) fn all(shown: &mut Shown) {
     silent!(shown:
         attempt::After,
         attempt::Attempt,
-        closure::OfStore,
-        closure::OfClosure<()>,
-        closure::OfAsyncClosure<()>,
         conformance::Check,
         guard::foreign::Foreign<()>,
         guard::plugins::Plugins,
-        guard::call::Ended<()>,
-        guard::call::Returned,
+        guard::foreign_call::Ended<()>,
+        guard::foreign_call::Returned,
         guard::thread_pool::Slot,
         guard::thread_pool::ThreadPool,
         handle::Staging,
@@ -76,9 +72,6 @@ pub(super) fn all(shown: &mut Shown) {
         KeysManagementBuilder,
     );
     without!(shown, "one of a few words":
-        callback::Async,
-        callback::Blocking,
-        callback::Made,
         testing::Plugin,
         ActorState,
         declared::StoreAnswers,

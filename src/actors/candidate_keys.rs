@@ -7,7 +7,7 @@ use futures_util::future::join;
 use tokio::sync::oneshot;
 
 use crate::actors::coordinator::message::CoordinatorMessage;
-use crate::actors::declare::Declarer;
+use crate::actors::declarer::Declarer;
 use crate::actors::directory::KeyEntry;
 use crate::actors::journal_thread::{JournalThread, Refused};
 use crate::actors::overview::RotationHalves;

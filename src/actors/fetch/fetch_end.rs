@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::guard::call::Returned;
 use crate::guard::fault::Fault;
+use crate::guard::foreign_call::Returned;
 use crate::key::event::FetchFailure;
 use crate::secret::scrub::Scrubber;
 use crate::store::error::StoreError;

@@ -1,4 +1,4 @@
-//! The threads of RocksDB, started where their refusal is an error; see `threads.cc`.
+//! The threads of RocksDB, started where their refusal is an error; see `rocks_threads.cc`.
 
 use std::ffi::c_int;
 use std::io;
