@@ -61,10 +61,12 @@
 //! | feature | what it adds |
 //! | --- | --- |
 //! | `embedded` (default) | all that keeps keys in this process: manager, stores, the journal on RocksDB |
+//! | `client` (default) | workers in other processes than the keeper's, with no RocksDB, C++ or actix |
+//! | `server` (default) | the keeper's socket, which such workers and the command line reach |
 //! | `cli` (default) | the command line `keyward` |
 //! | `serde` | `Serialize` for status, reports and listings, which hold no secret |
 //!
-//! With none of them the crate is what a client of another process needs: names, values, errors, callbacks, reports.
+//! With none of them the crate is what a client's code names: names, values, errors, callbacks, reports.
 //!
 //! # Which file to open
 //!
@@ -120,6 +122,8 @@ pub use rooms::*;
 mod rooms {
     #[cfg(feature = "embedded")]
     pub(crate) mod actors;
+    #[cfg(feature = "client")]
+    pub mod client;
     #[cfg(feature = "embedded")]
     pub mod crypto;
     pub mod guard;
@@ -149,6 +153,8 @@ pub mod docs;
 pub mod promises;
 pub mod proofs;
 
+#[cfg(feature = "client")]
+pub use client::{builder::ClientBuilder, handle::Client};
 pub use guard::fault::Fault;
 pub use guard::fork::Forked;
 pub use guard::this_thread::{MustNotBlock, block_on};
@@ -157,6 +163,7 @@ pub use key::declared::StoreAnswers;
 pub use key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 pub use key::error::KeyError;
 pub use key::flow::{SecretKeyFlow, SecretKeyUseCase};
+pub use key::keeper_error::KeeperError;
 pub use key::machine::KeyFacts;
 pub use key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 pub use key::state::Effect;

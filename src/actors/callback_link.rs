@@ -1,6 +1,7 @@
 //! What a callback's handle asks, answered by the actors of this process.
 
 use crate::actors::declarer::Declarer;
+use crate::guard::fork;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::Request;
@@ -35,6 +36,10 @@ impl KeyLink for CallbackLink {
                 }
             }
         })
+    }
+
+    fn refuse_child(&self) -> Result<(), KeyError> {
+        Ok(fork::refuse_child()?)
     }
 
     fn declare(&self, change: Change) -> LinkFuture<Result<RotationId, RotationError>> {

@@ -107,6 +107,10 @@ mod tests {
             Box::pin(async { Err(KeyError::Forked) })
         }
 
+        fn refuse_child(&self) -> Result<(), KeyError> {
+            Ok(())
+        }
+
         fn declare(&self, _: Change) -> LinkFuture<Result<RotationId, RotationError>> {
             Box::pin(async { Err(RotationError::Forked) })
         }
@@ -154,11 +158,12 @@ mod tests {
             });
         }
         // Another one has the turn until the worker has looked at all of it.
-        let turn = lanes::try_turn(&CallLane {
+        let lane = lanes::of_process(CallLane {
             database: DATABASE,
             worker: WorkerName::main(),
             key: key("k"),
         });
+        let turn = lane.try_turn();
         worker.ask(prepare(1, "k"));
         worker.ask(WorkerRequest::Release { step: step(1) });
         worker.ask(prepare(2, "k"));

@@ -13,7 +13,7 @@ use crate::rotation::event::{Lacks, StepRef};
 use crate::worker::call::{Call, CallEnd};
 use crate::worker::callback::Callback;
 use crate::worker::caller::Caller;
-use crate::worker::lanes::CallLane;
+use crate::worker::lanes::{self, CallLane};
 use crate::worker::link::{TellEvent, WorkerEvent, WorkerRequest};
 use crate::worker::ready::{DueCallback, Readiness, Ready};
 
@@ -196,7 +196,10 @@ impl WorkerPart {
         let callback = (lane.key.clone(), preparing.callback.clone());
         let plugins = &self.new.caller.plugins;
         let due = self.callbacks.get(&callback);
-        let due = due.and_then(|due| DueCallback::new(due.clone(), lane, preparing.ahead, plugins));
+        let due = due.and_then(|due| {
+            let lane = lanes::of_process(lane);
+            DueCallback::new(due.clone(), lane, preparing.ahead, plugins)
+        });
         let Some(due) = due else {
             self.preparing.remove(&step);
             return;

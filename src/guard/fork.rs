@@ -9,13 +9,13 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
 use crate::secret::visible::debug_with_code;
 
-/// Whether this process was forked from one that uses keyward.
-static CHILD: AtomicBool = AtomicBool::new(false);
+/// How often this process or one of its parents was forked since keyward was first used.
+static FORKS: AtomicU32 = AtomicU32::new(0);
 
 /// Files that no child keeps, under their numbers.
 static FILES: Mutex<Files> = Mutex::new(Files {
@@ -55,7 +55,7 @@ impl Forked {
 
 /// Whether this process is the child of one that used keyward before it forked: an atomic read.
 pub fn is_child() -> bool {
-    CHILD.load(Ordering::Relaxed)
+    FORKS.load(Ordering::Relaxed) > 0
 }
 
 /// Fails in a child of `fork()`.
@@ -64,6 +64,28 @@ pub fn is_child() -> bool {
 /// [`Forked`].
 pub fn refuse_child() -> Result<(), Forked> {
     if is_child() { Err(Forked) } else { Ok(()) }
+}
+
+/// The process that something was made in. A child may make its own after the fork.
+#[cfg(feature = "client")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Home {
+    forks: u32,
+}
+
+#[cfg(feature = "client")]
+impl Home {
+    /// This process.
+    pub fn here() -> Self {
+        Self {
+            forks: FORKS.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Whether this process is a child of that one.
+    pub fn is_left(self) -> bool {
+        self != Self::here()
+    }
 }
 
 /// Has every later `fork()` of this process noticed in its child. Further calls do nothing.
@@ -134,7 +156,7 @@ extern "C" fn in_parent() {
 }
 
 extern "C" fn in_child() {
-    CHILD.store(true, Ordering::Relaxed);
+    FORKS.fetch_add(1, Ordering::Relaxed);
     let held = WHILE_FORKING.try_with(Cell::take).ok().flatten();
     if let Some(mut files) = held {
         files.open.clear();

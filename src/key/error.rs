@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::journal_down::JournalDown;
+use crate::key::keeper_error::KeeperError;
 use crate::key::name::{InvalidName, KeyName, WorkerName};
 use crate::secret::value::InvalidKey;
 use crate::secret::visible::debug_with_code;
@@ -159,6 +160,9 @@ pub enum KeyError {
         /// The key.
         key: KeyName,
     },
+    /// What the keeper in another process answered, or why it did not answer.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
     /// The process is a child of `fork()`, and keyward's threads are those of its parent. The program's
     /// fault: start keyward after the fork and not before it.
     #[error(
@@ -205,6 +209,7 @@ impl KeyError {
             Self::CoordinatorFailed { .. } => "coordinator_failed",
             Self::ShutDown { .. } => "shut_down",
             Self::HandleExpired { .. } => "handle_expired",
+            Self::Keeper(error) => error.code(),
             Self::Forked => "forked",
             Self::MustNotBlock => "must_not_block",
         }
@@ -213,6 +218,7 @@ impl KeyError {
     /// Whether the same request may succeed later, without anything being mended first.
     pub fn is_retriable(&self) -> bool {
         match self {
+            Self::Keeper(error) => error.is_retriable(),
             Self::StoreFailed { .. }
             | Self::TimedOut { .. }
             | Self::Busy { .. }

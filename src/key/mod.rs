@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod flow;
 pub mod journal_down;
+pub mod keeper_error;
 pub mod machine;
 pub mod name;
 pub mod proposal;

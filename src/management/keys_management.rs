@@ -29,7 +29,7 @@ use crate::store::keys_store::StoreRequest;
 use crate::worker::callback::IntoCallback;
 use crate::worker::change::Change;
 use crate::worker::join::Join;
-use crate::worker::joined::Worker;
+use crate::worker::joined::{Worker, unless_raised};
 use crate::worker::membership::Membership;
 
 /// The manager: defines keys, hands them out, and takes declared changes through every worker's
@@ -249,7 +249,7 @@ impl KeysManagement {
     /// `timed_out`, `busy`, `repo_unavailable`, `write_unknown`, `unavailable`, `coordinator_failed`,
     /// `shut_down`, `forked`. From the wait: `unknown_rotation`, `rotation_unreadable`.
     pub async fn key_changed(&self, change: Change) -> Result<RotationReport, RotationError> {
-        RotationError::unless_raised(self.inner.change(change).await?)
+        unless_raised(self.inner.change(change).await?)
     }
 
     /// Declares a change; answers the rotation's id as soon as it is durable.

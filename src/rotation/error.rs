@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::key::error::KeyError;
 use crate::key::journal_down::JournalDown;
+use crate::key::keeper_error::KeeperError;
 use crate::key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::Step;
@@ -275,6 +276,9 @@ pub enum RotationError {
         /// What became of the rotation.
         report: Box<RotationReport>,
     },
+    /// What the keeper in another process answered, or why it did not answer.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
     /// Shutdown was called inside a callback, which would wait for itself.
     #[error("shutdown was called inside a callback; call it elsewhere")]
     InsideCallback,
@@ -303,15 +307,6 @@ impl RotationError {
             Some(code) => Self::JournalLost { id, code, why },
             None => Self::RepoUnavailable { why },
         }
-    }
-
-    /// What a call answers that waited for this end.
-    pub(crate) fn unless_raised(report: RotationReport) -> Result<RotationReport, Self> {
-        if report.raises() {
-            let report = Box::new(report);
-            return Err(Self::Raised { report });
-        }
-        Ok(report)
     }
 
     /// The stable code of this error.
@@ -349,6 +344,7 @@ impl RotationError {
             Self::NotFailed { .. } => "not_failed",
             Self::ShutDown { .. } => "shut_down",
             Self::Raised { .. } => "callbacks_failed",
+            Self::Keeper(error) => error.code(),
             Self::InsideCallback => "inside_callback",
             Self::Forked => "forked",
             Self::MustNotBlock => "must_not_block",
@@ -358,8 +354,10 @@ impl RotationError {
 
     /// Whether the same call may succeed later, without anything being mended first.
     pub fn is_retriable(&self) -> bool {
-        if let Self::OfKey(error) = self {
-            return error.is_retriable();
+        match self {
+            Self::OfKey(error) => return error.is_retriable(),
+            Self::Keeper(error) => return error.is_retriable(),
+            _ => {}
         }
         matches!(
             self,

@@ -19,10 +19,6 @@ use crate::store::keys_store::KeysStore;
 /// let change = Change::of("documents").old("value_1").new_keys("value_2");
 /// ```
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    not(feature = "embedded"),
-    expect(dead_code, reason = "only what declares a change reads it")
-)]
 #[must_use = "a change that is not declared changes nothing"]
 pub struct Change {
     pub(crate) key: String,
@@ -33,10 +29,6 @@ pub struct Change {
 
 /// Where the old keys of a change come from.
 #[derive(Debug, Clone)]
-#[cfg_attr(
-    not(feature = "embedded"),
-    expect(dead_code, reason = "only what declares a change reads it")
-)]
 pub(crate) enum Old {
     Undeclared,
     Given(SecretKeys),

@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::guard::fork;
 use crate::key::definition::KeyBehaviour;
 use crate::key::error::KeyError;
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
@@ -31,6 +30,11 @@ pub trait KeyLink: Send + Sync + 'static {
         key: &KeyName,
         staged: Vec<Staged>,
     ) -> LinkFuture<Result<Option<SecretKeyValue>, KeyError>>;
+    /// Fails in a child of `fork()`.
+    ///
+    /// # Errors
+    /// `forked`.
+    fn refuse_child(&self) -> Result<(), KeyError>;
     /// Declares a change.
     fn declare(&self, change: Change) -> LinkFuture<Result<RotationId, RotationError>>;
 }
@@ -242,8 +246,8 @@ impl OnChangeKeyDefinition {
     /// `timed_out`, `busy`, `repo_unavailable`, `write_unknown`, `unavailable`, `coordinator_failed`,
     /// `shut_down`, `forked`.
     pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
-        fork::refuse_child()?;
-        if self.open().is_err() {
+        // In a child of a fork the link refuses it.
+        if let Err(KeyError::HandleExpired { .. }) = self.open() {
             return Err(RotationError::HandleExpired);
         }
         self.link.declare(change).await
@@ -255,7 +259,7 @@ impl OnChangeKeyDefinition {
     }
 
     fn open(&self) -> Result<MutexGuard<'_, Vec<Staged>>, KeyError> {
-        fork::refuse_child()?;
+        self.link.refuse_child()?;
         let staged = self.staging.lock();
         if self.staging.open.load(Ordering::SeqCst) {
             return Ok(staged);

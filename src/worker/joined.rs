@@ -209,7 +209,7 @@ impl Worker {
     /// `callbacks_failed` with the report ([`RotationError::Raised`]) if callbacks failed under a strategy
     /// that raises; those of [`declare`](Self::declare) and [`wait`](Self::wait).
     pub async fn key_changed(&self, change: Change) -> Result<RotationReport, RotationError> {
-        RotationError::unless_raised(self.joined.change(change).await?)
+        unless_raised(self.joined.change(change).await?)
     }
 
     /// Leaves for good: the worker's callbacks are off the roster, and its remaining steps are
@@ -222,4 +222,13 @@ impl Worker {
     pub async fn leave(&self) -> Result<(), RotationError> {
         self.joined.leave().await
     }
+}
+
+/// What a call answers that declared a change and waited for this end.
+pub(crate) fn unless_raised(report: RotationReport) -> Result<RotationReport, RotationError> {
+    if report.raises() {
+        let report = Box::new(report);
+        return Err(RotationError::Raised { report });
+    }
+    Ok(report)
 }

@@ -28,31 +28,43 @@ pub struct Turn {
 static LANES: LazyLock<Mutex<HashMap<CallLane, Weak<Semaphore>>>> =
     LazyLock::new(|| Mutex::new(HashMap::new()));
 
-/// Waits until no callback of the lane runs.
-pub async fn turn(lane: CallLane) -> Turn {
-    let semaphore = of(lane);
-    Turn {
-        _permit: semaphore.acquire_owned().await.ok(),
+/// A lane: at most one of its callbacks runs.
+#[derive(Clone)]
+pub struct Lane(Arc<Semaphore>);
+
+impl Lane {
+    /// A lane that has nothing to do with any other one.
+    #[cfg(feature = "client")]
+    pub fn apart() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+
+    /// Waits until no callback of the lane runs.
+    pub async fn turn(self) -> Turn {
+        Turn {
+            _permit: self.0.acquire_owned().await.ok(),
+        }
+    }
+
+    /// The turn, if no callback of the lane runs or waits for its turn.
+    pub fn try_turn(&self) -> Option<Turn> {
+        let permit = Arc::clone(&self.0).try_acquire_owned().ok()?;
+        Some(Turn {
+            _permit: Some(permit),
+        })
     }
 }
 
-/// The turn, if no callback of the lane runs or waits for its turn.
-pub fn try_turn(lane: &CallLane) -> Option<Turn> {
-    let permit = of(lane.clone()).try_acquire_owned().ok()?;
-    Some(Turn {
-        _permit: Some(permit),
-    })
-}
-
-fn of(lane: CallLane) -> Arc<Semaphore> {
+/// The lane that all managers of this process share.
+pub fn of_process(lane: CallLane) -> Lane {
     let mut lanes = LANES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(semaphore) = lanes.get(&lane).and_then(Weak::upgrade) {
-        return semaphore;
+        return Lane(semaphore);
     }
     if lanes.len() >= lanes.capacity() {
         lanes.retain(|_, semaphore| semaphore.strong_count() > 0);
     }
     let semaphore = Arc::new(Semaphore::new(1));
     lanes.insert(lane, Arc::downgrade(&semaphore));
-    semaphore
+    Lane(semaphore)
 }

@@ -9,7 +9,7 @@ use crate::guard::plugins::Plugins;
 use crate::guard::thread_pool::Slot;
 use crate::rotation::event::Lacks;
 use crate::worker::callback::Callback;
-use crate::worker::lanes::{self, CallLane, Turn};
+use crate::worker::lanes::{Lane, Turn};
 
 type Reserved = Pin<Box<dyn Future<Output = Result<Option<Slot>, Fault>> + Send>>;
 
@@ -22,7 +22,7 @@ enum CallThread {
 /// A callback that is to be called.
 pub struct DueCallback {
     callback: Callback,
-    lane: CallLane,
+    lane: Lane,
     thread: CallThread,
 }
 
@@ -46,7 +46,7 @@ impl DueCallback {
     /// A callback with the thread for it; none where it is not due yet and no thread can be spared.
     pub fn new(
         callback: Callback,
-        lane: CallLane,
+        lane: Lane,
         ahead: bool,
         plugins: &Arc<Plugins>,
     ) -> Option<Self> {
@@ -78,7 +78,7 @@ impl DueCallback {
 
     /// What its call needs, if all of it is there; else what it waits for.
     pub fn try_ready(self) -> Readiness {
-        let turn = lanes::try_turn(&self.lane);
+        let turn = self.lane.try_turn();
         match (turn, self.thread) {
             (Some(turn), CallThread::Here(thread)) => Readiness::Ready(Ready {
                 callback: self.callback,
@@ -95,7 +95,7 @@ impl DueCallback {
     /// Waits until it can be called; none after a shutdown. `lacks` is told if it has its turn and
     /// waits for a thread.
     pub async fn get_ready(self, lacks: impl FnOnce(Lacks)) -> Option<Ready> {
-        let turn = lanes::turn(self.lane).await;
+        let turn = self.lane.turn().await;
         let thread = match self.thread {
             CallThread::Here(thread) => thread,
             CallThread::Awaited(reserved) => {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms that it may use. Calls and imports go inward only.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("secret", &[]),
     ("key", &["secret"]),
     ("rotation", &["secret", "key"]),
@@ -29,6 +29,12 @@ const ROOMS: [(&str, &[&str]); 13] = [
         &["secret", "key", "rotation", "operator", "repo", "worker"],
     ),
     (
+        "client",
+        &[
+            "secret", "key", "rotation", "operator", "guard", "worker", "wire",
+        ],
+    ),
+    (
         "actors",
         &[
             "secret", "key", "rotation", "operator", "guard", "store", "journal", "worker",
@@ -45,7 +51,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
 
 /// Each third-party crate that has rooms, or files, and these. The others may be used wherever they
 /// are of use.
-const CRATES: [(&str, &[&str]); 27] = [
+const CRATES: [(&str, &[&str]); 31] = [
     ("rocksdb", &["repo"]),
     ("crc32c", &["repo"]),
     ("chacha20poly1305", &["crypto"]),
@@ -60,7 +66,11 @@ const CRATES: [(&str, &[&str]); 27] = [
     ("prost", &["wire", "server", "client"]),
     ("tonic", &["wire", "server", "client"]),
     ("tonic_prost", &["wire", "server", "client"]),
-    ("tonic_types", &["wire"]),
+    ("tonic_types", &["wire", "client"]),
+    ("http", &["server", "client"]),
+    ("hyper", &["server", "client"]),
+    ("hyper_util", &["server", "client"]),
+    ("tower", &["server", "client"]),
     ("memchr", &["secret"]),
     ("subtle", &["secret", "crypto"]),
     (
@@ -80,12 +90,20 @@ const CRATES: [(&str, &[&str]); 27] = [
     ("async_task", &["guard"]),
     (
         "tokio",
-        &["store", "guard", "worker", "actors", "management", "bin"],
+        &[
+            "store",
+            "guard",
+            "worker",
+            "client",
+            "actors",
+            "management",
+            "bin",
+        ],
     ),
     // But in `guard` and `bin` for the macros; what tells the events is in `guard`.
     (
         "tracing",
-        &["guard", "worker", "actors", "management", "bin"],
+        &["guard", "worker", "client", "actors", "management", "bin"],
     ),
     (
         "uuid",

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use keyward::repo::space::Space;
 use keyward::secret::value::{InvalidKey, MAX_VALUE_BYTES};
 use keyward::{
-    Change, KeyChange, KeyError, KeysManagement, SecretKeyDefinition, SecretKeyFlow,
-    SecretKeyValue, block_on,
+    Change, Client, KeyChange, KeyError, KeysManagement, RotationError, SecretKeyDefinition,
+    SecretKeyFlow, SecretKeyValue, block_on,
 };
 
 use crate::canary::{self, SET, TOKEN, TOLD};
@@ -38,6 +38,11 @@ pub(super) async fn all(seen: &mut Seen) {
         why: why.to_owned(),
     };
     seen.constructed("InvalidDefinition", error, why);
+    let elsewhere = Client::at("/nowhere/keyward.sock").await;
+    let elsewhere = elsewhere.expect_err("nobody listens there");
+    seen.real("Keeper", KeyError::from(elsewhere.clone()));
+    seen.real("Keeper", RotationError::from(elsewhere.clone()));
+    seen.real("KeeperError", elsewhere);
     let why = "it says that an actor is gone, and holds nothing but the name of the key";
     seen.constructed("Unavailable", KeyError::Unavailable { key }, why);
 }

@@ -26,7 +26,9 @@ use keyward::key::name::InvalidName;
 use keyward::repo::conformance::ConformanceFailure;
 use keyward::repo::error::RepoError;
 use keyward::secret::value::InvalidKey;
-use keyward::{BackupError, CandidatesError, KeyError, RotationError, StartError, StoreError};
+use keyward::{
+    BackupError, CandidatesError, KeeperError, KeyError, RotationError, StartError, StoreError,
+};
 
 use crate::heard::{Said, log};
 use crate::sources;
@@ -61,6 +63,7 @@ coded!(
     InvalidKey,
     InvalidName,
     JournalError,
+    KeeperError,
     KeyError,
     MustNotBlock,
     RepoError,
