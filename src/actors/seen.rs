@@ -20,7 +20,7 @@ impl SeenFacts {
     }
 }
 
-/// The side of the actor, which shows what it knows before it answers anybody.
+/// The side of the actor, which shows what it knows before it answers a request.
 pub(super) struct Shown {
     seen: Arc<SeenFacts>,
     last: KeyFacts,

@@ -127,7 +127,7 @@ impl Connection {
 /// A change as it is declared to the keeper.
 ///
 /// # Errors
-/// `invalid_name`; `new_from_elsewhere` of a change whose new keys a store of this process is to give.
+/// `invalid_name`; `invalid_declaration` of a change whose new keys a store of this process is to give.
 pub(super) fn declaration(change: Change, reason: String) -> Result<DeclareRequest, RotationError> {
     let key = KeyName::new(&change.key)?;
     let old = match &change.old {

@@ -16,7 +16,7 @@ const LABEL: &str = "keyward/fingerprint/v1";
 
 /// HMAC-SHA256 under a random key of 32 bytes, which lives sealed in the database.
 ///
-/// A bare hash of a key would let whoever reads it try out guesses; without the fingerprint key
+/// A bare hash of a key would let its reader try out guesses; without the fingerprint key
 /// this one tells nothing.
 ///
 /// What is kept of the key is the hash that it has gone through, which is wiped on drop by the

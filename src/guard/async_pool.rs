@@ -54,7 +54,7 @@ impl AsyncPool {
         Ok(Self { bound, state })
     }
 
-    /// The threads, of which at least one is there.
+    /// The threads; at least one is there.
     pub(super) fn started(&self) -> Result<Arc<AsyncThreads>, Fault> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &*state {

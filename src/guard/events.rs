@@ -1,5 +1,5 @@
 //! What keyward tells the program's log. A subscriber is foreign code that may panic or block, so each
-//! event is told on a thread of its own, and whoever has something to tell never waits for it.
+//! event is told on a thread of its own, and the code that tells it never waits.
 
 use std::collections::VecDeque;
 use std::fmt;

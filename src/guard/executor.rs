@@ -36,7 +36,7 @@ struct TaskQueue {
 }
 
 impl Executor {
-    /// At most so many threads, of which one is started at once.
+    /// At most so many threads; one is started at once.
     ///
     /// # Errors
     /// The system refuses the thread.

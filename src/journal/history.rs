@@ -24,7 +24,7 @@ const ENOUGH_STEPS: usize = 16_384;
 pub struct History {
     /// The rotations that could be read.
     pub rotations: Vec<RotationReport>,
-    /// Those of which a record cannot be read; their records stay where they are.
+    /// The rotations with a record that cannot be read; their records stay where they are.
     pub unreadable: Vec<UnreadableRotation>,
     /// Where the next part begins: give it as `before`. None at the end.
     pub next: Option<u64>,
@@ -51,7 +51,7 @@ pub struct HistoryReading {
 }
 
 impl HistoryReading {
-    /// At most `limit` rotations, of those whose sequence number is below `before` if that is given.
+    /// At most `limit` rotations; with `before`, only those with a lower sequence number.
     pub fn new(limit: usize, before: Option<u64>) -> Self {
         Self {
             limit,
@@ -65,8 +65,8 @@ impl HistoryReading {
 }
 
 impl Journal {
-    /// The rotations that have ended, newest declaration first: at most `limit`, of those whose
-    /// sequence number is below `before` if that is given; fewer, where they have very many steps.
+    /// The rotations that have ended, newest declaration first: at most `limit`, fewer where they have very
+    /// many steps; with `before`, only those with a lower sequence number.
     ///
     /// # Errors
     /// The repo's, and those of the crypto tool that say nothing about the records.
@@ -111,7 +111,7 @@ impl Journal {
         Ok(Some(std::mem::take(&mut reading.history)))
     }
 
-    /// The rotations of which a part of the history consists, the newest first.
+    /// The rotations of one part of the history, the newest first.
     fn ordered(&self, reading: &mut HistoryReading) -> Result<VecDeque<Ordered>, JournalError> {
         let mut ordered = VecDeque::new();
         let after = match reading.before.map(layout::order_before) {

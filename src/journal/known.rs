@@ -15,7 +15,7 @@ use crate::repo::space::Space;
 use crate::repo::state_repo::StateRepo;
 use crate::rotation::id::RotationId;
 
-/// What is known. After a write of which the outcome is unknown, nothing is.
+/// What is known. After a write with an unknown outcome, nothing is.
 #[derive(Default)]
 pub(super) struct Known {
     /// The headers of living rotations that have no record that cannot be read.

@@ -44,7 +44,7 @@ pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), JournalError> 
 
 impl Journal {
     /// Reads everything that the coordinator needs, and opens every record of states and of what was
-    /// declared, to list those that cannot be read. A rotation of which any record cannot be read
+    /// declared, to list those that cannot be read. A rotation with any record that cannot be read
     /// is among `facts.unreadable` and its records stay where they are; so does every other record
     /// in the list of the unreadable.
     ///

@@ -67,7 +67,7 @@ impl Journal {
         self.make(|draft| facts.iter().try_for_each(|fact| draft.add(fact)))
     }
 
-    /// Goes on after a write whose outcome was unknown: reopens the repo and finds out. What the
+    /// Goes on after a write with an unknown outcome: reopens the repo and finds out. What the
     /// caller knows has to be loaded anew. On an error it may be tried again.
     ///
     /// # Errors

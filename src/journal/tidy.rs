@@ -37,7 +37,7 @@ type EndedAt = (Vec<u8>, RotationId, KeyName);
 
 impl Journal {
     /// Does a small piece of what keeps the history: first all of it is read, and then what is beyond
-    /// a limit is pruned. All records of a rotation leave in one batch. One of which the header
+    /// a limit is pruned. All records of a rotation leave in one batch. A rotation with a header that
     /// cannot be read is kept, and so is everything outside the history: what has not ended, what
     /// holds keys, and what lies in quarantine. `now_ms` is the time to prune by.
     ///

@@ -131,7 +131,7 @@ impl Drop for Unfinished {
     }
 }
 
-/// The path of a target without links, whose parents are there.
+/// The path of a target without links; its parents are there.
 fn final_path(target: &Path, folder: &Path) -> Result<PathBuf, RepoError> {
     let failed = |cause| io_failure("looking at the target of a backup", target, cause);
     let path = std::path::absolute(target).map_err(failed)?;

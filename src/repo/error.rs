@@ -74,8 +74,8 @@ pub enum RepoError {
         /// What happened before.
         reason: String,
     },
-    /// Another value was found than the batch expects; nothing was written. Whoever wrote it has
-    /// taken over: read anew, do not retry.
+    /// Another value was found than the batch expects; nothing was written. The writer of that value
+    /// has taken over: read anew, do not retry.
     #[error(
         "nothing was written: space `{space}` does not hold what was expected, somebody else has written"
     )]

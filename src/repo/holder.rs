@@ -14,8 +14,8 @@ use rustix::process::{Pid, test_kill_process};
 
 use crate::repo::error::{Holder, program_name};
 
-/// A holder writes its name just after it got the lock; whoever comes between the two looks again,
-/// so often and after so long.
+/// A holder writes its name just after it got the lock; a process that comes between the two
+/// looks again, so often and after so long.
 const LOOKS: u32 = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// More than any holder writes; a file that was filled with something else is not read to its end.

@@ -1,5 +1,5 @@
 //! keyward's own lock, on the data folder and on a file in it: it is held as long as a repo is, also
-//! while RocksDB is closed, and names its holder to whoever comes second.
+//! while RocksDB is closed, and names its holder to a process that comes second.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

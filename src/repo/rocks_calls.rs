@@ -27,7 +27,7 @@ const LOG_BYTES: u64 = 16 * 1024 * 1024;
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 const MANIFEST_BYTES: usize = 1024 * 1024;
 const OPEN_FILES: i32 = 256;
-/// More than an opening takes of the process's address space, most of which it gives back.
+/// More than an opening takes of the process's address space; it gives most of that back.
 const OPENING_BYTES: usize = 128 * 1024 * 1024;
 
 /// Has RocksDB make its global objects, before the first use; the program's end waits before it comes to

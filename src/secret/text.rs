@@ -33,7 +33,7 @@ const MAX_CAUSES: usize = 16;
 #[derive(Clone, Default)]
 pub struct ForeignText {
     raw: Zeroizing<Vec<u8>>,
-    /// Knows keys that only whoever took the text could know.
+    /// Knows keys that only the taker of the text could know.
     known: Scrubber,
     /// Whether there was more than was kept.
     cut: bool,
@@ -134,7 +134,7 @@ fn boxed(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
 }
 
 impl Write for ForeignText {
-    /// Fails where the text is longer than what is kept, so that whoever writes stops.
+    /// Fails where the text is longer than what is kept, so that the writer stops.
     fn write_str(&mut self, more: &str) -> fmt::Result {
         if self.take(more.as_bytes()) {
             Ok(())

@@ -19,7 +19,7 @@ pub const CENSORED: &str = "***";
 
 /// Why keys were refused, code `invalid_key`. The keys themselves are never quoted.
 ///
-/// It is the fault of whoever gave the keys: the store, or the caller that declared them.
+/// The giver of the keys is at fault: the store, or the caller that declared them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKey {

@@ -154,7 +154,7 @@ fn typed(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     error.downcast_ref::<StoreError>().map(|error| error as _)
 }
 
-/// An error that says more by its type than by its text, or whose text says too much:
+/// An error that says more by its type than by its text, or too much by its text:
 /// [`VarError`] quotes a value that is not UTF-8, and that value is a key.
 fn translated(error: &(dyn Error + 'static)) -> Option<StoreError> {
     if let Some(error) = error.downcast_ref::<VarError>() {

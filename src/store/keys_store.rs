@@ -52,7 +52,7 @@ impl StoreRequest {
         }
     }
 
-    /// The same request, of which the fetch has begun then and may take so long.
+    /// The same request, for a fetch that began then and may take so long.
     pub(crate) fn within(&self, limit: Duration, begun: Instant) -> Self {
         let end = begun.checked_add(limit);
         Self {

@@ -38,7 +38,7 @@ pub struct CallEnd {
 }
 
 impl CallEnd {
-    /// A call of which nothing tells how it ended.
+    /// A call that ended without a sign of how.
     pub fn lost() -> Self {
         Self {
             outcome: StepOutcome::Lost,

@@ -26,7 +26,7 @@ pub(crate) enum Sharing {
 }
 
 impl Join {
-    /// A worker of which one instance is there at a time. The name is the same in every life of the
+    /// A worker with one instance at a time. The name is the same in every life of the
     /// program.
     pub fn sole(name: impl Into<String>) -> Self {
         Self::new(name, Sharing::Sole)

@@ -242,7 +242,7 @@ fn first_names<'a>(group: &'a str, names: &mut Vec<&'a str>) {
     }
 }
 
-fn assert_none(faults: &[String]) {
+pub fn assert_none(faults: &[String]) {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 

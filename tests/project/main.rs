@@ -9,6 +9,7 @@
 )]
 
 mod circles;
+mod errors;
 mod generated;
 mod layers;
 mod promises;

@@ -31,18 +31,18 @@ impl QueuedWrite {
         &self.write
     }
 
-    fn tell(mut self, number: u64, result: Result<(), WriteFailure>) {
+    /// Tells it, if that was not done. A panic in what is told ends neither the journal's thread nor what
+    /// the other writes of the batch are told.
+    fn tell(&mut self, number: u64, result: Result<(), WriteFailure>) {
         if let Some(then) = self.then.take() {
-            then(number, result);
+            drop(fault::catch(|| then(number, result)));
         }
     }
 }
 
 impl Drop for QueuedWrite {
     fn drop(&mut self) {
-        if let Some(then) = self.then.take() {
-            then(0, Err(JournalClosed.into()));
-        }
+        self.tell(0, Err(JournalClosed.into()));
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) fn write_together(journal: &mut Option<Journal>, group: Vec<QueuedWri
     }
 }
 
-fn write_alone(journal: &mut Journal, written: QueuedWrite) {
+fn write_alone(journal: &mut Journal, mut written: QueuedWrite) {
     let number = journal.next_batch();
     let result = match attempt(journal, std::slice::from_ref(&written)) {
         WriteAttempt::Made => Ok(()),
@@ -77,7 +77,7 @@ fn write_alone(journal: &mut Journal, written: QueuedWrite) {
 }
 
 fn tell(group: Vec<QueuedWrite>, number: u64, result: &Result<(), WriteFailure>) {
-    for written in group {
+    for mut written in group {
         written.tell(number, result.clone());
     }
 }
@@ -281,6 +281,29 @@ mod tests {
         assert_eq!(told.len(), 20);
         assert!(told.iter().all(|(_, result)| result.is_err()));
         assert!((0..20).all(|no| matches!(world.loaded(no), Loaded::Absent)));
+    }
+
+    #[test]
+    fn a_panic_in_what_is_told_of_a_write_ends_neither_the_thread_nor_what_others_are_told() {
+        let world = World::new();
+        let save_all = || {
+            world.save(0, vec![1; 32]);
+            for (no, what) in [(1, "one"), (2, "two")] {
+                let told = move |_| panic!("{what}");
+                world.journal.save(key(no), RecordChange::Delete, told);
+            }
+            world.save(3, vec![1; 32]);
+        };
+        let hold = world.hold();
+        save_all();
+        drop(hold);
+        world.settle();
+        crate::guard::this_thread::wait(world.journal.close()).unwrap();
+        save_all();
+        world.settle();
+        let told = world.told.lock().unwrap();
+        let made: Vec<_> = told.iter().map(|(no, end)| (*no, end.is_ok())).collect();
+        assert_eq!(made, [(0, true), (3, true), (0, false), (3, false)]);
     }
 
     #[test]

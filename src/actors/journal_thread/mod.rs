@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::io;
-use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::{Arc, OnceLock};
@@ -13,6 +12,7 @@ use tokio::sync::oneshot;
 use crate::actors::journal_thread::closed::{JournalClosed, panicked};
 use crate::actors::journal_thread::group_commit::{QueuedWrite, write_together};
 use crate::actors::journal_thread::readings::{Length, Readings};
+use crate::actors::tell_once::TellOnce;
 use crate::guard::events::Events;
 use crate::guard::fault;
 use crate::journal::error::JournalError;
@@ -98,15 +98,12 @@ impl JournalThread {
     }
 
     /// Does a job, later and in order. `then` learns what came of it, on the journal's thread.
-    pub fn submit<T: 'static>(
+    pub fn submit<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Journal) -> T + Send + 'static,
         then: impl FnOnce(Result<T, JournalClosed>) + Send + 'static,
     ) {
-        let told = Told {
-            then: Some(then),
-            done: PhantomData,
-        };
+        let told = TellOnce::new(Err(JournalClosed), then);
         let job: OtherJob = Box::new(move |journal| {
             let done = journal.as_mut().map(job).ok_or(JournalClosed);
             told.tell(done);
@@ -347,26 +344,4 @@ fn reread(
         },
     };
     Ok((was_made, journal.load_again_without_keys()?))
-}
-
-/// Tells that nothing came of a job, if the job is dropped or panics before it is done.
-struct Told<T, F: FnOnce(Result<T, JournalClosed>)> {
-    then: Option<F>,
-    done: PhantomData<fn(T)>,
-}
-
-impl<T, F: FnOnce(Result<T, JournalClosed>)> Told<T, F> {
-    fn tell(mut self, done: Result<T, JournalClosed>) {
-        if let Some(then) = self.then.take() {
-            then(done);
-        }
-    }
-}
-
-impl<T, F: FnOnce(Result<T, JournalClosed>)> Drop for Told<T, F> {
-    fn drop(&mut self) {
-        if let Some(then) = self.then.take() {
-            then(Err(JournalClosed));
-        }
-    }
 }

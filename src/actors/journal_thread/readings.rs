@@ -52,7 +52,7 @@ impl Readings {
         })
     }
 
-    /// ReadingLines up `piece`, which is done until it breaks with the answer. None where no permit is free;
+    /// Lines up `piece`, which is done until it breaks with the answer. None where no permit is free;
     /// then the bound is [`bound`](Self::bound).
     pub(super) fn line_up<T: Send + 'static>(
         self: &Arc<Self>,

@@ -46,7 +46,7 @@ pub struct ActorSlot<P: Part> {
 }
 
 impl<P: Part> ActorSlot<P> {
-    /// A slot, of which the actor begins its first life at once. `make` is given the slot, to post
+    /// A slot with an actor that begins its first life at once. `make` is given the slot, to post
     /// messages to it.
     pub fn take(
         name: ActorName,

@@ -110,8 +110,8 @@ pub(in super::super) fn order_bytes(sequence: u64, id: RotationId, key: &KeyName
     bytes
 }
 
-/// Behind this place in the order of the history are the rotations of which the sequence numbers are
-/// below this one; none where there can be none.
+/// The place in the order of the history behind which the rotations with lower sequence numbers lie; none
+/// for the lowest.
 pub(in super::super) fn order_before(sequence: u64) -> Option<Vec<u8>> {
     let newest = sequence.checked_sub(1)?;
     Some([ORDER_PREFIX, &(!newest).to_be_bytes()].concat())

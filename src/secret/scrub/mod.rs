@@ -1,5 +1,5 @@
 //! Texts of foreign code (what a callback answers, a panic's text, what a command prints) looked
-//! through for the keys that they may quote, before anybody logs, stores or shows them. A text in which a
+//! through for the keys that they may quote, before they are logged, stored or shown. A text in which a
 //! key is found is withheld whole.
 //!
 //! A key is found as it stands, in hex, in base64 (both alphabets, every alignment), as a list of
@@ -207,7 +207,7 @@ fn lossy(bytes: &[u8]) -> Zeroizing<String> {
     text
 }
 
-/// A key each byte of which was taken for a character, as programs print binary strings.
+/// A key with each byte taken for a character, as programs print binary strings.
 fn latin(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.len().saturating_mul(2)));
     for byte in bytes {

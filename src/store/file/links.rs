@@ -40,7 +40,7 @@ struct Link {
 /// Where a path leads.
 #[derive(Debug)]
 pub(super) struct Location {
-    /// The folder, on whose path is no link.
+    /// The folder; no link is on its path.
     pub(super) folder: PathBuf,
     /// The file's name there.
     pub(super) name: OsString,
