@@ -47,7 +47,7 @@ impl KeeperError {
 
 /// A code, if the page of errors lists it: so every code that is documented is known, and the page is
 /// the only list.
-fn documented(code: &str) -> Option<&'static str> {
+pub(crate) fn documented(code: &str) -> Option<&'static str> {
     const PAGE: &str = include_str!("../docs/errors.md");
     let rows = PAGE.lines().filter(|line| line.starts_with('|'));
     let mut codes = rows

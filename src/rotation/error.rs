@@ -359,6 +359,9 @@ impl RotationError {
             Self::Keeper(error) => return error.is_retriable(),
             _ => {}
         }
+        if let Self::Keeper(error) = self {
+            return error.is_retriable();
+        }
         matches!(
             self,
             Self::TooManyWaiting { .. }

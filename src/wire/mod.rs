@@ -7,6 +7,9 @@
 //! Never in here: a socket, an actor, the journal. It imports `secret`, `key`, `rotation`, `operator`, `worker`, and of `repo` the names of
 //! its spaces.
 
+pub mod calls;
+pub mod changes;
+pub mod errors;
 #[rustfmt::skip]
 #[allow(
     missing_docs,
@@ -19,4 +22,12 @@
     reason = "generated"
 )]
 pub mod generated;
+pub mod invalid;
+pub mod keys;
+pub mod listing;
+pub mod operator;
+pub mod reports;
 pub mod values;
+
+#[cfg(test)]
+mod tests;

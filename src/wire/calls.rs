@@ -1,0 +1,224 @@
+//! Calls of callbacks, and how they ended.
+
+use std::sync::Arc;
+
+use crate::key::definition::KeyBehaviour;
+use crate::key::flow::SecretKeyUseCase;
+use crate::key::name::{CallbackName, KeyName};
+use crate::key::state;
+use crate::rotation::event::{StepOutcome, StepRef};
+use crate::secret::value::{InvalidKey, SecretKeyValue, SecretKeys};
+use crate::wire::generated::{
+    Call, CallRef, Clean, Effect, Ended, Failed, Flow, Save, Snapshot, Staged, Succeeded, ended,
+    staged,
+};
+use crate::wire::invalid::{InvalidMessage, enumerated, id, name, needed};
+use crate::wire::keys::{flow, needed_flow};
+use crate::wire::values::pair;
+use crate::worker::call;
+use crate::worker::call::CallEnd;
+
+impl CallRef {
+    /// This attempt of this step.
+    pub fn new(step: StepRef, attempt: u32) -> Self {
+        Self {
+            rotation: step.rotation.to_string(),
+            step: step.step,
+            attempt,
+        }
+    }
+
+    /// Which attempt of which step it is.
+    ///
+    /// # Errors
+    /// Where the rotation's id is none.
+    pub fn named(&self) -> Result<(StepRef, u32), InvalidMessage> {
+        let rotation = id("call.rotation", &self.rotation)?;
+        let step = self.step;
+        Ok((StepRef { rotation, step }, self.attempt))
+    }
+}
+
+impl From<&call::Call> for Call {
+    fn from(call: &call::Call) -> Self {
+        Self {
+            call: Some(CallRef::new(call.step, call.attempt)),
+            key: call.key.as_str().to_owned(),
+            callback: call.callback.as_str().to_owned(),
+            behaviour: Some((&*call.behaviour).into()),
+            old_keys: call.old_keys.as_ref().map(Into::into),
+            new_keys: call.new_keys.as_ref().map(Into::into),
+            snapshot: Some((&call.snapshot).into()),
+        }
+    }
+}
+
+impl TryFrom<Call> for call::Call {
+    type Error = InvalidMessage;
+
+    fn try_from(call: Call) -> Result<Self, InvalidMessage> {
+        let (step, attempt) = needed("call", call.call)?.named()?;
+        let behaviour: KeyBehaviour = needed("behaviour", call.behaviour)?.try_into()?;
+        Ok(Self {
+            step,
+            attempt,
+            callback: name("callback", CallbackName::new(&call.callback))?,
+            key: name("key", KeyName::new(&call.key))?,
+            behaviour: Arc::new(behaviour),
+            old_keys: pair(call.old_keys)?,
+            new_keys: pair(call.new_keys)?,
+            snapshot: needed("snapshot", call.snapshot)?.try_into()?,
+        })
+    }
+}
+
+impl From<&state::Snapshot> for Snapshot {
+    fn from(snapshot: &state::Snapshot) -> Self {
+        match snapshot {
+            state::Snapshot::Known { flow, previous } => Self {
+                last_flow: Flow::from(*flow).into(),
+                previous_keys: previous.as_ref().map(Into::into),
+                unreadable: String::new(),
+            },
+            state::Snapshot::Unreadable { why } => Self {
+                last_flow: Flow::Unspecified.into(),
+                previous_keys: None,
+                unreadable: why.clone(),
+            },
+        }
+    }
+}
+
+impl TryFrom<Snapshot> for state::Snapshot {
+    type Error = InvalidMessage;
+
+    fn try_from(snapshot: Snapshot) -> Result<Self, InvalidMessage> {
+        if !snapshot.unreadable.is_empty() {
+            let why = snapshot.unreadable;
+            return Ok(Self::Unreadable { why });
+        }
+        Ok(Self::Known {
+            flow: flow("snapshot.last_flow", snapshot.last_flow)?,
+            previous: pair(snapshot.previous_keys)?,
+        })
+    }
+}
+
+impl From<state::Effect> for Effect {
+    fn from(effect: state::Effect) -> Self {
+        match effect {
+            state::Effect::Nothing => Self::Nothing,
+            state::Effect::Decrypted => Self::Decrypted,
+            state::Effect::Reencrypted => Self::Reencrypted,
+        }
+    }
+}
+
+/// What a callback did to the data.
+pub fn effect(field: &'static str, number: i32) -> Result<state::Effect, InvalidMessage> {
+    Ok(match enumerated(field, number)? {
+        Effect::Unspecified | Effect::Nothing => state::Effect::Nothing,
+        Effect::Decrypted => state::Effect::Decrypted,
+        Effect::Reencrypted => state::Effect::Reencrypted,
+    })
+}
+
+impl From<&state::Staged> for Staged {
+    fn from(staged: &state::Staged) -> Self {
+        let change = match staged {
+            state::Staged::LastFlow(flow) => {
+                staged::Change::LastFlow(Flow::from(Some(*flow)).into())
+            }
+            state::Staged::PreviousKeys(pair) => staged::Change::PreviousKeys(pair.into()),
+            state::Staged::Clean => staged::Change::Clean(Clean {}),
+            state::Staged::Save { asked } => staged::Change::Save(Save {
+                asked: asked.as_ref().map(Into::into),
+            }),
+        };
+        let change = Some(change);
+        Self { change }
+    }
+}
+
+/// What a handle staged, checked as the handle itself checks it: it may come from anywhere.
+pub fn staged(
+    staged: Vec<Staged>,
+    use_case: SecretKeyUseCase,
+) -> Result<Vec<state::Staged>, InvalidMessage> {
+    let one = |staged: Staged| {
+        let change = needed("staged.change", staged.change)?;
+        Ok(match change {
+            staged::Change::LastFlow(number) => {
+                let flow = needed_flow("staged.last_flow", number)?;
+                if !flow.fits(use_case) {
+                    let why = format!("is {flow}, which does not fit a {use_case} key");
+                    return Err(InvalidMessage::new("staged.last_flow", why));
+                }
+                state::Staged::LastFlow(flow)
+            }
+            staged::Change::PreviousKeys(keys) => {
+                let keys = SecretKeys::try_from(keys)?;
+                let one_way = use_case == SecretKeyUseCase::OneWayTrip;
+                let checked = match keys.check() {
+                    Ok(()) if one_way && keys.is_pair() => Err(InvalidKey::PairForOneWay),
+                    checked => checked,
+                };
+                checked.map_err(|why| invalid_key("staged.previous_keys", why))?;
+                state::Staged::PreviousKeys(keys.to_pair())
+            }
+            staged::Change::Clean(Clean {}) => state::Staged::Clean,
+            staged::Change::Save(Save { asked }) => {
+                let asked = asked.map(SecretKeyValue::from);
+                let checked = asked.as_ref().map_or(Ok(()), SecretKeyValue::check);
+                checked.map_err(|why| invalid_key("staged.save.asked", why))?;
+                state::Staged::Save { asked }
+            }
+        })
+    };
+    staged.into_iter().map(one).collect()
+}
+
+fn invalid_key(field: &'static str, why: InvalidKey) -> InvalidMessage {
+    InvalidMessage::new(field, format!("is refused: {why}"))
+}
+
+impl Ended {
+    /// How a call ended; none of one of which nothing tells that.
+    pub fn new(call: CallRef, end: &CallEnd, still_runs: bool) -> Option<Self> {
+        let outcome = match &end.outcome {
+            StepOutcome::Done { effect, .. } => ended::Outcome::Succeeded(Succeeded {
+                effect: Effect::from(*effect).into(),
+                staged: end.staged.iter().map(Into::into).collect(),
+            }),
+            StepOutcome::Failed { error } => ended::Outcome::Failed(Failed {
+                error: error.clone(),
+                still_runs,
+            }),
+            StepOutcome::Lost => return None,
+        };
+        Some(Self {
+            call: Some(call),
+            outcome: Some(outcome),
+        })
+    }
+}
+
+/// How a call of a callback of a key of this use case ended, and whether it still runs. What it says of a failure is
+/// not scrubbed.
+pub fn end(
+    outcome: Option<ended::Outcome>,
+    use_case: SecretKeyUseCase,
+) -> Result<(CallEnd, bool), InvalidMessage> {
+    match needed("ended.outcome", outcome)? {
+        ended::Outcome::Succeeded(succeeded) => {
+            let effect = effect("succeeded.effect", succeeded.effect)?;
+            let staged = staged(succeeded.staged, use_case)?;
+            let outcome = StepOutcome::Done {
+                effect,
+                staged: !staged.is_empty(),
+            };
+            Ok((CallEnd { outcome, staged }, false))
+        }
+        ended::Outcome::Failed(failed) => Ok((CallEnd::failed(failed.error), failed.still_runs)),
+    }
+}

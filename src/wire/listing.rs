@@ -1,0 +1,216 @@
+//! Listings: the keeper takes them to pieces of which none is large, and a client puts them together.
+
+use prost::Message;
+
+use crate::key::keeper_error::documented;
+use crate::key::name::WorkerName;
+use crate::operator::actor;
+use crate::operator::status::{self, HistoryListing, Status};
+use crate::rotation::report::{self, RotationReport};
+use crate::wire::generated::listing_part::Part;
+use crate::wire::generated::{
+    Callbacks, KeeperStatus, ListingPart, PageEnd, Steps, Waits, WorkerStatus,
+};
+use crate::wire::invalid::{InvalidMessage, name, needed};
+use crate::wire::operator::callback_entry;
+use crate::wire::reports::waits_for;
+
+/// A part is sent once it has this many bytes; with what one more thing adds it has less than 64 KiB.
+const FULL_BYTES: usize = 16 * 1024;
+
+impl From<Part> for ListingPart {
+    fn from(part: Part) -> Self {
+        let part = Some(part);
+        Self { part }
+    }
+}
+
+/// Many things as few parts.
+fn in_parts<T: Message>(
+    things: impl IntoIterator<Item = T>,
+    part: impl Fn(Vec<T>) -> Part,
+    parts: &mut Vec<ListingPart>,
+) {
+    let (mut some, mut bytes) = (Vec::new(), 0_usize);
+    for thing in things {
+        bytes = bytes.saturating_add(thing.encoded_len());
+        some.push(thing);
+        if bytes >= FULL_BYTES {
+            parts.push(part(std::mem::take(&mut some)).into());
+            bytes = 0;
+        }
+    }
+    if !some.is_empty() {
+        parts.push(part(some).into());
+    }
+}
+
+/// A report in parts.
+pub fn report_parts(report: &RotationReport) -> Vec<ListingPart> {
+    let mut parts = vec![Part::Rotation(report.into()).into()];
+    let steps = report.steps.iter().map(Into::into);
+    in_parts(steps, |steps| Part::Steps(Steps { steps }), &mut parts);
+    let waits = report.waits_for.iter().map(Into::into);
+    in_parts(waits, |waits| Part::Waits(Waits { waits }), &mut parts);
+    parts
+}
+
+/// A worker in parts.
+pub fn worker_parts(worker: &status::WorkerStatus) -> Vec<ListingPart> {
+    let head = WorkerStatus {
+        worker: worker.worker.as_str().to_owned(),
+        alive: worker.alive,
+        sharing: 0,
+    };
+    let mut parts = vec![Part::Worker(head).into()];
+    let callbacks = worker.callbacks.iter().map(callback_entry);
+    let part = |callbacks| Part::Callbacks(Callbacks { callbacks });
+    in_parts(callbacks, part, &mut parts);
+    parts
+}
+
+/// A page of the history in parts.
+pub fn history_parts(history: &HistoryListing) -> impl Iterator<Item = ListingPart> {
+    let end = PageEnd { next: history.next };
+    let rotations = history.rotations.iter().flat_map(report_parts);
+    let unreadable = history.unreadable.iter();
+    let unreadable = unreadable.map(|one| Part::UnreadableRotation(one.into()).into());
+    rotations
+        .chain(unreadable)
+        .chain([Part::PageEnd(end).into()])
+}
+
+/// All that `status` says, in parts.
+pub fn status_parts(status: &Status) -> impl Iterator<Item = ListingPart> {
+    let keeper = KeeperStatus {
+        paused: status.paused.clone(),
+        lost: status.lost.map(str::to_owned),
+        damaged_history: status.damaged_history.clone(),
+        process: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let keys = status.keys.iter().map(|key| Part::Key(key.into()).into());
+    let rotations = &status.unreadable_rotations;
+    let rotations = rotations
+        .iter()
+        .map(|one| Part::UnreadableRotation(one.into()).into());
+    let records = status.unreadable_records.iter();
+    let records = records.map(|one| Part::UnreadableRecord(one.into()).into());
+    let actors = status.actors.iter();
+    let actors = actors.map(|one| Part::Actor(one.into()).into());
+    keys.chain(status.workers.iter().flat_map(worker_parts))
+        .chain(status.rotations.iter().flat_map(report_parts))
+        .chain(rotations)
+        .chain(records)
+        .chain(actors)
+        .chain([Part::Keeper(keeper).into()])
+}
+
+/// What the parts of a listing have told so far.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Rotations.
+    pub rotations: Vec<RotationReport>,
+    /// Rotations that cannot be read.
+    pub unreadable_rotations: Vec<report::UnreadableRotation>,
+    /// Keys.
+    pub keys: Vec<status::KeyStatus>,
+    /// Workers.
+    pub workers: Vec<status::WorkerStatus>,
+    /// Records that cannot be read.
+    pub unreadable_records: Vec<status::UnreadableRecord>,
+    /// Actors.
+    pub actors: Vec<actor::ActorStatus>,
+    /// The keeper as a whole, at the end of a status.
+    pub keeper: Option<KeeperStatus>,
+    /// The end of a page of the history.
+    pub page_end: Option<PageEnd>,
+}
+
+impl Listing {
+    /// Takes the next part in. One that this version does not know is passed over.
+    ///
+    /// # Errors
+    /// What is wrong with the part, which leaves the listing of no use.
+    pub fn take(&mut self, part: ListingPart) -> Result<(), InvalidMessage> {
+        let Some(part) = part.part else {
+            return Ok(());
+        };
+        match part {
+            Part::Rotation(header) => self.rotations.push(header.try_into()?),
+            Part::Steps(steps) => {
+                let of = needed("rotation", self.rotations.last_mut())?;
+                for step in steps.steps {
+                    of.steps.push(step.try_into()?);
+                }
+            }
+            Part::Waits(waits) => {
+                let of = needed("rotation", self.rotations.last_mut())?;
+                for waits in waits.waits {
+                    of.waits_for.extend(waits_for(waits)?);
+                }
+            }
+            Part::UnreadableRotation(one) => self.unreadable_rotations.push(one.try_into()?),
+            Part::Key(key) => self.keys.push(key.try_into()?),
+            Part::Worker(worker) => self.workers.push(status::WorkerStatus {
+                worker: name("worker.worker", WorkerName::new(&worker.worker))?,
+                alive: worker.alive,
+                callbacks: Vec::new(),
+            }),
+            Part::Callbacks(callbacks) => {
+                let of = needed("worker", self.workers.last_mut())?;
+                for callback in callbacks.callbacks {
+                    of.callbacks.push(callback.try_into()?);
+                }
+            }
+            Part::UnreadableRecord(record) => self.unreadable_records.push(record.try_into()?),
+            Part::Actor(actor) => self.actors.push(actor.try_into()?),
+            Part::Keeper(keeper) => self.keeper = Some(keeper),
+            Part::PageEnd(end) => self.page_end = Some(end),
+            Part::Acts(_) | Part::Instance(_) | Part::Plan(_) | Part::PlannedSteps(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The listing as a status.
+    ///
+    /// # Errors
+    /// Where its last part did not come.
+    pub fn into_status(self) -> Result<Status, InvalidMessage> {
+        let keeper = needed("keeper", self.keeper)?;
+        Ok(Status {
+            keys: self.keys,
+            workers: self.workers,
+            rotations: self.rotations,
+            unreadable_rotations: self.unreadable_rotations,
+            unreadable_records: self.unreadable_records,
+            paused: keeper.paused,
+            lost: keeper
+                .lost
+                .map(|code| documented(&code).unwrap_or("unknown_code")),
+            damaged_history: keeper.damaged_history,
+            actors: self.actors,
+        })
+    }
+
+    /// The listing as a page of the history.
+    ///
+    /// # Errors
+    /// Where its last part did not come.
+    pub fn into_history(self) -> Result<HistoryListing, InvalidMessage> {
+        let end = needed("page_end", self.page_end)?;
+        Ok(HistoryListing {
+            rotations: self.rotations,
+            unreadable: self.unreadable_rotations,
+            next: end.next,
+        })
+    }
+
+    /// The listing as one report.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn into_report(self) -> Result<RotationReport, InvalidMessage> {
+        needed("rotation", self.rotations.into_iter().next())
+    }
+}

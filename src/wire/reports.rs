@@ -1,0 +1,245 @@
+//! Reports of rotations: each is a header, followed by its steps and by what it waits for.
+
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::plan::{self, StepKind as Kind};
+use crate::rotation::report::{self, RotationReport};
+use crate::rotation::state;
+use crate::rotation::status::CallbackStatus as Status;
+use crate::wire::calls::effect;
+use crate::wire::generated::{
+    CallbackStatus, Effect, ForDefinition, ForJournal, RotationHeader, RotationState, Step,
+    StepKind, Strategy, UnreadableRotation, WaitsFor, WorkersCallback, waits_for,
+};
+use crate::wire::invalid::{InvalidMessage, enumerated, id, name, unspecified};
+use crate::wire::keys::strategy;
+
+impl From<state::RotationState> for RotationState {
+    fn from(state: state::RotationState) -> Self {
+        match state {
+            state::RotationState::Waiting => Self::Waiting,
+            state::RotationState::Running => Self::Running,
+            state::RotationState::Completed => Self::Completed,
+            state::RotationState::CompletedWithFailures => Self::CompletedWithFailures,
+            state::RotationState::Stopped => Self::Stopped,
+            state::RotationState::Aborted => Self::Aborted,
+            state::RotationState::Obsolete => Self::Obsolete,
+        }
+    }
+}
+
+fn rotation_state(number: i32) -> Result<state::RotationState, InvalidMessage> {
+    let field = "rotation.state";
+    Ok(match enumerated(field, number)? {
+        RotationState::Unspecified => return Err(unspecified(field)),
+        RotationState::Waiting => state::RotationState::Waiting,
+        RotationState::Running => state::RotationState::Running,
+        RotationState::Completed => state::RotationState::Completed,
+        RotationState::CompletedWithFailures => state::RotationState::CompletedWithFailures,
+        RotationState::Stopped => state::RotationState::Stopped,
+        RotationState::Aborted => state::RotationState::Aborted,
+        RotationState::Obsolete => state::RotationState::Obsolete,
+    })
+}
+
+impl From<&RotationReport> for RotationHeader {
+    fn from(report: &RotationReport) -> Self {
+        Self {
+            id: report.id.to_string(),
+            key: report.key.as_str().to_owned(),
+            sequence: report.sequence,
+            state: RotationState::from(report.state).into(),
+            strategy: Strategy::from(report.strategy).into(),
+            resumes: report.resumes,
+            accepted_ms: report.accepted_ms,
+            ended_ms: report.ended_ms,
+            raises: report.raises(),
+        }
+    }
+}
+
+impl TryFrom<RotationHeader> for RotationReport {
+    type Error = InvalidMessage;
+
+    /// A report without steps. Whether it raises follows from them.
+    fn try_from(header: RotationHeader) -> Result<Self, InvalidMessage> {
+        Ok(Self {
+            id: id("rotation.id", &header.id)?,
+            key: name("rotation.key", KeyName::new(&header.key))?,
+            sequence: header.sequence,
+            state: rotation_state(header.state)?,
+            strategy: strategy("rotation.strategy", header.strategy)?,
+            resumes: header.resumes,
+            accepted_ms: header.accepted_ms,
+            ended_ms: header.ended_ms,
+            steps: Vec::new(),
+            waits_for: Vec::new(),
+        })
+    }
+}
+
+impl From<Status> for CallbackStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Pending => Self::Pending,
+            Status::InProgress => Self::InProgress,
+            Status::Failed => Self::Failed,
+            Status::Succeeded => Self::Succeeded,
+        }
+    }
+}
+
+fn callback_status(number: i32) -> Result<Status, InvalidMessage> {
+    let field = "step.status";
+    Ok(match enumerated(field, number)? {
+        CallbackStatus::Unspecified => return Err(unspecified(field)),
+        CallbackStatus::Pending => Status::Pending,
+        CallbackStatus::InProgress => Status::InProgress,
+        CallbackStatus::Failed => Status::Failed,
+        CallbackStatus::Succeeded => Status::Succeeded,
+    })
+}
+
+fn step_kind(number: i32) -> Result<Kind, InvalidMessage> {
+    Ok(match enumerated("step.kind", number)? {
+        StepKind::Unspecified | StepKind::Callback => Kind::Callback,
+        StepKind::Memory => return Err(unspecified("step.kind")),
+    })
+}
+
+impl From<Kind> for StepKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Callback => Self::Callback,
+        }
+    }
+}
+
+impl From<&plan::Step> for Step {
+    fn from(step: &plan::Step) -> Self {
+        Self {
+            no: step.no,
+            kind: StepKind::from(step.kind).into(),
+            worker: step.worker.as_str().to_owned(),
+            callback: step.callback.as_str().to_owned(),
+            status: CallbackStatus::from(step.status).into(),
+            attempt: step.attempt,
+            crashes: step.crashes,
+            started_ms: step.started_ms,
+            ended_ms: step.ended_ms,
+            error: step.error.clone(),
+            effect: Effect::from(step.effect).into(),
+            removed: step.removed,
+        }
+    }
+}
+
+impl TryFrom<Step> for plan::Step {
+    type Error = InvalidMessage;
+
+    fn try_from(step: Step) -> Result<Self, InvalidMessage> {
+        Ok(Self {
+            no: step.no,
+            kind: step_kind(step.kind)?,
+            worker: name("step.worker", WorkerName::new(&step.worker))?,
+            callback: name("step.callback", CallbackName::new(&step.callback))?,
+            status: callback_status(step.status)?,
+            attempt: step.attempt,
+            crashes: step.crashes,
+            started_ms: step.started_ms,
+            ended_ms: step.ended_ms,
+            error: step.error,
+            effect: effect("step.effect", step.effect)?,
+            removed: step.removed,
+        })
+    }
+}
+
+impl From<&report::WaitsFor> for WaitsFor {
+    fn from(waits: &report::WaitsFor) -> Self {
+        let of = |worker: &WorkerName, callback: &CallbackName| WorkersCallback {
+            worker: worker.as_str().to_owned(),
+            callback: callback.as_str().to_owned(),
+        };
+        let what = match waits {
+            report::WaitsFor::Definition => waits_for::What::Definition(ForDefinition {}),
+            report::WaitsFor::Rotation { id } => waits_for::What::Rotation(id.to_string()),
+            report::WaitsFor::Unreadable { id } => waits_for::What::Unreadable(id.to_string()),
+            report::WaitsFor::Worker { worker, callback } => {
+                waits_for::What::Worker(of(worker, callback))
+            }
+            report::WaitsFor::EarlierCall { worker, callback } => {
+                waits_for::What::EarlierCall(of(worker, callback))
+            }
+            report::WaitsFor::Thread { worker, callback } => {
+                waits_for::What::Thread(of(worker, callback))
+            }
+            report::WaitsFor::Callback { worker, callback } => {
+                waits_for::What::Callback(of(worker, callback))
+            }
+            report::WaitsFor::Journal => waits_for::What::Journal(ForJournal {}),
+        };
+        let what = Some(what);
+        Self { what }
+    }
+}
+
+/// What a rotation waits for; none of what this version does not know.
+pub fn waits_for(waits: WaitsFor) -> Result<Option<report::WaitsFor>, InvalidMessage> {
+    let of = |of: WorkersCallback| {
+        let worker = name("waits.worker", WorkerName::new(&of.worker))?;
+        let callback = name("waits.callback", CallbackName::new(&of.callback))?;
+        Ok((worker, callback))
+    };
+    let Some(what) = waits.what else {
+        return Ok(None);
+    };
+    Ok(Some(match what {
+        waits_for::What::Definition(ForDefinition {}) => report::WaitsFor::Definition,
+        waits_for::What::Rotation(text) => {
+            let id = id("waits.rotation", &text)?;
+            report::WaitsFor::Rotation { id }
+        }
+        waits_for::What::Unreadable(text) => {
+            let id = id("waits.unreadable", &text)?;
+            report::WaitsFor::Unreadable { id }
+        }
+        waits_for::What::Worker(named) => {
+            let (worker, callback) = of(named)?;
+            report::WaitsFor::Worker { worker, callback }
+        }
+        waits_for::What::EarlierCall(named) => {
+            let (worker, callback) = of(named)?;
+            report::WaitsFor::EarlierCall { worker, callback }
+        }
+        waits_for::What::Thread(named) => {
+            let (worker, callback) = of(named)?;
+            report::WaitsFor::Thread { worker, callback }
+        }
+        waits_for::What::Callback(named) => {
+            let (worker, callback) = of(named)?;
+            report::WaitsFor::Callback { worker, callback }
+        }
+        waits_for::What::Journal(ForJournal {}) => report::WaitsFor::Journal,
+    }))
+}
+
+impl From<&report::UnreadableRotation> for UnreadableRotation {
+    fn from(rotation: &report::UnreadableRotation) -> Self {
+        Self {
+            id: rotation.id.to_string(),
+            key: rotation.key.as_str().to_owned(),
+            unfinished: rotation.unfinished,
+            why: rotation.why.clone(),
+        }
+    }
+}
+
+impl TryFrom<UnreadableRotation> for report::UnreadableRotation {
+    type Error = InvalidMessage;
+
+    fn try_from(rotation: UnreadableRotation) -> Result<Self, InvalidMessage> {
+        let of = id("unreadable_rotation.id", &rotation.id)?;
+        let key = name("unreadable_rotation.key", KeyName::new(&rotation.key))?;
+        Ok(Self::new(of, key, rotation.unfinished, rotation.why))
+    }
+}

@@ -1,0 +1,201 @@
+//! Things to send: one of each that is made by hand, and strategies that make any.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use uuid::Uuid;
+
+use crate::key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
+use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::state::{Effect, Snapshot, Staged};
+use crate::rotation::event::StepRef;
+use crate::rotation::id::RotationId;
+use crate::rotation::plan::Step;
+use crate::rotation::report::{RotationReport, WaitsFor};
+use crate::rotation::state::RotationState;
+use crate::rotation::status::CallbackStatus;
+use crate::secret::value::{SecretKeyPair, SecretKeyValue, SecretKeys};
+use crate::worker::call::Call;
+
+pub fn behaviour() -> KeyBehaviour {
+    KeyBehaviour {
+        use_case: SecretKeyUseCase::RoundTrip,
+        stateless: true,
+        keep_in_cache: false,
+        error_strategy: OnKeyChangedCallbackErrorStrategy::Skip,
+        store_time_limit: Duration::from_millis(1),
+        request_time_limit: Duration::from_secs(15),
+        callback_time_limit: Duration::from_secs(60),
+        workers_at_once: 1,
+        max_requests: 1_024,
+        max_waiting_rotations: 64,
+    }
+}
+
+pub fn call() -> Call {
+    let rotation = RotationId::new(Uuid::from_u128(7));
+    Call {
+        step: StepRef { rotation, step: 3 },
+        attempt: 2,
+        callback: CallbackName::new("c").unwrap(),
+        key: KeyName::new("k").unwrap(),
+        behaviour: Arc::new(behaviour()),
+        old_keys: Some(SecretKeyPair::new("old", "back")),
+        new_keys: None,
+        snapshot: Snapshot::default(),
+    }
+}
+
+pub fn value() -> impl Strategy<Value = SecretKeyValue> {
+    vec(any::<u8>(), 1..100).prop_map(SecretKeyValue::new)
+}
+
+pub fn pair() -> impl Strategy<Value = SecretKeyPair> {
+    prop_oneof![
+        value().prop_map(SecretKeyPair::of),
+        (value(), value()).prop_map(|(forward, back)| SecretKeyPair::new(forward, back)),
+    ]
+}
+
+pub fn keys() -> impl Strategy<Value = SecretKeys> {
+    prop_oneof![
+        value().prop_map(SecretKeys::Single),
+        pair().prop_map(SecretKeys::Pair)
+    ]
+}
+
+pub fn flow() -> impl Strategy<Value = SecretKeyFlow> {
+    prop_oneof![
+        Just(SecretKeyFlow::ForwardPath),
+        Just(SecretKeyFlow::BackPath)
+    ]
+}
+
+pub fn snapshot() -> impl Strategy<Value = Snapshot> {
+    let known = (option::of(flow()), option::of(pair()));
+    prop_oneof![
+        known.prop_map(|(flow, previous)| Snapshot::Known { flow, previous }),
+        "[a-z ]{1,20}".prop_map(|why| Snapshot::Unreadable { why }),
+    ]
+}
+
+pub fn staged() -> impl Strategy<Value = Staged> {
+    prop_oneof![
+        flow().prop_map(Staged::LastFlow),
+        pair().prop_map(Staged::PreviousKeys),
+        Just(Staged::Clean),
+        option::of(value()).prop_map(|asked| Staged::Save { asked }),
+    ]
+}
+
+pub fn effect() -> impl Strategy<Value = Effect> {
+    prop_oneof![
+        Just(Effect::Nothing),
+        Just(Effect::Decrypted),
+        Just(Effect::Reencrypted)
+    ]
+}
+
+pub fn id() -> impl Strategy<Value = RotationId> {
+    any::<u128>().prop_map(|id| RotationId::new(Uuid::from_u128(id)))
+}
+
+fn text() -> impl Strategy<Value = String> {
+    "[a-zäß€🔑 /._-]{1,60}"
+}
+
+pub fn key() -> impl Strategy<Value = KeyName> {
+    text().prop_map(|name| KeyName::new(&name).unwrap())
+}
+
+pub fn worker() -> impl Strategy<Value = WorkerName> {
+    text().prop_map(|name| WorkerName::new(&name).unwrap())
+}
+
+pub fn callback() -> impl Strategy<Value = CallbackName> {
+    text().prop_map(|name| CallbackName::new(&name).unwrap())
+}
+
+fn strategy() -> impl Strategy<Value = OnKeyChangedCallbackErrorStrategy> {
+    (0..4_usize).prop_map(|at| OnKeyChangedCallbackErrorStrategy::ALL[at])
+}
+
+fn rotation_state() -> impl Strategy<Value = RotationState> {
+    prop_oneof![
+        Just(RotationState::Waiting),
+        Just(RotationState::Running),
+        Just(RotationState::Completed),
+        Just(RotationState::CompletedWithFailures),
+        Just(RotationState::Stopped),
+        Just(RotationState::Aborted),
+        Just(RotationState::Obsolete),
+    ]
+}
+
+fn status() -> impl Strategy<Value = CallbackStatus> {
+    prop_oneof![
+        Just(CallbackStatus::Pending),
+        Just(CallbackStatus::InProgress),
+        Just(CallbackStatus::Failed),
+        Just(CallbackStatus::Succeeded),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let names = (any::<u32>(), worker(), callback());
+    let times = (option::of(any::<u64>()), option::of(any::<u64>()));
+    let how = (status(), any::<u32>(), any::<u32>(), effect());
+    let rest = (option::of(text()), any::<bool>());
+    (names, times, how, rest).prop_map(|(names, times, how, (error, removed))| {
+        let (no, worker, callback) = names;
+        let (status, attempt, crashes, effect) = how;
+        Step {
+            status,
+            attempt,
+            crashes,
+            effect,
+            started_ms: times.0,
+            ended_ms: times.1,
+            error,
+            removed,
+            ..Step::new(no, worker, callback)
+        }
+    })
+}
+
+fn waits_for() -> impl Strategy<Value = WaitsFor> {
+    let named = || (worker(), callback());
+    prop_oneof![
+        Just(WaitsFor::Definition),
+        id().prop_map(|id| WaitsFor::Rotation { id }),
+        id().prop_map(|id| WaitsFor::Unreadable { id }),
+        named().prop_map(|(worker, callback)| WaitsFor::Worker { worker, callback }),
+        named().prop_map(|(worker, callback)| WaitsFor::EarlierCall { worker, callback }),
+        named().prop_map(|(worker, callback)| WaitsFor::Thread { worker, callback }),
+        named().prop_map(|(worker, callback)| WaitsFor::Callback { worker, callback }),
+        Just(WaitsFor::Journal),
+    ]
+}
+
+pub fn report() -> impl Strategy<Value = RotationReport> {
+    let names = (id(), key(), any::<u64>());
+    let how = (rotation_state(), strategy(), any::<u32>());
+    let times = (any::<u64>(), option::of(any::<u64>()));
+    let parts = (vec(step(), 0..40), vec(waits_for(), 0..9));
+    (names, how, times, parts).prop_map(|(names, how, times, (steps, waits_for))| RotationReport {
+        id: names.0,
+        key: names.1,
+        sequence: names.2,
+        state: how.0,
+        strategy: how.1,
+        resumes: how.2,
+        accepted_ms: times.0,
+        ended_ms: times.1,
+        steps,
+        waits_for,
+    })
+}
