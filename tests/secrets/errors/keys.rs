@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use keyward::repo::space::Space;
 use keyward::secret::value::{InvalidKey, MAX_VALUE_BYTES};
+use keyward::wire::generated::ValueOrPair;
 use keyward::{
     Change, Client, KeyChange, KeyError, KeysManagement, RotationError, SecretKeyDefinition,
-    SecretKeyFlow, SecretKeyValue, block_on,
+    SecretKeyFlow, SecretKeyValue, SecretKeys, block_on,
 };
 
 use crate::canary::{self, SET, TOKEN, TOLD};
@@ -43,6 +44,11 @@ pub(super) async fn all(seen: &mut Seen) {
     seen.real("Keeper", KeyError::from(elsewhere.clone()));
     seen.real("Keeper", RotationError::from(elsewhere.clone()));
     seen.real("KeeperError", elsewhere);
+    let message = ValueOrPair {
+        value: None,
+        back: Some((&SecretKeyValue::from(TOLD)).into()),
+    };
+    seen.refused("InvalidMessage", SecretKeys::try_from(message));
     let why = "it says that an actor is gone, and holds nothing but the name of the key";
     seen.constructed("Unavailable", KeyError::Unavailable { key }, why);
 }

@@ -26,6 +26,7 @@ use keyward::key::name::InvalidName;
 use keyward::repo::conformance::ConformanceFailure;
 use keyward::repo::error::RepoError;
 use keyward::secret::value::InvalidKey;
+use keyward::wire::invalid::InvalidMessage;
 use keyward::{
     BackupError, CandidatesError, KeeperError, KeyError, RotationError, StartError, StoreError,
 };
@@ -61,6 +62,7 @@ coded!(
     Fault,
     Forked,
     InvalidKey,
+    InvalidMessage,
     InvalidName,
     JournalError,
     KeeperError,

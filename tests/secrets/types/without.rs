@@ -127,6 +127,7 @@ pub(super) fn all(shown: &mut Shown) {
         time::Time,
         waiting::For,
         KeyStatus,
+        keyward::wire::listing::Listing,
         WorkerStatus,
     );
     without!(shown, "fingerprints under a key of the database, and random ids of sealed records":
