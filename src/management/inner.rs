@@ -37,58 +37,14 @@ pub struct Inner {
     pub(crate) settings: Settings,
     /// The permit for the one backup that may be under way.
     pub(crate) backup: Arc<Permits>,
-    actors: Mutex<Option<ActorThreads>>,
-    ending: mpsc::Sender<ManagerEnd>,
-    keys: AtomicUsize,
-}
-
-/// What a manager stands on.
-pub(crate) struct Ground {
-    pub(crate) actors: ActorThreads,
-    pub(crate) plugins: Arc<Plugins>,
-    pub(crate) journal: JournalThread,
-    pub(crate) history: HistoryThread,
-    pub(crate) events: Events,
-    pub(crate) clock: Clock,
-    pub(crate) supervision: Supervision,
+    pub(crate) actors: Mutex<Option<ActorThreads>>,
     /// To the thread that waits for the end.
     pub(crate) ending: mpsc::Sender<ManagerEnd>,
+    /// How many keys were defined.
+    pub(crate) keys: AtomicUsize,
 }
 
 impl Inner {
-    pub(crate) fn new(
-        ground: Ground,
-        declarer: Declarer,
-        settings: Settings,
-        unreadable: Unreadable,
-    ) -> Self {
-        let Ground {
-            actors,
-            plugins,
-            journal,
-            history,
-            events,
-            clock,
-            supervision,
-            ending,
-        } = ground;
-        Self {
-            declarer,
-            journal,
-            history,
-            events,
-            plugins,
-            clock,
-            supervision,
-            unreadable,
-            settings,
-            backup: Permits::new(1),
-            actors: Mutex::new(Some(actors)),
-            ending,
-            keys: AtomicUsize::new(0),
-        }
-    }
-
     /// Where the actor of the next key is to run.
     pub(crate) fn next_thread(&self) -> Option<ActorThread> {
         let actors = self.actors.lock().unwrap_or_else(PoisonError::into_inner);

@@ -166,9 +166,7 @@ impl KeysManagement {
     /// A key on this flow.
     ///
     /// # Errors
-    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
-    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
-    /// `shut_down`, `forked`.
+    /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_key_on(&self, key: &str, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
         let entry = self.inner.declarer.directory.find(key)?;
         entry.get(Some(flow)).await
@@ -177,9 +175,7 @@ impl KeysManagement {
     /// A key on the forward path: a fresh value from its store.
     ///
     /// # Errors
-    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
-    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
-    /// `shut_down`, `forked`.
+    /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_forward_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_key_on(key, SecretKeyFlow::ForwardPath).await
     }
@@ -187,9 +183,7 @@ impl KeysManagement {
     /// Another name of [`get_forward_path_key`](Self::get_forward_path_key).
     ///
     /// # Errors
-    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
-    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
-    /// `shut_down`, `forked`.
+    /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_encrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_forward_path_key(key).await
     }
@@ -197,9 +191,7 @@ impl KeysManagement {
     /// A key on the back path: the value that belongs to what the forward path had.
     ///
     /// # Errors
-    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
-    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
-    /// `shut_down`, `forked`.
+    /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_back_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_key_on(key, SecretKeyFlow::BackPath).await
     }
@@ -207,9 +199,7 @@ impl KeysManagement {
     /// Another name of [`get_back_path_key`](Self::get_back_path_key).
     ///
     /// # Errors
-    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
-    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
-    /// `shut_down`, `forked`.
+    /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_decrypt_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_back_path_key(key).await
     }

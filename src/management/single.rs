@@ -64,8 +64,7 @@ impl SingleKeyManagement {
     /// As [`KeysManagement::get_key_on`].
     ///
     /// # Errors
-    /// `invalid_flow`, `invalid_key`, `store_failed`, `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`,
-    /// `unavailable`, `key_failed`, `shut_down`, `forked`.
+    /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_key_on(&self, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
         self.entry.get(Some(flow)).await
     }
@@ -73,8 +72,7 @@ impl SingleKeyManagement {
     /// As [`KeysManagement::get_forward_path_key`].
     ///
     /// # Errors
-    /// `invalid_flow`, `invalid_key`, `store_failed`, `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`,
-    /// `unavailable`, `key_failed`, `shut_down`, `forked`.
+    /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_forward_path_key(&self) -> Result<KeyAnswer, KeyError> {
         self.get_key_on(SecretKeyFlow::ForwardPath).await
     }
@@ -82,8 +80,7 @@ impl SingleKeyManagement {
     /// As [`KeysManagement::get_back_path_key`].
     ///
     /// # Errors
-    /// `invalid_flow`, `invalid_key`, `store_failed`, `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`,
-    /// `unavailable`, `key_failed`, `shut_down`, `forked`.
+    /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_back_path_key(&self) -> Result<KeyAnswer, KeyError> {
         self.get_key_on(SecretKeyFlow::BackPath).await
     }

@@ -4,11 +4,13 @@
 //! ends there what it had begun, and waits until it is gone. The end needs a thread that may block,
 //! when the system may have none to give: this one waits for it from the start.
 
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use tokio::sync::oneshot;
 
+use crate::actors::admission::Permits;
 use crate::actors::clock::Clock;
 use crate::actors::coordinator::door::CoordinatorDoor;
 use crate::actors::coordinator::message::CoordinatorMessage;
@@ -20,8 +22,6 @@ use crate::actors::journal_thread::JournalThread;
 use crate::actors::supervision::actor::ActorThreads;
 use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::supervision::supervisor::Supervision;
-use crate::operator::actor::ActorName;
-
 use crate::guard::events::Events;
 use crate::guard::fault::{self, Fault};
 use crate::guard::fork;
@@ -32,10 +32,11 @@ use crate::journal::load::LoadedJournal;
 use crate::journal::unreadable::Unreadable;
 use crate::management::builder::KeysManagementBuilder;
 use crate::management::error::StartError;
-use crate::management::inner::{Ground, Inner, ManagerEnd};
+use crate::management::inner::{Inner, ManagerEnd};
 use crate::management::keys_management::KeysManagement;
 use crate::management::opening::{self, Opened};
 use crate::management::settings::Settings;
+use crate::operator::actor::ActorName;
 use crate::rotation::engine::RotationEngine;
 use crate::rotation::machine::RotationMachine;
 
@@ -259,16 +260,20 @@ impl Stands {
             events: self.events.clone(),
             limit,
         };
-        let ground = Ground {
-            actors,
-            plugins,
+        Inner {
+            declarer,
             journal: self.journal,
             history: self.history,
             events: self.events,
+            plugins,
             clock,
             supervision,
+            unreadable: self.unreadable,
+            settings,
+            backup: Permits::new(1),
+            actors: Mutex::new(Some(actors)),
             ending,
-        };
-        Inner::new(ground, declarer, settings, self.unreadable)
+            keys: AtomicUsize::default(),
+        }
     }
 }

@@ -58,9 +58,7 @@ impl Worker {
     /// A key on this flow.
     ///
     /// # Errors
-    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
-    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
-    /// `shut_down`, `forked`.
+    /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_key_on(&self, key: &str, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
         self.joined.get(key, Some(flow)).await
     }
@@ -68,9 +66,7 @@ impl Worker {
     /// A key on the forward path: a fresh value from its store.
     ///
     /// # Errors
-    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
-    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
-    /// `shut_down`, `forked`.
+    /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_forward_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_key_on(key, SecretKeyFlow::ForwardPath).await
     }
@@ -78,9 +74,7 @@ impl Worker {
     /// A key on the back path: the value that belongs to what the forward path had.
     ///
     /// # Errors
-    /// `invalid_flow`, `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`,
-    /// `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`,
-    /// `shut_down`, `forked`.
+    /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_back_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_key_on(key, SecretKeyFlow::BackPath).await
     }

@@ -11,15 +11,11 @@ use keyward::{
 };
 
 use crate::support::{
-    Gate, LIMIT, assert_says, builder, define, documents, on, statuses, until, with_documents,
-    within,
+    Gate, LIMIT, assert_says, builder, change, define, documents, on, statuses, until,
+    with_documents, within,
 };
 
 const LONG: Duration = Duration::from_secs(60);
-
-fn change() -> Change {
-    Change::of("documents").old("value_1").new_keys("value_2")
-}
 
 async fn register_gate(manager: &KeysManagement, gate: &Gate) {
     let held = gate.clone();

@@ -12,7 +12,7 @@ use keyward::store::keys_store::{Fetching, KeysStore, StoreRequest};
 use keyward::{Change, KeyChange, KeysManagement, RotationId, RotationState};
 
 use crate::support::alone::{alone, alone_async};
-use crate::support::{builder, define, documents, until, within};
+use crate::support::{builder, define, documents, remembered, until, within};
 
 /// By how many seconds the wall clock is moved.
 static MOVED: AtomicI64 = AtomicI64::new(0);
@@ -162,11 +162,6 @@ async fn completes(manager: &KeysManagement, change: Change) -> RotationId {
     let report = within(manager.key_changed(change)).await.unwrap();
     assert_eq!(report.state, RotationState::Completed);
     report.id
-}
-
-async fn remembered(manager: &KeysManagement) -> Vec<RotationId> {
-    let history = within(manager.history(1_000)).await.unwrap();
-    history.rotations.iter().map(|report| report.id).collect()
 }
 
 #[test]

@@ -54,7 +54,7 @@ const FAILING: [(&str, &str); 8] = [
 const LATER: &str = "if [ -e $1.used ]; then head -c 990 /dev/zero | tr '\\0' '.' >&2; \
                      cat $1 >&2; exit 1; fi; touch $1.used; cat $1";
 
-fn command(script: &str, file: &Path) -> CommandStore {
+pub fn command(script: &str, file: &Path) -> CommandStore {
     let command = CommandStore::new("sh").args(["-c", script, "sh"]);
     command.arg(file)
 }

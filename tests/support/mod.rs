@@ -14,7 +14,8 @@ use std::time::Duration;
 use keyward::management::builder::KeysManagementBuilder;
 use keyward::rotation::plan::Step;
 use keyward::{
-    CallbackStatus, KeysManagement, MemoryRepo, RotationReport, SecretKeyDefinition, StateRepo,
+    CallbackStatus, Change, KeysManagement, MemoryRepo, RotationId, RotationReport,
+    SecretKeyDefinition, StateRepo,
 };
 use tokio::sync::watch;
 
@@ -51,6 +52,11 @@ pub async fn with_documents() -> KeysManagement {
     let manager = in_memory().await;
     define(&manager, documents()).await;
     manager
+}
+
+/// A change of the key `documents` from `value_1` to `value_2`.
+pub fn change() -> Change {
+    Change::of("documents").old("value_1").new_keys("value_2")
 }
 
 /// The round-trip key `documents`, whose store answers `value_1`.
@@ -189,4 +195,10 @@ impl Story {
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("no panic under the lock").clone()
     }
+}
+
+/// The rotations of the history, the latest declaration first.
+pub async fn remembered(manager: &KeysManagement) -> Vec<RotationId> {
+    let history = within(manager.history(1_000)).await.unwrap();
+    history.rotations.iter().map(|report| report.id).collect()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyward::worker::callback::KeyChange;
-use keyward::{Change, SecretKeyDefinition, SecretKeyFlow};
+use keyward::{Change, SecretKeyDefinition};
 
 use crate::support::{assert_says, documents, in_memory, until, with_documents};
 
@@ -177,47 +177,6 @@ async fn a_definition_with_a_limit_or_bound_of_zero_is_refused() {
         .define_key(documents())
         .await
         .expect("none of them was taken");
-}
-
-#[tokio::test]
-async fn a_flow_that_does_not_fit_is_refused_and_changes_nothing() {
-    let manager = with_documents().await;
-    let one_way = SecretKeyDefinition::one_way("password", || "value_1");
-    manager.define_key(one_way).await.expect("it is defined");
-    for (key, flow) in [
-        ("documents", SecretKeyFlow::Default),
-        ("password", SecretKeyFlow::ForwardPath),
-        ("password", SecretKeyFlow::BackPath),
-    ] {
-        let error = manager
-            .get_key_on(key, flow)
-            .await
-            .expect_err("it does not fit");
-        let flow = flow.to_string();
-        assert_says(
-            error.code(),
-            "invalid_flow",
-            &error.to_string(),
-            &[key, &flow],
-        );
-    }
-    let first = manager.get_key("documents").await.expect("a key");
-    assert_eq!(first.flow, SecretKeyFlow::ForwardPath);
-}
-
-#[tokio::test]
-async fn saving_a_stateless_key_is_refused() {
-    let manager = with_documents().await;
-    let error = manager
-        .save_state("documents")
-        .await
-        .expect_err("it is stateless");
-    assert_says(
-        error.code(),
-        "stateless_key",
-        &error.to_string(),
-        &["documents"],
-    );
 }
 
 #[tokio::test]

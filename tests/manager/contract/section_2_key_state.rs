@@ -46,7 +46,7 @@ async fn a_flow_that_does_not_fit_the_use_case_is_an_error_and_asks_nothing() {
             error.code(),
             "invalid_flow",
             &error.to_string(),
-            &["one way"],
+            &["one way", &wrong.to_string()],
         );
     }
     let error = manager
@@ -57,9 +57,15 @@ async fn a_flow_that_does_not_fit_the_use_case_is_an_error_and_asks_nothing() {
         error.code(),
         "invalid_flow",
         &error.to_string(),
-        &["documents"],
+        &["documents", &SecretKeyFlow::Default.to_string()],
     );
     assert_eq!(source.calls(), 0);
+    let first = manager.get_key("documents").await.unwrap();
+    assert_eq!(
+        first.flow,
+        SecretKeyFlow::ForwardPath,
+        "nothing has changed"
+    );
 }
 
 #[tokio::test]

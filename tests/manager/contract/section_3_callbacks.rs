@@ -9,12 +9,8 @@ use keyward::{
     OnKeyChangedCallbackErrorStrategy as Strategy, RotationState, SecretKeyFlow, block_on,
 };
 
-use crate::support::{Gate, SHORT, Story, error, statuses, step, until, within};
+use crate::support::{Gate, SHORT, Story, change, error, statuses, step, until, within};
 use crate::world::{Source, facts, waits_at, with};
-
-fn change() -> Change {
-    Change::of("documents").old("value_1").new_keys("value_2")
-}
 
 #[tokio::test]
 async fn an_error_a_panic_and_a_passed_limit_are_failures() {

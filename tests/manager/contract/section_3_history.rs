@@ -8,7 +8,7 @@ use std::time::Duration;
 use keyward::management::builder::KeysManagementBuilder;
 use keyward::{Change, KeysManagement, MemoryRepo, RotationId, RotationState};
 
-use crate::support::{Gate, builder, define, until, within};
+use crate::support::{Gate, builder, define, remembered, until, within};
 use crate::world::{Source, declare, end, fails_until, forward, waits_at};
 
 async fn started(builder: KeysManagementBuilder) -> KeysManagement {
@@ -22,11 +22,6 @@ async fn completes(manager: &KeysManagement, new: &str) -> RotationId {
     let report = within(manager.wait(id)).await.unwrap();
     assert_eq!(report.state, RotationState::Completed);
     id
-}
-
-async fn remembered(manager: &KeysManagement) -> Vec<RotationId> {
-    let history = within(manager.history(1_000)).await.unwrap();
-    history.rotations.iter().map(|report| report.id).collect()
 }
 
 #[tokio::test]

@@ -9,12 +9,10 @@ use keyward::{
 use uuid::Uuid;
 
 use crate::support::log::Log;
-use crate::support::{Gate, Story, define, error, statuses, step, until, within};
+use crate::support::{
+    Gate, Story, assert_says, change, define, error, statuses, step, until, within,
+};
 use crate::world::{Disk, Source, declare, end, facts, fails_until, forward, waits_at, with};
-
-fn change() -> Change {
-    Change::of("documents").old("value_1").new_keys("value_2")
-}
 
 #[tokio::test]
 async fn declared_keys_are_checked_before_anything_is_journaled() {
@@ -23,22 +21,55 @@ async fn declared_keys_are_checked_before_anything_is_journaled() {
     define(&manager, Source::new("v").one_way("one way")).await;
     let before = (disk.all(Space::Rotations), disk.all(Space::Keys));
     let long = "x".repeat(1024 * 1024 + 1);
-    for (change, code) in [
-        (Change::of("documents").old(""), "invalid_key"),
-        (Change::of("documents").new_keys(("a", "")), "invalid_key"),
+    let documents = || Change::of("documents");
+    let refused: [(Change, &str, &[&str]); 8] = [
         (
-            Change::of("documents").new_keys(long.as_str()),
+            documents().old(""),
             "invalid_key",
+            &["documents", "old", "empty"],
         ),
-        (Change::of("one way").new_keys(("a", "a")), "invalid_key"),
         (
-            Change::of("documents").old("a").new_keys(("a", "a")),
-            "same_keys",
+            documents().new_keys(("a", "")),
+            "invalid_key",
+            &["new", "empty"],
         ),
-        (Change::of("unknown").new_keys("a"), "key_not_defined"),
-    ] {
-        assert_eq!(manager.declare(change).await.unwrap_err().code(), code);
+        (
+            documents().old(long.as_str()),
+            "invalid_key",
+            &["old", "1048577"],
+        ),
+        (
+            documents().new_keys(long.as_str()),
+            "invalid_key",
+            &["new", "1 MiB"],
+        ),
+        (
+            Change::of("one way").new_keys(("a", "a")),
+            "invalid_key",
+            &["one way", "new", "pair"],
+        ),
+        (
+            documents().old("a").new_keys("a"),
+            "same_keys",
+            &["documents"],
+        ),
+        (
+            documents().old("a").new_keys(("a", "a")),
+            "same_keys",
+            &["documents"],
+        ),
+        (
+            Change::of("unknown").new_keys("a"),
+            "key_not_defined",
+            &["unknown"],
+        ),
+    ];
+    for (change, code, names) in refused {
+        let error = manager.declare(change).await.unwrap_err();
+        assert_says(error.code(), code, &error.to_string(), names);
     }
+    assert!(manager.rotations().await.unwrap().is_empty());
+    assert!(manager.history(10).await.unwrap().rotations.is_empty());
     assert_eq!((disk.all(Space::Rotations), disk.all(Space::Keys)), before);
 }
 
@@ -249,6 +280,7 @@ async fn a_rotation_does_not_depend_on_its_caller() {
 async fn the_same_id_with_the_same_declaration_starts_nothing_and_with_another_is_an_error() {
     let disk = Disk::default();
     let manager = disk.life_with(Source::new("v").documents()).await;
+    define(&manager, Source::new("v").round_trip("other")).await;
     let story = Story::default();
     let told = story.clone();
     let call = move |_: KeyChange| told.tell("called");
@@ -265,6 +297,7 @@ async fn the_same_id_with_the_same_declaration_starts_nothing_and_with_another_i
     end(manager).await;
     // The keys are gone from the journal by now; the fingerprints are not.
     let manager = disk.life_with(Source::new("v").documents()).await;
+    define(&manager, Source::new("v").round_trip("other")).await;
     manager
         .register_on_change("documents", "callback", call)
         .await
@@ -281,10 +314,22 @@ async fn the_same_id_with_the_same_declaration_starts_nothing_and_with_another_i
         Change::of("documents").old("value_1").new_keys("value_3"),
         Change::of("documents").new_keys("value_2"),
         Change::of("documents").old("value_1"),
+        Change::of("other").old("value_1").new_keys("value_2"),
     ] {
         let refused = manager.declare(other.id(own)).await.unwrap_err();
-        assert_eq!(refused.code(), "other_declaration");
+        let names = [&own.to_string(), "another declaration"];
+        assert_says(
+            refused.code(),
+            "other_declaration",
+            &refused.to_string(),
+            &names,
+        );
     }
+    let history = manager.history(10).await.unwrap().rotations;
+    assert_eq!(
+        history.iter().map(|report| report.id).collect::<Vec<_>>(),
+        [id]
+    );
     assert_eq!(story.lines(), ["called"]);
 }
 
@@ -316,6 +361,7 @@ async fn rotations_of_a_key_run_one_at_a_time_in_order_and_of_other_keys_beside_
         [first, later[0], later[1]]
     );
     assert!(listed.is_sorted_by_key(|report| report.sequence));
+    assert_eq!(listed[0].state, RotationState::Running);
     assert_eq!(listed[1].state, RotationState::Waiting);
     assert_eq!(listed[1].waits_for, [WaitsFor::Rotation { id: first }]);
     gate.open();

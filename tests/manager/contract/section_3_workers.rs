@@ -6,12 +6,8 @@ use keyward::{
     SecretKeyFlow, Worker,
 };
 
-use crate::support::{Gate, Story, builder, define, error, statuses, step, until, within};
+use crate::support::{Gate, Story, builder, change, define, error, statuses, step, until, within};
 use crate::world::{Disk, Source, end, waits_at, with};
-
-fn change() -> Change {
-    Change::of("documents").old("value_1").new_keys("value_2")
-}
 
 async fn joins(manager: &KeysManagement, name: &str, callback: &str) -> Worker {
     let worker = manager.join(name).await.unwrap();

@@ -11,12 +11,8 @@ use keyward::{
 };
 
 use crate::support::log::Log;
-use crate::support::{Gate, SHORT, builder, define, error, step, until, within};
+use crate::support::{Gate, SHORT, builder, change, define, error, step, until, within};
 use crate::world::{Disk, Source, back, end, forward, waits_at};
-
-fn change() -> Change {
-    Change::of("documents").old("value_1").new_keys("value_2")
-}
 
 /// Waits longer than keyward needs to open its repo again.
 async fn mended<T>(what: impl Future<Output = T>) -> T {

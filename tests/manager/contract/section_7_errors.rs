@@ -1,9 +1,9 @@
 //! Section 7: errors have stable codes and say where and what to do.
 
-use keyward::{Change, KeyChange, KeysManagement, MemoryRepo, SecretKeyFlow};
+use keyward::{Change, SecretKeyFlow};
 
-use crate::support::{MASTER_KEY, assert_says, builder, in_memory};
-use crate::world::{Disk, Source, back, end, forward, with};
+use crate::support::{assert_says, builder, in_memory};
+use crate::world::{Disk, Source, back, end, forward};
 
 #[tokio::test]
 async fn the_codes_of_the_vectors_are_stable() {
@@ -48,66 +48,6 @@ async fn the_codes_of_the_vectors_are_stable() {
         &unknown.to_string(),
         &["unknown"],
     );
-}
-
-#[tokio::test]
-async fn a_definition_with_a_zero_limit_is_refused() {
-    let manager = in_memory().await;
-    let definition = Source::new("v").documents().max_requests(0);
-    let refused = manager.define_key(definition).await.unwrap_err();
-    assert_says(
-        refused.code(),
-        "invalid_definition",
-        &refused.to_string(),
-        &["max_requests"],
-    );
-}
-
-#[tokio::test]
-async fn a_callback_is_registered_once_in_a_life() {
-    let manager = with(Source::new("v").documents()).await;
-    let register = async || {
-        manager
-            .register_on_change("documents", "c", |_: KeyChange| {})
-            .await
-    };
-    register().await.unwrap();
-    assert_eq!(register().await.unwrap_err().code(), "callback_taken");
-}
-
-#[tokio::test]
-async fn there_is_no_default_folder_and_no_default_master_key() {
-    let start = KeysManagement::builder()
-        .master_key(|| MASTER_KEY)
-        .start()
-        .await;
-    assert_eq!(start.unwrap_err().code(), "no_data_folder");
-    let start = KeysManagement::builder()
-        .state_repo(MemoryRepo::new())
-        .start()
-        .await;
-    assert_eq!(start.unwrap_err().code(), "no_master_key");
-    let start = builder()
-        .master_key(|| "too short")
-        .state_repo(MemoryRepo::new())
-        .start()
-        .await;
-    assert!(start.is_err());
-}
-
-#[tokio::test]
-async fn another_master_key_than_the_one_that_made_the_database_is_one_error_at_the_start() {
-    let disk = Disk::default();
-    end(disk.life().await).await;
-    let other = "another master key for tests: 32 bytes";
-    let start = builder()
-        .master_key(move || other)
-        .state_repo(disk.clone())
-        .start()
-        .await;
-    let error = start.unwrap_err();
-    assert!(error.to_string().contains("master key"), "{error}");
-    end(disk.life().await).await;
 }
 
 #[tokio::test]

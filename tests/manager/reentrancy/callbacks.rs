@@ -5,9 +5,10 @@ use std::sync::{Mutex, mpsc};
 use keyward::worker::callback::KeyChange;
 use keyward::{CallbackStatus, Change, MemoryRepo, RotationState, SecretKeyFlow, block_on};
 
-use crate::reentrancy::{change, other};
+use crate::reentrancy::other;
 use crate::support::{
-    Gate, LIMIT, SHORT, builder, define, documents, error, in_memory, statuses, step, within,
+    Gate, LIMIT, SHORT, builder, change, define, documents, error, in_memory, statuses, step,
+    within,
 };
 
 #[tokio::test]

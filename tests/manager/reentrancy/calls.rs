@@ -8,9 +8,9 @@ use keyward::{
     CallbackStatus, Change, KeysManagement, MemoryRepo, RotationState, SecretKeyFlow, block_on,
 };
 
-use crate::reentrancy::{change, other};
+use crate::reentrancy::other;
 use crate::support::{
-    LIMIT, SHORT, builder, define, documents, error, in_memory, statuses, until, within,
+    LIMIT, SHORT, builder, change, define, documents, error, in_memory, statuses, until, within,
 };
 
 /// Calls everything there is, of the same key and of another one.

@@ -8,14 +8,10 @@ mod stores;
 
 use std::time::Duration;
 
-use keyward::{Change, SecretKeyDefinition};
+use keyward::SecretKeyDefinition;
 
 const LATER: Duration = Duration::from_secs(600);
 
 fn other() -> SecretKeyDefinition {
     SecretKeyDefinition::round_trip("other", || "other_1").stateless(false)
-}
-
-fn change() -> Change {
-    Change::of("documents").old("value_1").new_keys("value_2")
 }

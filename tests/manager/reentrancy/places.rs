@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 use keyward::worker::callback::KeyChange;
 use keyward::{CallbackStatus, Change, Effect, KeysManagement, SecretKeyDefinition, block_on};
 
-use crate::reentrancy::{change, other};
+use crate::reentrancy::other;
 use crate::support::{
-    assert_says, builder, define, error, in_memory, statuses, with_documents, within,
+    assert_says, builder, change, define, error, in_memory, statuses, with_documents, within,
 };
 
 #[tokio::test]

@@ -9,12 +9,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use keyward::{
-    ActorName, Change, KeyChange, KeysManagement, RotationId, SingleKeyManagement, Uuid, Worker,
-    block_on,
+    ActorName, KeyChange, KeysManagement, RotationId, SingleKeyManagement, Uuid, Worker, block_on,
 };
 
 use crate::folder::forked::folder;
-use crate::support::{MASTER_KEY, documents};
+use crate::support::{MASTER_KEY, change, documents};
 
 /// "At once", on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(8);
@@ -42,10 +41,6 @@ macro_rules! codes {
     ($($name:literal => $call:expr),* $(,)?) => {
         vec![$(($name, $call.map(drop).map_err(|error| error.code()))),*]
     };
-}
-
-fn change() -> Change {
-    Change::of("documents").old("value_1").new_keys("value_2")
 }
 
 fn never(_: KeyChange) -> Result<(), &'static str> {

@@ -2,7 +2,6 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::time::Duration;
 
 use keyward::guard::fault::Fault;
@@ -16,6 +15,7 @@ use keyward::{CommandStore, EnvStore, FileStore, KeysStore, StoreError};
 use tokio::sync::oneshot;
 
 use crate::canary::{OLD_FORWARD, PRINTED, TOLD};
+use crate::commands::command;
 use crate::errors::Seen;
 use crate::support::{Gate, SHORT};
 
@@ -32,11 +32,6 @@ async fn refused<M>(seen: &mut Seen, variant: &str, store: impl IntoStore<M>) {
     let knows = Scrubber::new([TOLD, OLD_FORWARD].map(Into::into));
     seen.said.add(&error.described(&knows));
     seen.real::<StoreError>(variant, error);
-}
-
-fn command(script: &str, file: &Path) -> CommandStore {
-    let command = CommandStore::new("sh").args(["-c", script, "sh"]);
-    command.arg(file)
 }
 
 pub(super) async fn all(seen: &mut Seen) {

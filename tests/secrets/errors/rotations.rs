@@ -15,7 +15,7 @@ use crate::errors::repo::Disk;
 use crate::story::{builder, define, documents};
 use crate::support::{self, Gate, SHORT, within};
 
-fn change() -> Change {
+pub(super) fn change() -> Change {
     Change::of("documents")
         .old(canary::old())
         .new_keys(canary::new())

@@ -5,9 +5,10 @@ use std::time::Duration;
 use keyward::key::name::KeyName;
 use keyward::{ActorName, ActorState, Change, KeysManagement, RotationError};
 
-use crate::canary::{self, DECLARED};
+use crate::canary::DECLARED;
 use crate::errors::Seen;
 use crate::errors::repo::Disk;
+use crate::errors::rotations::change;
 use crate::heard::Said;
 use crate::story::{ask_for_keys, builder, define};
 use crate::support::{until, within};
@@ -33,12 +34,6 @@ async fn start(disk: Disk, said: &Said) -> KeysManagement {
     define(&manager).await;
     ask_for_keys(&manager, said).await;
     manager
-}
-
-fn change() -> Change {
-    Change::of("documents")
-        .old(canary::old())
-        .new_keys(canary::new())
 }
 
 pub(super) async fn all(seen: &mut Seen) {
