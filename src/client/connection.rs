@@ -1,25 +1,28 @@
 //! One connection of a client, and the calls about keys over it.
 
+use std::future::Future;
 use std::mem;
 use std::sync::Arc;
 
 use tonic::transport::Channel;
+use tonic::{Response, Status, Streaming};
 
 use crate::client::session::{MAX_MESSAGE, Session};
-use crate::client::translated;
 use crate::key::answer::KeyAnswer;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::keeper_error::KeeperError;
-use crate::key::name::KeyName;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
+use crate::rotation::report::RotationReport;
 use crate::secret::value::{SecretKeyValue, SecretKeys};
 use crate::wire::generated::keys_client::KeysClient;
 use crate::wire::generated::{
-    CandidatesRequest, DeclareRequest, GetRequest, LookRequest, SaveStateRequest,
-    SaveStatesRequest, declare_request,
+    CandidatesRequest, DeclareRequest, Flow, GetRequest, ListingPart, LookRequest,
+    SaveStateRequest, SaveStatesRequest, WaitRequest,
 };
-use crate::worker::change::{Change, New, Old};
+use crate::wire::invalid::needed;
+use crate::wire::listing::Listing;
+use crate::worker::change::Change;
 
 /// One connection: it is made when it is first used, and anew when it has ended.
 #[derive(Clone)]
@@ -35,7 +38,7 @@ impl Connection {
         Self { session, channel }
     }
 
-    pub(super) fn keys(&self) -> KeysClient<Channel> {
+    fn keys(&self) -> KeysClient<Channel> {
         KeysClient::new(self.channel.clone())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE)
@@ -44,13 +47,29 @@ impl Connection {
     /// Asks, within the limit that requests have.
     pub(super) async fn ask<T>(
         &self,
-        request: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+        request: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, KeeperError> {
         let answer = async {
             let answer = request.await;
             answer.map_err(|status| self.session.failure(&status))
         };
         Ok(self.session.within(answer).await?.into_inner())
+    }
+
+    /// Asks for a listing, and puts its parts together. It has no limit but the caller's.
+    pub(super) async fn listing(
+        &self,
+        request: impl Future<Output = Result<Response<Streaming<ListingPart>>, Status>>,
+    ) -> Result<Listing, KeeperError> {
+        self.session.refuse_child()?;
+        let failed = |status| self.session.failure(&status);
+        let mut parts = request.await.map_err(failed)?.into_inner();
+        let mut listing = Listing::default();
+        while let Some(part) = parts.message().await.map_err(failed)? {
+            let taken = listing.take(part);
+            taken.map_err(|why| self.session.not_understood(&why))?;
+        }
+        Ok(listing)
     }
 
     pub(super) async fn get(
@@ -60,38 +79,31 @@ impl Connection {
     ) -> Result<KeyAnswer, KeeperError> {
         let request = GetRequest {
             key: key.to_owned(),
-            flow: translated::to_flow(flow).into(),
+            flow: Flow::from(flow).into(),
         };
-        let answer = self.ask(self.keys().get(request)).await?;
-        let flow = translated::flow(answer.flow()).ok_or("no flow");
-        let answer = translated::value(answer.value)
-            .and_then(|value| flow.map(|flow| KeyAnswer { value, flow }));
-        answer.map_err(|what| self.session.not_understood(what))
+        let answer = self.ask(self.keys().get(request)).await?.try_into();
+        answer.map_err(|why| self.session.not_understood(&why))
     }
 
     /// What the key's store answers now.
     pub(super) async fn look(&self, key: &str) -> Result<SecretKeys, KeeperError> {
         let key = key.to_owned();
         let answer = self.ask(self.keys().look(LookRequest { key })).await?;
-        translated::keys(answer.values).map_err(|what| self.session.not_understood(what))
+        let keys = needed("values", answer.values).and_then(SecretKeys::try_from);
+        keys.map_err(|why| self.session.not_understood(&why))
     }
 
     pub(super) async fn candidates(&self, key: &str) -> Result<Vec<SecretKeyValue>, KeeperError> {
-        let request = CandidatesRequest {
-            key: key.to_owned(),
-        };
+        let key = key.to_owned();
         let all = async {
             let failed = |status| self.session.failure(&status);
-            let mut answered = self
-                .keys()
-                .candidates(request)
-                .await
-                .map_err(failed)?
-                .into_inner();
+            let asked = self.keys().candidates(CandidatesRequest { key }).await;
+            let mut answered = asked.map_err(failed)?.into_inner();
             let mut all = Vec::new();
             while let Some(candidate) = answered.message().await.map_err(failed)? {
-                let candidate = translated::value(candidate.value);
-                all.push(candidate.map_err(|what| self.session.not_understood(what))?);
+                let value = needed("value", candidate.value);
+                let value = value.map_err(|why| self.session.not_understood(&why))?;
+                all.push(value.into());
             }
             Ok(all)
         };
@@ -99,62 +111,33 @@ impl Connection {
     }
 
     pub(super) async fn save_state(&self, key: &str) -> Result<(), KeeperError> {
-        let request = SaveStateRequest {
-            key: key.to_owned(),
-        };
-        self.ask(self.keys().save_state(request)).await.map(drop)
+        let key = key.to_owned();
+        let mut keys = self.keys();
+        let saved = self.ask(keys.save_state(SaveStateRequest { key }));
+        saved.await.map(drop)
     }
 
     pub(super) async fn save_states(&self) -> Result<(), KeeperError> {
-        self.ask(self.keys().save_states(SaveStatesRequest {}))
-            .await
-            .map(drop)
+        let mut keys = self.keys();
+        let saved = self.ask(keys.save_states(SaveStatesRequest {}));
+        saved.await.map(drop)
     }
 
     pub(super) async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
-        let request = declaration(change, String::new())?;
+        self.session.refuse_child()?;
+        let request = DeclareRequest::try_from(&change)?;
         let answer = self.ask(self.keys().declare(request)).await?;
-        self.id(&answer.id)
+        self.session.id(&answer.id)
     }
 
-    /// The id of a rotation that came.
-    pub(super) fn id(&self, id: &str) -> Result<RotationId, RotationError> {
-        let id = id.parse();
-        id.map_err(|_| self.session.not_understood("no id of a rotation").into())
+    /// Waits for the end of a rotation as long as the caller does.
+    pub(super) async fn wait(&self, id: RotationId) -> Result<RotationReport, RotationError> {
+        let id = id.to_string();
+        let mut keys = self.keys();
+        let listing = self.listing(keys.wait(WaitRequest { id })).await?;
+        let report = listing.into_report();
+        report.map_err(|why| self.session.not_understood(&why).into())
     }
-}
-
-/// A change as it is declared to the keeper.
-///
-/// # Errors
-/// `invalid_name`; `invalid_declaration` of a change whose new keys a store of this process is to give.
-pub(super) fn declaration(change: Change, reason: String) -> Result<DeclareRequest, RotationError> {
-    let key = KeyName::new(&change.key)?;
-    let old = match &change.old {
-        Old::Undeclared => None,
-        Old::Given(keys) => Some(declare_request::Old::OldKeys(translated::to_keys(keys))),
-        Old::OfStore => Some(declare_request::Old::OldFromStore(true)),
-    };
-    let new_keys = match &change.new {
-        New::Undeclared => None,
-        New::Given(keys) => Some(translated::to_keys(keys)),
-        #[cfg(feature = "embedded")]
-        New::From(_) => {
-            let text = format!(
-                "key {key}: a store of this process cannot give the new keys of a change that another process \
-                 keeps; give the keys themselves, with Change::new_keys"
-            );
-            let refused = KeeperError::new("invalid_declaration", false, text);
-            return Err(refused.into());
-        }
-    };
-    Ok(DeclareRequest {
-        key: key.as_str().to_owned(),
-        old,
-        new_keys,
-        id: change.id.map(|id| id.to_string()).unwrap_or_default(),
-        reason,
-    })
 }
 
 impl Drop for Connection {

@@ -1,21 +1,22 @@
 //! Why a call of the keeper failed: what it answered, or that it did not.
 
 use std::error::Error;
+use std::fmt::Display;
 
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
 
 use crate::client::session::Session;
 use crate::key::keeper_error::KeeperError;
-
-/// The domain of the errors that keyward answers.
-const DOMAIN: &str = "keyward";
+use crate::rotation::error::RotationError;
+use crate::rotation::id::RotationId;
+use crate::wire::generated::Refusal;
+use crate::wire::invalid;
 
 impl Session {
     /// What a status says.
     pub(super) fn failure(&self, status: &Status) -> KeeperError {
-        if let Some(told) = told(status) {
-            return told;
+        if let Some(told) = Refusal::of_status(status) {
+            return told.into();
         }
         let mut source = status.source();
         while let Some(error) = source {
@@ -45,24 +46,18 @@ impl Session {
         }
     }
 
-    /// An answer of which something is missing, or not understood.
-    pub(super) fn not_understood(&self, what: &str) -> KeeperError {
+    /// An answer that is not what it should be.
+    pub(super) fn not_understood(&self, why: impl Display) -> KeeperError {
         let place = self.connector.place().display();
         let text = format!(
-            "the keeper at {place}: its answer is not understood ({what}); use versions of keyward that fit"
+            "the keeper at {place}: its answer is not understood: {why}; use versions of keyward that fit"
         );
         KeeperError::new("invalid_answer", false, text)
     }
-}
 
-/// The error that the keeper told.
-fn told(status: &Status) -> Option<KeeperError> {
-    let info = status.get_details_error_info()?;
-    (info.domain == DOMAIN).then(|| {
-        let retriable = info
-            .metadata
-            .get("retriable")
-            .is_some_and(|is| is == "true");
-        KeeperError::told(&info.reason, retriable, status.message().to_owned())
-    })
+    /// The id of a rotation that the keeper answered.
+    pub(super) fn id(&self, id: &str) -> Result<RotationId, RotationError> {
+        let id = invalid::id("id", id);
+        id.map_err(|why| self.not_understood(why).into())
+    }
 }

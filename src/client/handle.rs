@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::client::builder::ClientBuilder;
 use crate::client::connection::Connection;
+use crate::client::instance::RemoteMembership;
 use crate::client::place;
 use crate::client::session::Session;
 use crate::key::answer::KeyAnswer;
@@ -14,9 +15,12 @@ use crate::key::flow::SecretKeyFlow;
 use crate::key::keeper_error::KeeperError;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
+use crate::rotation::report::RotationReport;
 use crate::secret::value::{SecretKeyValue, SecretKeys};
 use crate::worker::candidates::{CandidatesError, try_each};
 use crate::worker::change::Change;
+use crate::worker::join::Join;
+use crate::worker::joined::{Worker, unless_raised};
 
 /// A connection to a keeper in another process: keys, declarations, workers, and the operator's calls.
 ///
@@ -71,6 +75,10 @@ impl Client {
     pub(super) fn new(session: Arc<Session>) -> Self {
         let connection = Connection::new(session);
         Self { connection }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Connects to the keeper whose socket the variable `KEYWARD_SOCKET` names, else to that of the host,
@@ -180,9 +188,46 @@ impl Client {
     ///
     /// # Errors
     /// Those of `KeysManagement::declare`, as [`RotationError::Keeper`] with the same code, text and
-    /// `is_retriable`; `invalid_declaration` of a change whose new keys a store of this process is to give;
+    /// `is_retriable`;
     /// `keeper_unavailable`, `permission_denied`, `untrusted_keeper`, `invalid_answer`, `forked`.
     pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
         self.connection.declare(change).await
+    }
+
+    /// Waits until a rotation neither waits nor runs, and answers its report, as long as the caller does. Where
+    /// the keeper ends meanwhile, that is an error, and the rotation can be waited for again.
+    ///
+    /// # Errors
+    /// Those of `KeysManagement::wait`, as [`RotationError::Keeper`]; `keeper_unavailable`, `permission_denied`,
+    /// `untrusted_keeper`, `invalid_answer`, `forked`.
+    pub async fn wait(&self, id: RotationId) -> Result<RotationReport, RotationError> {
+        self.connection.wait(id).await
+    }
+
+    /// [`declare`](Self::declare) and [`wait`](Self::wait).
+    ///
+    /// **A failed callback is no error here** under the default strategy, `Halt`, nor under `Skip`: look at the
+    /// report's `state`.
+    ///
+    /// # Errors
+    /// `callbacks_failed` with the report ([`RotationError::Raised`]) if callbacks failed under a strategy
+    /// that raises; those of [`declare`](Self::declare) and [`wait`](Self::wait).
+    pub async fn key_changed(&self, change: Change) -> Result<RotationReport, RotationError> {
+        let id = self.declare(change).await?;
+        unless_raised(self.wait(id).await?)
+    }
+
+    /// Joins a worker: `"anna"`, or a [`Join`] that says more. It has a connection of its own, which is made
+    /// again by itself when it has ended. Join first, register the callbacks, then call
+    /// [`ready`](Worker::ready).
+    ///
+    /// # Errors
+    /// `invalid_name`; those of `KeysManagement::join`, as [`RotationError::Keeper`]; `other_sharing` where the
+    /// worker's instances that are there are not shared, or this one is not; `permission_denied`,
+    /// `keeper_unavailable`, `untrusted_keeper`, `forked`.
+    pub async fn join(&self, worker: impl Into<Join>) -> Result<Worker, RotationError> {
+        let join = worker.into();
+        let joined = RemoteMembership::join(&self.connection.session, join).await?;
+        Ok(Worker::new(joined))
     }
 }

@@ -2,6 +2,7 @@
 //! handle closed when the call is over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::guard::events::Events;
 use crate::guard::fault::Fault;
@@ -33,6 +34,19 @@ pub struct Caller {
 impl Caller {
     /// Makes a call. `told` is told its end or that its limit passed, on the thread that has it.
     pub fn call(&self, ready: Ready, call: Call, told: impl FnOnce(CallEnd) + Send + 'static) {
+        let limit = call.behaviour.callback_time_limit;
+        self.call_within(ready, call, limit, |end, _| told(end));
+    }
+
+    /// As [`call`](Self::call), with what is left of the limit; `told` is also told whether the callback
+    /// still runs.
+    pub fn call_within(
+        &self,
+        ready: Ready,
+        call: Call,
+        left: Duration,
+        told: impl FnOnce(CallEnd, bool) + Send + 'static,
+    ) {
         let staging = Staging::open();
         let link = Arc::clone(&self.link);
         let handle =
@@ -54,8 +68,8 @@ impl Caller {
         let ended = move |result, still_runs| {
             let staged = staging.close();
             let scrubber = Scrubber::new(values(pairs.iter().flatten(), &staged));
-            let end = end(result, staged, still_runs, &scrubber);
-            told(if in_memory { end.of_memory() } else { end });
+            let end = end(result, limit, staged, still_runs, &scrubber);
+            told(if in_memory { end.of_memory() } else { end }, still_runs);
         };
         match (runs, thread) {
             (CallbackKind::Async(function), _) => {
@@ -66,7 +80,7 @@ impl Caller {
                 };
                 let ended = |run: Ended<_>| ended(run.answer, run.still_runs);
                 let plugins = &self.plugins;
-                plugins.run_async(Role::Callback, run, limit, blocks, ended);
+                plugins.run_async(Role::Callback, run, left, blocks, ended);
             }
             (CallbackKind::Blocking(function), Some(thread)) => {
                 let run = move || {
@@ -74,7 +88,7 @@ impl Caller {
                     drop(turn);
                     result
                 };
-                thread.run(run, limit, |run| ended(run.answer, run.still_runs));
+                thread.run(run, left, |run| ended(run.answer, run.still_runs));
             }
             (CallbackKind::Blocking(_), None) => ended(Err(Fault::NoThread { threads: 0 }), false),
         }
@@ -117,6 +131,7 @@ fn values<'a>(
 
 fn end(
     result: Result<CallbackResult, Fault>,
+    limit: Duration,
     staged: Vec<Staged>,
     still_runs: bool,
     scrubber: &Scrubber,
@@ -130,10 +145,10 @@ fn end(
             return CallEnd { outcome, staged };
         }
         Ok(Err(text)) => text.scrubbed(scrubber),
-        Err(Fault::TimedOut { limit }) if still_runs => {
+        Err(Fault::TimedOut { .. }) if still_runs => {
             format!("time limit of {limit:?} passed; still running")
         }
-        Err(Fault::TimedOut { limit }) => format!("time limit of {limit:?} passed; it was dropped"),
+        Err(Fault::TimedOut { .. }) => format!("time limit of {limit:?} passed; it was dropped"),
         Err(fault) => fault.described(scrubber),
     };
     CallEnd::failed(error)

@@ -66,7 +66,7 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("prost", &["wire", "server", "client"]),
     ("tonic", &["wire", "server", "client"]),
     ("tonic_prost", &["wire", "server", "client"]),
-    ("tonic_types", &["wire", "client"]),
+    ("tonic_types", &["wire"]),
     ("http", &["server", "client"]),
     ("hyper", &["server", "client"]),
     ("hyper_util", &["server", "client"]),
