@@ -1,10 +1,10 @@
-//! What a flood of one key costs those who ask another one: the latency of the other key's gets,
+//! What a flood of one key costs the clients of another one: the latency of the other key's gets,
 //! idle and flooded in turn in one run, printed as ratios, beside the same flood of a bare actor.
 //!
 //! 64 clients, each with 16 requests in flight, flood one key. The other key is asked for
 //! what it holds, once a millisecond. Two keys share an arbiter, so there are two others: one on the
 //! arbiter of the flooded key, and one on the next. Whatever the clients do takes cores from
-//! everybody; how much that is by itself, the bare actors show.
+//! all; how much that is by itself, the bare actors show.
 
 use std::error::Error;
 use std::future::Future;

@@ -73,13 +73,14 @@
 //! | to change | open |
 //! | --- | --- |
 //! | where keys come from: a new store | `src/store/keys_store.rs` is the trait, `src/store/env.rs` the shortest store |
-//! | what can go wrong: a new error | the `error.rs` of the folder that finds it, and `src/docs/errors.md` |
+//! | what can go wrong: a new error | the `error.rs` of the folder that finds it; its code also in `src/docs/errors.md` |
 //! | what is on disk: a new record | its file in `src/journal/codec/`, and the list in `src/journal/records.rs` |
 //! | the order of a rotation's steps | `src/rotation/run.rs`; which step may begin: `src/rotation/prepare.rs` |
 //! | what an operator is told | `src/operator/status.rs`, and `shown.rs` for its words |
 //! | what a key answers | `src/key/machine.rs` |
 //! | a call of the manager, a default | `src/management/keys_management.rs`, `src/management/settings.rs` |
 //! | what goes over the socket: a new message | `src/wire/keyward/v1/keyward.proto`, then its file beside it |
+//! | who does it: an actor, its messages, its restarts | `src/actors/mod.rs`; each actor is one file or folder there |
 //! | where records lie: a new state repo | `src/repo/state_repo.rs`, and [`conformance`] checks it |
 //!
 //! All public names stand here at the root; the folders of `src` are the crate's own.

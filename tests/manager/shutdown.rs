@@ -1,5 +1,5 @@
 //! The end of a manager: running callbacks get their time, what is left goes on in the next life,
-//! everybody who waits is told, and the folder is free.
+//! each waiter is told, and the folder is free.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};

@@ -143,7 +143,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Lets everybody through, now and later.
+    /// Lets all callers through, now and later.
     pub fn open(&self) {
         *self.shared.open.lock().expect("no panic under the lock") = true;
         self.shared.opened.notify_all();

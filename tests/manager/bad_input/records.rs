@@ -167,7 +167,7 @@ async fn with_a_rotation() -> (MemoryRepo, RotationId) {
     (repo, id)
 }
 
-/// A manager on a repo of which a record of its one rotation cannot be read.
+/// A manager on a repo with one rotation and a record of it that cannot be read.
 async fn assert_dismissed(repo: &MemoryRepo, id: RotationId, which: &str) {
     let manager = start(repo).await;
     let status = manager.status().await.expect("a status");

@@ -92,9 +92,9 @@ impl Call {
 /// A change that was declared, or resumed.
 #[derive(Debug, Clone)]
 pub struct Changed {
-    /// From before it was declared, or resumed, until somebody knew of its end.
+    /// From before it was declared, or resumed, until a client knew of its end.
     pub span: Span,
-    /// When somebody knew that it was accepted.
+    /// When a client knew that it was accepted.
     pub accepted: Option<u64>,
     /// Its rotation.
     pub rotation: RotationId,
@@ -151,7 +151,7 @@ impl Recorder {
         Span { began, ended }
     }
 
-    /// What has begun and has not ended, for whoever finds that something hangs.
+    /// What has begun and has not ended, for a run that hangs.
     pub fn open(&self) -> MutexGuard<'_, BTreeMap<u64, String>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

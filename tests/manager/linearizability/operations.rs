@@ -186,7 +186,7 @@ impl Making<'_> {
             (true, true) => RotationState::Stopped,
             (true, false) => RotationState::CompletedWithFailures,
         };
-        // A later one may have completed before anybody looked.
+        // A later one may have completed before the first look.
         let found = run.changed.state;
         let as_expected = found == state || failed && found == RotationState::Obsolete;
         assert!(as_expected, "{found:?} is not {state:?}");

@@ -46,7 +46,7 @@ pub enum Action {
     Meet,
 }
 
-/// How long somebody waits.
+/// How long a client waits.
 #[derive(Debug, Clone, Copy)]
 pub enum Pause {
     /// For so many turns of others.
@@ -291,7 +291,7 @@ fn behaviour(random: &mut Random) -> Behaviour {
     }
 }
 
-/// How long somebody waits who lets others go first.
+/// How long a client waits that lets others go first.
 pub fn pause(random: &mut Random) -> Pause {
     match random.below(10) {
         0..4 => Pause::Turns(0),

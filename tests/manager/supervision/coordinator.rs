@@ -226,7 +226,7 @@ async fn a_coordinator_that_dies_during_a_shutdown_still_ends_it() {
     }
 }
 
-/// A change of a key of which only the record knows the flow, at whose points the coordinator is killed:
+/// A change of a key with its flow in the record alone; the coordinator is killed at each of its points:
 /// also while the record is looked at for the handle.
 async fn shown(fault_point: u64) -> bool {
     let disk = Disk::default();

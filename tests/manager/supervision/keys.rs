@@ -128,7 +128,7 @@ impl Told {
     async fn second_life(&self, fault_point: u64) -> bool {
         let manager = self.disk.life_with(self.definition()).await;
         let reads = |change: keyward::KeyChange| async move {
-            // What the record of the first life says, whoever reads it now.
+            // What the record of the first life says.
             let flow = change.key.last_flow()?;
             assert_eq!(flow, Some(SecretKeyFlow::ForwardPath));
             change.key.save_state().await?;

@@ -48,7 +48,7 @@ pub fn strategy(name: &str) -> OnKeyChangedCallbackErrorStrategy {
     named.expect("the name of a strategy")
 }
 
-/// A file of lines, each of which is on the disk before the next thing happens.
+/// A file of lines; each line is on the disk before the next thing happens.
 #[derive(Clone)]
 pub struct Log {
     file: Arc<Mutex<File>>,

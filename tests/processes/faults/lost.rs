@@ -22,7 +22,7 @@ fn says(told: &RotationError, (code, text): (&str, &str)) {
     assert!(!told.is_retriable(), "{told}");
 }
 
-/// A manager, of which a callback of the key `documents` runs for a rotation.
+/// A manager with a callback of the key `documents` that runs for a rotation.
 struct Running {
     manager: KeysManagement,
     callback: Callback,
@@ -49,7 +49,7 @@ impl Running {
         }
     }
 
-    /// The callback ends, and everybody is told that the journal is lost.
+    /// The callback ends, and each waiter is told that the journal is lost.
     async fn ends(&mut self, repo: &FaultyRepo, told: (&str, &str)) {
         self.callback.gate.open();
         for waiting in self.waiting.drain(..) {

@@ -62,8 +62,8 @@ fn is_busy<T>(answer: Result<T, impl Refusal>, bound: usize) {
     assert!(text.contains(&bound.to_string()), "{text}");
 }
 
-/// A manager one of whose actors has just died, and is started again after a second. The message of which it
-/// died is its first one then.
+/// A manager with an actor that has just died, and is started again after a second. The message that killed
+/// it is its first one then.
 async fn without(actor: ActorName) -> KeysManagement {
     let log = Log::begin();
     let slow = builder().restart_backoff(Duration::from_secs(1));

@@ -182,7 +182,7 @@ async fn where_every_thread_for_callbacks_hangs_async_ones_and_keys_go_on() {
 async fn a_rotation_runs_and_its_handle_is_answered_while_every_place_of_the_key_is_taken() {
     let (manager, anna) = with_anna(NEVER).await;
     let source = Source::default();
-    // All four of its places are taken by gets, for three of which the store is being asked.
+    // Gets take all four of its places; the store is being asked for three of them.
     let full = source.round_trip("full").stateless(false).max_requests(4);
     define(&manager, full).await;
     let answer = within(manager.get_forward_path_key("full")).await;

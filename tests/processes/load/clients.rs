@@ -63,7 +63,7 @@ pub fn done<T>(answer: &Result<T, RotationError>) -> &'static str {
     answer.as_ref().map_or_else(RotationError::code, |_| "ok")
 }
 
-/// The clients of a flood, each of which tells its tally when it has asked all its requests.
+/// The clients of a flood; each tells its tally when it has asked all its requests.
 pub struct Clients {
     ends: UnboundedReceiver<Tally>,
 }

@@ -42,7 +42,7 @@ async fn is_flooded(manager: &KeysManagement, clients: &mut Clients) {
     assert_eq!(waiting(manager, "flooded").await, 24, "and no more");
 }
 
-/// The store answers: so is whoever waited for it, and all is well again.
+/// The store answers: so the requests that waited for it are answered, and all is well again.
 async fn all_is_well(manager: &KeysManagement, source: &Source, mut clients: Clients) {
     source.go_on();
     let answered = clients.end(24).await;

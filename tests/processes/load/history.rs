@@ -29,7 +29,7 @@ struct Counting {
 }
 
 impl Counting {
-    /// From now on whoever reads the history waits at a new gate.
+    /// From now on each reader of the history waits at a new gate.
     fn hang(&self) -> Gate {
         let gate = Gate::default();
         *self.gate.lock().unwrap() = gate.clone();
@@ -84,7 +84,7 @@ impl StateRepo for Counting {
     }
 }
 
-/// A manager with the key `documents`, of which so many changes have ended, and the stated key
+/// A manager with the key `documents` after so many changes of it, and the stated key
 /// `letters`, whose pair is held.
 async fn with_ended(changes: usize) -> (KeysManagement, Counting) {
     let repo = Counting::default();

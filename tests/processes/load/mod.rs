@@ -1,4 +1,4 @@
-//! Load: whoever floods keyward is told `busy` at once, memory stays within a bound, nobody else is
+//! Load: a flood of requests is told `busy` at once, memory stays within a bound, no other request is
 //! held up, and what was admitted is answered.
 
 mod bounds;

@@ -30,12 +30,12 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Source {
-    /// From now on whoever asks waits at the gate.
+    /// From now on each request waits at the gate.
     pub fn hang(&self) {
         self.hangs.store(true, Ordering::SeqCst);
     }
 
-    /// Answers whoever waits, and whoever asks from now on.
+    /// Answers the requests that wait, and those from now on.
     pub fn go_on(&self) {
         self.gate.open();
     }
@@ -106,7 +106,7 @@ impl SlowRepo {
         self.hangs.store(true, Ordering::SeqCst);
     }
 
-    /// Answers whoever waits, and whoever asks from now on.
+    /// Answers the requests that wait, and those from now on.
     pub fn go_on(&self) {
         self.gate.open();
     }

@@ -22,7 +22,7 @@ fn sh(script: &str) -> CommandStore {
         .time_limit(LONG)
 }
 
-/// What an error says to somebody who knows no keys.
+/// What an error says to a reader that knows no keys.
 fn said(error: &StoreError) -> String {
     error.described(&Scrubber::default())
 }

@@ -85,7 +85,7 @@ fn newest_log(files: &Files) -> &str {
         .unwrap()
 }
 
-/// A copy of a data folder of which one file after the other is damaged. Where opening is refused
+/// A copy of a data folder; one file of it after the other is damaged. Where opening is refused
 /// the copy must be as it was, and is used again.
 struct Patient {
     files: Files,

@@ -1,4 +1,4 @@
-//! Whose folder it is: private, locked, of this schema, and not somebody else's.
+//! A data folder is private, locked, of this schema, and no other program's.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -1,8 +1,8 @@
 //! Every error of every code, made by what makes it, with keys in all that it is made from: none
 //! shows a key, in `Debug`, in `Display`, or in its sources.
 //!
-//! What is here is compared with the sources: a new variant or a new code is missing until somebody
-//! adds it here.
+//! What is here is compared with the sources: a new variant or a new code is missing until it
+//! is added here.
 
 mod below;
 mod folders;

@@ -183,13 +183,13 @@ impl Tracker {
         self.longest[needle.row] = self.longest[needle.row].max(run);
     }
 
-    /// The rows of which at least half was found in one piece: a copy. The beginning and the end of
+    /// The rows with at least half of them found in one piece: a copy. The beginning and the end of
     /// one may be overwritten.
     pub fn copies<'a>(&'a self, needles: &'a Needles) -> impl Iterator<Item = &'a str> {
         self.rows(needles, |longest, row| longest * 2 >= row.pieces)
     }
 
-    /// The rows of which less was found. A hash works on blocks of 64 bytes on the stack, and what
+    /// The rows with less of them found. A hash works on blocks of 64 bytes on the stack, and what
     /// a move leaves there may be carried off to a heap by the move of a half-filled value.
     pub fn fragments<'a>(&'a self, needles: &'a Needles) -> impl Iterator<Item = &'a str> {
         self.rows(needles, |longest, row| longest * 2 < row.pieces)

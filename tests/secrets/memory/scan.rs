@@ -1,4 +1,4 @@
-//! A look through all memory of this process that anybody can have written.
+//! A look through all memory of this process that can have been written.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;

@@ -1,7 +1,7 @@
 //! `Debug` of every public type, on one line and on many, with keys in every value that can hold one.
 //!
-//! The sources say which types there are: a new one is missing here until somebody shows a value of
-//! it, or says why it cannot hold a key, which its definition must bear out.
+//! The sources say which types there are: a new one is missing here until a value of it is
+//! shown, or a reason is given why it cannot hold a key; its definition must bear that out.
 
 mod bearing;
 mod machines;
@@ -19,7 +19,7 @@ use crate::sources;
 #[derive(Default)]
 struct Shown {
     said: Said,
-    /// Types of which a value was shown, or part of one.
+    /// Types with a value, or a part of one, that was shown.
     shown: BTreeSet<String>,
     /// Types that have no `Debug`.
     silent: BTreeSet<String>,
