@@ -155,7 +155,7 @@ pub mod promises;
 pub mod proofs;
 
 #[cfg(feature = "client")]
-pub use client::{builder::ClientBuilder, handle::Client};
+pub use client::{builder::ClientBuilder, event_stream::EventStream, handle::Client};
 pub use guard::fault::Fault;
 pub use guard::fork::Forked;
 pub use guard::this_thread::{MustNotBlock, block_on};
@@ -171,6 +171,8 @@ pub use key::state::Effect;
 #[cfg(feature = "cli")]
 pub use management::as_found::rotations_as_found;
 pub use operator::actor::{ActorName, ActorState, ActorStatus};
+pub use operator::event::{EventLevel, KeeperEvent, ReloadReport};
+pub use operator::plan::{ChangePlan, PlannedStep};
 pub use operator::status::{
     HistoryListing, KeyStatus, RecoveredKeys, Status, UnreadableRecord, WorkerStatus,
 };

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use tonic::transport::Channel;
 
 use crate::client::connection::Connection;
+use crate::client::event_stream::EventStream;
 use crate::client::handle::Client;
 use crate::key::keeper_error::KeeperError;
 use crate::operator::actor::ActorName;
+use crate::operator::event::{EventLevel, ReloadReport};
+use crate::operator::plan::ChangePlan;
 use crate::operator::status::{HistoryListing, RecoveredKeys, Status, WorkerStatus};
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
@@ -15,9 +18,9 @@ use crate::rotation::report::RotationReport;
 use crate::wire::generated::operate_client::OperateClient;
 use crate::wire::generated::remove_request::What;
 use crate::wire::generated::{
-    AbortRequest, BackupRequest, DismissRequest, HistoryRequest, KeysCallback, RecoverKeysRequest,
-    RemoveRequest, RestartRequest, ResumeRequest, RotationRequest, RotationsRequest, StatusRequest,
-    WorkersRequest,
+    AbortRequest, BackupRequest, DismissRequest, EventsRequest, HistoryRequest, KeysCallback,
+    Level, PlanRequest, RecoverKeysRequest, ReloadRequest, RemoveRequest, RestartRequest,
+    ResumeRequest, RotationRequest, RotationsRequest, StatusRequest, WorkersRequest,
 };
 
 /// How many rotations a page of the history has at most.
@@ -140,6 +143,50 @@ impl Client {
         limit: usize,
     ) -> Result<HistoryListing, RotationError> {
         Ok(self.connection().history(Some(sequence), limit).await?)
+    }
+
+    /// What a change of the key would do now: who would be called, who is missing, what is in the way. It
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// `key_not_defined`; those of [`status`](Self::status).
+    pub async fn plan(&self, key: &str) -> Result<ChangePlan, RotationError> {
+        let connection = self.connection();
+        let mut operate = connection.operate();
+        let key = key.to_owned();
+        let listing = connection
+            .listing(operate.plan(PlanRequest { key }))
+            .await?;
+        let plan = listing.into_plan();
+        plan.map_err(|why| connection.session.not_understood(why).into())
+    }
+
+    /// What the keeper tells from now on, of this level and more serious ones.
+    ///
+    /// # Errors
+    /// `permission_denied`, `keeper_unavailable`, `timed_out`, `forked`.
+    pub async fn events(&self, level: EventLevel) -> Result<EventStream, RotationError> {
+        let connection = self.connection();
+        let mut operate = connection.operate();
+        let level = Level::from(level).into();
+        let events = connection
+            .ask(operate.events(EventsRequest { level }))
+            .await?;
+        Ok(EventStream::new(self.clone(), events))
+    }
+
+    /// Has the keeper read its configuration again: keys are added and grants changed, all or nothing.
+    ///
+    /// # Errors
+    /// Why the keeper did not take its configuration; `permission_denied`, `keeper_unavailable`, `forked`.
+    pub async fn reload(&self) -> Result<ReloadReport, RotationError> {
+        let connection = self.connection();
+        let mut operate = connection.operate();
+        let answer = connection.ask(operate.reload(ReloadRequest {})).await?;
+        Ok(ReloadReport {
+            changed: answer.changed,
+            needs_restart: answer.needs_restart,
+        })
     }
 
     /// Takes a rotation up again that was stopped or completed with failures.

@@ -6,5 +6,7 @@
 //! its spaces.
 
 pub mod actor;
+pub mod event;
+pub mod plan;
 mod shown;
 pub mod status;

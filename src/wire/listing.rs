@@ -5,6 +5,7 @@ use prost::Message;
 use crate::key::keeper_error::documented;
 use crate::key::name::WorkerName;
 use crate::operator::actor;
+use crate::operator::plan::ChangePlan;
 use crate::operator::status::{self, HistoryListing, Status};
 use crate::rotation::report::{self, RotationReport};
 use crate::wire::generated::listing_part::Part;
@@ -26,7 +27,7 @@ impl From<Part> for ListingPart {
 }
 
 /// Many things as few parts.
-fn in_parts<T: Message>(
+pub(super) fn in_parts<T: Message>(
     things: impl IntoIterator<Item = T>,
     part: impl Fn(Vec<T>) -> Part,
     parts: &mut Vec<ListingPart>,
@@ -125,6 +126,8 @@ pub struct Listing {
     pub keeper: Option<KeeperStatus>,
     /// The end of a page of the history.
     pub page_end: Option<PageEnd>,
+    /// The plan of a change.
+    pub plan: Option<ChangePlan>,
 }
 
 impl Listing {
@@ -145,9 +148,19 @@ impl Listing {
                 }
             }
             Part::Waits(waits) => {
-                let of = needed("rotation", self.rotations.last_mut())?;
+                let of = match &mut self.plan {
+                    Some(plan) => &mut plan.waits_for,
+                    None => &mut needed("rotation", self.rotations.last_mut())?.waits_for,
+                };
                 for waits in waits.waits {
-                    of.waits_for.extend(waits_for(waits)?);
+                    of.extend(waits_for(waits)?);
+                }
+            }
+            Part::Plan(plan) => self.plan = Some(plan.try_into()?),
+            Part::PlannedSteps(steps) => {
+                let of = needed("plan", self.plan.as_mut())?;
+                for step in steps.steps {
+                    of.steps.push(step.try_into()?);
                 }
             }
             Part::UnreadableRotation(one) => self.unreadable_rotations.push(one.try_into()?),
@@ -167,7 +180,7 @@ impl Listing {
             Part::Actor(actor) => self.actors.push(actor.try_into()?),
             Part::Keeper(keeper) => self.keeper = Some(keeper),
             Part::PageEnd(end) => self.page_end = Some(end),
-            Part::Acts(_) | Part::Instance(_) | Part::Plan(_) | Part::PlannedSteps(_) => {}
+            Part::Acts(_) | Part::Instance(_) => {}
         }
         Ok(())
     }
@@ -204,6 +217,14 @@ impl Listing {
             unreadable: self.unreadable_rotations,
             next: end.next,
         })
+    }
+
+    /// The listing as the plan of a change.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn into_plan(self) -> Result<ChangePlan, InvalidMessage> {
+        needed("plan", self.plan)
     }
 
     /// The listing as one report.

@@ -10,6 +10,7 @@
 pub mod calls;
 pub mod changes;
 pub mod errors;
+pub mod events;
 #[rustfmt::skip]
 #[allow(
     missing_docs,
@@ -26,6 +27,7 @@ pub mod invalid;
 pub mod keys;
 pub mod listing;
 pub mod operator;
+pub mod plan;
 pub mod reports;
 pub mod values;
 

@@ -1,0 +1,33 @@
+//! What would happen if a key changed now.
+
+use crate::key::definition::OnKeyChangedCallbackErrorStrategy;
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::report::WaitsFor;
+
+/// What would happen if a key changed now: who would do what, who is missing, what is in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ChangePlan {
+    /// The key.
+    pub key: KeyName,
+    /// What a failed callback would do.
+    pub strategy: OnKeyChangedCallbackErrorStrategy,
+    /// Who would do what, in the plan's order.
+    pub steps: Vec<PlannedStep>,
+    /// What a rotation that was declared now would wait for.
+    pub waits_for: Vec<WaitsFor>,
+}
+
+/// What one worker would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PlannedStep {
+    /// The worker.
+    pub worker: WorkerName,
+    /// Its callback.
+    pub callback: CallbackName,
+    /// How many of its processes can be called now.
+    pub instances: u64,
+}
