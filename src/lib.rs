@@ -52,7 +52,7 @@
 //! 5. **The store switches last**: declare, wait for the end, then let the store answer the new keys.
 //!
 //! Where to go on: [`docs::using`] is a program with workers, files and restarts; [`docs::promised`] is what holds
-//! and what does not; [`docs::operator`], [`docs::errors`] and [`docs::costs`] are for those who run it.
+//! and what does not; [`docs::programs`] is for programs that know nothing of keyward; [`docs::operator`], [`docs::errors`] and [`docs::costs`] are for those who run it.
 //! [`docs::architecture`] is how it is built, [`promises`] what is promised and which test shows it, [`proofs`]
 //! how the harder promises are proved. A thread without an async runtime waits with [`block_on`].
 //!
@@ -163,9 +163,9 @@ pub use key::answer::KeyAnswer;
 pub use key::declared::StoreAnswers;
 pub use key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 pub use key::error::KeyError;
-pub use key::facts::KeyFacts;
 pub use key::flow::{SecretKeyFlow, SecretKeyUseCase};
 pub use key::keeper_error::KeeperError;
+pub use key::machine::KeyFacts;
 pub use key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 pub use key::state::Effect;
 #[cfg(feature = "cli")]
@@ -213,6 +213,7 @@ pub use self::{
     repo::state_repo::{StateRepo, Visitor},
     store::closure::{IntoStore, StoreAnswer},
     store::command::CommandStore,
+    store::command::line::CommandLine,
     store::env::EnvStore,
     store::error::StoreError,
     store::file::FileStore,

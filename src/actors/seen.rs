@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::key::facts::KeyFacts;
+use crate::key::machine::KeyFacts;
 
 /// What is known of a key, as its actor knew it last.
 #[derive(Debug, Default)]

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::key::definition::KeyBehaviour;
 use crate::key::error::KeyError;
@@ -154,6 +155,11 @@ impl OnChangeKeyDefinition {
     /// Which attempt this is, from 1. A later one may follow a crash in the middle of the work.
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// How long this call may take, as the key's definition says.
+    pub fn time_limit(&self) -> Duration {
+        self.behaviour.callback_time_limit
     }
 
     /// The last flow that the key had when the rotation first began to run.

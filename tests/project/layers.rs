@@ -51,7 +51,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
 
 /// Each third-party crate that has rooms, or files, and these. The others may be used wherever they
 /// are of use.
-const CRATES: [(&str, &[&str]); 31] = [
+const CRATES: [(&str, &[&str]); 32] = [
     ("rocksdb", &["repo"]),
     ("crc32c", &["repo"]),
     ("chacha20poly1305", &["crypto"]),
@@ -75,7 +75,8 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("subtle", &["secret", "crypto"]),
     (
         "zeroize",
-        // In `management` for the crypto tool that panics for tests.
+        // In `management` for the crypto tool that panics for tests, in `bin` for the environment of a program
+        // that is given keys.
         &[
             "secret",
             "crypto",
@@ -83,6 +84,7 @@ const CRATES: [(&str, &[&str]); 31] = [
             "journal",
             "guard",
             "management",
+            "bin",
         ],
     ),
     // What an actor is, and its threads, stand in one file: all else knows neither.
@@ -114,6 +116,7 @@ const CRATES: [(&str, &[&str]); 31] = [
     ("indicatif", &["bin"]),
     ("tracing_subscriber", &["bin"]),
     ("tempfile", &["bin"]),
+    ("shlex", &["bin"]),
     ("serde_json", &["bin"]),
 ];
 

@@ -26,10 +26,12 @@ pub fn complain(what: fmt::Arguments<'_>) {
 /// Keeps what this process writes, and its memory, from others, and has it told how its children
 /// end.
 ///
+/// Answers the file mode mask that it was started with, for a program that it starts in its own place.
+///
 /// # Errors
 /// The operating system refused; then nothing should be done with keys.
-pub fn harden() -> io::Result<()> {
-    umask(Mode::RWXG | Mode::RWXO);
+pub fn harden() -> io::Result<Mode> {
+    let mask = umask(Mode::RWXG | Mode::RWXO);
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),
@@ -37,7 +39,8 @@ pub fn harden() -> io::Result<()> {
     setrlimit(Resource::Core, none)?;
     // The limit does not hold where cores are piped to a program; this does.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    keep_ends_of_children()
+    keep_ends_of_children()?;
+    Ok(mask)
 }
 
 /// Has this process told how its children end, whatever the shell or supervisor that started it

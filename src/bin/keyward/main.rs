@@ -12,28 +12,26 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use rustix::fs::Mode;
 
 mod colour;
+#[allow(dead_code, reason = "the commands that use the rest of it follow")]
 mod command_error;
 mod commands;
-mod connection;
 mod demo;
+#[allow(dead_code, reason = "the commands that use the rest of it follow")]
 mod ended;
-mod given_keys;
 mod hardening;
-mod limits;
 mod log;
+#[allow(dead_code, reason = "the commands that use the rest of it follow")]
 mod printing;
+mod run;
 mod runtime;
-mod shown;
-mod signals;
-mod watch;
+mod worker;
 
-use commands::{
-    Command, abort, backup, completions, dismiss, events, get, history, remove, restart, resume,
-    rotate, rotations, show, status, wait, workers,
-};
+use commands::{Command, completions};
 use ended::{exit, within_runtime};
+use printing::Printing;
 
 /// Secret keys that many workers share and that change while everything runs.
 ///
@@ -52,39 +50,32 @@ struct Arguments {
 fn main() -> ExitCode {
     hardening::forbid_payloads_in_panics();
     let arguments = Arguments::parse();
-    if let Err(error) = hardening::harden() {
-        hardening::complain(format_args!("this process could not be protected: {error}"));
-        return ExitCode::FAILURE;
-    }
+    let mask = match hardening::harden() {
+        Ok(mask) => mask,
+        Err(error) => {
+            hardening::complain(format_args!("this process could not be protected: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
     if let Err(error) = log::start() {
         hardening::complain(format_args!(
             "KEYWARD_LOG is no filter: {error}; try KEYWARD_LOG=debug"
         ));
         return ExitCode::from(2);
     }
-    run(&arguments.command)
+    run(&arguments.command, mask)
 }
 
-fn run(command: &Command) -> ExitCode {
+/// Runs the command; the file mode mask is that which the process was started with.
+fn run(command: &Command, mask: Mode) -> ExitCode {
     match command {
-        Command::Abort(options) => within_runtime(&options.printing, abort::run(options)),
-        Command::Backup(options) => within_runtime(&options.printing, backup::run(options)),
-        Command::Dismiss(options) => within_runtime(&options.printing, dismiss::run(options)),
-        Command::Events(options) => within_runtime(&options.printing, events::run(options)),
-        Command::Get(options) => within_runtime(&options.printing, get::run(options)),
-        Command::History(options) => within_runtime(&options.printing, history::run(options)),
-        Command::Remove(options) => within_runtime(&options.printing, remove::run(options)),
-        Command::Restart(options) => within_runtime(&options.printing, restart::run(options)),
-        Command::Resume(options) => within_runtime(&options.printing, resume::run(options)),
-        Command::Rotate(options) => within_runtime(&options.printing, rotate::run(options)),
-        Command::Rotations(options) => within_runtime(&options.printing, rotations::run(options)),
-        Command::Show(options) => within_runtime(&options.printing, show::run(options)),
-        Command::Status(options) => within_runtime(&options.printing, status::run(options)),
-        Command::Wait(options) => within_runtime(&options.printing, wait::run(options)),
-        Command::Workers(options) => within_runtime(&options.printing, workers::run(options)),
-        Command::Completions(options) => exit(completions::run(options, &Arguments::command())),
+        Command::Completions(options) => exit(completions::run(options, Arguments::command())),
         Command::Demo(options) => demo::run(options),
         Command::DemoServer(options) => demo::server::run(options),
+        Command::Run(options) => commands::run::run(options, mask),
+        Command::Worker(options) => {
+            within_runtime(&Printing::for_people(), commands::worker::run(options))
+        }
     }
 }
 

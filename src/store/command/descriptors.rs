@@ -6,11 +6,12 @@ use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat};
 use rustix::io::{Errno, FdFlags};
+
+use crate::store::command::child;
 
 /// The first descriptor after the three standard ones.
 const FIRST_OTHER: libc::c_uint = 3;
@@ -28,7 +29,7 @@ const LIST_PART: usize = 2 * 1024;
 pub(super) fn inherit_none(command: &mut Command) -> Result<(), String> {
     // Asked of a range that holds no descriptor: what this thread may call, its child may.
     let Err(by_range) = mark_range(libc::c_uint::MAX) else {
-        before_exec(command, || Ok(mark_range(FIRST_OTHER)?));
+        child::before_exec(command, || Ok(mark_range(FIRST_OTHER)?));
         return Ok(());
     };
     // Linux before 5.11, or a profile of system calls that does not know close_range.
@@ -38,20 +39,8 @@ pub(super) fn inherit_none(command: &mut Command) -> Result<(), String> {
             LIST.to_string_lossy()
         ));
     }
-    before_exec(command, || Ok(mark_listed()?));
+    child::before_exec(command, || Ok(mark_listed()?));
     Ok(())
-}
-
-#[expect(
-    unsafe_code,
-    reason = "nothing safe runs between fork and exec; what is run here makes system calls only"
-)]
-fn before_exec(command: &mut Command, mark: impl Fn() -> io::Result<()> + Send + Sync + 'static) {
-    // SAFETY: both `mark_range` and `mark_listed` make async-signal-safe system calls, allocate
-    // nothing, take no lock, and touch no memory but their own stack; their errors are bare numbers.
-    unsafe {
-        command.pre_exec(mark);
-    }
 }
 
 #[expect(

@@ -1,18 +1,21 @@
 //! One execution of a command, from its start to the value that it printed.
 
 use std::ffi::OsStr;
+use std::future::Future;
 use std::io;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::secret::value::InvalidKey;
+use crate::secret::text::ForeignText;
+use crate::secret::value::{InvalidKey, SecretKeyValue};
 use crate::store::buffer::LineEnd;
-use crate::store::command::output::{ErrorOutput, Output};
-use crate::store::command::process::{NotStarted, Process, ProcessWatch};
+use crate::store::command::output::{ErrorOutput, LastLine, Output};
+use crate::store::command::process::{LeaderEnd, NotStarted, Process, ProcessWatch};
 use crate::store::error::StoreError;
 use crate::store::keys_store::{FetchResult, StoreRequest};
 
@@ -24,33 +27,86 @@ const GRACE: Duration = Duration::from_millis(200);
 pub(super) struct Execution {
     pub(super) program: String,
     pub(super) command: Command,
-    pub(super) line_end: LineEnd,
-    pub(super) time_limit: Duration,
-    pub(super) request: StoreRequest,
 }
 
 impl Execution {
-    /// Runs it. Dropped at an await, the whole process group is killed.
-    pub(super) async fn fetched(self) -> FetchResult {
-        let program = self.program;
-        let looked = where_it_was_looked_for(&program, &self.command);
-        let cannot = |cause: io::Error| StoreError::Start {
-            program: format!("{program}{looked}"),
-            cause: Arc::new(cause),
-        };
-        // tokio panics where there is no runtime; here that is an error.
-        Handle::try_current().map_err(|error| cannot(io::Error::other(error)))?;
-        let (process, watch) = Process::start(self.command).map_err(|why| match why {
-            NotStarted::Program(cause) => cannot(cause),
-            NotStarted::Other(error) => error,
-        })?;
-
+    /// Runs it for the value that it prints. Dropped at an await, the whole process group is killed.
+    pub(super) async fn fetched(
+        mut self,
+        line_end: LineEnd,
+        limit: Duration,
+        request: StoreRequest,
+    ) -> FetchResult {
+        let (process, watch) = self.start(false)?;
         let (mut output, mut errors) = (Output::new(), ErrorOutput::new());
+        let talk = async {
+            let errors = async {
+                errors.read(watch.stderr).await;
+                Ok(())
+            };
+            tokio::try_join!(output.read(watch.stdout), errors).map(|_| ())
+        };
         // The key's limit ends it here too, and not from outside: what it said so far would be lost.
-        let (left, limit) = self.request.left(self.time_limit);
-        let Ok(ended) = timeout(left, ended(watch, &mut output, &mut errors)).await else {
+        let time = request.left(limit);
+        let ended = ended(watch.end, time.0, talk).await;
+        self.judge(process, ended, time.1, || errors.into_text(&output))?;
+        output.into_value(line_end).map(Into::into)
+    }
+
+    /// Runs it with an input, for the last line that it prints. Dropped at an await, the whole process
+    /// group is killed.
+    pub(super) async fn run(
+        mut self,
+        input: SecretKeyValue,
+        limit: Duration,
+    ) -> Result<SecretKeyValue, StoreError> {
+        let (process, watch) = self.start(true)?;
+        let (mut output, mut errors) = (LastLine::new(), ErrorOutput::new());
+        let write = async {
+            if let Some(mut stdin) = watch.stdin {
+                // A program that closes its input does not want the rest of it.
+                drop(stdin.write_all(input.expose()).await);
+            }
+        };
+        let talk = async {
+            tokio::join!(write, output.read(watch.stdout), errors.read(watch.stderr));
+            Ok(())
+        };
+        let ended = ended(watch.end, limit, talk).await;
+        self.judge(process, ended, limit, || errors.into_whole_text())?;
+        Ok(output.into_value())
+    }
+
+    fn start(&mut self, input: bool) -> Result<(Process, ProcessWatch), StoreError> {
+        // tokio panics where there is no runtime; here that is an error.
+        Handle::try_current().map_err(|error| self.cannot(io::Error::other(error)))?;
+        let started = Process::start(&mut self.command, input);
+        started.map_err(|why| match why {
+            NotStarted::Program(cause) => self.cannot(cause),
+            NotStarted::Other(error) => error,
+        })
+    }
+
+    fn cannot(&self, cause: io::Error) -> StoreError {
+        let looked = where_it_was_looked_for(&self.program, &self.command);
+        StoreError::Start {
+            program: format!("{}{looked}", self.program),
+            cause: Arc::new(cause),
+        }
+    }
+
+    /// Ends its group, and answers whether it ended in time and with success.
+    fn judge(
+        self,
+        process: Process,
+        ended: Option<Result<(), InvalidKey>>,
+        limit: Duration,
+        said: impl FnOnce() -> ForeignText,
+    ) -> Result<(), StoreError> {
+        let program = self.program;
+        let Some(ended) = ended else {
             return Err(StoreError::TimedOut {
-                stderr: errors.into_text(&output),
+                stderr: said(),
                 program,
                 limit,
             });
@@ -59,12 +115,12 @@ impl Execution {
         let status = process.finish(&program)?;
         if !status.success() {
             return Err(StoreError::Command {
-                stderr: errors.into_text(&output),
+                stderr: said(),
                 program,
                 status,
             });
         }
-        output.into_value(self.line_end).map(Into::into)
+        Ok(())
     }
 }
 
@@ -83,33 +139,24 @@ fn where_it_was_looked_for(program: &str, command: &Command) -> String {
     folder.unwrap_or_default() + &path.unwrap_or_default()
 }
 
-/// Waits for the program's end, and for all that it printed. A program that printed too much is not
-/// waited for.
+/// Waits for the program's end, and for what is read and written meanwhile; `None` if that takes longer than
+/// the limit. A program that printed too much is not waited for.
 async fn ended(
-    watch: ProcessWatch,
-    output: &mut Output,
-    errors: &mut ErrorOutput,
-) -> Result<(), InvalidKey> {
-    let ProcessWatch {
-        end,
-        stdout,
-        stderr,
-    } = watch;
-    let reading = async {
-        let errors = async {
-            errors.read(stderr).await;
-            Ok(())
-        };
-        tokio::try_join!(output.read(stdout), errors).map(|_| ())
-    };
-    tokio::pin!(reading);
-    tokio::select! {
-        read = &mut reading => {
-            if read.is_ok() {
-                end.wait().await;
+    end: LeaderEnd,
+    limit: Duration,
+    talk: impl Future<Output = Result<(), InvalidKey>>,
+) -> Option<Result<(), InvalidKey>> {
+    let ended = async {
+        tokio::pin!(talk);
+        tokio::select! {
+            talked = &mut talk => {
+                if talked.is_ok() {
+                    end.wait().await;
+                }
+                talked
             }
-            read
+            () = end.wait() => timeout(GRACE, talk).await.unwrap_or(Ok(())),
         }
-        () = end.wait() => timeout(GRACE, reading).await.unwrap_or(Ok(())),
-    }
+    };
+    timeout(limit, ended).await.ok()
 }

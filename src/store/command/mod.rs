@@ -1,29 +1,25 @@
 //! Keys from the standard output of a command, run without a shell and in a process group of its
-//! own.
+//! own; and the same run with an input, for commands that answer no key.
 //!
-//! Never in here: a way to hand a key *to* a command. What it is given are a program, arguments and
-//! named variables, and all of those are visible to others.
+//! Never in here: a way to hand a key to a command but its standard input. A program, its arguments and
+//! its variables are visible to others.
 
+mod child;
 mod children;
 mod descriptors;
 mod execution;
+pub(crate) mod line;
 mod output;
 mod process;
 
-use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
-use std::path::{self, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use crate::store::buffer::LineEnd;
-use crate::store::command::execution::Execution;
+use crate::store::command::line::CommandLine;
 use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
-
-/// The variables that every command gets from this process, where they are set.
-const ALWAYS_PASSED: [&str; 2] = ["PATH", "HOME"];
 
 /// A store that runs a program each time it is asked and takes what it prints on its standard
 /// output as one value.
@@ -47,62 +43,42 @@ const ALWAYS_PASSED: [&str; 2] = ["PATH", "HOME"];
 /// start (`waitpid(-1)`): how a command ended could not be told, which is `store_failed`.
 #[derive(Clone)]
 pub struct CommandStore {
-    program: OsString,
-    /// Where this process was when the store was defined.
-    folder: Option<PathBuf>,
-    args: Vec<OsString>,
-    variables: Vec<(OsString, Origin)>,
+    line: CommandLine,
     line_end: LineEnd,
     time_limit: Duration,
-}
-
-#[derive(Clone)]
-enum Origin {
-    Here(OsString),
-    Passed,
 }
 
 impl CommandStore {
     /// A store that runs that program, looked for in `PATH` unless it is a path.
     pub fn new(program: impl Into<OsString>) -> Self {
-        let program = program.into();
-        let is_path = program.as_encoded_bytes().contains(&b'/');
         Self {
-            program: match is_path.then(|| path::absolute(&program)) {
-                Some(Ok(whole)) => whole.into_os_string(),
-                Some(Err(_)) | None => program,
-            },
-            folder: env::current_dir().ok(),
-            args: Vec::new(),
-            variables: Vec::new(),
+            line: CommandLine::new(program),
             line_end: LineEnd::default(),
             time_limit: Duration::from_secs(10),
         }
     }
 
     /// Adds one argument. Never a key: others can read it.
-    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
-        self.args.push(arg.into());
-        self
+    pub fn arg(self, arg: impl Into<OsString>) -> Self {
+        self.args([arg])
     }
 
     /// Adds arguments. Never a key: others can read them.
     pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        self.args.extend(args.into_iter().map(Into::into));
+        self.line = self.line.args(args);
         self
     }
 
     /// Sets a variable for the command. Never a key: programs of the same user can read it, and
     /// keyward does not wipe it.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.variables
-            .push((name.into(), Origin::Here(value.into())));
+        self.line = self.line.env(name, value);
         self
     }
 
     /// Passes a variable of this process on, as it is at each fetch; not set here, not set there.
     pub fn pass_env(mut self, name: impl Into<OsString>) -> Self {
-        self.variables.push((name.into(), Origin::Passed));
+        self.line = self.line.pass_env(name);
         self
     }
 
@@ -117,46 +93,13 @@ impl CommandStore {
         self.time_limit = limit;
         self
     }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(&self.args).env_clear();
-        if let (Some(folder), Ok(now)) = (&self.folder, env::current_dir())
-            && *folder != now
-        {
-            command.current_dir(folder);
-        }
-        for name in ALWAYS_PASSED {
-            pass(&mut command, OsStr::new(name));
-        }
-        for (name, origin) in &self.variables {
-            match origin {
-                Origin::Here(value) => {
-                    command.env(name, value);
-                }
-                Origin::Passed => pass(&mut command, name),
-            }
-        }
-        command
-    }
-}
-
-fn pass(command: &mut Command, name: &OsStr) {
-    if let Some(value) = env::var_os(name) {
-        command.env(name, value);
-    }
 }
 
 impl KeysStore for CommandStore {
     fn fetch(&self, request: &StoreRequest) -> Fetching {
-        let execution = Execution {
-            program: self.program.to_string_lossy().into_owned(),
-            command: self.command(),
-            line_end: self.line_end,
-            time_limit: self.time_limit,
-            request: request.clone(),
-        };
-        Fetching::future(execution.fetched())
+        let execution = self.line.execution();
+        let (line_end, limit, request) = (self.line_end, self.time_limit, request.clone());
+        Fetching::future(execution.fetched(line_end, limit, request))
     }
 
     fn origin(&self, _: AskedByKeyward) -> StoreOrigin {
@@ -164,7 +107,7 @@ impl KeysStore for CommandStore {
     }
 
     fn source(&self, _: AskedByKeyward) -> String {
-        format!("the output of {}", self.program.display())
+        format!("the output of {}", self.line.program().display())
     }
 }
 
@@ -172,7 +115,7 @@ impl fmt::Debug for CommandStore {
     /// Names the program only: arguments and variables are the operator's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CommandStore")
-            .field("program", &self.program)
+            .field("program", &self.line.program())
             .field("time_limit", &self.time_limit)
             .finish_non_exhaustive()
     }

@@ -11,6 +11,9 @@ use crate::store::error::StoreError;
 /// How much of the standard error is kept, in bytes; the rest is read and forgotten.
 const KEPT_ERROR_BYTES: usize = 64 * 1024;
 
+/// How much of the last line of the standard output is kept, in bytes.
+const KEPT_LINE_BYTES: usize = 1024;
+
 /// The size of the buffer for what is forgotten.
 const FORGOTTEN_BYTES: usize = 4 * 1024;
 
@@ -70,6 +73,60 @@ impl Output {
     }
 }
 
+/// The standard output of a command that prints no key: its last line is kept.
+pub(super) struct LastLine {
+    line: ReadBuffer,
+    /// Whether a line end was the last that was read: the next byte begins a new line.
+    over: bool,
+    /// Whether the line is longer than what is kept.
+    long: bool,
+}
+
+impl LastLine {
+    pub(super) fn new() -> Self {
+        Self {
+            line: ReadBuffer::of_size(KEPT_LINE_BYTES),
+            over: false,
+            long: false,
+        }
+    }
+
+    /// Reads to the end, however much it is.
+    pub(super) async fn read(&mut self, mut pipe: impl AsyncRead + Unpin) {
+        loop {
+            let mut part = ReadBuffer::of_size(FORGOTTEN_BYTES);
+            match pipe.read(part.free()).await {
+                Ok(0) | Err(_) => return,
+                Ok(read) => part.advance(read),
+            }
+            self.take(part.filled());
+        }
+    }
+
+    fn take(&mut self, part: &[u8]) {
+        for line in part.split_inclusive(|byte| *byte == b'\n') {
+            if self.over {
+                *self = Self::new();
+            }
+            let ended = line.strip_suffix(b"\n");
+            self.over = ended.is_some();
+            let line = ended.unwrap_or(line);
+            match self.line.free().get_mut(..line.len()) {
+                Some(room) => {
+                    room.copy_from_slice(line);
+                    self.line.advance(line.len());
+                }
+                None => self.long = true,
+            }
+        }
+    }
+
+    /// The line, none if it was too long.
+    pub(super) fn into_value(self) -> SecretKeyValue {
+        SecretKeyValue::from(if self.long { &[] } else { self.line.filled() })
+    }
+}
+
 /// The standard error: its beginning is kept.
 pub(super) struct ErrorOutput {
     kept: ReadBuffer,
@@ -107,8 +164,47 @@ impl ErrorOutput {
         let Some(keys) = output.possible_keys() else {
             return ForeignText::from(WITHHELD);
         };
+        self.into_whole_text().quoting(Scrubber::new(keys))
+    }
+
+    /// The text of a command that printed no keys.
+    pub(super) fn into_whole_text(self) -> ForeignText {
         let text = ForeignText::from(self.kept.filled().to_vec());
-        let text = text.quoting(Scrubber::new(keys));
         if self.more { text.cut() } else { text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last_line(parts: &[&str]) -> Vec<u8> {
+        let mut output = LastLine::new();
+        for part in parts {
+            output.take(part.as_bytes());
+        }
+        output.into_value().expose().to_vec()
+    }
+
+    #[test]
+    fn the_last_line_is_kept_wherever_the_parts_end() {
+        for parts in [
+            &["one\ntwo\neffect: nothing\n"] as &[&str],
+            &["one\ntwo\nef", "fect: ", "nothing", "\n"],
+            &["effect: nothing"],
+            &["one\n", "effect: nothing\n"],
+        ] {
+            assert_eq!(last_line(parts), b"effect: nothing", "{parts:?}");
+        }
+        assert_eq!(last_line(&[]), b"");
+        assert_eq!(last_line(&["one\n\n"]), b"");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_none_and_the_next_one_is_kept() {
+        let long = "x".repeat(KEPT_LINE_BYTES);
+        assert_eq!(last_line(&[&long]), long.as_bytes());
+        assert_eq!(last_line(&[&long, "x"]), b"");
+        assert_eq!(last_line(&[&long, "x\nshort"]), b"short");
     }
 }

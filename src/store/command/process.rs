@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{self, Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use rustix::process::{
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::process::{ChildStderr, ChildStdout};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
@@ -41,9 +41,18 @@ pub(super) struct Process {
 /// What a new process is watched by.
 pub(super) struct ProcessWatch {
     pub(super) end: LeaderEnd,
+    /// Only of a process that was started with an input.
+    pub(super) stdin: Option<ChildStdin>,
     pub(super) stdout: ChildStdout,
     pub(super) stderr: ChildStderr,
 }
+
+/// The pipes of a new process as std has them.
+type Pipes = (
+    Option<process::ChildStdin>,
+    Option<process::ChildStdout>,
+    Option<process::ChildStderr>,
+);
 
 /// What tells that a leader has ended.
 pub(super) struct LeaderEnd {
@@ -61,32 +70,40 @@ pub(super) enum NotStarted {
 }
 
 impl Process {
-    /// Starts the command with an empty standard input and pipes for its outputs. Only inside a
-    /// tokio runtime that has I/O and time enabled.
+    /// Starts the command with pipes for its outputs, and a pipe or an empty file for its standard input. Only
+    /// inside a tokio runtime that has I/O and time enabled.
     ///
     /// # Errors
     /// What the system says, mostly that there is no such program.
-    pub(super) fn start(mut command: Command) -> Result<(Self, ProcessWatch), NotStarted> {
+    pub(super) fn start(
+        command: &mut Command,
+        input: bool,
+    ) -> Result<(Self, ProcessWatch), NotStarted> {
         if children::ends_are_thrown_away() {
             return Err(NotStarted::Other(StoreError::ChildrenIgnored));
         }
-        let nothing = File::open("/dev/null").map_err(|error| refused("/dev/null", error))?;
+        let input = if input {
+            Stdio::piped()
+        } else {
+            let nothing = File::open("/dev/null").map_err(|error| refused("/dev/null", error))?;
+            nothing.into()
+        };
         command
-            .stdin(nothing)
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        descriptors::inherit_none(&mut command)
+        descriptors::inherit_none(command)
             .map_err(|why| refused("both ways to close a program's other files", other(why)))?;
-        let mut child = spawn(&mut command)?;
+        let mut child = spawn(command)?;
         let group = Pid::from_child(&child);
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         // From here on an error kills and reaps what was started.
         let process = Self {
             child: Some(child),
             group,
         };
-        let watch = ProcessWatch::begin(group, stdout, stderr)
+        let watch = ProcessWatch::begin(group, pipes)
             .map_err(|error| refused("pipes that can be waited for", error))?;
         Ok((process, watch))
     }
@@ -178,14 +195,11 @@ fn other(why: impl Into<String>) -> io::Error {
 }
 
 impl ProcessWatch {
-    fn begin(
-        leader: Pid,
-        stdout: Option<std::process::ChildStdout>,
-        stderr: Option<std::process::ChildStderr>,
-    ) -> io::Result<Self> {
+    fn begin(leader: Pid, (stdin, stdout, stderr): Pipes) -> io::Result<Self> {
         let no_pipe = || other("the system gave no pipe");
         Ok(Self {
             end: LeaderEnd::of(leader),
+            stdin: stdin.map(ChildStdin::from_std).transpose()?,
             stdout: ChildStdout::from_std(stdout.ok_or_else(no_pipe)?)?,
             stderr: ChildStderr::from_std(stderr.ok_or_else(no_pipe)?)?,
         })

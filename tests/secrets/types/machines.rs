@@ -28,8 +28,9 @@ use keyward::secret::scrub::Scrubber;
 use keyward::secret::text::ForeignText;
 use keyward::store::keys_store::{self, Fetching, StoreRequest};
 use keyward::{
-    AeadCryptoTool, CommandStore, Effect, EnvStore, FileStore, MemoryRepo, SecretKeyDefinition,
-    SecretKeyFlow, SecretKeyUseCase, SecretKeyValue, SecretKeys, StateRepo, Uuid,
+    AeadCryptoTool, CommandLine, CommandStore, Effect, EnvStore, FileStore, MemoryRepo,
+    SecretKeyDefinition, SecretKeyFlow, SecretKeyUseCase, SecretKeyValue, SecretKeys, StateRepo,
+    Uuid,
 };
 
 use crate::canary::{self, MASTER, OLD_BACK, PRINTED, SET, TOLD};
@@ -280,6 +281,8 @@ fn stores(shown: &mut Shown) {
     // No key belongs into arguments and variables; they are not shown all the same.
     let command = CommandStore::new("vault").arg(PRINTED).env("KEY", PRINTED);
     shown.value(&command);
+    let command = CommandLine::new("vault").args([PRINTED]);
+    shown.value(&command.env("KEY", PRINTED));
     shown.value(&EnvStore::pair("FORWARD", "BACK"));
     shown.value(&FileStore::pair("/keys/forward", "/keys/back"));
     shown.value(&StoreRequest::new("documents"));
