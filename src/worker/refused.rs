@@ -4,6 +4,7 @@
 use crate::guard::fork::Forked;
 use crate::guard::this_thread::MustNotBlock;
 use crate::key::error::KeyError;
+use crate::key::keeper_error::KeeperError;
 use crate::rotation::error::RotationError;
 
 impl From<Forked> for KeyError {
@@ -27,5 +28,11 @@ impl From<MustNotBlock> for KeyError {
 impl From<MustNotBlock> for RotationError {
     fn from(MustNotBlock: MustNotBlock) -> Self {
         Self::MustNotBlock
+    }
+}
+
+impl From<MustNotBlock> for KeeperError {
+    fn from(refused: MustNotBlock) -> Self {
+        Self::new(refused.code(), false, refused.to_string())
     }
 }

@@ -18,6 +18,7 @@ use crate::client::instance::here::Here;
 use crate::client::session::MAX_MESSAGE;
 use crate::key::keeper_error::KeeperError;
 use crate::key::name::WorkerName;
+use crate::rotation::error::RotationError;
 use crate::wire::generated::answer::Answer;
 use crate::wire::generated::to_instance::Said as Heard;
 use crate::wire::generated::to_keeper::Said as Told;
@@ -97,8 +98,9 @@ impl Life {
     }
 
     fn has_left(&self) -> KeeperError {
-        let text = format!("worker {}: it has left; join again", self.name);
-        KeeperError::new("unknown_worker", false, text)
+        let worker = self.name.clone();
+        let left = RotationError::UnknownWorker { worker };
+        KeeperError::new(left.code(), false, left.to_string())
     }
 
     fn tell_that_it_is_away(&self, why: KeeperError) {
@@ -140,7 +142,7 @@ impl Life {
                 }
                 message = heard.next() => match message {
                     None => return Over::Gone(self.has_left()),
-                    Some(Err(status)) => return self.over(&status),
+                    Some(Err(status)) => return self.over(&status, has_joined),
                     Some(Ok(message)) => {
                         let to_tell = self.take(message, &mut has_joined);
                         if has_joined { to_tell } else { Vec::new() }
@@ -168,11 +170,12 @@ impl Life {
         }))
     }
 
-    fn over(&self, status: &Status) -> Over {
+    fn over(&self, status: &Status, has_joined: bool) -> Over {
         let why = self.connection.session.failure(status);
         let told = Refusal::of_status(status);
         match told.as_ref().map(|refusal| refusal.code.as_str()) {
-            Some("unknown_instance") if self.instance > 0 => Over::Unknown,
+            // One that ends the stream of a known instance: an operator has removed it.
+            Some("unknown_instance") if self.instance > 0 && !has_joined => Over::Unknown,
             Some("shut_down") | None => Over::Away(why),
             Some(_) if why.is_retriable() && self.instance > 0 => Over::Away(why),
             Some(_) => Over::Gone(why),
