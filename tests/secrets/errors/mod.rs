@@ -142,11 +142,18 @@ impl Seen {
 }
 
 /// The types whose errors are not made here, with the reason.
-const ELSEWHERE: [(&str, &str); 1] = [(
-    "DemoError",
-    "the binary's own: paths, names of documents, what the system says, and the errors that are \
-     made here; `demo.rs` looks for the demo's keys in all that it prints at level trace",
-)];
+const ELSEWHERE: [(&str, &str); 2] = [
+    (
+        "DemoError",
+        "the binary's own: paths, names of documents, what the system says, and the errors that are \
+         made here; `demo.rs` looks for the demo's keys in all that it prints at level trace",
+    ),
+    (
+        "CommandError",
+        "the binary's own: paths, names of workers and rotations, what the system says, and the errors \
+         that are made here; a key is never an argument",
+    ),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_error_of_any_code_shows_a_key() {
