@@ -163,9 +163,9 @@ pub use key::answer::KeyAnswer;
 pub use key::declared::StoreAnswers;
 pub use key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 pub use key::error::KeyError;
+pub use key::facts::KeyFacts;
 pub use key::flow::{SecretKeyFlow, SecretKeyUseCase};
 pub use key::keeper_error::KeeperError;
-pub use key::machine::KeyFacts;
 pub use key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 pub use key::state::Effect;
 #[cfg(feature = "cli")]

@@ -7,7 +7,7 @@ use crate::guard::foreign_call::Returned;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::{Admitted, Event, FetchFailure, FetchedKeys, Ticket};
-use crate::key::machine::KeyFacts;
+use crate::key::facts::KeyFacts;
 use crate::key::state::{RecordChange, Snapshot, StateChange};
 use crate::rotation::id::RotationId;
 use crate::secret::scrub::Scrubber;

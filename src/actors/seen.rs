@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::key::machine::KeyFacts;
+use crate::key::facts::KeyFacts;
 
 /// What is known of a key, as its actor knew it last.
 #[derive(Debug, Default)]

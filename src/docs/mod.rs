@@ -9,6 +9,11 @@ pub mod using {}
 pub mod promised {}
 #[doc = include_str!("operator.md")]
 pub mod operator {}
+#[doc = include_str!("command_line.md")]
+#[doc = "```json"]
+#[doc = include_str!("command_line.schema.json")]
+#[doc = "```"]
+pub mod command_line {}
 #[doc = include_str!("programs.md")]
 pub mod programs {}
 #[doc = include_str!("errors.md")]

@@ -4,37 +4,18 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::key::attempt::{After, Attempt};
-use crate::key::declared::{Comparison, StoreAnswers};
+use crate::key::declared::Comparison;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::{Answer, KeyEffect};
 use crate::key::error::KeyError;
 use crate::key::event::{Admitted, Event, FetchAnswer, Request, Ticket};
+use crate::key::facts::KeyFacts;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::KeyName;
 use crate::key::proposal::Proposals;
 use crate::key::state::{Held, KeyState, Loaded, RecordChange};
 use crate::key::time::Time;
 use crate::key::waiting::{For, Waiter, Waiting};
-
-/// What is known of a key in this life of the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct KeyFacts {
-    /// The last flow that is known in this lifetime.
-    pub last_flow: Option<SecretKeyFlow>,
-    /// Whether a pair is held for the back path.
-    pub holds: bool,
-    /// Whether a change has been declared over the held pair.
-    pub superseded: bool,
-    /// How many requests wait.
-    pub waiting: usize,
-    /// How often the store was asked.
-    pub store_calls: u64,
-    /// How often the record was loaded.
-    pub state_reads: u64,
-    /// How what the store answered last compares with the change that was declared last.
-    pub store_answers: StoreAnswers,
-}
 
 /// The state of one key and the rules of what each request gets.
 #[derive(Debug, Clone)]

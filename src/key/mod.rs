@@ -4,19 +4,26 @@
 //! Never in here: a clock, a channel, async, a store or a repo. It imports `secret` only.
 
 pub mod answer;
+#[cfg(feature = "embedded")]
 pub mod attempt;
 pub mod declared;
 pub mod definition;
+#[cfg(feature = "embedded")]
 pub mod effect;
 pub mod error;
 pub mod event;
+pub mod facts;
 pub mod flow;
 pub mod journal_down;
 pub mod keeper_error;
+#[cfg(feature = "embedded")]
 pub mod machine;
 pub mod name;
+#[cfg(feature = "embedded")]
 pub mod proposal;
 pub mod state;
 pub mod time;
+#[cfg(feature = "embedded")]
 pub mod waiting;
+#[cfg(feature = "embedded")]
 mod writes;

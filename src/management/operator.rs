@@ -18,7 +18,7 @@ use crate::journal::opened::Journal;
 use crate::journal::secrets::RotationSecrets;
 use crate::key::definition::KeyBehaviour;
 use crate::key::event::Ticket;
-use crate::key::machine::KeyFacts;
+use crate::key::facts::KeyFacts;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::management::answer::about;
 use crate::management::keys_management::KeysManagement;

@@ -141,8 +141,8 @@ impl fmt::Display for HistoryListing {
 mod tests {
     use super::*;
     use crate::key::definition::OnKeyChangedCallbackErrorStrategy as Strategy;
+    use crate::key::facts::KeyFacts;
     use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
-    use crate::key::machine::KeyFacts;
     use crate::key::name::{CallbackName, KeyName, WorkerName};
     use crate::management::definition::SecretKeyDefinition;
     use crate::operator::actor::ActorName;

@@ -2,7 +2,7 @@
 
 use crate::key::declared::StoreAnswers;
 use crate::key::definition::KeyBehaviour;
-use crate::key::machine::KeyFacts;
+use crate::key::facts::KeyFacts;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::operator::actor::ActorStatus;
 use crate::repo::space::Space;

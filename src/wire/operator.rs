@@ -1,7 +1,7 @@
 //! What an operator is told of keys, workers, actors and records.
 
 use crate::key::declared;
-use crate::key::machine::KeyFacts;
+use crate::key::facts::KeyFacts;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::operator::actor;
 use crate::operator::status;

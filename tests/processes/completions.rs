@@ -31,8 +31,7 @@ fn the_completions_of_bash_are_a_script_that_bash_reads() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keyward");
     std::fs::write(&file, script).unwrap();
-    let asked =
-        "source \"$0\"; COMP_WORDS=(keyward com); COMP_CWORD=1; _keyward; echo \"${COMPREPLY[@]}\"";
+    let asked = "source \"$0\"; COMP_WORDS=(keyward com); COMP_CWORD=1; _keyward keyward com keyward; echo \"${COMPREPLY[@]}\"";
     let ran = Command::new("bash")
         .args(["-c", asked])
         .arg(&file)

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use keyward::{KeyError, RotationError};
+use keyward::{InvalidName, KeeperError, KeyError, RotationError};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,20 @@ pub enum CommandError {
         /// What the operating system said.
         cause: io::Error,
     },
+    /// What a file or standard input has is no key.
+    #[error("{source_name} has no key: {why}")]
+    NoKey {
+        /// Which file, or standard input.
+        source_name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A signal ended the command before it was done.
+    #[error("{0}")]
+    Interrupted(String),
+    /// There is no way to the keeper.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
     /// A call on a key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -53,13 +67,35 @@ impl CommandError {
         move |cause| Self::Process { what, cause }
     }
 
+    /// For `map_err`: a name that cannot be one.
+    pub fn name(cause: InvalidName) -> Self {
+        Self::Rotation(cause.into())
+    }
+
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Usage(_) => "usage",
             Self::Io { .. } | Self::Process { .. } => "io",
+            Self::Interrupted(_) => "interrupted",
+            Self::NoKey { .. } => "invalid_key",
+            Self::Keeper(error) => error.code(),
             Self::Key(error) => error.code(),
             Self::Rotation(error) => error.code(),
+        }
+    }
+
+    /// Whether the same command may succeed later without anything being mended first.
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::Usage(_)
+            | Self::Io { .. }
+            | Self::Process { .. }
+            | Self::NoKey { .. }
+            | Self::Interrupted(_) => false,
+            Self::Keeper(error) => error.is_retriable(),
+            Self::Key(error) => error.is_retriable(),
+            Self::Rotation(error) => error.is_retriable(),
         }
     }
 

@@ -36,7 +36,8 @@ impl From<Ended> for ExitCode {
 impl From<&CommandError> for Ended {
     fn from(error: &CommandError) -> Self {
         match error.code() {
-            "usage" => Self::Usage,
+            "usage" | "invalid_socket" => Self::Usage,
+            "keeper_unavailable" | "untrusted_keeper" | "shut_down" => Self::NoAnswer,
             "permission_denied" => Self::NotPermitted,
             "timed_out" => Self::TimeLimit,
             "callbacks_failed" => Self::RotationFailed,
@@ -66,7 +67,7 @@ pub fn within_runtime(
         .and_then(|runtime| runtime.block_on(command));
     if let Err(error) = &ended {
         // Where the object cannot be printed, the text is on standard error all the same.
-        drop(printing.failure(error.code(), error));
+        drop(printing.failure(error));
     }
     exit(ended)
 }

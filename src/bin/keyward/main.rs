@@ -15,21 +15,27 @@ use clap::{CommandFactory, Parser};
 use rustix::fs::Mode;
 
 mod colour;
-#[allow(dead_code, reason = "the commands that use the rest of it follow")]
 mod command_error;
 mod commands;
+mod connection;
 mod demo;
-#[allow(dead_code, reason = "the commands that use the rest of it follow")]
 mod ended;
+mod given_keys;
 mod hardening;
+mod limits;
 mod log;
-#[allow(dead_code, reason = "the commands that use the rest of it follow")]
 mod printing;
 mod run;
 mod runtime;
+mod shown;
+mod signals;
+mod watch;
 mod worker;
 
-use commands::{Command, completions};
+use commands::{
+    Command, abort, backup, completions, dismiss, events, get, history, remove, restart, resume,
+    rotate, rotations, show, status, wait, workers,
+};
 use ended::{exit, within_runtime};
 use printing::Printing;
 
@@ -69,7 +75,22 @@ fn main() -> ExitCode {
 /// Runs the command; the file mode mask is that which the process was started with.
 fn run(command: &Command, mask: Mode) -> ExitCode {
     match command {
-        Command::Completions(options) => exit(completions::run(options, Arguments::command())),
+        Command::Abort(options) => within_runtime(&options.printing, abort::run(options)),
+        Command::Backup(options) => within_runtime(&options.printing, backup::run(options)),
+        Command::Dismiss(options) => within_runtime(&options.printing, dismiss::run(options)),
+        Command::Events(options) => within_runtime(&options.printing, events::run(options)),
+        Command::Get(options) => within_runtime(&options.printing, get::run(options)),
+        Command::History(options) => within_runtime(&options.printing, history::run(options)),
+        Command::Remove(options) => within_runtime(&options.printing, remove::run(options)),
+        Command::Restart(options) => within_runtime(&options.printing, restart::run(options)),
+        Command::Resume(options) => within_runtime(&options.printing, resume::run(options)),
+        Command::Rotate(options) => within_runtime(&options.printing, rotate::run(options)),
+        Command::Rotations(options) => within_runtime(&options.printing, rotations::run(options)),
+        Command::Show(options) => within_runtime(&options.printing, show::run(options)),
+        Command::Status(options) => within_runtime(&options.printing, status::run(options)),
+        Command::Wait(options) => within_runtime(&options.printing, wait::run(options)),
+        Command::Workers(options) => within_runtime(&options.printing, workers::run(options)),
+        Command::Completions(options) => exit(completions::run(options, &Arguments::command())),
         Command::Demo(options) => demo::run(options),
         Command::DemoServer(options) => demo::server::run(options),
         Command::Run(options) => commands::run::run(options, mask),

@@ -2,17 +2,20 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::colour::wants_colour;
 use crate::command_error::CommandError;
+use crate::shown::paint::Paint;
 
 /// How a command prints.
 #[derive(Debug, Args)]
 pub struct Printing {
     /// Print JSON for programs: one object, or one a line where more follow
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub json: bool,
 }
 
@@ -20,6 +23,11 @@ impl Printing {
     /// For a command that has no `--json`.
     pub fn for_people() -> Self {
         Self { json: false }
+    }
+
+    /// Paints what people read.
+    pub fn paint(&self) -> Paint {
+        Paint::new(!self.json && wants_colour(&io::stdout()))
     }
 
     /// A line for people, not for programs.
@@ -58,7 +66,18 @@ impl Printing {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub fn failure(&self, code: &str, text: impl Display) -> Result<(), CommandError> {
-        self.object(&json!({ "error": { "code": code, "text": text.to_string() } }))
+    pub fn failure(&self, error: &CommandError) -> Result<(), CommandError> {
+        let text = error.to_string();
+        self.object(&json!({ "error": {
+            "code": error.code(), "text": text, "retriable": error.is_retriable(),
+        } }))
     }
+}
+
+/// The time of the wall clock in milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }

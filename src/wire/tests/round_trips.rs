@@ -8,8 +8,8 @@ use prost::Message;
 use uuid::Uuid;
 
 use crate::key::declared::StoreAnswers;
+use crate::key::facts::KeyFacts;
 use crate::key::flow::SecretKeyUseCase;
-use crate::key::machine::KeyFacts;
 use crate::key::name::WorkerName;
 use crate::operator::actor::{ActorName, ActorState, ActorStatus};
 use crate::operator::status::{

@@ -67,7 +67,7 @@ fn a_type_that_holds_one_that_holds_a_key_is_found() {
     ] {
         assert!(types.contains(path), "{path} is not among {types:?}");
     }
-    for path in ["key::machine::KeyFacts", "rotation::effect::Fact"] {
+    for path in ["key::facts::KeyFacts", "rotation::effect::Fact"] {
         assert!(!types.contains(path), "{path}");
     }
 }

@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use keyward::guard;
 use keyward::journal::{group, tidy};
 use keyward::key::{
-    attempt, declared, definition, event as key_event, flow, journal_down, machine, name, state,
-    time, waiting,
+    attempt, declared, definition, event as key_event, flow, journal_down, name, state, time,
+    waiting,
 };
 use keyward::management::builder::KeysManagementBuilder;
 use keyward::management::testing;
@@ -111,7 +111,7 @@ pub(super) fn all(shown: &mut Shown) {
         retention::HistoryLimits,
         retention::SteadyClock,
         tidy::Tidied,
-        machine::KeyFacts,
+        keyward::KeyFacts,
         name::CallbackName,
         name::KeyName,
         name::WorkerName,

@@ -17,10 +17,12 @@ pub struct CompletionsOptions {
 }
 
 /// Prints them.
-pub fn run(
-    options: &CompletionsOptions,
-    mut keyward: clap::Command,
-) -> Result<Ended, CommandError> {
+pub fn run(options: &CompletionsOptions, keyward: &clap::Command) -> Result<Ended, CommandError> {
+    // A hidden command is nobody's to call, and the generator names it all the same.
+    let shown = keyward
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    let mut keyward = clap::Command::new("keyward").subcommands(shown.cloned());
     let mut script = Vec::new();
     generate(options.shell, &mut keyward, "keyward", &mut script);
     Printing::for_people().bytes(&script)?;

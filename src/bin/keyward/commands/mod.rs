@@ -6,15 +6,45 @@ use clap::Subcommand;
 
 use crate::demo::options::{DemoOptions, ServerOptions};
 
+pub mod abort;
+pub mod backup;
 pub mod completions;
+pub mod dismiss;
+pub mod events;
+pub mod get;
+pub mod history;
+pub mod remove;
+pub mod restart;
+pub mod resume;
+pub mod rotate;
+pub mod rotations;
 pub mod run;
+pub mod show;
+pub mod status;
+pub mod wait;
 pub mod worker;
+pub mod workers;
 
 /// A command with its options.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Abort(abort::AbortOptions),
+    Backup(backup::BackupOptions),
     Completions(completions::CompletionsOptions),
     Demo(DemoOptions),
+    Dismiss(dismiss::DismissOptions),
+    Events(events::EventsOptions),
+    Get(get::GetOptions),
+    History(history::HistoryOptions),
+    Remove(remove::RemoveOptions),
+    Restart(restart::RestartOptions),
+    Resume(resume::ResumeOptions),
+    Rotate(rotate::RotateOptions),
+    Rotations(rotations::RotationsOptions),
+    Show(show::ShowOptions),
+    Status(status::StatusOptions),
+    Wait(wait::WaitOptions),
+    Workers(workers::WorkersOptions),
     #[command(hide = true)]
     DemoServer(ServerOptions),
     Run(run::RunOptions),

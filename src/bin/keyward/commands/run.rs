@@ -12,6 +12,7 @@ use rustix::fs::Mode;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
+use crate::connection::KeeperOptions;
 use crate::hardening::complain;
 use crate::run::error::RunError;
 use crate::run::keys::{HeldKeys, KeyPlace, Place};
@@ -19,7 +20,7 @@ use crate::run::program::Program;
 use crate::run::signals::{ReloadSignal, Signals};
 use crate::run::supervisor::{NewKey, Supervisor, Telling};
 use crate::runtime::runtime;
-use crate::worker::keeper::{Keeper, LAST_WORDS};
+use crate::worker::LAST_WORDS;
 use crate::worker::on_change::Words;
 
 /// The exit status of a failure that is not the program's.
@@ -72,7 +73,7 @@ pub struct RunOptions {
     #[arg(long = "as", value_name = "CALLBACK", default_value = "on-change")]
     callback: String,
     #[command(flatten)]
-    keeper: Keeper,
+    keeper: KeeperOptions,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     program: Vec<OsString>,

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::io;
 
 use clap::Args;
-use keyward::{Join, RotationError, Worker};
+use keyward::{Join, Worker};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::command_error::CommandError;
+use crate::connection::KeeperOptions;
 use crate::ended::Ended;
+use crate::worker::LAST_WORDS;
 use crate::worker::calls::Calls;
-use crate::worker::keeper::{Keeper, LAST_WORDS};
 use crate::worker::on_change::OnChange;
 
 /// Be a worker whose callbacks are commands, until a signal ends it
@@ -50,7 +51,7 @@ pub struct WorkerOptions {
     #[arg(long, value_name = "VARIABLE")]
     pass_env: Vec<String>,
     #[command(flatten)]
-    keeper: Keeper,
+    keeper: KeeperOptions,
 }
 
 impl WorkerOptions {
@@ -84,11 +85,7 @@ pub async fn run(options: &WorkerOptions) -> Result<Ended, CommandError> {
     let mut signals = Signals::watch().map_err(CommandError::process("watching signals"))?;
     let mut calls = Calls::new();
     let works = async {
-        let client = options
-            .keeper
-            .connect()
-            .await
-            .map_err(RotationError::from)?;
+        let client = options.keeper.connect().await?;
         let worker = client.join(options.join()).await?;
         serve(options, &worker, &mut calls).await
     };

@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::demo::chance::Chance;
 use crate::demo::error::DemoError;
@@ -21,6 +20,7 @@ use crate::demo::story::Story;
 use crate::demo::summary::Evidence;
 use crate::hardening::complain;
 use crate::runtime::runtime;
+use crate::signals;
 
 mod calls;
 mod chance;
@@ -103,22 +103,10 @@ fn create_folder(options: &DemoOptions) -> Result<TempDir, DemoError> {
 /// Waits for a signal that asks the demo to end. The story ends with its server, and the folder is
 /// removed after it.
 async fn interruption() -> DemoError {
-    let watch = |kind| signal(kind).map_err(DemoError::process("watching signals"));
-    let watched = (
-        watch(SignalKind::interrupt()),
-        watch(SignalKind::terminate()),
-        watch(SignalKind::hangup()),
-    );
-    let (mut interrupt, mut terminate, mut hangup) = match watched {
-        (Ok(interrupt), Ok(terminate), Ok(hangup)) => (interrupt, terminate, hangup),
-        (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => return error,
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
+    match signals::interruption().await {
+        Ok(()) => DemoError::Interrupted,
+        Err(error) => DemoError::process("watching signals")(error),
     }
-    DemoError::Interrupted
 }
 
 fn summarize(page: &Page, evidence: &Evidence, took: Duration) -> Result<bool, DemoError> {

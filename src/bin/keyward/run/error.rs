@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use keyward::{KeeperError, KeyError, RotationError};
+use keyward::{KeyError, RotationError};
+
+use crate::command_error::CommandError;
 
 /// Why `keyward run` could not give a program its keys, or supervise it. No variant holds a key.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +67,7 @@ pub enum RunError {
     },
     /// The keeper does not answer.
     #[error(transparent)]
-    Keeper(#[from] KeeperError),
+    Keeper(#[from] CommandError),
     /// A key could not be had.
     #[error(transparent)]
     Key(#[from] KeyError),

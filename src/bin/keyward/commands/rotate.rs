@@ -1,0 +1,119 @@
+//! `keyward rotate`: declares a change of a key.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use keyward::{Change, RotationId, SecretKeys, Uuid};
+use serde_json::json;
+
+use crate::command_error::CommandError;
+use crate::connection::KeeperOptions;
+use crate::ended::Ended;
+use crate::given_keys::Reading;
+use crate::limits::parse_limit;
+use crate::printing::Printing;
+use crate::shown::command::Commands;
+use crate::shown::plan;
+use crate::signals::interruption;
+use crate::watch::{goes_on, settle};
+
+/// Declare a change of a key: every worker's callback is called with the old keys and the new ones.
+///
+/// The new key is read from --new-file, or from standard input; one final line end is not part of it. The
+/// first line that is printed is the id of the rotation: with --id the same change can be declared again
+/// without starting anything twice. The store of the key switches after the rotation has ended.
+#[derive(Debug, Args)]
+pub struct RotateOptions {
+    /// The key
+    key: String,
+    /// The file of the new key; without it standard input is read
+    #[arg(long, value_name = "FILE")]
+    new_file: Option<PathBuf>,
+    /// The file of the new back half, if the new key is a pair; --new-file is the forward half then
+    #[arg(long, value_name = "FILE", requires = "new_file")]
+    new_back_file: Option<PathBuf>,
+    /// The file of the old key; without it the old keys are what the store answers now
+    #[arg(long, value_name = "FILE")]
+    old_file: Option<PathBuf>,
+    /// The file of the old back half, if the old key is a pair; --old-file is the forward half then
+    #[arg(long, value_name = "FILE", requires = "old_file")]
+    old_back_file: Option<PathBuf>,
+    /// A final line end of a file belongs to the key
+    #[arg(long)]
+    exact: bool,
+    /// Change nothing: print who would do what, who is missing and what is in the way
+    #[arg(long, conflicts_with_all = ["new_file", "old_file", "id", "no_wait", "time_limit"])]
+    plan: bool,
+    /// The id of the rotation, a UUID: the same change under the same id starts nothing twice
+    #[arg(long)]
+    id: Option<Uuid>,
+    /// Do not wait for the end
+    #[arg(long, conflicts_with = "time_limit")]
+    no_wait: bool,
+    /// How long to wait for the end, such as 30s, 5min or 2h; the rotation goes on after it
+    #[arg(long, value_name = "TIME", value_parser = parse_limit)]
+    time_limit: Option<Duration>,
+    #[command(flatten)]
+    keeper: KeeperOptions,
+    #[command(flatten)]
+    pub printing: Printing,
+}
+
+/// Declares it, and waits unless it is not to.
+pub async fn run(options: &RotateOptions) -> Result<Ended, CommandError> {
+    let (printing, commands) = (&options.printing, options.keeper.commands());
+    if options.plan {
+        let plan = options.keeper.connect().await?.plan(&options.key).await?;
+        printing.object(&json!({ "plan": plan }))?;
+        printing.line(plan::text(printing.paint(), &plan, &commands))?;
+        return Ok(Ended::Done);
+    }
+    let (new, old) = keys(options)?;
+    let client = options.keeper.connect().await?;
+    let id = RotationId::new(options.id.unwrap_or_else(Uuid::now_v7));
+    printing.line(id)?;
+    printing.object(&json!({ "id": id.to_string() }))?;
+    let mut change = Change::of(&options.key).new_keys(new).id(id);
+    change = match old {
+        Some(old) => change.old(old),
+        None => change.old_from_store(),
+    };
+    tokio::select! {
+        biased;
+        interrupted = interruption() => {
+            interrupted.map_err(CommandError::process("watching signals"))?;
+            return Err(undecided(id, &commands));
+        }
+        declared = client.declare(change) => { declared?; }
+    }
+    if options.no_wait {
+        goes_on(id, "no_wait", printing, &commands)?;
+        return Ok(Ended::Done);
+    }
+    settle(&client, id, options.time_limit, printing, &commands).await
+}
+
+/// Reads the new keys, and the old ones if they are given.
+fn keys(options: &RotateOptions) -> Result<(SecretKeys, Option<SecretKeys>), CommandError> {
+    let reading = Reading {
+        exact: options.exact,
+    };
+    let new = match &options.new_file {
+        Some(file) => reading.files(file, options.new_back_file.as_deref())?,
+        None => reading.standard_input("--new-file FILE")?,
+    };
+    let old = match &options.old_file {
+        Some(file) => Some(reading.files(file, options.old_back_file.as_deref())?),
+        None => None,
+    };
+    Ok((new, old))
+}
+
+fn undecided(id: RotationId, commands: &Commands) -> CommandError {
+    let show = commands.keyward("show", &[&id.to_string()]);
+    CommandError::Interrupted(format!(
+        "interrupted before the keeper had answered; whether it accepted rotation {id} tells: {show}. The same \
+         command with --id {id} starts nothing twice"
+    ))
+}

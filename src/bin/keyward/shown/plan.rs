@@ -1,0 +1,61 @@
+//! The plan of a change for people: who would do what, who is missing, what is in the way.
+
+use keyward::ChangePlan;
+
+use crate::shown::command::Commands;
+use crate::shown::need::{Listed, Need};
+use crate::shown::paint::{Paint, Tone};
+use crate::shown::table::{Cell, Table};
+
+/// The plan in words and a table.
+pub fn text(paint: Paint, plan: &ChangePlan, commands: &Commands) -> String {
+    let ChangePlan {
+        key,
+        strategy,
+        steps,
+        waits_for,
+        ..
+    } = plan;
+    let mut parts = vec![format!(
+        "A change of key {key} would have {} steps, under the strategy {strategy}. Nothing was changed.",
+        steps.len()
+    )];
+    let mut table = Table::new(paint, &["WORKER", "CALLBACK", "INSTANCES"]);
+    for step in steps {
+        let instances = match step.instances {
+            0 => Cell(Tone::Bad, "missing".to_owned()),
+            some => Cell::from(some),
+        };
+        table.row([
+            Cell::from(&step.worker),
+            Cell::from(&step.callback),
+            instances,
+        ]);
+    }
+    if !table.is_empty() {
+        parts.push(table.to_string());
+    }
+    let missing: Vec<Need> = steps
+        .iter()
+        .filter(|step| step.instances == 0)
+        .map(|step| {
+            let (worker, callback) = (&step.worker, &step.callback);
+            let remove = commands.keyward(
+                "remove callback",
+                &[worker.as_str(), key.as_str(), callback.as_str()],
+            );
+            Need::new(format!(
+                "Worker {worker} is missing with callback {callback}: the step would wait for it, 60 s by default, \
+                 and then fail."
+            ))
+            .or(remove, "if its data is gone for good; else start the worker")
+        })
+        .collect();
+    if !missing.is_empty() {
+        parts.push(Listed(paint, Tone::Open, &missing).to_string());
+    }
+    for waits in waits_for {
+        parts.push(format!("In the way: it would wait for {waits}."));
+    }
+    parts.join("\n\n")
+}

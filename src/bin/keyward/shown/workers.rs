@@ -1,0 +1,35 @@
+//! The roster for people.
+
+use keyward::WorkerStatus;
+
+use crate::shown::paint::{Paint, Tone};
+use crate::shown::table::{Cell, Table};
+
+/// A table with a line for each callback of each worker.
+pub fn table(paint: Paint, workers: &[WorkerStatus]) -> String {
+    let mut table = Table::new(paint, &["WORKER", "HERE", "KEY", "CALLBACK", "REGISTERED"]);
+    for worker in workers {
+        let here = match worker.alive {
+            true => Cell(Tone::Good, "yes".to_owned()),
+            false => Cell(Tone::Open, "no".to_owned()),
+        };
+        let mut first = vec![Cell::from(&worker.worker), here];
+        for (key, callback, registered) in &worker.callbacks {
+            let registered = match registered {
+                true => Cell::from("yes"),
+                false => Cell(Tone::Open, "no".to_owned()),
+            };
+            let mut row = std::mem::take(&mut first);
+            row.resize_with(2, || Cell::from(""));
+            row.extend([Cell::from(key), Cell::from(callback), registered]);
+            table.row(row);
+        }
+        if !first.is_empty() {
+            table.row(first);
+        }
+    }
+    match table.is_empty() {
+        true => "No worker has joined.".to_owned(),
+        false => table.to_string(),
+    }
+}
