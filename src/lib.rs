@@ -179,6 +179,7 @@ pub use operator::status::{
 pub use repo::space::Space;
 pub use rotation::error::RotationError;
 pub use rotation::id::RotationId;
+pub use rotation::instance::{CallbackOf, Sharing};
 pub use rotation::plan::{Step, StepKind};
 pub use rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
 pub use rotation::state::RotationState;

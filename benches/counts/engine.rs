@@ -12,6 +12,7 @@ use keyward::key::time::Time;
 use keyward::rotation::effect::RotationEffect;
 use keyward::rotation::engine::{Action, RotationEngine};
 use keyward::rotation::event::{Declaration, Event, Moment, OldKeys, StepOutcome, StepRef};
+use keyward::rotation::instance::{CallbackOf, Sharing};
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
 use keyward::rotation::plan::Declared;
 
@@ -33,6 +34,7 @@ fn engine(workers: u32) -> RotationEngine {
         max_crashes: 5,
         warn_after: Some(Duration::from_secs(5)),
         max_callbacks: 1024,
+        instances_at_once: 64,
         reopen_every: Duration::from_secs(5),
     };
     let mut engine = RotationEngine::new(RotationMachine::new(config));
@@ -47,6 +49,8 @@ fn engine(workers: u32) -> RotationEngine {
         let join = Event::Join {
             ticket: 2 * no,
             worker: worker.clone(),
+            sharing: Sharing::Sole,
+            process: None,
         };
         engine.step(join, NOW);
         let register = Event::Register {
@@ -55,6 +59,7 @@ fn engine(workers: u32) -> RotationEngine {
             incarnation: no,
             key: key(),
             callback: CallbackName::new("callback").expect("a name"),
+            of: CallbackOf::Data,
         };
         engine.step(register, NOW);
     }
@@ -183,6 +188,7 @@ fn change_among(others: u32, repeats: u32) -> Box<dyn FnMut()> {
             incarnation: 1,
             key: key.clone(),
             callback: CallbackName::new("callback").expect("a name"),
+            of: CallbackOf::Data,
         };
         engine.step(register, NOW);
         declare_as(

@@ -15,6 +15,7 @@ use keyward::key::name::{CallbackName, KeyName, WorkerName};
 use keyward::repo::folder::FolderOptions;
 use keyward::repo::rocks::RocksDbRepo;
 use keyward::rotation::effect::Fact;
+use keyward::rotation::instance::{CallbackOf, Sharing};
 use keyward::rotation::plan::{Declared, Header, Step};
 use keyward::rotation::roster::{Member, MemberCallback};
 use keyward::{
@@ -74,6 +75,8 @@ impl Filling {
                 Fact::Member(Member {
                     worker: worker.clone(),
                     joined,
+                    sharing: Sharing::Sole,
+                    elsewhere: false,
                 })
                 .into(),
             );
@@ -83,6 +86,7 @@ impl Filling {
                     key: KeyName::new(&key(no))?,
                     callback: CallbackName::new(CALLBACK)?,
                     registered: self.number(),
+                    of: CallbackOf::Data,
                 };
                 self.facts.push(Fact::Callback(callback).into());
             }

@@ -120,6 +120,7 @@ impl Declarer {
                 Reply::Accepted { .. }
                 | Reply::Done
                 | Reply::Joined { .. }
+                | Reply::CaughtUp { .. }
                 | Reply::Report(_)
                 | Reply::NotLive { .. } => return Ok(id),
             }

@@ -9,6 +9,7 @@ use crate::journal::secrets::RotationSecrets;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::operator::status::WorkerStatus;
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::Instance;
 use crate::rotation::listing::{self, RotationView};
 use crate::rotation::report::{RotationReport, UnreadableRotation};
 use crate::rotation::roster::WorkerEntry;
@@ -91,15 +92,23 @@ impl Overview {
     pub fn workers(&self) -> Vec<WorkerStatus> {
         let worker = |(name, entry): &(WorkerName, Arc<WorkerEntry>)| {
             let here = |(key, callback): (&KeyName, &CallbackName)| {
-                let here = entry.has_attached(key, callback);
+                let here = entry.is_served(key, callback);
                 (key.clone(), callback.clone(), here)
             };
             WorkerStatus {
                 worker: name.clone(),
-                alive: entry.incarnation().is_some(),
+                alive: entry.is_here(),
                 callbacks: entry.callbacks().map(here).collect(),
             }
         };
         self.workers.iter().map(worker).collect()
+    }
+
+    /// Every instance of another process that is not gone.
+    #[allow(dead_code, reason = "the keeper's socket is not there yet")]
+    pub fn instances(&self) -> Vec<Instance> {
+        let all = self.workers.iter();
+        let all = all.flat_map(|(_, entry)| entry.instances());
+        all.map(|one| one.instance.clone()).collect()
     }
 }

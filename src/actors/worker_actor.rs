@@ -9,7 +9,8 @@ use crate::actors::supervision::inbox::Message;
 use crate::actors::supervision::slot::ActorSlot;
 use crate::actors::tell_once::TellOnce;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
-use crate::rotation::event::{Lacks, StepRef};
+use crate::rotation::event::{Lacks, StepOutcome, StepRef};
+use crate::rotation::instance::InstanceEvent;
 use crate::worker::call::{Call, CallEnd};
 use crate::worker::callback::Callback;
 use crate::worker::caller::Caller;
@@ -36,6 +37,13 @@ pub enum WorkerMessage {
         /// For which step.
         step: StepRef,
         /// What is ready.
+        ready: Box<Ready>,
+    },
+    /// A callback of memory can be called for a step that has Succeeded before it was registered.
+    CanCatchUp {
+        /// The call.
+        call: Box<Call>,
+        /// What it needs.
         ready: Box<Ready>,
     },
 }
@@ -95,6 +103,7 @@ impl Part for WorkerPart {
             WorkerMessage::Asked(request, ending) => return self.asked(request, ending, ctx),
             WorkerMessage::Lacks { step, lacks } => self.lacks(step, lacks),
             WorkerMessage::Prepared { step, ready } => self.prepared(step, *ready),
+            WorkerMessage::CanCatchUp { call, ready } => self.call_to_catch_up(*call, *ready),
         }
         Then::GoOn
     }
@@ -150,6 +159,9 @@ impl WorkerPart {
                     self.call(*call, ending);
                 }
             }
+            WorkerRequest::CatchUp(call) => self.catch_up(call, ctx),
+            // It is for other processes: here an end is told once.
+            WorkerRequest::Heard { .. } => {}
             WorkerRequest::Stop => return Then::End,
         }
         Then::GoOn
@@ -270,6 +282,59 @@ impl WorkerPart {
         self.slot.fault_points().pass();
         let told = move |how| end.tell(ended(how));
         self.new.caller.call(ready, call, told);
+    }
+
+    fn catch_up(&mut self, call: Box<Call>, ctx: &mut Ctx) {
+        let lane = CallLane {
+            database: self.new.database,
+            worker: self.new.caller.worker.clone(),
+            key: call.key.clone(),
+        };
+        let named = (call.key.clone(), call.callback.clone());
+        let callback = self.callbacks.get(&named).cloned();
+        let plugins = &self.new.caller.plugins;
+        let lane = lanes::of_process(lane);
+        let Some(due) = callback.and_then(|due| DueCallback::new(due, lane, false, plugins)) else {
+            let error = Some("it cannot be called".to_owned());
+            return self.tell(self.caught_up(call.step, error));
+        };
+        let slot = Arc::clone(&self.slot);
+        ctx.spawn(async move {
+            if let Some(ready) = due.get_ready(|_| {}).await {
+                let ready = Box::new(ready);
+                slot.post(WorkerMessage::CanCatchUp { call, ready });
+            }
+        });
+    }
+
+    fn call_to_catch_up(&mut self, call: Call, ready: Ready) {
+        let tell = Arc::clone(&self.new.tell);
+        let (worker, number, step) = (
+            self.new.caller.worker.clone(),
+            self.new.incarnation,
+            call.step,
+        );
+        self.new.caller.call(ready, call, move |end| {
+            let error = match end.outcome {
+                StepOutcome::Failed { error } => Some(error),
+                StepOutcome::Done { .. } | StepOutcome::Lost => None,
+            };
+            tell(WorkerEvent::Instance {
+                worker,
+                number,
+                event: InstanceEvent::CaughtUp { step, error },
+                staged: Vec::new(),
+            });
+        });
+    }
+
+    fn caught_up(&self, step: StepRef, error: Option<String>) -> WorkerEvent {
+        WorkerEvent::Instance {
+            worker: self.new.caller.worker.clone(),
+            number: self.new.incarnation,
+            event: InstanceEvent::CaughtUp { step, error },
+            staged: Vec::new(),
+        }
     }
 
     fn tell(&self, event: WorkerEvent) {

@@ -1,7 +1,6 @@
 //! Turns facts into one batch: one change a record, the last fact about it counts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
 use crate::journal::codec::keys::DeclaredRecord;
 use crate::journal::codec::meta::SequenceRecord;
@@ -15,6 +14,7 @@ use crate::journal::known::{Known, Learned};
 use crate::journal::place::{Number, Of, Place, layout};
 use crate::journal::quarantine::Quarantine;
 use crate::journal::records;
+use crate::journal::scanned::collect;
 use crate::journal::vault::{Unread, Vault};
 use crate::key::name::{KeyName, WorkerName};
 use crate::key::state::{RecordChange, Snapshot, StateRecord};
@@ -23,6 +23,7 @@ use crate::repo::space::Space;
 use crate::repo::state_repo::StateRepo;
 use crate::rotation::effect::Fact;
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::Instance;
 use crate::rotation::plan::{Header, Step};
 use crate::rotation::roster::{Member, MemberCallback};
 use crate::secret::value::SecretKeyPair;
@@ -115,6 +116,13 @@ impl<'a> Draft<'a> {
                 let of = Of::Callback(worker.clone(), key.clone(), callback.clone());
                 self.delete::<MemberCallback>(of);
             }
+            Fact::Instance(instance) => {
+                let of = Of::Instance(instance.worker.clone(), instance.number);
+                self.put(of, instance);
+            }
+            Fact::InstanceGone { worker, number } => {
+                self.delete::<Instance>(Of::Instance(worker.clone(), *number));
+            }
             Fact::Rotation(header) => self.rotation(header)?,
             Fact::Step(id, key, step) => self.step(*id, key, step)?,
             Fact::Ended(header, steps) => self.ended(header, steps)?,
@@ -152,13 +160,15 @@ impl<'a> Draft<'a> {
 
     fn member_gone(&mut self, worker: &WorkerName) -> Result<(), JournalError> {
         for (place, change) in &mut self.changes {
-            if matches!(&place.of, Of::Callback(of, ..) if of == worker) {
+            if matches!(&place.of, Of::Callback(of, ..) | Of::Instance(of, _) if of == worker) {
                 *change = Planned::Delete;
             }
         }
-        for (key, _) in collect(self.repo, Space::Roster, &layout::callbacks_of(worker))? {
-            if let Some(place) = records::parse(Space::Roster, &key) {
-                self.changes.insert(place, Planned::Delete);
+        for prefix in [layout::callbacks_of(worker), layout::instances_of(worker)] {
+            for (key, _) in collect(self.repo, Space::Roster, &prefix)? {
+                if let Some(place) = records::parse(Space::Roster, &key) {
+                    self.changes.insert(place, Planned::Delete);
+                }
             }
         }
         self.delete::<Member>(Of::Worker(worker.clone()));
@@ -379,18 +389,6 @@ impl<'a> Draft<'a> {
         }
         Ok(())
     }
-}
-
-/// A key of a space and what is stored there.
-type Stored = (Vec<u8>, Vec<u8>);
-
-fn collect(repo: &dyn StateRepo, space: Space, prefix: &[u8]) -> Result<Vec<Stored>, JournalError> {
-    let mut found = Vec::new();
-    repo.scan(space, prefix, &mut |key, stored| {
-        found.push((key.to_vec(), stored.to_vec()));
-        ControlFlow::Continue(())
-    })?;
-    Ok(found)
 }
 
 fn incomplete(what: String) -> JournalError {

@@ -31,6 +31,8 @@ pub(super) enum Shape {
     Worker,
     /// A callback of a worker for a key.
     Callback,
+    /// An instance of a worker, by its number.
+    Instance,
     /// A rotation and its key.
     Rotation,
     /// As `Rotation`, and a step's number.

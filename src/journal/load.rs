@@ -16,6 +16,7 @@ use crate::operator::status::UnreadableRecord;
 use crate::repo::space::Space;
 use crate::rotation::durable::DurableFacts;
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::Instance;
 use crate::rotation::report::UnreadableRotation;
 use crate::rotation::roster::{Member, MemberCallback};
 use crate::secret::value::SecretKeyValue;
@@ -193,6 +194,10 @@ impl Journal {
                     facts
                         .callbacks
                         .extend(self.readable::<MemberCallback>(&place, stored)?);
+                } else if place.kind == Instance::KIND {
+                    facts
+                        .instances
+                        .extend(self.readable::<Instance>(&place, stored)?);
                 }
             }
             Ok(())
@@ -233,10 +238,12 @@ impl Journal {
         }
         let joined = facts.members.iter().map(|member| member.joined);
         let registered = facts.callbacks.iter().map(|callback| callback.registered);
+        let instances = facts.instances.iter().map(|instance| instance.number);
         let rotations = facts.rotations.iter();
         let declared = rotations.map(|(header, _)| header.seq.max(header.place));
         let ended = self.newest_ended()?;
-        let used = joined.chain(registered).chain(declared).chain(ended).max();
+        let of_roster = joined.chain(registered).chain(instances);
+        let used = of_roster.chain(declared).chain(ended).max();
         Ok(next.max(used.map_or(0, |used| used.saturating_add(1))))
     }
 

@@ -6,7 +6,7 @@
 //! | meta | the database's id, the check record, what the last batch was, the next sequence number |
 //! | states | one record a stated key |
 //! | keys | one record a key: the fingerprints of the old keys that were declared last |
-//! | roster | one record a worker, one a callback |
+//! | roster | one record a worker, one a callback, one an instance of another process |
 //! | rotations | of each rotation that has not ended: header, steps, sealed keys, what the key had |
 //! | history | of each rotation that has ended: header and steps, and its place in the order |
 //! | quarantine | the bytes of records that could not be read and had to give way |
@@ -37,6 +37,7 @@ pub mod opened;
 mod place;
 mod quarantine;
 mod records;
+mod scanned;
 pub mod secrets;
 pub mod state;
 pub mod tidy;

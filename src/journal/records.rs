@@ -8,6 +8,7 @@ use crate::journal::kind::Kind;
 use crate::journal::place::{Place, layout};
 use crate::key::state::{Snapshot, StateRecord};
 use crate::repo::space::Space;
+use crate::rotation::instance::Instance;
 use crate::rotation::plan::Step;
 use crate::rotation::roster::{Member, MemberCallback};
 use crate::secret::value::SecretKeyPair;
@@ -15,7 +16,7 @@ use crate::secret::value::SecretKeyPair;
 type Decodes = fn(&Place, u8, &[u8]) -> Result<(), Malformed>;
 
 /// Every kind, and how such a record is decoded to see whether that can be done.
-pub(super) const RECORDS: [(Kind, Decodes); 15] = [
+pub(super) const RECORDS: [(Kind, Decodes); 16] = [
     entry::<CheckRecord>(CheckRecord::KIND),
     entry::<BatchRecord>(BatchRecord::KIND),
     entry::<SequenceRecord>(SequenceRecord::KIND),
@@ -23,6 +24,7 @@ pub(super) const RECORDS: [(Kind, Decodes); 15] = [
     entry::<DeclaredRecord>(DeclaredRecord::KIND),
     entry::<Member>(Member::KIND),
     entry::<MemberCallback>(MemberCallback::KIND),
+    entry::<Instance>(Instance::KIND),
     entry::<HeaderRecord>(HeaderRecord::KIND),
     entry::<Step>(Step::KIND),
     entry::<SecretKeyPair>(SecretKeyPair::KIND),

@@ -22,11 +22,12 @@ use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::Event;
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::Sharing;
 use crate::rotation::report::RotationReport;
 use crate::secret::value::SecretKeyValue;
 use crate::worker::callback::Callback;
 use crate::worker::change::Change;
-use crate::worker::join::{Join, Sharing};
+use crate::worker::join::Join;
 use crate::worker::membership::{Asked, AskedOfKey, Membership};
 
 /// How many keys [`LocalMembership::save_states`] saves at a time: as many as one write takes.
@@ -69,7 +70,12 @@ impl LocalMembership {
             return Err(RotationError::ShutDown { id: None });
         }
         let worker = name.clone();
-        let join = move |ticket| Event::Join { ticket, worker };
+        let join = move |ticket| Event::Join {
+            ticket,
+            worker,
+            sharing: Sharing::Sole,
+            process: None,
+        };
         match inner.declarer.ask(With::Nothing, join).await? {
             Reply::Joined { incarnation, .. } => Ok(Self {
                 permits: inner.worker_permits(&name),
@@ -78,6 +84,7 @@ impl LocalMembership {
                 incarnation,
             }),
             Reply::Done
+            | Reply::CaughtUp { .. }
             | Reply::AskStores { .. }
             | Reply::Accepted { .. }
             | Reply::Report(_)
@@ -125,6 +132,7 @@ impl LocalMembership {
         let call = self.inner.settings.panics.callback(call);
         let entry = find(&self.inner, key)?;
         let callback = CallbackName::new(callback)?;
+        let of = call.of();
         let with = With::Callback(call);
         let (worker, incarnation) = (self.name.clone(), self.incarnation);
         let key = entry.name().clone();
@@ -134,6 +142,7 @@ impl LocalMembership {
             incarnation,
             key,
             callback,
+            of,
         };
         self.inner.declarer.ask(with, register).await.map(drop)
     }

@@ -202,6 +202,7 @@ impl KeysManagement {
                     Err(RotationError::WrongState { id, state, why })
                 }
                 Reply::Done
+                | Reply::CaughtUp { .. }
                 | Reply::AskStores { .. }
                 | Reply::Accepted { .. }
                 | Reply::Report(_)

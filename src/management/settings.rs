@@ -37,11 +37,13 @@ impl Settings {
             warn_after: _,
             max_crashes,
             max_callbacks,
+            instances_at_once,
             reopen_every,
         } = &self.rotation;
         let bounds = [
             ("max_crashes", *max_crashes == 0),
             ("max_callbacks", *max_callbacks == 0),
+            ("instances_at_once", *instances_at_once == 0),
             ("max_worker_requests", self.max_worker_requests == 0),
             ("store_threads", self.threads.stores == 0),
             ("commands_at_once", self.threads.commands == 0),
@@ -74,6 +76,7 @@ impl Default for Settings {
                 warn_after: Some(Duration::from_secs(5)),
                 max_crashes: 5,
                 max_callbacks: 1_024,
+                instances_at_once: 64,
                 reopen_every: Duration::from_secs(5),
             },
             history: HistoryLimits {

@@ -35,6 +35,7 @@ impl Inner {
             Reply::Report(report) => Ok(*report),
             Reply::NotLive { .. }
             | Reply::Done
+            | Reply::CaughtUp { .. }
             | Reply::AskStores { .. }
             | Reply::Joined { .. }
             | Reply::Accepted { .. } => {

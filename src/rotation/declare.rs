@@ -238,7 +238,7 @@ impl RotationMachine {
         let plan = self.roster.plan(&key);
         let steps: Vec<Step> = (0..)
             .zip(plan)
-            .map(|(no, (worker, callback))| Step::new(no, worker, callback))
+            .map(|(no, (worker, callback, of))| Step::new(no, worker, callback).of(of))
             .collect();
         self.facts.push(Fact::Rotation(header.clone()));
         self.facts.push(Fact::Keys(id));

@@ -8,6 +8,7 @@ use crate::rotation::engine::{Action, RotationEngine};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Event, Moment, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::InstanceEvent;
 use crate::rotation::reading::Phase;
 use crate::rotation::report::{RotationReport, WaitsFor};
 
@@ -85,6 +86,7 @@ impl RotationEngine {
                         Reply::Done
                         | Reply::AskStores { .. }
                         | Reply::Joined { .. }
+                        | Reply::CaughtUp { .. }
                         | Reply::NotLive { .. },
                     )
                     | Err(_) => None,
@@ -101,8 +103,12 @@ impl RotationEngine {
                 let told = self.tell(ticket, Err(RotationError::of_journal(None, why)));
                 told.into_iter().collect()
             }
-            // Its asker is told that it has not joined.
-            RotationEffect::Joined { .. } => Vec::new(),
+            // Its asker is told that it has not joined, a call that was not handed over is none, and an end
+            // that was not heard is told once more.
+            RotationEffect::Joined { .. }
+            | RotationEffect::Connected { .. }
+            | RotationEffect::Give { .. }
+            | RotationEffect::Heard { .. } => Vec::new(),
             RotationEffect::Call { step, .. } => {
                 vec![Action::Perform(RotationEffect::Release { step })]
             }
@@ -159,7 +165,7 @@ impl RotationEngine {
                 entry.die(incarnation, now.time);
             }
             let Some(worker) = self.machine.roster().worker_of(incarnation) else {
-                return Vec::new();
+                return self.unsay_instance(reply, now);
             };
             let died = Event::Died {
                 worker,
@@ -168,11 +174,12 @@ impl RotationEngine {
             let effects = self.machine.step(died, now);
             return self.take_in(effects);
         }
-        if *reply != Ok(Reply::Done) {
+        if !matches!(reply, Ok(Reply::Done | Reply::CaughtUp { .. })) {
             return Vec::new();
         }
-        if let Some((worker, key, callback)) = self.registering.remove(&ticket) {
-            self.machine.roster.detach(&worker, &key, &callback);
+        if let Some((worker, life, key, callback)) = self.registering.remove(&ticket) {
+            let roster = &mut self.machine.roster;
+            roster.unregister((&worker, life), &key, &callback);
         }
         if let Some((worker, entry)) = self.leaving.remove(&ticket) {
             self.machine.roster.put_back(&worker, entry);
@@ -185,6 +192,23 @@ impl RotationEngine {
         Vec::new()
     }
 
+    /// An instance of another process is told that it has not joined: it is none.
+    fn unsay_instance(&mut self, reply: &Result<Reply, RotationError>, now: Moment) -> Vec<Action> {
+        let Ok(Reply::Joined {
+            worker,
+            incarnation,
+        }) = reply
+        else {
+            return Vec::new();
+        };
+        let event = Event::Instance {
+            worker: worker.clone(),
+            number: *incarnation,
+            event: InstanceEvent::Dropped,
+        };
+        self.step(event, now)
+    }
+
     /// An effect of which the write was not made.
     pub(crate) fn take_back(&self, effect: RotationEffect) -> Option<Action> {
         match effect {
@@ -194,6 +218,12 @@ impl RotationEngine {
             RotationEffect::Write { .. }
             | RotationEffect::Defined { .. }
             | RotationEffect::Joined { .. }
+            | RotationEffect::Connected { .. }
+            | RotationEffect::Gone { .. }
+            | RotationEffect::Give { .. }
+            | RotationEffect::Heard { .. }
+            | RotationEffect::CatchUp { .. }
+            | RotationEffect::LeftOut { .. }
             | RotationEffect::Registered { .. }
             | RotationEffect::Left { .. }
             | RotationEffect::Removed { .. }
@@ -239,6 +269,8 @@ impl RotationEngine {
                 | Fact::MemberGone(_)
                 | Fact::Callback(_)
                 | Fact::CallbackGone { .. }
+                | Fact::Instance(_)
+                | Fact::InstanceGone { .. }
                 | Fact::Rotation(_)
                 | Fact::Keys(_)
                 | Fact::Snapshot(_)

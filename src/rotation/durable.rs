@@ -1,5 +1,6 @@
 //! What the journal has, as a coordinator starts with it.
 
+use crate::rotation::instance::Instance;
 use crate::rotation::plan::{Header, Step};
 use crate::rotation::report::UnreadableRotation;
 use crate::rotation::roster::{Member, MemberCallback};
@@ -13,6 +14,8 @@ pub struct DurableFacts {
     pub members: Vec<Member>,
     /// Their callbacks.
     pub callbacks: Vec<MemberCallback>,
+    /// The instances of other processes.
+    pub instances: Vec<Instance>,
     /// The rotations that have not ended.
     pub rotations: Vec<(Header, Vec<Step>)>,
     /// The rotations that have not ended and cannot be read.

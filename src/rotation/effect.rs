@@ -1,81 +1,32 @@
-//! What the coordinator's machine wants made durable, and what it wants done.
+//! What the coordinator's machine wants done, and what askers are told.
 
 use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Declaration, StepRef};
 use crate::rotation::id::RotationId;
-use crate::rotation::plan::{Header, Step};
 use crate::rotation::report::{RotationReport, WaitsFor};
-use crate::rotation::roster::{Member, MemberCallback};
 
-/// One fact to be made durable. The facts of one write are one atomic batch.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Fact {
-    /// The next number of the one sequence that orders everything.
-    NextSequence(u64),
-    /// A worker is on the roster.
-    Member(Member),
-    /// A worker is off the roster, its callbacks too.
-    MemberGone(WorkerName),
-    /// A worker has a callback.
-    Callback(MemberCallback),
-    /// A callback is off the roster.
-    CallbackGone {
-        /// The worker.
-        worker: WorkerName,
-        /// The key.
-        key: KeyName,
-        /// Its name.
-        callback: CallbackName,
-    },
-    /// What is known of a rotation.
-    Rotation(Header),
-    /// The keys of a rotation, which the shell has.
-    Keys(RotationId),
-    /// What the key had when the rotation began, which the shell has.
-    Snapshot(RotationId),
-    /// A step of a rotation.
-    Step(RotationId, KeyName, Step),
-    /// The state record that the key proposed for a step, which the shell has.
-    Record(StepRef),
-    /// A rotation ended: its keys leave the journal, the rest moves to the history.
-    Ended(Header, Vec<Step>),
-    /// An unreadable rotation is dismissed: its bytes move to quarantine.
-    Dismissed(RotationId),
-}
-
-impl Fact {
-    /// Its name, without what it says.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::NextSequence(_) => "NextSequence",
-            Self::Member(_) => "Member",
-            Self::MemberGone(_) => "MemberGone",
-            Self::Callback(_) => "Callback",
-            Self::CallbackGone { .. } => "CallbackGone",
-            Self::Rotation(_) => "Rotation",
-            Self::Keys(_) => "Keys",
-            Self::Snapshot(_) => "Snapshot",
-            Self::Step(..) => "Step",
-            Self::Record(_) => "Record",
-            Self::Ended(..) => "Ended",
-            Self::Dismissed(_) => "Dismissed",
-        }
-    }
-}
+pub use crate::rotation::fact::Fact;
 
 /// What an asker is told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// It is done.
     Done,
-    /// The worker has joined as this incarnation.
+    /// The worker has joined as this incarnation; of another process, that is the number of its instance.
     Joined {
         /// Its name.
         worker: WorkerName,
         /// Its incarnation.
         incarnation: u64,
+    },
+    /// The callback is registered, and its instance was caught up with so many steps.
+    CaughtUp {
+        /// Those that failed, and why.
+        failed: Vec<(RotationId, String)>,
+        /// How many.
+        steps: usize,
     },
     /// The rotation is accepted, or was before.
     Accepted {
@@ -123,6 +74,27 @@ pub enum RotationEffect {
         worker: WorkerName,
         /// Its incarnation.
         incarnation: u64,
+    },
+    /// An instance of another process is on the roster, and connected: the link that came with its request
+    /// is the way to it.
+    Connected {
+        /// The write that must be durable first.
+        after: u64,
+        /// The request; the shell has its link.
+        ticket: Ticket,
+        /// Its worker.
+        worker: WorkerName,
+        /// Its number.
+        number: u64,
+    },
+    /// An instance of another process is gone: nothing is asked of it any more.
+    Gone {
+        /// The write that must be durable first.
+        after: u64,
+        /// Its worker.
+        worker: WorkerName,
+        /// Its number.
+        number: u64,
     },
     /// The worker has this callback from now on. It may be prepared before it is durable; it is not
     /// called before.
@@ -233,6 +205,63 @@ pub enum RotationEffect {
         /// The key.
         key: KeyName,
     },
+    /// Give a call to an instance of another process. Its end comes back as an event of the instance.
+    Give {
+        /// The write that must be durable first: its InProgress, and that the instance has it.
+        after: u64,
+        /// Which.
+        step: StepRef,
+        /// Which attempt.
+        attempt: u32,
+        /// The key.
+        key: KeyName,
+        /// The worker.
+        worker: WorkerName,
+        /// The number of the instance.
+        number: u64,
+        /// The callback's name.
+        callback: CallbackName,
+    },
+    /// Tell an instance of another process that how a call ended is durable, or counts no more.
+    Heard {
+        /// The write that must be durable first.
+        after: u64,
+        /// The worker.
+        worker: WorkerName,
+        /// The number of the instance.
+        number: u64,
+        /// Which step.
+        step: StepRef,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// Call a callback of memory for a step that has Succeeded before its instance registered it. The end
+    /// comes back as `CaughtUp`.
+    CatchUp {
+        /// Which.
+        step: StepRef,
+        /// Which attempt.
+        attempt: u32,
+        /// The key.
+        key: KeyName,
+        /// The worker.
+        worker: WorkerName,
+        /// Its incarnation, or the number of its instance.
+        life: u64,
+        /// The callback's name.
+        callback: CallbackName,
+    },
+    /// A callback of memory is not caught up: tell operators.
+    LeftOut {
+        /// The worker.
+        worker: WorkerName,
+        /// The key.
+        key: KeyName,
+        /// The callback's name.
+        callback: CallbackName,
+        /// How many processes in a row ended in it.
+        ends: u32,
+    },
     /// Let the key take a step's change into account; the end comes back as `Proposed`.
     Propose {
         /// Which.
@@ -301,6 +330,10 @@ impl RotationEffect {
     pub fn after(&self) -> Option<u64> {
         match self {
             Self::Joined { after, .. }
+            | Self::Connected { after, .. }
+            | Self::Gone { after, .. }
+            | Self::Give { after, .. }
+            | Self::Heard { after, .. }
             | Self::Left { after, .. }
             | Self::Removed { after, .. }
             | Self::Reply { after, .. }
@@ -314,6 +347,8 @@ impl RotationEffect {
             Self::Write { .. }
             | Self::Defined { .. }
             | Self::Registered { .. }
+            | Self::CatchUp { .. }
+            | Self::LeftOut { .. }
             | Self::Accepted { .. }
             | Self::Snapshot { .. }
             | Self::Prepare { .. }

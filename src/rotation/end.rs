@@ -29,9 +29,16 @@ impl RotationMachine {
             return;
         }
         let (has_new, use_case) = (live.header.new_keys.is_some(), live.header.use_case);
+        let of_memory = live.steps.get(step.step).is_some_and(Step::is_of_memory);
         match outcome {
             StepOutcome::Failed { error } => self.fail(step, error, now),
             StepOutcome::Lost => return self.call_again(step, 1, now),
+            StepOutcome::Done { effect, staged } if of_memory => {
+                match Self::wrong_of_memory(effect, staged) {
+                    Some(error) => self.fail(step, error, now),
+                    None => self.own_memory_is_done(step, now),
+                }
+            }
             StepOutcome::Done {
                 effect: Effect::Reencrypted,
                 ..
@@ -108,7 +115,7 @@ impl RotationMachine {
         Some((header.key.clone(), header.seq))
     }
 
-    fn succeed(&mut self, step: StepRef, effect: Effect, now: Moment) {
+    pub(crate) fn succeed(&mut self, step: StepRef, effect: Effect, now: Moment) {
         self.end_step(step, StatusEvent::Succeed, now, |ended| {
             ended.effect = effect;
             ended.crashes = 0;
@@ -133,14 +140,20 @@ impl RotationMachine {
             return;
         };
         live.active.remove(&step.step);
+        live.missing.remove(&step.step);
+        let answered = live.answered.remove(&step.step);
         let key = live.header.key.clone();
         let end = |ended: &mut Step| {
             ended.ended_ms = Some(now.wall_ms);
             change(ended);
         };
         if let Some(ended) = live.steps.happen(step.step, event, end) {
+            let worker = ended.worker.clone();
             let fact = Fact::Step(step.rotation, key, ended.clone());
             self.facts.push(fact);
+            if let Some(answered) = answered {
+                self.answer_is_taken(&worker, step, answered);
+            }
         }
         self.suspect_ended(step, now);
     }
@@ -161,6 +174,7 @@ impl RotationMachine {
         if open || !live.active.is_empty() {
             return;
         }
+        live.missing.clear();
         live.header.state = state;
         live.header.ended_ms = Some(now.wall_ms);
         let supersedes = event != RotationEvent::Stop && !live.steps.has_reencrypted();

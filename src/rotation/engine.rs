@@ -2,7 +2,7 @@
 //! when a write fails or the coordinator's actor dies. What it wants done comes out as actions, in
 //! order; the shell performs them and tells how they ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::key::event::{Ticket, WriteFailure};
 use crate::key::journal_down::JournalDown;
@@ -12,6 +12,7 @@ use crate::rotation::durable::DurableFacts;
 use crate::rotation::effect::{Fact, RotationEffect};
 use crate::rotation::event::{Event, Moment, Recovery, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::CallbackOf;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::outbox::Outbox;
 use crate::rotation::reading::Phase;
@@ -54,7 +55,7 @@ pub struct RotationEngine {
     /// The effects that wait for a batch of which it is unknown whether it was made.
     pub(crate) held: Vec<RotationEffect>,
     /// The callbacks under way, with their attempts.
-    running: BTreeMap<StepRef, u32>,
+    pub(crate) running: BTreeMap<StepRef, u32>,
     /// How callbacks ended of which that is not durable yet, with their attempts.
     pub(crate) results: BTreeMap<StepRef, (u32, StepOutcome)>,
     /// The steps of which the batch under way has how their callbacks ended.
@@ -63,9 +64,12 @@ pub struct RotationEngine {
     pub(crate) waits: BTreeMap<Ticket, RotationId>,
     /// The askers that wait again once the journal was read.
     pub(crate) wait_again: Vec<Ticket>,
-    pub(crate) registering: BTreeMap<Ticket, (WorkerName, KeyName, CallbackName)>,
+    /// The callbacks that are being registered, with their worker and its incarnation or instance.
+    pub(crate) registering: BTreeMap<Ticket, (WorkerName, u64, KeyName, CallbackName)>,
     /// The workers that leave or are removed, as they were before: that may turn out not to be made.
     pub(crate) leaving: BTreeMap<Ticket, (WorkerName, WorkerEntry)>,
+    /// What instances of other processes told that is not durable yet, with the writes that it waits for.
+    pub(crate) told: VecDeque<(u64, Event)>,
     /// The callbacks that are removed, with their worker and its incarnation.
     pub(crate) removing: BTreeMap<Ticket, (u64, WorkerName, KeyName, CallbackName)>,
 }
@@ -73,6 +77,7 @@ pub struct RotationEngine {
 impl RotationEngine {
     /// The engine of a machine that the journal left.
     pub fn new(machine: RotationMachine) -> Self {
+        let running = machine.run_elsewhere();
         Self {
             machine,
             outbox: Outbox::default(),
@@ -80,13 +85,14 @@ impl RotationEngine {
             first_cause: String::new(),
             last_read: None,
             held: Vec::new(),
-            running: BTreeMap::new(),
+            running,
             results: BTreeMap::new(),
             settling: Vec::new(),
             waits: BTreeMap::new(),
             wait_again: Vec::new(),
             registering: BTreeMap::new(),
             leaving: BTreeMap::new(),
+            told: VecDeque::new(),
             removing: BTreeMap::new(),
         }
     }
@@ -98,10 +104,13 @@ impl RotationEngine {
 
     /// Takes one event in.
     pub fn step(&mut self, event: Event, now: Moment) -> Vec<Action> {
+        let event = self.of_instance(event);
         self.note(&event, now);
         let read_again = matches!(event, Event::Tick) && self.is_time_to_read(now.time);
         let ends = matches!(event, Event::Interrupt);
+        let tells = event.is_told_once().then(|| event.clone());
         let effects = self.machine.step(event, now);
+        self.keep(tells);
         let mut actions = self.take_in(effects);
         if ends {
             actions.extend(self.send_away());
@@ -125,6 +134,7 @@ impl RotationEngine {
                 let free = self.outbox.written();
                 let free = free.into_iter().filter_map(|effect| self.perform(effect));
                 let mut actions: Vec<Action> = free.collect();
+                self.forget_what_is_durable();
                 match self.phase {
                     Phase::Draining => actions.extend(self.begin_to_read(now.time)),
                     Phase::Going | Phase::Reading | Phase::Waiting(_) | Phase::Lost => {
@@ -202,6 +212,9 @@ impl RotationEngine {
         }
         self.outbox.reset();
         actions.extend(self.take_in(effects));
+        for (_, event) in std::mem::take(&mut self.told) {
+            actions.extend(self.step(event, now));
+        }
         for ticket in std::mem::take(&mut self.wait_again) {
             if let Some(id) = self.waits.get(&ticket).copied() {
                 actions.extend(self.step(Event::Wait { ticket, id }, now));
@@ -240,86 +253,6 @@ impl RotationEngine {
         self.results.contains_key(&step)
     }
 
-    fn note(&mut self, event: &Event, now: Moment) {
-        match event {
-            Event::Died {
-                worker,
-                incarnation,
-            } => {
-                let leaving = self.leaving.values_mut();
-                for (_, entry) in leaving.filter(|(name, _)| name == worker) {
-                    entry.die(*incarnation, now.time);
-                }
-            }
-            Event::Leave { ticket, worker, .. } => {
-                if let Some(entry) = self.machine.roster().get(worker) {
-                    let leaving = (worker.clone(), entry.clone());
-                    self.leaving.insert(*ticket, leaving);
-                }
-            }
-            Event::RemoveCallback {
-                ticket,
-                worker,
-                key,
-                callback,
-            } => {
-                let entry = self.machine.roster().get(worker);
-                let here = entry.filter(|entry| entry.has_attached(key, callback));
-                if let Some(life) = here.and_then(WorkerEntry::incarnation) {
-                    let removing = (life, worker.clone(), key.clone(), callback.clone());
-                    self.removing.insert(*ticket, removing);
-                }
-            }
-            Event::Ended {
-                step,
-                attempt,
-                outcome,
-            } if self.running.get(step) == Some(attempt) => {
-                self.running.remove(step);
-                self.results.insert(*step, (*attempt, outcome.clone()));
-            }
-            Event::Uncalled { step, attempt } if self.running.get(step) == Some(attempt) => {
-                self.running.remove(step);
-            }
-            Event::Wait { ticket, id } => {
-                self.waits.insert(*ticket, *id);
-            }
-            Event::Gone { ticket } => {
-                self.waits.remove(ticket);
-                self.registering.remove(ticket);
-            }
-            Event::Register {
-                ticket,
-                worker,
-                key,
-                callback,
-                ..
-            } => {
-                let registering = (worker.clone(), key.clone(), callback.clone());
-                self.registering.insert(*ticket, registering);
-            }
-            Event::Define { .. }
-            | Event::Join { .. }
-            | Event::Declare { .. }
-            | Event::Searched { .. }
-            | Event::OldFound { .. }
-            | Event::Resume { .. }
-            | Event::Abort { .. }
-            | Event::Dismiss { .. }
-            | Event::Snapped { .. }
-            | Event::Prepared { .. }
-            | Event::Lacks { .. }
-            | Event::Ended { .. }
-            | Event::Uncalled { .. }
-            | Event::Proposed { .. }
-            | Event::Paused { .. }
-            | Event::Recovered(_)
-            | Event::Close
-            | Event::Interrupt
-            | Event::Tick => {}
-        }
-    }
-
     pub(crate) fn take_in(&mut self, effects: Vec<RotationEffect>) -> Vec<Action> {
         let free = self.outbox.take_in(effects);
         let free = free.into_iter().filter_map(|effect| self.perform(effect));
@@ -342,6 +275,19 @@ impl RotationEngine {
                 self.running.insert(*step, *attempt);
                 self.results.remove(step);
             }
+            RotationEffect::Give {
+                step,
+                attempt,
+                worker,
+                number,
+                ..
+            } => {
+                let of = self.machine.hand_over(worker, *number, (*step, *attempt))?;
+                if of == CallbackOf::Data {
+                    self.running.insert(*step, *attempt);
+                    self.results.remove(step);
+                }
+            }
             RotationEffect::Removed {
                 worker,
                 key,
@@ -360,6 +306,11 @@ impl RotationEngine {
             RotationEffect::Write { .. }
             | RotationEffect::Defined { .. }
             | RotationEffect::Joined { .. }
+            | RotationEffect::Connected { .. }
+            | RotationEffect::Gone { .. }
+            | RotationEffect::Heard { .. }
+            | RotationEffect::CatchUp { .. }
+            | RotationEffect::LeftOut { .. }
             | RotationEffect::Registered { .. }
             | RotationEffect::Left { .. }
             | RotationEffect::Accepted { .. }

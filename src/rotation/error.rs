@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::key::error::KeyError;
-use crate::key::journal_down::JournalDown;
 use crate::key::keeper_error::KeeperError;
 use crate::key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::{CallbackOf, Sharing};
 use crate::rotation::plan::Step;
 use crate::rotation::report::RotationReport;
 use crate::rotation::state::RotationState;
@@ -122,6 +122,15 @@ pub enum RotationError {
         /// Which callback.
         callback: CallbackName,
     },
+    /// A callback of the worker that passed its time limit runs in another process. Ask again when it has
+    /// returned, or remove its instance first.
+    #[error("worker {worker}: {why}; ask again when it has, or remove the instance first")]
+    StillRuns {
+        /// The worker.
+        worker: WorkerName,
+        /// Which instance, and for which key.
+        why: String,
+    },
     /// An abort gives up on these workers' steps, which has to be confirmed by naming them.
     #[error(
         "rotation {id}: these workers' steps have not succeeded and may hold data under the old \
@@ -157,6 +166,51 @@ pub enum RotationError {
     SoleHere {
         /// The name.
         worker: WorkerName,
+    },
+    /// The worker is there, and its name is shared in another way. The caller's fault: join as the others have,
+    /// or let them go first.
+    #[error(
+        "worker {worker}: it is {sharing} while an instance of it is there; join it so, or let that go first"
+    )]
+    OtherSharing {
+        /// The name.
+        worker: WorkerName,
+        /// How it is shared.
+        sharing: Sharing,
+    },
+    /// Another instance has registered this callback as one of another kind. The caller's fault: register it as
+    /// the others have, or let them go first.
+    #[error(
+        "worker {worker}: callback {callback} for key {key} is of {of} at another instance; register it so, or \
+         let that go first"
+    )]
+    OtherKind {
+        /// The worker.
+        worker: WorkerName,
+        /// The key.
+        key: KeyName,
+        /// The callback.
+        callback: CallbackName,
+        /// What it changes there.
+        of: CallbackOf,
+    },
+    /// The worker has no such instance, or another process has it. Join again.
+    #[error("worker {worker}: it has no instance {number} in this process; join again")]
+    UnknownInstance {
+        /// The worker.
+        worker: WorkerName,
+        /// The number.
+        number: u64,
+    },
+    /// A worker does not leave while other instances of it are there. Drop the handle, and leave with the last.
+    #[error(
+        "worker {worker}: {others} other instances of it are there; drop this handle, and leave with the last"
+    )]
+    OtherInstances {
+        /// The worker.
+        worker: WorkerName,
+        /// How many others.
+        others: usize,
     },
     /// No such worker is on the roster, or this handle's worker has left or been replaced.
     #[error("worker {worker}: not on the roster, or its handle is an old one; join again")]
@@ -298,85 +352,6 @@ pub enum RotationError {
 }
 
 debug_with_code!(RotationError);
-
-impl RotationError {
-    /// What a call is told that needs the journal, about a rotation if it is about one.
-    pub(crate) fn of_journal(id: Option<RotationId>, down: JournalDown) -> Self {
-        let JournalDown { why, for_good } = down;
-        match for_good {
-            Some(code) => Self::JournalLost { id, code, why },
-            None => Self::RepoUnavailable { why },
-        }
-    }
-
-    /// The stable code of this error.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::KeyNotDefined { .. } => "key_not_defined",
-            Self::InvalidName(error) => error.code(),
-            Self::InvalidDefinition { .. } => "invalid_definition",
-            Self::InvalidKey { why, .. } => why.code(),
-            Self::SameKeys { .. } => "same_keys",
-            Self::OtherDeclaration { .. } => "other_declaration",
-            Self::RotationUnfinished { .. } => "rotation_unfinished",
-            Self::StoreFailed { .. } => "store_failed",
-            Self::OfKey(error) => error.code(),
-            Self::TooManyWaiting { .. } | Self::Busy { .. } => "busy",
-            Self::Unknown { .. } => "unknown_rotation",
-            Self::WrongState { .. } => "wrong_state",
-            Self::CallbackRuns { .. } => "callback_runs",
-            Self::NotConfirmed { .. } => "not_confirmed",
-            Self::Unreadable { .. } => "rotation_unreadable",
-            Self::WorkerNameTaken { .. } => "worker_name_taken",
-            Self::SoleHere { .. } => "other_sharing",
-            Self::UnknownWorker { .. } => "unknown_worker",
-            Self::UnknownCallback { .. } => "unknown_callback",
-            Self::CallbackTaken { .. } => "callback_taken",
-            Self::TooManyCallbacks { .. } => "too_many_callbacks",
-            Self::RepoUnavailable { .. } => "repo_unavailable",
-            Self::JournalLost { code, .. } => code,
-            Self::Unwritten { .. } => "write_unknown",
-            Self::TimedOut { .. } => "timed_out",
-            Self::Unavailable { .. } => "unavailable",
-            Self::CoordinatorFailed { .. } => "coordinator_failed",
-            Self::KeyFailed { .. } => "key_failed",
-            Self::UnknownActor { .. } => "unknown_actor",
-            Self::NotFailed { .. } => "not_failed",
-            Self::ShutDown { .. } => "shut_down",
-            Self::Raised { .. } => "callbacks_failed",
-            Self::Keeper(error) => error.code(),
-            Self::InsideCallback => "inside_callback",
-            Self::Forked => "forked",
-            Self::MustNotBlock => "must_not_block",
-            Self::HandleExpired => "handle_expired",
-        }
-    }
-
-    /// Whether the same call may succeed later, without anything being mended first.
-    pub fn is_retriable(&self) -> bool {
-        match self {
-            Self::OfKey(error) => return error.is_retriable(),
-            Self::Keeper(error) => return error.is_retriable(),
-            _ => {}
-        }
-        if let Self::Keeper(error) = self {
-            return error.is_retriable();
-        }
-        matches!(
-            self,
-            Self::TooManyWaiting { .. }
-                | Self::RotationUnfinished { .. }
-                | Self::StoreFailed { .. }
-                | Self::Busy { .. }
-                | Self::CallbackRuns { .. }
-                | Self::RepoUnavailable { .. }
-                | Self::Unwritten { .. }
-                | Self::TimedOut { .. }
-                | Self::Unavailable { .. }
-                | Self::ShutDown { .. }
-        )
-    }
-}
 
 fn names(workers: &[WorkerName]) -> String {
     let names: Vec<String> = workers.iter().map(WorkerName::to_string).collect();

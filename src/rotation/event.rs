@@ -7,11 +7,13 @@ use crate::key::definition::KeyBehaviour;
 use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
-use crate::key::state::Effect;
 use crate::key::time::Time;
 use crate::rotation::durable::DurableFacts;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::{CallbackOf, InstanceEvent, Process, Sharing};
+
+pub use crate::rotation::outcome::{StepOutcome, StepRef};
 
 /// The time of an event: monotonic for limits, wall clock for the listing only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,35 +70,6 @@ pub struct EndedRotation {
     pub declared: Declared,
 }
 
-/// A callback that is called: which rotation, step and attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StepRef {
-    /// The rotation.
-    pub rotation: RotationId,
-    /// The step's number.
-    pub step: u32,
-}
-
-/// How a callback ended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum StepOutcome {
-    /// It did its work.
-    Done {
-        /// What it did to the data.
-        effect: Effect,
-        /// Whether it staged changes of the key's state; they stay with the shell.
-        staged: bool,
-    },
-    /// It failed.
-    Failed {
-        /// Why, scrubbed.
-        error: String,
-    },
-    /// It began, and what ran it is gone without an answer: its process, or what awaited its end in
-    /// this one. It is to be called again, and that counts as a crash.
-    Lost,
-}
-
 /// What the journal has, and what of it is under way in this process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Recovery {
@@ -135,6 +108,50 @@ pub enum Event {
         ticket: Ticket,
         /// Its name.
         worker: WorkerName,
+        /// How many processes may have its name.
+        sharing: Sharing,
+        /// The process that joins; none for the keeper's own.
+        process: Option<Process>,
+    },
+    /// An instance that was not connected is again.
+    Return {
+        /// The request to answer.
+        ticket: Ticket,
+        /// Its worker.
+        worker: WorkerName,
+        /// Its number.
+        number: u64,
+        /// The process that says so.
+        process: Process,
+        /// The calls, with their attempts, that it has: they run, or have ended.
+        has: BTreeSet<(StepRef, u32)>,
+    },
+    /// An instance of another process has registered all of its callbacks.
+    Ready {
+        /// The request to answer.
+        ticket: Ticket,
+        /// Its worker.
+        worker: WorkerName,
+        /// Its number.
+        number: u64,
+    },
+    /// An operator removes an instance of another process.
+    RemoveInstance {
+        /// The request to answer.
+        ticket: Ticket,
+        /// Its worker.
+        worker: WorkerName,
+        /// Its number.
+        number: u64,
+    },
+    /// Something happens at an instance of another process.
+    Instance {
+        /// Its worker.
+        worker: WorkerName,
+        /// Its number.
+        number: u64,
+        /// What.
+        event: InstanceEvent,
     },
     /// A worker's handle is gone.
     Died {
@@ -175,6 +192,8 @@ pub enum Event {
         key: KeyName,
         /// Its name.
         callback: CallbackName,
+        /// What it changes.
+        of: CallbackOf,
     },
     /// A change is declared.
     Declare {
@@ -292,11 +311,23 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether it is told once, by an instance of another process or of it, and has to become durable. What
+    /// an operator says of one is so whatever becomes of the write.
+    pub fn is_told_once(&self) -> bool {
+        if let Self::Instance { event, .. } = self {
+            return event.is_told_once();
+        }
+        matches!(self, Self::RemoveInstance { .. })
+    }
+
     /// The request to answer, if the event is one.
     pub fn ticket(&self) -> Option<Ticket> {
         match self {
             Self::Define { ticket, .. }
             | Self::Join { ticket, .. }
+            | Self::Return { ticket, .. }
+            | Self::Ready { ticket, .. }
+            | Self::RemoveInstance { ticket, .. }
             | Self::Leave { ticket, .. }
             | Self::RemoveCallback { ticket, .. }
             | Self::Register { ticket, .. }
@@ -309,6 +340,7 @@ impl Event {
             | Self::Dismiss { ticket, .. } => Some(*ticket),
             Self::Gone { .. }
             | Self::Died { .. }
+            | Self::Instance { .. }
             | Self::Snapped { .. }
             | Self::Prepared { .. }
             | Self::Lacks { .. }

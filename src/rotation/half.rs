@@ -8,6 +8,7 @@ use crate::rotation::effect::RotationEffect;
 use crate::rotation::engine::RotationEngine;
 use crate::rotation::event::{Event, Moment, StepRef};
 use crate::rotation::machine::RotationMachine;
+use crate::rotation::roster::WorkerEntry;
 use crate::rotation::rotations::Active;
 
 /// What has to be known of the moment before a step to take it back.
@@ -16,6 +17,8 @@ pub struct Before {
     /// Whether the key was defined, the worker here, or the callback registered that it is about.
     here: bool,
     writing: bool,
+    /// The greatest number of an instance and of an incarnation.
+    last: u64,
 }
 
 impl RotationMachine {
@@ -34,21 +37,34 @@ impl RotationEngine {
         let entry = |worker| machine.roster().get(worker);
         let here = if let Event::Define { key, .. } = event {
             machine.is_defined(key)
-        } else if let Event::Join { worker, .. } = event {
+        } else if let Event::Join {
+            worker,
+            process: None,
+            ..
+        } = event
+        {
             entry(worker).is_some_and(|entry| entry.incarnation().is_some())
+        } else if let Event::Join { .. } = event {
+            false
         } else if let Event::Register {
             worker,
+            incarnation,
             key,
             callback,
             ..
         } = event
         {
-            entry(worker).is_some_and(|entry| entry.has_attached(key, callback))
+            entry(worker).is_some_and(|entry| entry.has_registered(*incarnation, key, callback))
         } else {
             true
         };
         let writing = self.outbox.is_writing();
-        Before { here, writing }
+        let last = machine.incarnations;
+        Before {
+            here,
+            writing,
+            last,
+        }
     }
 
     /// Takes back a step of which every action was lost, in whole or in part. Its asker is told to
@@ -58,7 +74,7 @@ impl RotationEngine {
             self.outbox.lose_batch();
         }
         if !before.here {
-            self.take_back_presence(event, now);
+            self.take_back_presence(event, before.last, now);
         }
         if let Some(ticket) = event.ticket() {
             self.waits.remove(&ticket);
@@ -75,22 +91,35 @@ impl RotationEngine {
         self.wait_for_lost_answers();
     }
 
-    fn take_back_presence(&mut self, event: &Event, now: Moment) {
+    fn take_back_presence(&mut self, event: &Event, last: u64, now: Moment) {
         let roster = &mut self.machine.roster;
         if let Event::Define { key, .. } = event {
             self.machine.rotations.queue_mut(key).defined = None;
+        } else if let Event::Join {
+            worker,
+            process: Some(_),
+            ..
+        } = event
+        {
+            let joined = roster.get(worker).into_iter();
+            let joined = joined.flat_map(WorkerEntry::instances);
+            let joined = joined.map(|one| one.instance.number).find(|no| *no > last);
+            if let Some(number) = joined {
+                roster.gone(worker, number, now.time);
+            }
         } else if let Event::Join { worker, .. } = event {
             if let Some(life) = roster.get(worker).and_then(|entry| entry.incarnation()) {
                 roster.die(worker, life, now.time);
             }
         } else if let Event::Register {
             worker,
+            incarnation,
             key,
             callback,
             ..
         } = event
         {
-            roster.detach(worker, key, callback);
+            roster.unregister((worker, *incarnation), key, callback);
         }
     }
 

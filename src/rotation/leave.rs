@@ -8,6 +8,7 @@ use crate::rotation::event::Moment;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::operate::runs;
 use crate::rotation::plan::Step;
+use crate::rotation::roster::WorkerEntry;
 
 impl RotationMachine {
     pub(crate) fn leave(
@@ -21,14 +22,31 @@ impl RotationMachine {
             return;
         }
         let entry = self.roster.get(&worker);
-        let known = entry.is_some_and(|e| incarnation.is_none() || e.incarnation() == incarnation);
+        let known = entry.is_some_and(|e| incarnation.is_none_or(|life| e.has_life(life)));
         if !known || worker == WorkerName::main() {
             self.reply(ticket, Err(RotationError::UnknownWorker { worker }));
+            return;
+        }
+        let others = entry.map_or(0, |entry| incarnation.map_or(0, |life| entry.others(life)));
+        if others > 0 {
+            self.reply(
+                ticket,
+                Err(RotationError::OtherInstances { worker, others }),
+            );
             return;
         }
         if let Some(step) = self.find_running(|step| step.worker == worker) {
             self.reply(ticket, Err(runs(format!("worker {worker}"), &step)));
             return;
+        }
+        if let Some(why) = entry.and_then(|entry| entry.still_runs()) {
+            self.reply(ticket, Err(RotationError::StillRuns { worker, why }));
+            return;
+        }
+        let numbers = entry.into_iter().flat_map(WorkerEntry::instances);
+        let numbers: Vec<u64> = numbers.map(|one| one.instance.number).collect();
+        for number in numbers {
+            self.catching_up_ended(&worker, number, false);
         }
         self.roster.remove(&worker);
         self.facts.push(Fact::MemberGone(worker.clone()));
@@ -73,7 +91,9 @@ impl RotationMachine {
             self.reply(ticket, Err(runs(format!("worker {worker}"), &step)));
             return;
         }
-        self.roster.remove_callback(&worker, &key, &callback);
+        for instance in self.roster.remove_callback(&worker, &key, &callback) {
+            self.facts.push(Fact::Instance(instance));
+        }
         self.facts.push(Fact::CallbackGone {
             worker: worker.clone(),
             key: key.clone(),
@@ -97,7 +117,7 @@ impl RotationMachine {
         running.next().cloned()
     }
 
-    fn take_out_of_plans(
+    pub(crate) fn take_out_of_plans(
         &mut self,
         key: Option<&KeyName>,
         of: impl Fn(&Step) -> bool,

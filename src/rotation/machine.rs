@@ -1,7 +1,7 @@
 //! The coordinator's machine: `step(event, now)` answers the effects, in order. This file takes
-//! events in and serves definitions, workers, registrations and declarations; `run` takes the
-//! rotations through their plans, `operate` serves the operator, `replay` starts after a crash, `recover`
-//! goes on in the same process.
+//! events in and serves definitions; `presence` serves workers and registrations, `declare` declarations;
+//! `run` takes the rotations through their plans, `given` and `memory` call instances of other processes,
+//! `operate` serves the operator, `replay` starts after a crash, `recover` goes on in the same process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
+use crate::rotation::catching_up::CatchingUp;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Event, Moment, StepRef};
 use crate::rotation::id::RotationId;
-use crate::rotation::plan::Step;
-use crate::rotation::roster::{Member, MemberCallback, Roster};
+use crate::rotation::roster::{MemberCallback, Roster};
 use crate::rotation::rotations::Rotations;
 
 /// The coordinator's settings.
@@ -30,6 +30,8 @@ pub struct RotationConfig {
     pub max_crashes: u32,
     /// How many callbacks a worker may have.
     pub max_callbacks: usize,
+    /// How many instances are called at once for a step of memory.
+    pub instances_at_once: usize,
     /// How long after one attempt to read a journal anew that failed the next one is made.
     pub reopen_every: Duration,
 }
@@ -57,6 +59,12 @@ pub struct RotationMachine {
     /// The searches of old keys that are under way, with the key and the id that each is for. One is
     /// taken out as `searching` is.
     pub(crate) finding: BTreeMap<Ticket, (KeyName, RotationId)>,
+    /// The instances that are being caught up, by their registrations.
+    pub(crate) catching_up: BTreeMap<Ticket, CatchingUp>,
+    /// How many processes in a row ended while they were caught up with a callback.
+    pub(crate) ends_in_catching_up: BTreeMap<(WorkerName, KeyName, CallbackName), u32>,
+    /// How many calls instances were given in this life.
+    pub(crate) given: u64,
     pub(crate) closed: bool,
     pub(crate) paused: Option<JournalDown>,
     pub(crate) writes: u64,
@@ -80,6 +88,9 @@ impl RotationMachine {
             after_suspect: BTreeSet::new(),
             searching: BTreeMap::new(),
             finding: BTreeMap::new(),
+            catching_up: BTreeMap::new(),
+            ends_in_catching_up: BTreeMap::new(),
+            given: 0,
             closed: false,
             paused: None,
             writes: 0,
@@ -117,14 +128,25 @@ impl RotationMachine {
     fn handle(&mut self, event: Event, now: Moment) {
         match event {
             Event::Define { ticket, key, behaviour } => self.define(ticket, key, behaviour, now),
-            Event::Join { ticket, worker } => self.join(ticket, worker),
+            Event::Join { ticket, worker, sharing, process: None } => self.join(ticket, worker, sharing),
+            Event::Join { ticket, worker, sharing, process: Some(process) } => {
+                self.join_from(ticket, worker, sharing, process, now);
+            }
+            Event::Return { ticket, worker, number, process, has } => {
+                self.returns(ticket, (worker, number), &process, &has, now);
+            }
+            Event::Ready { ticket, worker, number } => self.ready(ticket, worker, number, now),
+            Event::RemoveInstance { ticket, worker, number } => {
+                self.remove_instance(ticket, worker, number, now);
+            }
+            Event::Instance { worker, number, event } => self.at_instance(&worker, number, event, now),
             Event::Died { worker, incarnation } => self.died(&worker, incarnation, now),
             Event::Leave { ticket, worker, incarnation } => self.leave(ticket, worker, incarnation, now),
             Event::RemoveCallback { ticket, worker, key, callback } => {
                 self.remove_callback(ticket, worker, key, callback, now);
             }
-            Event::Register { ticket, worker, incarnation, key, callback } => {
-                let callback = MemberCallback { worker, key, callback, registered: 0 };
+            Event::Register { ticket, worker, incarnation, key, callback, of } => {
+                let callback = MemberCallback { worker, key, callback, registered: 0, of };
                 self.register(ticket, callback, incarnation, now);
             }
             Event::Declare { ticket, declaration } => self.declare(ticket, declaration, now),
@@ -237,127 +259,7 @@ impl RotationMachine {
             ticket,
             reply: Ok(Reply::Done),
         });
+        self.time_answers(&key, now);
         self.advance_key(&key, now);
-    }
-
-    fn join(&mut self, ticket: Ticket, worker: WorkerName) {
-        if !self.admits(ticket) {
-            return;
-        }
-        match self.roster.get(&worker).map(|entry| entry.incarnation()) {
-            Some(Some(_)) => {
-                self.reply(ticket, Err(RotationError::WorkerNameTaken { worker }));
-                return;
-            }
-            Some(None) => {}
-            None => {
-                let joined = self.number();
-                let member = Member {
-                    worker: worker.clone(),
-                    joined,
-                };
-                self.facts.push(Fact::Member(member.clone()));
-                self.roster.add(member);
-            }
-        }
-        self.incarnations += 1;
-        let incarnation = self.incarnations;
-        self.roster.arrive(&worker, incarnation);
-        self.effects.push(RotationEffect::Joined {
-            after: self.this_write(),
-            worker: worker.clone(),
-            incarnation,
-        });
-        let joined = Reply::Joined {
-            worker,
-            incarnation,
-        };
-        self.reply(ticket, Ok(joined));
-    }
-
-    fn register(&mut self, ticket: Ticket, mut callback: MemberCallback, life: u64, now: Moment) {
-        if !self.admits(ticket) {
-            return;
-        }
-        if let Err(error) = self.may_register(&callback, life) {
-            self.reply(ticket, Err(error));
-            return;
-        }
-        let MemberCallback {
-            worker,
-            key,
-            callback: name,
-            ..
-        } = callback.clone();
-        if !self
-            .roster
-            .get(&worker)
-            .is_some_and(|entry| entry.has(&key, &name))
-        {
-            callback.registered = self.number();
-            self.facts.push(Fact::Callback(callback.clone()));
-            self.roster.add_callback(callback);
-        }
-        self.roster.attach(&worker, &key, &name);
-        self.effects.push(RotationEffect::Registered {
-            ticket,
-            worker: worker.clone(),
-            key: key.clone(),
-            callback: name.clone(),
-        });
-        for id in self.rotations.of_key(&key) {
-            self.join_plan(id, &worker, &name);
-        }
-        self.reply(ticket, Ok(Reply::Done));
-        self.advance_turn(&key, now);
-    }
-
-    fn may_register(&self, callback: &MemberCallback, life: u64) -> Result<(), RotationError> {
-        let MemberCallback {
-            worker,
-            key,
-            callback: name,
-            ..
-        } = callback.clone();
-        let Some(entry) = self
-            .roster
-            .get(&worker)
-            .filter(|e| e.incarnation() == Some(life))
-        else {
-            return Err(RotationError::UnknownWorker { worker });
-        };
-        if self
-            .rotations
-            .queue(&key)
-            .is_none_or(|queue| queue.defined.is_none())
-        {
-            return Err(RotationError::KeyNotDefined { key });
-        }
-        if entry.has_attached(&key, &name) {
-            return Err(RotationError::CallbackTaken {
-                worker,
-                key,
-                callback: name,
-            });
-        }
-        let bound = self.config.max_callbacks;
-        if !entry.has(&key, &name) && entry.callback_count() >= bound {
-            return Err(RotationError::TooManyCallbacks { worker, bound });
-        }
-        Ok(())
-    }
-
-    fn join_plan(&mut self, id: RotationId, worker: &WorkerName, callback: &CallbackName) {
-        let Some(live) = self.rotations.get_mut(id) else {
-            return;
-        };
-        let same = |s: &Step| s.worker == *worker && s.callback == *callback && !s.removed;
-        if !live.header.state.takes_new_steps() || live.steps.iter().any(same) {
-            return;
-        }
-        let step = Step::new(live.steps.next_no(), worker.clone(), callback.clone());
-        let key = live.header.key.clone();
-        live.steps.add(step.clone());
-        self.facts.push(Fact::Step(id, key, step));
     }
 }

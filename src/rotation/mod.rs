@@ -4,6 +4,9 @@
 //!
 //! Never in here: a clock, a channel, async, a key's bytes. It imports `secret` and `key`.
 
+mod at_instance;
+mod catch_up;
+mod catching_up;
 pub mod declare;
 mod doubt;
 pub mod durable;
@@ -11,17 +14,24 @@ pub mod effect;
 pub mod end;
 pub mod engine;
 pub mod error;
+mod error_code;
 pub mod event;
+mod fact;
+mod given;
 pub mod half;
 pub mod id;
+pub mod instance;
 pub mod leave;
 pub mod listing;
 mod long_waits;
 pub mod machine;
+mod memory;
 pub mod operate;
 pub mod outbox;
+pub mod outcome;
 pub mod plan;
 mod prepare;
+mod presence;
 mod reading;
 mod recover;
 pub mod replay;
@@ -35,3 +45,5 @@ mod shown;
 pub mod state;
 pub mod status;
 pub mod steps;
+mod told;
+mod worker_entry;

@@ -11,7 +11,8 @@ use crate::rotation::event::{Moment, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::plan::Step;
-use crate::rotation::rotations::Live;
+use crate::rotation::roster::Roster;
+use crate::rotation::rotations::{Active, Live};
 use crate::rotation::state::{RotationEvent, RotationState};
 use crate::rotation::status::StatusEvent;
 
@@ -225,12 +226,17 @@ impl RotationMachine {
         }
     }
 
-    /// Every step that was running is to be called again in the next life; all askers that wait are
+    /// Every step that was running in this process is to be called again in the next life; what instances of
+    /// other processes run goes on. All askers that wait are
     /// told that this one is over.
     pub(crate) fn interrupt(&mut self) {
         for live in self.rotations.iter_mut() {
             let (id, key) = (live.header.id, live.header.key.clone());
-            for (no, _) in std::mem::take(&mut live.active) {
+            for (no, active) in std::mem::take(&mut live.active) {
+                if is_elsewhere(&self.roster, live, no, &active) {
+                    live.active.insert(no, active);
+                    continue;
+                }
                 let step = live.steps.happen(no, StatusEvent::Interrupt, |_| {});
                 if let Some(step) = step.filter(|_| self.paused.is_none()) {
                     self.facts.push(Fact::Step(id, key.clone(), step.clone()));
@@ -240,6 +246,23 @@ impl RotationMachine {
         for (ticket, id) in self.rotations.take_all_waiters() {
             self.reply(ticket, Err(RotationError::ShutDown { id: Some(id) }));
         }
+    }
+}
+
+/// Whether a step is called at instances of other processes, which live on.
+fn is_elsewhere(roster: &Roster, live: &Live, no: u32, active: &Active) -> bool {
+    let Some(of) = live.steps.get(no) else {
+        return false;
+    };
+    let entry = roster.get(&of.worker);
+    let rotation = live.header.id;
+    let step = StepRef { rotation, step: no };
+    match active {
+        Active::Gathering { .. } => entry.is_some_and(|entry| entry.instances().next().is_some()),
+        Active::Running { .. } | Active::Settling { .. } => {
+            entry.is_some_and(|entry| entry.runs_at(step, of.attempt).is_some())
+        }
+        Active::Ahead { .. } | Active::Preparing { .. } => false,
     }
 }
 

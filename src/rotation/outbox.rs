@@ -58,6 +58,11 @@ impl Outbox {
         self.gated.drain(..free).collect()
     }
 
+    /// Whether everything up to this write is durable.
+    pub fn is_durable(&self, no: u64) -> bool {
+        no <= self.durable
+    }
+
     /// Whether a batch is under way.
     pub fn is_writing(&self) -> bool {
         self.writing.is_some()

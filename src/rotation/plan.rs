@@ -7,6 +7,7 @@ use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Effect;
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::CallbackOf;
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
 
@@ -59,15 +60,27 @@ pub struct Header {
 )]
 #[non_exhaustive]
 pub enum StepKind {
-    /// It calls a worker's callback.
+    /// It calls a worker's callback of data.
     #[default]
     Callback,
+    /// It calls a callback of memory of every instance of its worker.
+    Memory,
+}
+
+impl From<CallbackOf> for StepKind {
+    fn from(of: CallbackOf) -> Self {
+        match of {
+            CallbackOf::Data => Self::Callback,
+            CallbackOf::Memory => Self::Memory,
+        }
+    }
 }
 
 impl fmt::Display for StepKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Callback => "callback",
+            Self::Memory => "memory",
         })
     }
 }
@@ -119,6 +132,20 @@ impl Step {
             error: None,
             effect: Effect::Nothing,
             removed: false,
+        }
+    }
+
+    /// The same, of a callback that changes this.
+    pub fn of(self, of: CallbackOf) -> Self {
+        let kind = of.into();
+        Self { kind, ..self }
+    }
+
+    /// Whether it calls a callback of memory.
+    pub fn is_of_memory(&self) -> bool {
+        match self.kind {
+            StepKind::Callback => false,
+            StepKind::Memory => true,
         }
     }
 

@@ -48,6 +48,10 @@ impl RotationMachine {
     fn may_prepare_ahead(&self, step: StepRef) -> Option<Called> {
         let live = self.rotations.get(step.rotation)?;
         let next = live.steps.get(step.step)?;
+        let entry = self.roster.get(&next.worker);
+        if entry.is_some_and(|entry| entry.is_elsewhere() || entry.runs_data(&live.header.key)) {
+            return None;
+        }
         let idle = !live.active.contains_key(&step.step) && next.is_due();
         if !idle || next.crashes >= SUSPECT_CRASHES || self.missing_since(step).is_some() {
             return None;

@@ -9,6 +9,7 @@ use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Moment, Recovery, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::Instance;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
 use crate::rotation::replay::interrupt;
 use crate::rotation::rotations::Active;
@@ -19,6 +20,7 @@ impl RotationMachine {
     /// asked to take into account. Callbacks under way run on. If that is so for good, waiting is of
     /// no use any more.
     pub(crate) fn pause(&mut self, why: JournalDown) {
+        self.stop_catching_up(&why);
         self.paused = Some(why.clone());
         if why.is_for_good() {
             for (ticket, id) in self.rotations.take_all_waiters() {
@@ -36,7 +38,7 @@ impl RotationMachine {
                     step: *no,
                 };
                 match active {
-                    Active::Running { .. } => return true,
+                    Active::Running { .. } | Active::Gathering { .. } => return true,
                     Active::Ahead { .. } | Active::Preparing { .. } => {
                         effects.push(RotationEffect::Release { step });
                     }
@@ -59,22 +61,27 @@ impl RotationMachine {
     /// callback runs, or has ended, is not called again; one of which nothing is known is.
     pub(crate) fn recover(&mut self, recovery: Recovery, now: Moment) {
         let Recovery {
-            facts,
+            mut facts,
             running,
             results,
         } = recovery;
+        let changed = self.correct(&mut facts.instances);
         let mut called = running;
         called.extend(results.iter().map(|(step, (attempt, _))| (*step, *attempt)));
         let mut uncalled = Vec::new();
-        let fresh = Self::from_facts(self.config.clone(), facts, |at, step| {
+        let mut fresh = Self::from_facts(self.config.clone(), facts, |at, step| {
             if called.get(&at) != Some(&step.attempt) && interrupt(step) {
                 step.crashes = step.crashes.max(self.crashes(at, step.attempt));
                 uncalled.push(at);
             }
         });
+        fresh.take_over_answers(self, &results);
         let before = std::mem::replace(self, fresh);
+        self.facts.extend(changed.into_iter().map(Fact::Instance));
         self.closed = before.closed;
-        self.incarnations = before.incarnations;
+        self.incarnations = self.incarnations.max(before.incarnations);
+        self.given = before.given;
+        self.ends_in_catching_up = before.ends_in_catching_up;
         self.writes = before.writes;
         self.next_sequence = self.next_sequence.max(before.next_sequence);
         self.roster.take_presence(&before.roster);
@@ -91,6 +98,48 @@ impl RotationMachine {
             }
         }
         self.go_on(results, now);
+    }
+
+    /// Corrects what the journal has of instances by what is known of them: a call that was durable but
+    /// never handed over is none, nor is a registration that was told to have failed. Answers those that
+    /// the journal is to have otherwise.
+    fn correct(&self, instances: &mut [Instance]) -> Vec<Instance> {
+        let mut changed = Vec::new();
+        for found in instances {
+            let entry = self.roster.get(&found.worker);
+            let Some(known) = entry.and_then(|entry| entry.instance(found.number)) else {
+                continue;
+            };
+            let before = found.clone();
+            found.calls.retain(|step, call| {
+                let given = known.instance.given(*step, call.attempt);
+                given.is_none() || known.handed.contains(step)
+            });
+            let registered = &known.instance.registered;
+            found.registered.retain(|named| registered.contains(named));
+            if *found != before {
+                changed.push(found.clone());
+            }
+        }
+        changed
+    }
+
+    /// How calls at other processes ended is told them when it is durable.
+    fn take_over_answers(
+        &mut self,
+        before: &Self,
+        results: &BTreeMap<StepRef, (u32, StepOutcome)>,
+    ) {
+        for live in self.rotations.iter_mut() {
+            let rotation = live.header.id;
+            let known = before.rotations.get(rotation);
+            let answered = known.into_iter().flat_map(|known| &known.answered);
+            let kept = answered.filter(|(no, _)| {
+                let step = **no;
+                results.contains_key(&StepRef { rotation, step })
+            });
+            live.answered = kept.map(|(no, answered)| (*no, *answered)).collect();
+        }
     }
 
     /// The steps that are under way in this process.
@@ -158,6 +207,7 @@ impl RotationMachine {
             .map(|(key, _)| key.clone())
             .collect();
         for key in keys {
+            self.time_answers(&key, now);
             self.advance_key(&key, now);
         }
     }

@@ -1,10 +1,13 @@
 //! The roster: the workers that have joined and not left, their callbacks, and whether each is here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
+use crate::rotation::instance::{CallbackOf, Instance, Process, Sharing};
+
+pub use crate::rotation::worker_entry::{Present, WorkerEntry};
 
 /// What is durable of a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -13,6 +16,10 @@ pub struct Member {
     pub worker: WorkerName,
     /// Its number in the order of joining.
     pub joined: u64,
+    /// How many processes may have its name at once.
+    pub sharing: Sharing,
+    /// Whether a process other than the keeper's had its name last.
+    pub elsewhere: bool,
 }
 
 /// What is durable of a worker's callback.
@@ -26,60 +33,8 @@ pub struct MemberCallback {
     pub callback: CallbackName,
     /// Its number in the order of registration.
     pub registered: u64,
-}
-
-/// A member and whether it is here in this life.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct WorkerEntry {
-    joined: u64,
-    callbacks: BTreeMap<u64, (KeyName, CallbackName)>,
-    incarnation: Option<u64>,
-    died: Option<Time>,
-    attached: BTreeSet<(KeyName, CallbackName)>,
-}
-
-impl WorkerEntry {
-    /// Its incarnation, while it is alive.
-    pub fn incarnation(&self) -> Option<u64> {
-        self.incarnation
-    }
-
-    /// When it last died in this life.
-    pub fn died(&self) -> Option<Time> {
-        self.died
-    }
-
-    /// Whether it is alive and has registered this callback in its present incarnation.
-    pub fn has_attached(&self, key: &KeyName, callback: &CallbackName) -> bool {
-        let callback = (key.clone(), callback.clone());
-        self.incarnation.is_some() && self.attached.contains(&callback)
-    }
-
-    /// Its callbacks, in the order of registration.
-    pub fn callbacks(&self) -> impl Iterator<Item = (&KeyName, &CallbackName)> {
-        self.callbacks.values().map(|(key, name)| (key, name))
-    }
-
-    /// How many callbacks it has.
-    pub fn callback_count(&self) -> usize {
-        self.callbacks.len()
-    }
-
-    /// It dies, if it is this incarnation that lives.
-    pub(crate) fn die(&mut self, incarnation: u64, now: Time) -> bool {
-        let lives = self.incarnation == Some(incarnation);
-        if lives {
-            self.incarnation = None;
-            self.died = Some(now);
-            self.attached.clear();
-        }
-        lives
-    }
-
-    /// Whether the roster has this callback.
-    pub fn has(&self, key: &KeyName, callback: &CallbackName) -> bool {
-        self.callbacks().any(|(k, c)| k == key && c == callback)
-    }
+    /// What it changes.
+    pub of: CallbackOf,
 }
 
 /// All members.
@@ -95,13 +50,25 @@ impl Roster {
     pub fn add(&mut self, member: Member) {
         self.order.insert(member.joined, member.worker.clone());
         let entry = self.workers.entry(member.worker).or_default();
-        Arc::make_mut(entry).joined = member.joined;
+        let entry = Arc::make_mut(entry);
+        entry.joined = member.joined;
+        entry.sharing = member.sharing;
+        entry.elsewhere = member.elsewhere;
+    }
+
+    /// Adds an instance that the journal has, which is not connected.
+    pub(crate) fn add_found(&mut self, instance: Instance) {
+        if let Some(entry) = self.get_mut(&instance.worker) {
+            entry
+                .instances
+                .insert(instance.number, Present::found(instance));
+        }
     }
 
     /// Adds a member's callback.
     pub fn add_callback(&mut self, callback: MemberCallback) {
         if let Some(entry) = self.get_mut(&callback.worker) {
-            let named = (callback.key, callback.callback);
+            let named = (callback.key, callback.callback, callback.of);
             entry.callbacks.insert(callback.registered, named);
         }
     }
@@ -113,14 +80,27 @@ impl Roster {
         }
     }
 
-    /// Takes a member's callback out.
-    pub fn remove_callback(&mut self, worker: &WorkerName, key: &KeyName, callback: &CallbackName) {
+    /// Takes a member's callback out; answers the instances that had registered it, as they are then.
+    pub fn remove_callback(
+        &mut self,
+        worker: &WorkerName,
+        key: &KeyName,
+        callback: &CallbackName,
+    ) -> Vec<Instance> {
+        let mut changed = Vec::new();
         if let Some(entry) = self.get_mut(worker) {
-            entry.attached.remove(&(key.clone(), callback.clone()));
+            let named = (key.clone(), callback.clone());
+            entry.attached.remove(&named);
+            for one in entry.instances.values_mut() {
+                if one.instance.registered.remove(&named) {
+                    changed.push(one.instance.clone());
+                }
+            }
             entry
                 .callbacks
-                .retain(|_, (k, c)| !(k == key && c == callback));
+                .retain(|_, (k, c, _)| !(k == key && c == callback));
         }
+        changed
     }
 
     /// One member.
@@ -128,7 +108,7 @@ impl Roster {
         self.workers.get(worker).map(Arc::as_ref)
     }
 
-    fn get_mut(&mut self, worker: &WorkerName) -> Option<&mut WorkerEntry> {
+    pub(crate) fn get_mut(&mut self, worker: &WorkerName) -> Option<&mut WorkerEntry> {
         self.workers.get_mut(worker).map(Arc::make_mut)
     }
 
@@ -164,6 +144,13 @@ impl Roster {
             entry.died = known.died;
             let has = |(key, callback): &&(KeyName, CallbackName)| entry.has(key, callback);
             entry.attached = known.attached.iter().filter(has).cloned().collect();
+            for (number, one) in &mut entry.instances {
+                if let Some(known) = known.instances.get(number) {
+                    one.connected = known.connected;
+                    one.absent_since = known.absent_since;
+                    one.last_given = known.last_given;
+                }
+            }
         }
     }
 
@@ -190,6 +177,81 @@ impl Roster {
         }
     }
 
+    /// Whether a worker has this instance.
+    pub(crate) fn has_instance(&self, worker: &WorkerName, number: u64) -> bool {
+        let entry = self.get(worker);
+        entry.is_some_and(|entry| entry.instance(number).is_some())
+    }
+
+    /// An instance, to be changed.
+    pub(crate) fn instance_mut(
+        &mut self,
+        worker: &WorkerName,
+        number: u64,
+    ) -> Option<&mut Present> {
+        self.get_mut(worker)?.instances.get_mut(&number)
+    }
+
+    /// An instance has joined, and is connected.
+    pub(crate) fn joined(&mut self, instance: Instance, now: Time) {
+        if let Some(entry) = self.get_mut(&instance.worker) {
+            let mut one = Present::found(instance);
+            one.connected = true;
+            one.absent_since = now;
+            entry.instances.insert(one.instance.number, one);
+        }
+    }
+
+    /// An instance is not connected any more, or has no handle.
+    pub(crate) fn is_missed(&mut self, worker: &WorkerName, number: u64, now: Time) {
+        if let Some(entry) = self.get_mut(worker)
+            && let Some(one) = entry.instances.get_mut(&number)
+        {
+            one.absent_since = now;
+            entry.died = Some(now);
+        }
+    }
+
+    /// A life of a worker counts as not having registered this callback.
+    pub(crate) fn unregister(
+        &mut self,
+        (worker, life): (&WorkerName, u64),
+        key: &KeyName,
+        callback: &CallbackName,
+    ) {
+        match self.instance_mut(worker, life) {
+            Some(one) => drop(
+                one.instance
+                    .registered
+                    .remove(&(key.clone(), callback.clone())),
+            ),
+            None => self.detach(worker, key, callback),
+        }
+    }
+
+    /// An instance is gone.
+    pub(crate) fn gone(&mut self, worker: &WorkerName, number: u64, now: Time) -> Option<Present> {
+        let entry = self.get_mut(worker)?;
+        let gone = entry.instances.remove(&number)?;
+        entry.died = Some(now);
+        Some(gone)
+    }
+
+    /// The instances of a worker in a process that are not connected.
+    pub(crate) fn absent_in(&self, worker: &WorkerName, process: &Process) -> Vec<u64> {
+        let entry = self.get(worker);
+        let all = entry.into_iter().flat_map(WorkerEntry::instances);
+        let absent = all.filter(|one| !one.connected && one.instance.process == *process);
+        absent.map(|one| one.instance.number).collect()
+    }
+
+    /// The greatest number of an instance.
+    pub(crate) fn last_number(&self) -> u64 {
+        let all = self.workers.values();
+        let all = all.flat_map(|entry| entry.instances.keys().copied());
+        all.max().unwrap_or_default()
+    }
+
     /// A living member registers a callback; false if it had done so already.
     pub fn attach(&mut self, worker: &WorkerName, key: &KeyName, callback: &CallbackName) -> bool {
         let callback = (key.clone(), callback.clone());
@@ -199,11 +261,11 @@ impl Roster {
 
     /// The callbacks of a key: worker by worker in the order of joining, and within a worker in
     /// the order of registration.
-    pub fn plan(&self, key: &KeyName) -> Vec<(WorkerName, CallbackName)> {
+    pub fn plan(&self, key: &KeyName) -> Vec<(WorkerName, CallbackName, CallbackOf)> {
         let mut plan = Vec::new();
         for (worker, entry) in self.in_order() {
-            let of_key = entry.callbacks().filter(|(k, _)| *k == key);
-            plan.extend(of_key.map(|(_, callback)| (worker.clone(), callback.clone())));
+            let of_key = entry.callbacks.values().filter(|(k, ..)| k == key);
+            plan.extend(of_key.map(|(_, callback, of)| (worker.clone(), callback.clone(), *of)));
         }
         plan
     }

@@ -34,6 +34,11 @@ pub enum Active {
         /// Which attempt.
         attempt: u32,
     },
+    /// It is of memory, and called at instances of other processes.
+    Gathering {
+        /// The instances that have not answered, and until when each may.
+        given: BTreeMap<u64, Option<Time>>,
+    },
     /// It did its work; the key takes the change into account.
     Settling {
         /// What it did to the data.
@@ -48,9 +53,29 @@ impl Active {
     pub fn is_preparation(&self) -> bool {
         match self {
             Self::Ahead { .. } | Self::Preparing { .. } => true,
-            Self::Running { .. } | Self::Settling { .. } => false,
+            Self::Running { .. } | Self::Gathering { .. } | Self::Settling { .. } => false,
         }
     }
+}
+
+/// Since when a due step waits for an instance of another process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Missing {
+    /// Since when it is due.
+    pub since: Time,
+    /// When an instance joined meanwhile: the wait begins anew with that, once.
+    pub joined: Option<Time>,
+}
+
+/// An instance that said how a call of data ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Answered {
+    /// Its number.
+    pub number: u64,
+    /// Which attempt it was.
+    pub attempt: u32,
+    /// Whether the callback has returned: that is durable with the end, and not before.
+    pub returned: bool,
 }
 
 /// A rotation that has not ended.
@@ -64,6 +89,11 @@ pub struct Live {
     pub active: BTreeMap<u32, Active>,
     /// The due steps that wait, and when operators are told of it.
     pub warned: BTreeMap<u32, Time>,
+    /// The due steps that wait for instances of other processes.
+    pub missing: BTreeMap<u32, Missing>,
+    /// The steps of which instances of other processes said how they ended: they are told when that is
+    /// durable.
+    pub answered: BTreeMap<u32, Answered>,
     /// Whether the key has been asked what it has.
     pub snapping: bool,
     /// The askers that wait for it to settle.
@@ -78,6 +108,8 @@ impl Live {
             steps: steps.into_iter().collect(),
             active: BTreeMap::new(),
             warned: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            answered: BTreeMap::new(),
             snapping: false,
             waiters: BTreeSet::new(),
         }
@@ -93,7 +125,12 @@ impl Live {
         match self.active.get(&no) {
             Some(Active::Preparing { lacks, .. }) => Some(*lacks),
             None
-            | Some(Active::Ahead { .. } | Active::Running { .. } | Active::Settling { .. }) => None,
+            | Some(
+                Active::Ahead { .. }
+                | Active::Running { .. }
+                | Active::Gathering { .. }
+                | Active::Settling { .. },
+            ) => None,
         }
     }
 
@@ -116,9 +153,12 @@ impl Live {
     fn is_idle(&self, no: u32) -> bool {
         match self.active.get(&no) {
             None | Some(Active::Ahead { .. }) => true,
-            Some(Active::Preparing { .. } | Active::Running { .. } | Active::Settling { .. }) => {
-                false
-            }
+            Some(
+                Active::Preparing { .. }
+                | Active::Running { .. }
+                | Active::Gathering { .. }
+                | Active::Settling { .. },
+            ) => false,
         }
     }
 

@@ -13,13 +13,14 @@ use crate::rotation::state::{RotationEvent, RotationState};
 use crate::rotation::status::StatusEvent;
 
 /// What came of trying to call a step.
-enum Start {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
     /// Something is being done about it.
     Begun,
     /// It waits.
     Waits,
-    /// It has Failed without being called.
-    Failed,
+    /// It has ended, or may be tried once more in another way: the candidates are others now.
+    Ended,
 }
 
 impl RotationMachine {
@@ -101,8 +102,9 @@ impl RotationMachine {
         if !live.is_some_and(|live| self.may_run(&live.header)) {
             return;
         }
+        self.gather_all(id, now);
         while let Some(candidates) = self.candidates(id) {
-            let mut failed = false;
+            let mut ended = false;
             for no in candidates {
                 let step = StepRef {
                     rotation: id,
@@ -110,13 +112,13 @@ impl RotationMachine {
                 };
                 match self.start(step, now) {
                     Start::Begun | Start::Waits => {}
-                    Start::Failed => {
-                        failed = true;
+                    Start::Ended => {
+                        ended = true;
                         break;
                     }
                 }
             }
-            if !failed {
+            if !ended {
                 break;
             }
         }
@@ -167,9 +169,22 @@ impl RotationMachine {
             return Start::Waits;
         };
         if due.crashes >= self.config.max_crashes {
-            let error = format!("too many attempts: {} calls ended in a crash", due.crashes);
-            self.fail(step, error, now);
-            return Start::Failed;
+            self.fail(step, too_many_attempts(due.crashes), now);
+            return Start::Ended;
+        }
+        let key = live.header.key.clone();
+        let entry = self.roster.get(&due.worker);
+        let is_here = missing.is_none();
+        if due.is_of_memory() && !is_here {
+            return self.gather(step, now);
+        }
+        if entry.is_some_and(|entry| entry.is_elsewhere()) {
+            return self.start_elsewhere(step, now);
+        }
+        if entry.is_some_and(|entry| is_here && entry.runs_data(&key)) {
+            // Its name was that of another process, which may still run a callback of it.
+            let since = self.missing(step, now).since;
+            return self.keep_waiting(step, since, now);
         }
         if let Some(since) = missing {
             self.waits(step, now);
@@ -189,7 +204,6 @@ impl RotationMachine {
             self.call(step, now);
             return Start::Begun;
         }
-        let key = live.header.key.clone();
         let since = now.time;
         if let Some(live) = self.rotations.get_mut(step.rotation) {
             let lacks = None;
@@ -204,7 +218,7 @@ impl RotationMachine {
         Start::Begun
     }
 
-    fn wait_for_worker(&mut self, step: StepRef, since: Time, now: Moment) -> Start {
+    pub(crate) fn wait_for_worker(&mut self, step: StepRef, since: Time, now: Moment) -> Start {
         let Some(wait) = self.config.worker_wait else {
             return Start::Waits;
         };
@@ -215,7 +229,7 @@ impl RotationMachine {
         }
         let error = self.worker_gone(step, wait);
         self.fail(step, error, now);
-        Start::Failed
+        Start::Ended
     }
 
     pub(crate) fn lacks(&mut self, step: StepRef, what: Lacks) {
@@ -235,7 +249,8 @@ impl RotationMachine {
                 return;
             }
             Some(Active::Preparing { .. }) => {}
-            None | Some(Active::Running { .. } | Active::Settling { .. }) => {
+            None
+            | Some(Active::Running { .. } | Active::Gathering { .. } | Active::Settling { .. }) => {
                 self.effects.push(RotationEffect::Release { step });
                 return;
             }
@@ -261,23 +276,15 @@ impl RotationMachine {
 
     /// Calls what is ready: its InProgress is made durable first.
     fn call(&mut self, step: StepRef, now: Moment) {
+        let Some(attempt) = self.begin_call(step, now) else {
+            return;
+        };
         let Some(live) = self.rotations.get_mut(step.rotation) else {
             return;
         };
         let key = live.header.key.clone();
-        let begin = |due: &mut Step| {
-            due.attempt += 1;
-            due.started_ms = Some(now.wall_ms);
-            due.ended_ms = None;
-            due.error = None;
-        };
-        let Some(due) = live.steps.happen(step.step, StatusEvent::Call, begin) else {
-            return;
-        };
-        let attempt = due.attempt;
-        let fact = Fact::Step(step.rotation, key.clone(), due.clone());
+        live.missing.remove(&step.step);
         live.active.insert(step.step, Active::Running { attempt });
-        self.facts.push(fact);
         let after = self.this_write();
         self.effects.push(RotationEffect::Call {
             after,
@@ -300,6 +307,7 @@ impl RotationMachine {
             return;
         };
         live.active.remove(&step.step);
+        live.answered.remove(&step.step);
         let key = live.header.key.clone();
         let again = |due: &mut Step| due.crashes = due.crashes.saturating_add(crashes);
         let due = live.steps.happen(step.step, StatusEvent::Interrupt, again);
@@ -366,6 +374,8 @@ impl RotationMachine {
                 let error = kept_waiting(due, *lacks, wait);
                 self.effects.push(RotationEffect::Release { step });
                 self.fail(step, error, now);
+            } else {
+                self.answer_is_late(step, now);
             }
             self.advance(step.rotation, now);
         }
@@ -376,4 +386,9 @@ impl RotationMachine {
         let due = self.timers.first().map(|(at, _)| *at);
         due.into_iter().chain(self.next_warning()).min()
     }
+}
+
+/// Why a step has Failed whose calls ended in crashes.
+pub(crate) fn too_many_attempts(crashes: u32) -> String {
+    format!("too many attempts: {crashes} calls ended in a crash")
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::key::name::WorkerName;
 use crate::key::state::Effect;
-use crate::rotation::plan::Step;
+use crate::rotation::plan::{Step, StepKind};
 use crate::rotation::shared::SharedList;
 use crate::rotation::status::{CallbackStatus, StatusEvent};
 
@@ -13,17 +13,21 @@ use crate::rotation::status::{CallbackStatus, StatusEvent};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Steps {
     all: SharedList<Step>,
-    /// Of each step, its worker's lane.
+    /// Of each step, the lane of its worker and kind.
     lane_of: Vec<usize>,
     lanes: Vec<Lane>,
-    /// Of each worker, its first step that is not settled.
+    /// Of each worker, its first step of data that is not settled.
     fronts: BTreeSet<usize>,
+    /// Of each worker, its first step of memory that is not settled.
+    memory_fronts: BTreeSet<usize>,
+    /// How many steps of data are in progress.
+    data_begun: usize,
     open: usize,
     failed: usize,
     reencrypted: usize,
 }
 
-/// The steps of one worker, in order.
+/// The steps of one worker and kind, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 struct Lane {
     steps: Vec<usize>,
@@ -61,12 +65,22 @@ impl Steps {
         self.reencrypted > 0
     }
 
-    /// Of each worker, its first step that is not settled, in the plan's order.
+    /// Of each worker, its first step that is not settled, in the plan's order. While a step of memory is
+    /// open no step of data begins: only those that are in progress are among them, and come first.
     pub fn fronts(&self) -> impl Iterator<Item = &Step> {
-        self.fronts.iter().filter_map(|at| self.all.get(*at))
+        let memory = !self.memory_fronts.is_empty();
+        let data = self.fronts.iter().filter_map(|at| self.all.get(*at));
+        let data = data.take(if memory && self.data_begun == 0 {
+            0
+        } else {
+            usize::MAX
+        });
+        let begun = move |step: &&Step| !memory || step.status == CallbackStatus::InProgress;
+        let of_memory = self.memory_fronts.iter().filter_map(|at| self.all.get(*at));
+        data.filter(begun).chain(of_memory)
     }
 
-    /// The next step of the same worker that is not settled.
+    /// The next step of the same worker and kind that is not settled.
     pub fn follower(&self, no: u32) -> Option<&Step> {
         let at = self.at(no)?;
         let lane = self.lanes.get(*self.lane_of.get(at)?)?;
@@ -84,7 +98,8 @@ impl Steps {
     /// Adds one behind all others.
     pub fn add(&mut self, step: Step) {
         let mut lanes = self.lanes.iter();
-        let lane = lanes.position(|lane| self.worker_of(lane) == Some(&step.worker));
+        let of = (&step.worker, step.kind);
+        let lane = lanes.position(|lane| self.lane_is_of(lane) == Some(of));
         self.add_to(lane.unwrap_or(self.lanes.len()), step);
     }
 
@@ -101,6 +116,11 @@ impl Steps {
             step.status = status;
             change(step);
         })
+    }
+
+    /// Notes something about one that changes no status; answers the step as it is then.
+    pub fn note(&mut self, no: u32, change: impl FnOnce(&mut Step)) -> Option<&Step> {
+        self.change(no, change)
     }
 
     /// Takes one out of the plan; answers the step as it is then.
@@ -127,9 +147,9 @@ impl Steps {
         self.all.get(at).is_some_and(|step| !step.is_settled())
     }
 
-    fn worker_of(&self, lane: &Lane) -> Option<&WorkerName> {
+    fn lane_is_of(&self, lane: &Lane) -> Option<(&WorkerName, StepKind)> {
         let first = lane.steps.first()?;
-        self.all.get(*first).map(|step| &step.worker)
+        self.all.get(*first).map(|step| (&step.worker, step.kind))
     }
 
     fn add_to(&mut self, lane: usize, step: Step) {
@@ -159,6 +179,7 @@ impl Steps {
         if let Some(step) = self.all.get(at) {
             self.open += usize::from(!step.is_settled());
             self.failed += usize::from(has_failed(step));
+            self.data_begun += usize::from(is_data_begun(step));
             self.reencrypted += usize::from(has_reencrypted(step));
         }
     }
@@ -167,6 +188,7 @@ impl Steps {
         if let Some(step) = self.all.get(at) {
             self.open -= usize::from(!step.is_settled());
             self.failed -= usize::from(has_failed(step));
+            self.data_begun -= usize::from(is_data_begun(step));
             self.reencrypted -= usize::from(has_reencrypted(step));
         }
     }
@@ -189,10 +211,16 @@ impl Steps {
         if front == known {
             return;
         }
+        let of_memory = self.all.get(at).is_some_and(Step::is_of_memory);
+        let fronts = if of_memory {
+            &mut self.memory_fronts
+        } else {
+            &mut self.fronts
+        };
         if let Some(known) = known {
-            self.fronts.remove(&known);
+            fronts.remove(&known);
         }
-        self.fronts.extend(front);
+        fronts.extend(front);
         if let Some(lane) = self
             .lane_of
             .get(at)
@@ -207,12 +235,18 @@ impl FromIterator<Step> for Steps {
     /// The steps come in the plan's order.
     fn from_iter<I: IntoIterator<Item = Step>>(steps: I) -> Self {
         let mut all = Self::default();
-        let mut lanes: HashMap<WorkerName, usize> = HashMap::new();
+        let mut lanes: HashMap<(WorkerName, StepKind), usize> = HashMap::new();
         for step in steps {
             let next = all.lanes.len();
             let lane = match (all.all.last(), all.lane_of.last()) {
-                (Some(last), Some(lane)) if last.worker == step.worker => *lane,
-                _ => *lanes.entry(step.worker.clone()).or_insert(next),
+                (Some(last), Some(lane))
+                    if (&last.worker, last.kind) == (&step.worker, step.kind) =>
+                {
+                    *lane
+                }
+                _ => *lanes
+                    .entry((step.worker.clone(), step.kind))
+                    .or_insert(next),
             };
             all.add_to(lane, step);
         }
@@ -224,6 +258,10 @@ fn has_failed(step: &Step) -> bool {
     step.status == CallbackStatus::Failed && !step.removed
 }
 
+fn is_data_begun(step: &Step) -> bool {
+    step.status == CallbackStatus::InProgress && !step.removed && !step.is_of_memory()
+}
+
 fn has_reencrypted(step: &Step) -> bool {
     step.status == CallbackStatus::Succeeded && step.effect == Effect::Reencrypted
 }
@@ -232,6 +270,7 @@ fn has_reencrypted(step: &Step) -> bool {
 mod tests {
     use super::*;
     use crate::key::name::CallbackName;
+    use crate::rotation::instance::CallbackOf;
 
     fn step(no: u32, worker: &str) -> Step {
         let (worker, callback) = (WorkerName::new(worker), CallbackName::new("c"));
@@ -308,6 +347,23 @@ mod tests {
             steps.happen(no, StatusEvent::Resume, |_| {});
         }
         assert_eq!(fronts(&steps), [0, 2, 5]);
+    }
+
+    #[test]
+    fn no_step_of_data_begins_while_one_of_memory_is_open() {
+        let mut steps = steps(&["a", "b", "a"]);
+        let memory = |no, worker| step(no, worker).of(CallbackOf::Memory);
+        steps.happen(0, StatusEvent::Call, |_| {});
+        steps.add(memory(3, "a"));
+        steps.add(memory(4, "b"));
+        assert_eq!(fronts(&steps), [0, 3, 4], "what has begun counts");
+        steps.happen(0, StatusEvent::Succeed, |_| {});
+        assert_eq!(fronts(&steps), [3, 4]);
+        steps.happen(4, StatusEvent::Call, |_| {});
+        steps.happen(4, StatusEvent::Fail, |_| {});
+        assert_eq!(fronts(&steps), [3]);
+        steps.take_out(3);
+        assert_eq!(fronts(&steps), [1, 2], "the others in the plan's order");
     }
 
     #[test]

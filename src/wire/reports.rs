@@ -102,7 +102,7 @@ fn callback_status(number: i32) -> Result<Status, InvalidMessage> {
 fn step_kind(number: i32) -> Result<Kind, InvalidMessage> {
     Ok(match enumerated("step.kind", number)? {
         StepKind::Unspecified | StepKind::Callback => Kind::Callback,
-        StepKind::Memory => return Err(unspecified("step.kind")),
+        StepKind::Memory => Kind::Memory,
     })
 }
 
@@ -110,6 +110,7 @@ impl From<Kind> for StepKind {
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::Callback => Self::Callback,
+            Kind::Memory => Self::Memory,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::guard::foreign::Foreign;
 use crate::key::state::Effect;
+use crate::rotation::instance::CallbackOf;
 use crate::secret::text::ForeignText;
 use crate::secret::value::SecretKeyPair;
 use crate::worker::handle::OnChangeKeyDefinition;
@@ -149,6 +150,15 @@ impl Callback {
         Self {
             in_memory: true,
             ..self
+        }
+    }
+
+    /// What it changes.
+    pub(crate) fn of(&self) -> CallbackOf {
+        if self.in_memory {
+            CallbackOf::Memory
+        } else {
+            CallbackOf::Data
         }
     }
 

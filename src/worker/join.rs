@@ -1,5 +1,7 @@
 //! Under which name a worker joins, and how.
 
+use crate::rotation::instance::Sharing;
+
 /// How a worker joins. A name alone is a sole worker, which does not wait for its name.
 ///
 /// ```
@@ -14,15 +16,6 @@ pub struct Join {
     pub(crate) name: String,
     pub(crate) sharing: Sharing,
     pub(crate) waits: bool,
-}
-
-/// How many processes may be under a worker's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Sharing {
-    /// One at a time.
-    Sole,
-    /// Any number.
-    Shared,
 }
 
 impl Join {

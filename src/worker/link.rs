@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::state::Staged;
 use crate::rotation::event::{Lacks, StepRef};
+use crate::rotation::instance::InstanceEvent;
 use crate::worker::call::{Call, CallEnd};
 use crate::worker::callback::Callback;
 
@@ -52,8 +54,17 @@ pub enum WorkerRequest {
         /// For which step.
         step: StepRef,
     },
-    /// Call what was prepared.
+    /// Call what was prepared; of another process, call this.
     Call(Box<Call>),
+    /// Call a callback of memory for a step that has Succeeded before it was registered.
+    CatchUp(Box<Call>),
+    /// To another process: how this call ended is durable, or counts no more.
+    Heard {
+        /// For which step.
+        step: StepRef,
+        /// Which attempt.
+        attempt: u32,
+    },
     /// Call nothing more; what runs, runs on.
     Stop,
 }
@@ -78,6 +89,17 @@ pub enum WorkerEvent {
         worker: WorkerName,
         /// Which of its lives.
         incarnation: u64,
+    },
+    /// Something happens at an instance of another process; and of a worker of this process, it was caught up.
+    Instance {
+        /// Its worker.
+        worker: WorkerName,
+        /// Its number, or the worker's incarnation.
+        number: u64,
+        /// What.
+        event: InstanceEvent,
+        /// What the handle staged, if a callback ended that succeeded.
+        staged: Vec<Staged>,
     },
     /// A callback that was to be called was not.
     Uncalled {

@@ -6,6 +6,7 @@ use keyward::key::name::WorkerName;
 use keyward::rotation::durable::DurableFacts;
 use keyward::rotation::effect::Fact;
 use keyward::rotation::id::RotationId;
+use keyward::rotation::instance::Instance;
 use keyward::rotation::plan::{Header, Step};
 use keyward::rotation::report::UnreadableRotation;
 use keyward::rotation::roster::{Member, MemberCallback};
@@ -21,6 +22,7 @@ pub struct Journal {
     pub next_sequence: u64,
     pub members: BTreeMap<WorkerName, Member>,
     pub callbacks: Vec<MemberCallback>,
+    pub instances: BTreeMap<(WorkerName, u64), Instance>,
     pub rotations: BTreeMap<RotationId, (Header, BTreeMap<u32, Step>)>,
     pub ended: BTreeMap<RotationId, (Header, Vec<Step>)>,
     pub keys: BTreeSet<RotationId>,
@@ -41,8 +43,18 @@ impl Journal {
             Fact::MemberGone(worker) => {
                 rule(self.members.remove(worker).is_some(), "it is a member")?;
                 self.callbacks.retain(|callback| callback.worker != *worker);
+                self.instances.retain(|(of, _), _| of != worker);
             }
-            Fact::Callback(callback) => self.callbacks.push(callback.clone()),
+            Fact::Callback(callback) => {
+                let same = |c: &MemberCallback| c.registered == callback.registered;
+                self.callbacks.retain(|c| !same(c));
+                self.callbacks.push(callback.clone());
+            }
+            Fact::Instance(instance) => self.instance(instance)?,
+            Fact::InstanceGone { worker, number } => {
+                let gone = self.instances.remove(&(worker.clone(), *number));
+                rule(gone.is_some(), "only an instance that is there goes")?;
+            }
             Fact::CallbackGone {
                 worker,
                 key,
@@ -65,6 +77,14 @@ impl Journal {
             Fact::Ended(header, steps) => self.ended(header, steps)?,
             Fact::Dismissed(id) => self.unreadable.retain(|unreadable| unreadable.id != *id),
         }
+        Ok(())
+    }
+
+    fn instance(&mut self, instance: &Instance) -> Result<(), Broken> {
+        let is_member = self.members.contains_key(&instance.worker);
+        rule(is_member, "an instance is of a member")?;
+        let at = (instance.worker.clone(), instance.number);
+        self.instances.insert(at, instance.clone());
         Ok(())
     }
 
@@ -121,6 +141,7 @@ impl Journal {
             next_sequence: self.next_sequence,
             members: self.members.values().cloned().collect(),
             callbacks: self.callbacks.clone(),
+            instances: self.instances.values().cloned().collect(),
             rotations: self.rotations.values().map(rotation).collect(),
             unreadable: self.unreadable.clone(),
         }

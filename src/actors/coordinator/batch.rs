@@ -67,6 +67,8 @@ impl CoordinatorPart {
             }
             Fact::MemberGone(_)
             | Fact::CallbackGone { .. }
+            | Fact::Instance(_)
+            | Fact::InstanceGone { .. }
             | Fact::NextSequence(_)
             | Fact::Member(_)
             | Fact::Callback(_)

@@ -23,7 +23,7 @@ use crate::rotation::event::{Declaration, Event, StepRef};
 use crate::rotation::id::RotationId;
 use crate::secret::value::SecretKeyPair;
 use crate::worker::callback::Callback;
-use crate::worker::link::WorkerEvent;
+use crate::worker::link::{WorkerEvent, WorkerLink};
 
 /// What comes with a request, apart from what its event says.
 pub enum With {
@@ -35,6 +35,9 @@ pub enum With {
     Key(Box<NewKey>),
     /// A callback that is being registered.
     Callback(Callback),
+    /// The way to an instance of another process that joins or returns.
+    #[allow(dead_code, reason = "the keeper's socket is not there yet")]
+    Link(Arc<dyn WorkerLink>),
 }
 
 /// What is asked for.

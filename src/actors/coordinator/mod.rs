@@ -10,6 +10,7 @@ mod batch;
 mod closing;
 mod deferred;
 pub mod door;
+mod instances;
 pub mod message;
 mod old_keys;
 mod operator_events;

@@ -94,6 +94,8 @@ pub struct CoordinatorPart {
     pub(super) steps: HashMap<StepRef, StepWork>,
     pub(super) rotations: BTreeMap<RotationId, RotationWork>,
     pub(super) workers: HashMap<WorkerName, Arc<dyn WorkerLink>>,
+    /// The ways to the instances of other processes that are connected.
+    pub(super) instances: BTreeMap<(WorkerName, u64), Arc<dyn WorkerLink>>,
     pub(super) searches: usize,
     pub(super) batch: BatchUnderWay,
     doubtful: Option<DoubtfulBatch>,
@@ -224,6 +226,7 @@ impl CoordinatorPart {
             steps: HashMap::new(),
             rotations,
             workers: HashMap::new(),
+            instances: BTreeMap::new(),
             searches: 0,
             batch: BatchUnderWay::default(),
             doubtful: None,

@@ -35,13 +35,56 @@ impl CoordinatorPart {
                 key,
                 callback,
             } => self.registered(*ticket, worker, key, callback),
-            RotationEffect::Left { worker, .. } => self.stop_worker(worker),
+            RotationEffect::Connected {
+                ticket,
+                worker,
+                number,
+                ..
+            } => self.connected(*ticket, worker, *number),
+            RotationEffect::Gone { worker, number, .. } => self.gone(worker, *number),
+            RotationEffect::Give {
+                step,
+                attempt,
+                key,
+                worker,
+                number,
+                callback,
+                ..
+            } => self.give((worker, *number), (*step, *attempt), key, callback),
+            RotationEffect::Heard {
+                worker,
+                number,
+                step,
+                attempt,
+                ..
+            } => self.heard(worker, *number, *step, *attempt),
+            RotationEffect::CatchUp {
+                step,
+                attempt,
+                key,
+                worker,
+                life,
+                callback,
+            } => self.catch_up((worker, *life), (*step, *attempt), key, callback),
+            RotationEffect::LeftOut {
+                worker,
+                key,
+                callback,
+                ends,
+            } => self.left_out(worker, key, callback, *ends),
+            RotationEffect::Left { worker, .. } => {
+                self.stop_worker(worker);
+                self.stop_instances(worker);
+            }
             RotationEffect::Removed {
                 worker,
                 key,
                 callback,
                 ..
-            } => self.remove_callback(worker, key, callback),
+            } => {
+                self.remove_callback(worker, key, callback);
+                self.remove_from_instances(worker, key, callback);
+            }
             RotationEffect::Accepted { ticket, id, key } => self.accepted(*ticket, *id, key),
             RotationEffect::Reply { ticket, reply, .. } => self.reply(*ticket, reply),
             RotationEffect::Search {

@@ -41,6 +41,12 @@ impl CoordinatorPart {
                 };
                 self.step(died, ctx);
             }
+            WorkerEvent::Instance {
+                worker,
+                number,
+                event,
+                staged,
+            } => self.instance_told((worker, number), event, staged, ctx),
             WorkerEvent::Uncalled { step, attempt } => {
                 // What was ready for it may still be there.
                 self.release(step);

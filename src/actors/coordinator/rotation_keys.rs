@@ -49,7 +49,7 @@ impl CoordinatorPart {
     }
 
     /// Has the keys of a rotation read, after what is asked of the journal so far and before the rest.
-    fn read_keys(&self, rotation: RotationId) {
+    pub(super) fn read_keys(&self, rotation: RotationId) {
         let slot = self.slot.clone();
         self.means.journal.submit(
             move |journal| journal.living_secrets(rotation),
@@ -63,7 +63,7 @@ impl CoordinatorPart {
         );
     }
 
-    fn has_keys(&self, id: RotationId) -> bool {
+    pub(super) fn has_keys(&self, id: RotationId) -> bool {
         self.rotations
             .get(&id)
             .is_some_and(|work| work.kept.is_some())
@@ -165,6 +165,8 @@ impl CoordinatorPart {
                 | Fact::MemberGone(_)
                 | Fact::Callback(_)
                 | Fact::CallbackGone { .. }
+                | Fact::Instance(_)
+                | Fact::InstanceGone { .. }
                 | Fact::Keys(_)
                 | Fact::Snapshot(_)
                 | Fact::Record(_)

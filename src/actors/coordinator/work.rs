@@ -65,7 +65,7 @@ impl Requests {
     pub(super) fn secrets(&mut self, ticket: Ticket) -> Option<&mut RotationSecrets> {
         match &mut self.open.get_mut(&ticket)?.with {
             With::Secrets(secrets) => Some(secrets),
-            With::Nothing | With::Key(_) | With::Callback(_) => None,
+            With::Nothing | With::Key(_) | With::Callback(_) | With::Link(_) => None,
         }
     }
 

@@ -19,12 +19,12 @@ use crate::client::session::MAX_MESSAGE;
 use crate::key::keeper_error::KeeperError;
 use crate::key::name::WorkerName;
 use crate::rotation::error::RotationError;
+use crate::rotation::instance;
 use crate::wire::generated::answer::Answer;
 use crate::wire::generated::to_instance::Said as Heard;
 use crate::wire::generated::to_keeper::Said as Told;
 use crate::wire::generated::work_client::WorkClient;
 use crate::wire::generated::{self, Refusal, Sharing, ToInstance, ToKeeper};
-use crate::worker::join;
 
 /// How long an instance waits at first before it joins again, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -45,7 +45,7 @@ enum Over {
 /// The life of an instance.
 pub(super) struct Life {
     pub(super) name: WorkerName,
-    pub(super) sharing: join::Sharing,
+    pub(super) sharing: instance::Sharing,
     pub(super) waits: bool,
     pub(super) connection: Connection,
     pub(super) calling: Calling,
@@ -158,8 +158,8 @@ impl Life {
 
     fn join(&self) -> ToKeeper {
         let sharing = match self.sharing {
-            join::Sharing::Sole => Sharing::Sole,
-            join::Sharing::Shared => Sharing::Shared,
+            instance::Sharing::Sole => Sharing::Sole,
+            instance::Sharing::Shared => Sharing::Shared,
         };
         told(Told::Join(generated::Join {
             worker: self.name.as_str().to_owned(),

@@ -7,11 +7,14 @@
 //!
 //! Never in here: where records lie, how they are sealed, a repo.
 
+pub(super) mod instance;
 pub(super) mod keys;
 pub(super) mod meta;
 pub(super) mod roster;
 pub(super) mod rotation;
 
+#[cfg(test)]
+mod earlier;
 #[cfg(test)]
 mod golden;
 
@@ -84,7 +87,7 @@ impl fmt::Display for Malformed {
 macro_rules! frozen {
     ($frozen:ident of $type:ident { $($variant:ident),+ }) => {
         #[derive(serde::Serialize, serde::Deserialize)]
-        enum $frozen { $($variant),+ }
+        pub(super) enum $frozen { $($variant),+ }
 
         impl From<$type> for $frozen {
             fn from(of: $type) -> Self {

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::codec::{Malformed, Plain, Record, TooLarge, decode_first, encode, frozen};
+use crate::journal::codec::{
+    Malformed, Plain, Record, TooLarge, decode, decode_first, encode, frozen,
+};
 use crate::journal::kind::{Kind, Shape};
 use crate::journal::place::{Number, Of, Place};
 use crate::key::definition::OnKeyChangedCallbackErrorStrategy as Strategy;
@@ -21,6 +23,7 @@ frozen!(StateV1 of RotationState {
     Waiting, Running, Completed, CompletedWithFailures, Stopped, Aborted, Obsolete
 });
 frozen!(StatusV1 of CallbackStatus { Pending, InProgress, Failed, Succeeded });
+frozen!(StepKindV1 of StepKind { Callback, Memory });
 frozen!(EffectV1 of Effect { Nothing, Decrypted, Reencrypted });
 
 #[derive(Serialize, Deserialize)]
@@ -55,6 +58,14 @@ struct StepV1<'a> {
     error: Option<&'a str>,
     effect: EffectV1,
     removed: bool,
+}
+
+/// A step since there are callbacks of memory: the first schema, and the step's kind.
+#[derive(Serialize, Deserialize)]
+struct StepV2<'a> {
+    #[serde(borrow)]
+    step: StepV1<'a>,
+    kind: StepKindV1,
 }
 
 /// A header and how many steps the plan has: a record that is missing is noticed.
@@ -130,14 +141,10 @@ impl Record for HeaderRecord {
 }
 
 impl Record for Step {
-    const KIND: Kind = Kind::new(Space::Rotations, "step", "step", 1, (Shape::Step, 2));
+    const KIND: Kind = Kind::new(Space::Rotations, "step", "step", 2, (Shape::Step, 2));
 
     fn encode(&self) -> Result<Plain, TooLarge> {
-        // This form has callbacks only: a step of another kind needs a form of its own.
-        match self.kind {
-            StepKind::Callback => {}
-        }
-        encode(&StepV1 {
+        let step = StepV1 {
             worker: self.worker.as_str(),
             callback: self.callback.as_str(),
             status: self.status.into(),
@@ -148,17 +155,26 @@ impl Record for Step {
             error: self.error.as_deref(),
             effect: self.effect.into(),
             removed: self.removed,
-        })
+        };
+        let kind = self.kind.into();
+        encode(&StepV2 { step, kind })
     }
 
     fn decode(place: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed> {
-        let frozen: StepV1<'_> = decode_first(schema, plain)?;
+        let StepV2 { step: frozen, kind } = match schema {
+            1 => {
+                let (step, kind) = (decode(plain)?, StepKindV1::Callback);
+                StepV2 { step, kind }
+            }
+            2 => decode(plain)?,
+            other => return Err(Malformed::Schema(other)),
+        };
         let Of::Rotation(_, _, Number::Step(no)) = &place.of else {
             return Err(Malformed::Bytes);
         };
         Ok(Self {
             no: *no,
-            kind: StepKind::Callback,
+            kind: kind.into(),
             worker: WorkerName::new(frozen.worker).map_err(|_| Malformed::Name)?,
             callback: CallbackName::new(frozen.callback).map_err(|_| Malformed::Name)?,
             status: frozen.status.into(),

@@ -14,6 +14,9 @@ pub(in super::super) const DATABASE: &[u8] = b"database";
 /// The byte of callbacks: those of one worker lie together.
 pub(in super::super) const CALLBACK: u8 = 2;
 
+/// The byte of instances: those of one worker lie together.
+pub(in super::super) const INSTANCE: u8 = 3;
+
 const ENDED: u8 = 1;
 const ORDER: u8 = 2;
 
@@ -28,6 +31,10 @@ impl Place {
             Of::Callback(worker, key, callback) => {
                 let (key, callback) = (named(key.as_str()), named(callback.as_str()));
                 [vec![tag], named(worker.as_str()), key, callback].concat()
+            }
+            Of::Instance(worker, number) => {
+                let number = number.to_be_bytes().to_vec();
+                [vec![tag], named(worker.as_str()), number].concat()
             }
             Of::Rotation(id, key, number) => {
                 let of_rotation = match self.space() {
@@ -63,6 +70,11 @@ pub(in super::super) fn parse(kind: Kind, bytes: &[u8]) -> Option<Of> {
             let (worker, key) = (WorkerName::new(worker).ok()?, KeyName::new(key).ok()?);
             Some(Of::Callback(worker, key, CallbackName::new(callback).ok()?))
         }
+        Shape::Instance => {
+            let (worker, number) = split_name(bytes.strip_prefix(&[kind.tag])?)?;
+            let number = u64::from_be_bytes(number.try_into().ok()?);
+            Some(Of::Instance(WorkerName::new(worker).ok()?, number))
+        }
         Shape::Rotation | Shape::Step | Shape::Keys => {
             let (id, key, rest) = split_rotation(kind.space, bytes)?;
             let rest = rest.strip_prefix(&[kind.tag])?;
@@ -96,6 +108,11 @@ pub(in super::super) fn ended_prefix(id: RotationId) -> Vec<u8> {
 /// What the places of all callbacks of a worker start with.
 pub(in super::super) fn callbacks_of(worker: &WorkerName) -> Vec<u8> {
     [vec![CALLBACK], named(worker.as_str())].concat()
+}
+
+/// What the places of all instances of a worker start with.
+pub(in super::super) fn instances_of(worker: &WorkerName) -> Vec<u8> {
+    [vec![INSTANCE], named(worker.as_str())].concat()
 }
 
 /// What the places in the order of the history start with; the newest comes first.
@@ -165,6 +182,7 @@ mod tests {
     use crate::journal::codec::rotation::{ENDED_HEADER, ENDED_STEP, HeaderRecord};
     use crate::journal::records;
     use crate::key::state::{Snapshot, StateRecord};
+    use crate::rotation::instance::Instance;
     use crate::rotation::plan::Step;
     use crate::rotation::roster::{Member, MemberCallback};
     use crate::secret::value::SecretKeyPair;
@@ -191,6 +209,9 @@ mod tests {
             callback("a", "bc", "d"),
             callback("ab", "c", "d"),
         ];
+        let instance = |worker, number| {
+            Instance::place(Of::Instance(WorkerName::new(worker).unwrap(), number))
+        };
         for (n, name) in [(1, "a"), (1, "é"), (2, "a")] {
             let id = RotationId::new(Uuid::from_u128(n));
             let of = |number| Of::Rotation(id, key(name), number);
@@ -208,16 +229,22 @@ mod tests {
             }
             places.push(Snapshot::place(of(Number::None)));
         }
-        places
+        let instances = [instance("a", 1), instance("a", 2), instance("ab", 1)];
+        [instances.to_vec(), places].concat()
     }
 
     #[test]
     fn no_place_has_changed_its_bytes_or_its_words() {
-        let seen = places().into_iter().take(EXPECTED.len()).map(|place| {
-            let text = format!("{} {place}", place.bytes().escape_ascii());
-            let id = RotationId::new(Uuid::from_u128(1)).to_string();
-            text.replace(&r"\x00".repeat(15), "0*").replace(&id, "1")
-        });
+        let instances = 3;
+        let seen = places()
+            .into_iter()
+            .skip(instances)
+            .take(EXPECTED.len())
+            .map(|place| {
+                let text = format!("{} {place}", place.bytes().escape_ascii());
+                let id = RotationId::new(Uuid::from_u128(1)).to_string();
+                text.replace(&r"\x00".repeat(15), "0*").replace(&id, "1")
+            });
         assert_eq!(seen.collect::<Vec<_>>(), EXPECTED);
     }
 
@@ -240,6 +267,16 @@ mod tests {
         r"\x010*\x01\x01a\x02\x00\x00\x00\x01 the step 1 of the ended rotation 1 of key a",
         r"0*\x01\x01a\x04 the snapshot of rotation 1 of key a",
     ];
+
+    #[test]
+    fn no_place_of_an_instance_has_changed() {
+        let worker = WorkerName::new("a").unwrap();
+        let place = Instance::place(Of::Instance(worker.clone(), 258));
+        let bytes = place.bytes();
+        assert_eq!(bytes, b"\x03\x01a\0\0\0\0\0\0\x01\x02");
+        assert!(bytes.starts_with(&instances_of(&worker)));
+        assert_eq!(place.to_string(), "instance 258 of worker a");
+    }
 
     #[test]
     fn a_place_is_found_again_in_its_bytes() {

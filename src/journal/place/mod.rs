@@ -27,6 +27,7 @@ pub(super) enum Of {
     Key(KeyName),
     Worker(WorkerName),
     Callback(WorkerName, KeyName, CallbackName),
+    Instance(WorkerName, u64),
     Rotation(RotationId, KeyName, Number),
 }
 
@@ -50,7 +51,7 @@ impl Place {
     pub(super) fn rotation(&self) -> Option<RotationId> {
         match self.of {
             Of::Rotation(id, ..) => Some(id),
-            Of::Database | Of::Key(_) | Of::Worker(_) | Of::Callback(..) => None,
+            Of::Database | Of::Key(_) | Of::Worker(_) | Of::Callback(..) | Of::Instance(..) => None,
         }
     }
 
@@ -62,6 +63,10 @@ impl Place {
             Of::Database => {}
             Of::Key(name) => key = name.as_str().as_bytes(),
             Of::Worker(name) => worker = name.as_str().as_bytes(),
+            Of::Instance(name, number) => {
+                worker = name.as_str().as_bytes();
+                step = number.to_be_bytes().to_vec();
+            }
             Of::Callback(of, for_key, name) => {
                 worker = of.as_str().as_bytes();
                 key = for_key.as_str().as_bytes();
@@ -106,6 +111,7 @@ impl fmt::Display for Place {
             Of::Database => write!(f, "the {words}"),
             Of::Key(key) => write!(f, "the {words} of key {key}"),
             Of::Worker(worker) => write!(f, "{words} {worker}"),
+            Of::Instance(worker, number) => write!(f, "{words} {number} of worker {worker}"),
             Of::Callback(worker, key, callback) => {
                 write!(f, "{words} {callback} of worker {worker} for key {key}")
             }

@@ -111,6 +111,14 @@ impl State {
             RotationEffect::Settled { report, .. } => {
                 self.expect(!report.state.goes_on(), Rule::Lost);
             }
+            RotationEffect::Connected { .. }
+            | RotationEffect::Gone { .. }
+            | RotationEffect::Give { .. }
+            | RotationEffect::Heard { .. }
+            | RotationEffect::CatchUp { .. }
+            | RotationEffect::LeftOut { .. } => {
+                self.expect(false, Rule::Shell("no world has instances yet"));
+            }
             RotationEffect::Write { .. }
             | RotationEffect::Search { .. }
             | RotationEffect::FindOld { .. } => {

@@ -6,6 +6,7 @@ use keyward::key::event::WriteFailure;
 use keyward::key::time::Time;
 use keyward::rotation::engine::{Reread, RotationEngine};
 use keyward::rotation::event::{Event, StepOutcome, StepRef};
+use keyward::rotation::instance::{CallbackOf, Sharing};
 use keyward::rotation::machine::RotationMachine;
 
 use crate::model::moves::Move;
@@ -82,7 +83,15 @@ impl State {
             Move::Join(number) => {
                 self.workers[number].life = Life::Joining;
                 let (ticket, worker) = (Asked::Join(number).ask(), WORKERS[number].clone());
-                self.happen(shape, Event::Join { ticket, worker });
+                self.happen(
+                    shape,
+                    Event::Join {
+                        ticket,
+                        worker,
+                        sharing: Sharing::Sole,
+                        process: None,
+                    },
+                );
             }
             Move::Register(worker) => self.register(shape, worker),
             Move::Written => {
@@ -284,6 +293,7 @@ impl State {
             incarnation,
             key: key.clone(),
             callback: callback.clone(),
+            of: CallbackOf::Data,
         };
         self.happen(shape, register);
         let machine = self.engine.machine();

@@ -110,6 +110,7 @@ impl Shape {
             max_crashes: 5,
             warn_after: None,
             max_callbacks: 8,
+            instances_at_once: 64,
             reopen_every: Duration::from_secs(5),
         }
     }

@@ -9,6 +9,7 @@ use keyward::rotation::effect::{Fact, RotationEffect};
 use keyward::rotation::engine::{Action, Reread, RotationEngine};
 use keyward::rotation::error::RotationError;
 use keyward::rotation::event::{Declaration, Event, Moment, StepOutcome};
+use keyward::rotation::instance::{CallbackOf, Sharing};
 use keyward::rotation::machine::RotationMachine;
 
 use crate::durable::Journal;
@@ -234,7 +235,12 @@ impl Driver {
 
     pub fn ask_to_join(&mut self, ticket: Ticket, name: &str) -> Vec<String> {
         let worker = worker(name);
-        self.step(Event::Join { ticket, worker })
+        self.step(Event::Join {
+            ticket,
+            worker,
+            sharing: Sharing::Sole,
+            process: None,
+        })
     }
 
     /// Registers, and is told.
@@ -250,6 +256,7 @@ impl Driver {
             incarnation: life,
             key: key("data"),
             callback: callback(call),
+            of: CallbackOf::Data,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use keyward::key::flow::SecretKeyUseCase;
 use keyward::rotation::event::Event;
+use keyward::rotation::instance::CallbackOf;
 use keyward::rotation::report::{UnreadableRotation, WaitsFor};
 
 use crate::durable::Journal;
@@ -125,6 +126,7 @@ fn two_keys(crashes: u32) -> Driver {
                 incarnation: life,
                 key: key(name),
                 callback: callback("a"),
+                of: CallbackOf::Data,
             });
             e.settle();
         }

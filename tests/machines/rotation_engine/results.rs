@@ -4,6 +4,7 @@
 use keyward::key::definition::KeyBehaviour;
 use keyward::key::state::Effect;
 use keyward::rotation::event::Event;
+use keyward::rotation::instance::CallbackOf;
 use keyward::rotation::status::CallbackStatus;
 
 use crate::durable::Journal;
@@ -292,6 +293,7 @@ fn a_rotation_that_settles_takes_its_own_ends_along_and_no_other_ones() {
         incarnation: 1,
         key: key("other"),
         callback: callback("b"),
+        of: CallbackOf::Data,
     });
     e.step(Event::Declare {
         ticket: 5,

@@ -5,6 +5,7 @@ use keyward::rotation::effect::{Fact, Reply, RotationEffect};
 use keyward::rotation::error::RotationError;
 use keyward::rotation::event::StepRef;
 use keyward::rotation::id::RotationId;
+use keyward::rotation::instance::Instance;
 use keyward::rotation::plan::{Header, Step};
 use keyward::rotation::report::RotationReport;
 
@@ -44,6 +45,50 @@ fn line(effect: &RotationEffect, this: Option<u64>) -> String {
             key,
             callback,
         } => format!("registered {ticket} {key} {worker}.{callback}"),
+        RotationEffect::Connected {
+            ticket,
+            worker,
+            number,
+            ..
+        } => format!("connected {ticket} {worker}#{number}"),
+        RotationEffect::Gone { worker, number, .. } => format!("gone {worker}#{number}"),
+        RotationEffect::Give {
+            step,
+            attempt,
+            worker,
+            number,
+            callback,
+            ..
+        } => {
+            let step = step_ref(*step);
+            format!("give {step} attempt {attempt} to {worker}#{number}.{callback}")
+        }
+        RotationEffect::Heard {
+            worker,
+            number,
+            step,
+            attempt,
+            ..
+        } => format!(
+            "heard {} attempt {attempt} of {worker}#{number}",
+            step_ref(*step)
+        ),
+        RotationEffect::CatchUp {
+            step,
+            worker,
+            life,
+            callback,
+            ..
+        } => format!(
+            "catch {worker}#{life}.{callback} up with {}",
+            step_ref(*step)
+        ),
+        RotationEffect::LeftOut {
+            worker,
+            callback,
+            ends,
+            ..
+        } => format!("left out {worker}.{callback} after {ends}"),
         RotationEffect::Left { worker, .. } => format!("left {worker}"),
         RotationEffect::Removed {
             worker,
@@ -140,6 +185,8 @@ fn fact(fact: &Fact) -> String {
         Fact::CallbackGone {
             worker, callback, ..
         } => format!("gone {worker}.{callback}"),
+        Fact::Instance(one) => instance(one),
+        Fact::InstanceGone { worker, number } => format!("gone {worker}#{number}"),
         Fact::Rotation(h) => header(h),
         Fact::Keys(rotation) => format!("keys {}", id(*rotation)),
         Fact::Snapshot(rotation) => format!("snapshot {}", id(*rotation)),
@@ -151,6 +198,25 @@ fn fact(fact: &Fact) -> String {
         }
         Fact::Dismissed(rotation) => format!("dismissed {}", id(*rotation)),
     }
+}
+
+/// An instance in a few words.
+pub fn instance(one: &Instance) -> String {
+    let mut text = format!("instance {}#{}", one.worker, one.number);
+    if one.ready {
+        text += " ready";
+    }
+    if one.dropped {
+        text += " dropped";
+    }
+    for (_, callback) in &one.registered {
+        text += &format!(" .{callback}");
+    }
+    for (at, call) in &one.calls {
+        let done = if call.done { " done" } else { "" };
+        text += &format!(" {}@{}{done}", step_ref(*at), call.attempt);
+    }
+    text
 }
 
 /// A rotation's header in a few words.
@@ -205,6 +271,9 @@ fn reply(reply: &Result<Reply, RotationError>) -> String {
     match reply {
         Ok(Reply::AskStores { old }) => format!("ask stores, old {old}"),
         Ok(Reply::Done) => "done".to_owned(),
+        Ok(Reply::CaughtUp { failed, steps }) => {
+            format!("caught up {steps}, {} failed", failed.len())
+        }
         Ok(Reply::Joined { incarnation, .. }) => format!("joined {incarnation}"),
         Ok(Reply::Accepted { id: accepted }) => format!("accepted {}", id(*accepted)),
         Ok(Reply::Report(report)) => format!("report {} {}", id(report.id), report.state),

@@ -49,6 +49,7 @@ fn with(rotations: Vec<(Header, Vec<Step>)>) -> RotationMachine {
         max_crashes: 5,
         warn_after: None,
         max_callbacks: 1_024,
+        instances_at_once: 64,
         reopen_every: Duration::from_secs(5),
     };
     let facts = DurableFacts {

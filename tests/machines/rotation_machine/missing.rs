@@ -7,6 +7,7 @@ use keyward::key::time::Time;
 use keyward::rotation::durable::DurableFacts;
 use keyward::rotation::effect::RotationEffect;
 use keyward::rotation::event::{Event, Lacks, Moment};
+use keyward::rotation::instance::{CallbackOf, Sharing};
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
 use keyward::rotation::report::WaitsFor;
 
@@ -238,6 +239,8 @@ fn warns(worker_wait: Option<Duration>) -> RotationMachine {
     tell(Event::Join {
         ticket: 2,
         worker: worker("w0"),
+        sharing: Sharing::Sole,
+        process: None,
     });
     tell(Event::Register {
         ticket: 3,
@@ -245,6 +248,7 @@ fn warns(worker_wait: Option<Duration>) -> RotationMachine {
         incarnation: 1,
         key: key("data"),
         callback: callback("a"),
+        of: CallbackOf::Data,
     });
     tell(Event::Died {
         worker: worker("w0"),
@@ -299,6 +303,8 @@ fn a_step_whose_worker_is_back_within_five_seconds_is_not_told_of() {
     tell(Event::Join {
         ticket: 5,
         worker: worker("w0"),
+        sharing: Sharing::Sole,
+        process: None,
     });
     tell(Event::Register {
         ticket: 6,
@@ -306,6 +312,7 @@ fn a_step_whose_worker_is_back_within_five_seconds_is_not_told_of() {
         incarnation: 2,
         key: key("data"),
         callback: callback("a"),
+        of: CallbackOf::Data,
     });
     tell(Event::Prepared { step: at(1, 0) });
     assert_eq!(machine.next_deadline(), None);

@@ -3,6 +3,7 @@
 
 use keyward::rotation::event::Event;
 use keyward::rotation::id::RotationId;
+use keyward::rotation::instance::Sharing;
 use keyward::rotation::machine::RotationMachine;
 use proptest::prelude::{Just, ProptestConfig, Strategy as _, any, prop_oneof, proptest};
 
@@ -100,6 +101,8 @@ impl World {
             Move::Join(w) => self.step(Event::Join {
                 ticket: u64::try_from(w).expect("small"),
                 worker: worker(WORKERS[w]),
+                sharing: Sharing::Sole,
+                process: None,
             }),
             Move::Register(w, k, c) => self.register(w, k, c),
             Move::Die(w) => self.die(w),

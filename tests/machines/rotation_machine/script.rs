@@ -10,6 +10,7 @@ use keyward::key::time::Time;
 use keyward::rotation::effect::{Fact, RotationEffect};
 use keyward::rotation::event::{Declaration, Event, Moment, OldKeys, StepOutcome, StepRef};
 use keyward::rotation::id::RotationId;
+use keyward::rotation::instance::{CallbackOf, Sharing};
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
 use keyward::rotation::plan::Declared;
 use keyward::rotation::report::UnreadableRotation;
@@ -32,6 +33,7 @@ pub fn config() -> RotationConfig {
         max_crashes: 5,
         warn_after: None,
         max_callbacks: 1024,
+        instances_at_once: 64,
         reopen_every: Duration::from_secs(5),
     }
 }
@@ -203,7 +205,12 @@ impl Coordinator {
 
     pub fn join(&mut self, name: &str) -> Vec<String> {
         let worker = worker(name);
-        self.step(Event::Join { ticket: 2, worker })
+        self.step(Event::Join {
+            ticket: 2,
+            worker,
+            sharing: Sharing::Sole,
+            process: None,
+        })
     }
 
     pub fn register(&mut self, name: &str, life: u64, of: &str, call: &str) -> Vec<String> {
@@ -213,6 +220,7 @@ impl Coordinator {
             incarnation: life,
             key: key(of),
             callback: callback(call),
+            of: CallbackOf::Data,
         })
     }
 

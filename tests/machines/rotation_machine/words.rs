@@ -4,6 +4,7 @@ use keyward::key::name::InvalidName;
 use keyward::rotation::error::RotationError;
 use keyward::rotation::event::{Event, Lacks, Recovery};
 use keyward::rotation::id::RotationId;
+use keyward::rotation::instance::{CallbackOf, Sharing};
 use keyward::rotation::report::RotationReport;
 use keyward::rotation::state::RotationState;
 use keyward::rotation::status::CallbackStatus;
@@ -126,6 +127,48 @@ fn errors() -> Vec<(RotationError, &'static str, bool)> {
             RotationError::SoleHere { worker: w() },
             "other_sharing",
             false,
+        ),
+        (
+            RotationError::OtherSharing {
+                worker: w(),
+                sharing: Sharing::Shared,
+            },
+            "other_sharing",
+            false,
+        ),
+        (
+            RotationError::OtherKind {
+                worker: w(),
+                key: k(),
+                callback: c(),
+                of: CallbackOf::Memory,
+            },
+            "other_kind",
+            false,
+        ),
+        (
+            RotationError::UnknownInstance {
+                worker: w(),
+                number: 7,
+            },
+            "unknown_instance",
+            false,
+        ),
+        (
+            RotationError::OtherInstances {
+                worker: w(),
+                others: 2,
+            },
+            "other_instances",
+            false,
+        ),
+        (
+            RotationError::StillRuns {
+                worker: w(),
+                why: why(),
+            },
+            "callback_runs",
+            true,
         ),
         (
             RotationError::UnknownWorker { worker: w() },
@@ -289,6 +332,8 @@ fn asked() -> Vec<Event> {
         Event::Join {
             ticket: 12,
             worker: w(),
+            sharing: Sharing::Sole,
+            process: None,
         },
         Event::Leave {
             ticket: 13,
@@ -307,6 +352,7 @@ fn asked() -> Vec<Event> {
             incarnation,
             key: k(),
             callback: c(),
+            of: CallbackOf::Data,
         },
         Event::Declare {
             ticket: 16,

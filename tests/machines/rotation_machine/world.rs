@@ -7,6 +7,7 @@ use keyward::key::state::Effect;
 use keyward::rotation::effect::{Fact, Reply, RotationEffect};
 use keyward::rotation::event::{Event, StepOutcome, StepRef};
 use keyward::rotation::id::RotationId;
+use keyward::rotation::instance::CallbackOf;
 use keyward::rotation::machine::RotationMachine;
 use keyward::rotation::plan::Step;
 use keyward::rotation::report::RotationReport;
@@ -170,6 +171,12 @@ impl World {
             RotationEffect::Write { .. }
             | RotationEffect::Defined { .. }
             | RotationEffect::Joined { .. }
+            | RotationEffect::Connected { .. }
+            | RotationEffect::Gone { .. }
+            | RotationEffect::Give { .. }
+            | RotationEffect::Heard { .. }
+            | RotationEffect::CatchUp { .. }
+            | RotationEffect::LeftOut { .. }
             | RotationEffect::Registered { .. }
             | RotationEffect::Left { .. }
             | RotationEffect::Removed { .. }
@@ -276,6 +283,7 @@ impl World {
                 incarnation,
                 key: key(KEYS[k]),
                 callback: callback(CALLBACKS[c]),
+                of: CallbackOf::Data,
             });
         }
     }

@@ -7,6 +7,7 @@ use keyward::rotation::effect::Reply;
 use keyward::rotation::error::RotationError;
 use keyward::rotation::event::Event;
 use keyward::rotation::id::RotationId;
+use keyward::rotation::instance::{CallbackOf, Sharing};
 use keyward::rotation::state::RotationState;
 
 use crate::simulation::coordinator::Told;
@@ -334,6 +335,8 @@ impl World {
             Kind::Join(worker) => Event::Join {
                 ticket,
                 worker: worker_name(*worker),
+                sharing: Sharing::Sole,
+                process: None,
             },
             Kind::Register((worker, key, callback)) => Event::Register {
                 ticket,
@@ -341,6 +344,7 @@ impl World {
                 incarnation: life(worker).unwrap_or_default(),
                 key: key_name(*key),
                 callback: callback_name(*callback),
+                of: CallbackOf::Data,
             },
             Kind::Leave(worker) => Event::Leave {
                 ticket,

@@ -254,6 +254,12 @@ impl World {
     fn perform(&mut self, effect: RotationEffect) {
         match effect {
             RotationEffect::Write { .. } => panic!("the outbox keeps writes"),
+            RotationEffect::Connected { .. }
+            | RotationEffect::Gone { .. }
+            | RotationEffect::Give { .. }
+            | RotationEffect::Heard { .. }
+            | RotationEffect::CatchUp { .. }
+            | RotationEffect::LeftOut { .. } => panic!("no world has instances yet"),
             RotationEffect::Defined { key, .. } => self.defined(&key),
             RotationEffect::Joined {
                 worker,

@@ -94,6 +94,7 @@ impl Plan {
                 max_crashes: chance.pick(&[2, 3, 5]),
                 warn_after: None,
                 max_callbacks: 64,
+                instances_at_once: 64,
                 reopen_every: Duration::from_millis(chance.pick(&[50, 1000, 5000])),
             },
             faults: faults(chance),

@@ -29,6 +29,7 @@ use keyward::repo::space::Space;
 use keyward::repo::state_repo::StateRepo;
 use keyward::rotation::effect::Fact;
 use keyward::rotation::id::RotationId;
+use keyward::rotation::instance::{CallbackOf, Sharing};
 use keyward::rotation::plan::{Declared, Header, Step};
 use keyward::rotation::roster::{Member, MemberCallback};
 use keyward::rotation::state::RotationState;
@@ -190,6 +191,8 @@ fn member(name: &str, joined: u64) -> Member {
     Member {
         worker: worker(name),
         joined,
+        sharing: Sharing::Sole,
+        elsewhere: false,
     }
 }
 
@@ -199,6 +202,7 @@ fn member_callback(of: &str, for_key: &str, name: &str, registered: u64) -> Memb
         key: key(for_key),
         callback: callback(name),
         registered,
+        of: CallbackOf::Data,
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use keyward::repo::space::Space;
 use keyward::secret::value::MAX_VALUE_BYTES;
 use keyward::{
-    Change, Join, KeyChange, KeysManagement, RotationError, RotationId, SecretKeyDefinition, Uuid,
-    block_on,
+    CallbackName, CallbackOf, Change, Join, KeyChange, KeyName, KeysManagement, RotationError,
+    RotationId, SecretKeyDefinition, Sharing, Uuid, WorkerName, block_on,
 };
 
 use crate::canary::{self, DECLARED, NEW_FORWARD, TOKEN};
@@ -72,11 +72,48 @@ async fn declarations(seen: &mut Seen, manager: &KeysManagement) {
     seen.refused("WrongState", resumed);
 }
 
+/// What is refused of instances of other processes.
+fn at_other_processes(seen: &mut Seen) {
+    let reason = "it is made of names and numbers, and other processes bring it about";
+    let worker = || WorkerName::new("w1").expect("a name");
+    let sharing = Sharing::Shared;
+    let shared = RotationError::OtherSharing {
+        worker: worker(),
+        sharing,
+    };
+    seen.constructed("OtherSharing", shared, reason);
+    let kind = RotationError::OtherKind {
+        worker: worker(),
+        key: KeyName::new("documents").expect("a name"),
+        callback: CallbackName::new("first").expect("a name"),
+        of: CallbackOf::Memory,
+    };
+    seen.constructed("OtherKind", kind, reason);
+    let number = 7;
+    let unknown = RotationError::UnknownInstance {
+        worker: worker(),
+        number,
+    };
+    seen.constructed("UnknownInstance", unknown, reason);
+    let others = RotationError::OtherInstances {
+        worker: worker(),
+        others: 2,
+    };
+    seen.constructed("OtherInstances", others, reason);
+    let why = "instance 7 (process 8) has not returned".to_owned();
+    let runs = RotationError::StillRuns {
+        worker: worker(),
+        why,
+    };
+    seen.constructed("StillRuns", runs, reason);
+}
+
 async fn workers(seen: &mut Seen, manager: &KeysManagement) {
     seen.refused("InvalidName", manager.join("").await);
     let worker = manager.join("w1").await.expect("it joins");
     seen.refused("WorkerNameTaken", manager.join("w1").await);
     seen.refused("SoleHere", manager.join(Join::shared("w2")).await);
+    at_other_processes(seen);
     seen.refused("UnknownWorker", manager.remove_worker("nobody").await);
     let nothing = |_: KeyChange| {};
     for name in ["first", "second"] {

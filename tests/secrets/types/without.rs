@@ -13,8 +13,9 @@ use keyward::management::builder::KeysManagementBuilder;
 use keyward::management::testing;
 use keyward::repo::{conformance, error as repo_error, folder, space};
 use keyward::rotation::{
-    durable, effect, engine, event, half, id, listing, machine as rotation_machine, outbox, plan,
-    report, retention, roster, rotations, shared, state as rotation_state, status, steps,
+    durable, effect, engine, event, half, id, instance, listing, machine as rotation_machine,
+    outbox, plan, report, retention, roster, rotations, shared, state as rotation_state, status,
+    steps,
 };
 use keyward::worker::{call, caller, handle, join, lanes, link, ready};
 use keyward::{ActorName, ActorState, ActorStatus, KeyAnswer, KeyStatus, WorkerStatus};
@@ -79,6 +80,8 @@ pub(super) fn all(shown: &mut Shown) {
         definition::OnKeyChangedCallbackErrorStrategy,
         event::OldKeys,
         flow::SecretKeyFlow,
+        instance::CallbackOf,
+        instance::Sharing,
         flow::SecretKeyUseCase,
         guard::events::Events,
         guard::this_thread::Role,
@@ -106,6 +109,12 @@ pub(super) fn all(shown: &mut Shown) {
         testing::PluginPanics,
         ActorName,
         id::RotationId,
+        instance::GivenCall,
+        instance::Instance,
+        instance::Process,
+        roster::Present,
+        rotations::Answered,
+        rotations::Missing,
         group::GroupSize,
         half::Before,
         retention::HistoryLimits,
@@ -147,6 +156,7 @@ pub(super) fn all(shown: &mut Shown) {
         engine::Reread,
         engine::RotationEngine,
         event::Recovery,
+        instance::InstanceEvent,
         key_event::WriteFailure,
         journal_down::JournalDown,
         ActorStatus,

@@ -1,0 +1,286 @@
+//! Instances of other processes: the ways to them, the calls that they are given, and what they tell.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::actors::coordinator::message::{CoordinatorMessage, With};
+use crate::actors::coordinator::part::{CoordinatorPart, Ctx};
+use crate::actors::coordinator::work::{RotationKeys, StepWork};
+use crate::actors::supervision::actor;
+use crate::key::event::Ticket;
+use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::state::Staged;
+use crate::rotation::event::{Event, StepOutcome, StepRef};
+use crate::rotation::instance::InstanceEvent;
+use crate::worker::call::Call;
+use crate::worker::link::{WorkerEvent, WorkerRequest};
+
+/// How long keys have to be read before what needs them is looked at again.
+const READ_FIRST: Duration = Duration::from_millis(20);
+
+impl CoordinatorPart {
+    /// An instance has joined or is back: its link came with its request.
+    pub(super) fn connected(&mut self, ticket: Ticket, worker: &WorkerName, number: u64) {
+        if let With::Link(link) = self.requests.take_with(ticket) {
+            let earlier = self.instances.insert((worker.clone(), number), link);
+            if let Some(earlier) = earlier {
+                earlier.ask(WorkerRequest::Stop);
+            }
+        }
+    }
+
+    /// An instance is gone: nothing is asked of it any more.
+    pub(super) fn gone(&mut self, worker: &WorkerName, number: u64) {
+        if let Some(link) = self.instances.remove(&(worker.clone(), number)) {
+            link.ask(WorkerRequest::Stop);
+        }
+    }
+
+    /// A worker is off the roster, and with it all of its instances.
+    pub(super) fn stop_instances(&mut self, worker: &WorkerName) {
+        let mine = self.instances.extract_if(.., |(of, _), _| of == worker);
+        for (_, link) in mine.collect::<Vec<_>>() {
+            link.ask(WorkerRequest::Stop);
+        }
+    }
+
+    pub(super) fn remove_from_instances(
+        &self,
+        worker: &WorkerName,
+        key: &KeyName,
+        name: &CallbackName,
+    ) {
+        for ((of, _), link) in &self.instances {
+            if of == worker {
+                let (key, name) = (key.clone(), name.clone());
+                link.ask(WorkerRequest::Remove { key, name });
+            }
+        }
+    }
+
+    /// Hands a call to an instance, or tells that it was not.
+    pub(super) fn give(
+        &mut self,
+        (worker, number): (&WorkerName, u64),
+        (step, attempt): (StepRef, u32),
+        key: &KeyName,
+        callback: &CallbackName,
+    ) {
+        let link = self.instances.get(&(worker.clone(), number));
+        let call = self.call_of((step, attempt), key, callback);
+        let event = match (link, call) {
+            (Some(link), Some(call)) => return link.ask(WorkerRequest::Call(Box::new(call))),
+            (Some(_), None) => self.end_without_keys(step, attempt),
+            (None, _) => InstanceEvent::Uncalled { step, attempt },
+        };
+        self.told_of_instance(worker.clone(), number, event);
+    }
+
+    /// What a call at an instance comes to of which the keys are not here: they cannot be read, or are to
+    /// be read later.
+    fn end_without_keys(&self, step: StepRef, attempt: u32) -> InstanceEvent {
+        let work = self.rotations.get(&step.rotation);
+        match work.and_then(|work| work.kept.as_ref()) {
+            Some(RotationKeys::Unreadable { why, .. }) => InstanceEvent::Ended {
+                step,
+                attempt,
+                outcome: StepOutcome::Failed {
+                    error: format!("the keys of the rotation cannot be read: {why}"),
+                },
+                returned: true,
+            },
+            Some(RotationKeys::Here(_)) | None => InstanceEvent::Uncalled { step, attempt },
+        }
+    }
+
+    fn call_of(
+        &self,
+        (step, attempt): (StepRef, u32),
+        key: &KeyName,
+        callback: &CallbackName,
+    ) -> Option<Call> {
+        let secrets = self.secrets(step.rotation)?.clone();
+        Some(Call {
+            step,
+            attempt,
+            callback: callback.clone(),
+            key: key.clone(),
+            behaviour: Arc::clone(self.key(key)?.behaviour()),
+            old_keys: secrets.old,
+            new_keys: secrets.new,
+            snapshot: secrets.snapshot.unwrap_or_default(),
+        })
+    }
+
+    fn told_of_instance(&self, worker: WorkerName, number: u64, event: InstanceEvent) {
+        let told = WorkerEvent::Instance {
+            worker,
+            number,
+            event,
+            staged: Vec::new(),
+        };
+        self.slot.post(CoordinatorMessage::Worker(told));
+    }
+
+    /// Tells an instance that how a call ended is durable, or counts no more.
+    pub(super) fn heard(&self, worker: &WorkerName, number: u64, step: StepRef, attempt: u32) {
+        if let Some(link) = self.instances.get(&(worker.clone(), number)) {
+            link.ask(WorkerRequest::Heard { step, attempt });
+        }
+    }
+
+    /// Has a worker called for a step that has Succeeded before it registered the callback.
+    pub(super) fn catch_up(
+        &self,
+        (worker, life): (&WorkerName, u64),
+        (step, attempt): (StepRef, u32),
+        key: &KeyName,
+        callback: &CallbackName,
+    ) {
+        let instance = self.instances.get(&(worker.clone(), life));
+        let Some(link) = instance.or_else(|| self.workers.get(worker)).cloned() else {
+            return self.caught_up_without(worker, life, step, "it is not connected");
+        };
+        if let Some(call) = self.call_of((step, attempt), key, callback) {
+            return link.ask(WorkerRequest::CatchUp(Box::new(call)));
+        }
+        let Some(behaviour) = self.key(key).map(|entry| Arc::clone(entry.behaviour())) else {
+            return self.caught_up_without(worker, life, step, "the key is not defined");
+        };
+        let (key, callback) = (key.clone(), callback.clone());
+        let (slot, worker) = (self.slot.clone(), worker.clone());
+        self.means.journal.submit(
+            move |journal| journal.living_secrets(step.rotation),
+            move |done| {
+                if let Ok(Ok(Some(secrets))) = done {
+                    return link.ask(WorkerRequest::CatchUp(Box::new(Call {
+                        step,
+                        attempt,
+                        callback,
+                        key,
+                        behaviour,
+                        old_keys: secrets.old,
+                        new_keys: secrets.new,
+                        snapshot: secrets.snapshot.unwrap_or_default(),
+                    })));
+                }
+                let error = Some("the keys of the rotation cannot be read".to_owned());
+                let told = WorkerEvent::Instance {
+                    worker,
+                    number: life,
+                    event: InstanceEvent::CaughtUp { step, error },
+                    staged: Vec::new(),
+                };
+                slot.post(CoordinatorMessage::Worker(told));
+            },
+        );
+    }
+
+    fn caught_up_without(&self, worker: &WorkerName, life: u64, step: StepRef, why: &str) {
+        let error = Some(why.to_owned());
+        let event = InstanceEvent::CaughtUp { step, error };
+        self.told_of_instance(worker.clone(), life, event);
+    }
+
+    pub(super) fn left_out(
+        &self,
+        worker: &WorkerName,
+        key: &KeyName,
+        callback: &CallbackName,
+        ends: u32,
+    ) {
+        let (worker, key, callback) = (worker.clone(), key.clone(), callback.clone());
+        self.means.events.tell(move || {
+            tracing::error!(
+                %worker, %key, %callback, ends,
+                "a callback of memory is not caught up any more: that many processes in a row ended in it"
+            );
+        });
+    }
+
+    /// An instance tells something.
+    pub(super) fn instance_told(
+        &mut self,
+        (worker, number): (WorkerName, u64),
+        event: InstanceEvent,
+        staged: Vec<Staged>,
+        ctx: &mut Ctx,
+    ) {
+        if let InstanceEvent::Ended {
+            step,
+            attempt,
+            outcome: StepOutcome::Done { effect, .. },
+            ..
+        } = &event
+        {
+            let (step, effect) = (*step, *effect);
+            if self.reads_keys_first(step) {
+                return self.tell_again((worker, number), event, staged);
+            }
+            if self.engine.machine().runs_data_at(step, *attempt) == Some(number) {
+                let done = StepWork::Done {
+                    effect,
+                    staged,
+                    proposal: None,
+                };
+                self.steps.insert(step, done);
+            }
+        }
+        if event == InstanceEvent::Absent {
+            self.instances.remove(&(worker.clone(), number));
+        }
+        let ended = match &event {
+            InstanceEvent::Ended { step, .. } => Some(*step),
+            InstanceEvent::Absent
+            | InstanceEvent::Dropped
+            | InstanceEvent::ProcessEnded
+            | InstanceEvent::Uncalled { .. }
+            | InstanceEvent::Returned { .. }
+            | InstanceEvent::CaughtUp { .. } => None,
+        };
+        self.step(
+            Event::Instance {
+                worker,
+                number,
+                event,
+            },
+            ctx,
+        );
+        if let Some(step) = ended.filter(|step| !self.engine.keeps(*step)) {
+            self.forget_done(step);
+        }
+    }
+
+    /// Whether what a call did has to wait for the keys of its rotation, which another life of the keeper
+    /// had.
+    fn reads_keys_first(&self, step: StepRef) -> bool {
+        let is_live = self.engine.machine().needs_keys(step.rotation);
+        let reads = is_live && !self.has_keys(step.rotation);
+        if reads {
+            self.read_keys(step.rotation);
+        }
+        reads
+    }
+
+    /// The keys are read first, and what is told then comes behind them.
+    fn tell_again(
+        &self,
+        (worker, number): (WorkerName, u64),
+        event: InstanceEvent,
+        staged: Vec<Staged>,
+    ) {
+        let slot = self.slot.clone();
+        let told = WorkerEvent::Instance {
+            worker,
+            number,
+            event,
+            staged,
+        };
+        actor::spawn(async move {
+            sleep(READ_FIRST).await;
+            slot.post(CoordinatorMessage::Worker(told));
+        });
+    }
+}
