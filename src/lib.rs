@@ -190,6 +190,7 @@ pub use secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue, SecretKeys};
 pub use uuid::Uuid;
 pub use worker::callback::{Callback, CallbackAnswer, CallbackResult, IntoCallback, KeyChange};
 pub use worker::candidates::CandidatesError;
+pub use worker::caught_up::CaughtUp;
 pub use worker::change::Change;
 pub use worker::handle::OnChangeKeyDefinition;
 pub use worker::join::Join;

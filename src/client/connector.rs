@@ -3,8 +3,9 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
@@ -19,12 +20,19 @@ use crate::key::keeper_error::KeeperError;
 pub(super) struct Connector {
     place: Arc<Path>,
     trust: Trust,
+    first: Arc<Mutex<Option<(UnixStream, Instant)>>>,
 }
+
+/// A keeper cuts a connection that asks nothing for 10 seconds after its beginning.
+const IS_FRESH: Duration = Duration::from_secs(5);
 
 impl Connector {
     pub(super) fn new(place: &Path, trust: Trust) -> Self {
-        let place = Arc::from(place);
-        Self { place, trust }
+        Self {
+            place: Arc::from(place),
+            trust,
+            first: Arc::default(),
+        }
     }
 
     /// The socket's path.
@@ -32,11 +40,27 @@ impl Connector {
         &self.place
     }
 
-    /// Connects.
+    /// Connects ahead: who asks next soon has this connection.
     ///
     /// # Errors
     /// `keeper_unavailable`, `permission_denied`, `invalid_socket`, `untrusted_keeper`.
-    pub(super) async fn connect(&self) -> Result<UnixStream, KeeperError> {
+    pub(super) async fn connect_ahead(&self) -> Result<(), KeeperError> {
+        let stream = self.connect().await?;
+        *self.first() = Some((stream, Instant::now()));
+        Ok(())
+    }
+
+    fn first(&self) -> MutexGuard<'_, Option<(UnixStream, Instant)>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connect(&self) -> Result<UnixStream, KeeperError> {
+        let first = self.first().take();
+        if let Some((stream, made)) = first
+            && made.elapsed() < IS_FRESH
+        {
+            return Ok(stream);
+        }
         let stream = UnixStream::connect(&self.place).await;
         let stream = stream.map_err(|error| refused(&self.place, &error))?;
         self.trust.check(&stream, &self.place)?;

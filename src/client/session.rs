@@ -90,7 +90,7 @@ impl Session {
         let (told, connected) = oneshot::channel();
         let connector = self.connector.clone();
         self.plugins.run_own(async move {
-            let connected = connector.connect().await.map(drop);
+            let connected = connector.connect_ahead().await;
             drop(told.send(connected));
         });
         self.within(async { connected.await.unwrap_or_else(|_| Err(self.ended())) })

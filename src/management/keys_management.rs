@@ -280,6 +280,7 @@ impl KeysManagement {
         self.main
             .register(key, callback, call.into_callback())
             .await
+            .map(drop)
     }
 
     /// Joins a worker under a name that is the same in every life of the program: `"anna"`, or a [`Join`]

@@ -26,6 +26,7 @@ use crate::rotation::instance::Sharing;
 use crate::rotation::report::RotationReport;
 use crate::secret::value::SecretKeyValue;
 use crate::worker::callback::Callback;
+use crate::worker::caught_up::CaughtUp;
 use crate::worker::change::Change;
 use crate::worker::join::Join;
 use crate::worker::membership::{Asked, AskedOfKey, Membership};
@@ -189,8 +190,16 @@ impl Membership for LocalMembership {
         })
     }
 
-    fn register<'a>(&'a self, key: &'a str, callback: &'a str, call: Callback) -> Asked<'a, ()> {
-        Box::pin(self.register_named(key, callback, call))
+    fn register<'a>(
+        &'a self,
+        key: &'a str,
+        callback: &'a str,
+        call: Callback,
+    ) -> Asked<'a, CaughtUp> {
+        Box::pin(async move {
+            self.register_named(key, callback, call).await?;
+            Ok(CaughtUp::default())
+        })
     }
 
     fn ready(&self) -> Asked<'_, ()> {

@@ -11,6 +11,7 @@ use crate::rotation::report::RotationReport;
 use crate::secret::value::SecretKeyValue;
 use crate::worker::callback::IntoCallback;
 use crate::worker::candidates::{CandidatesError, try_each};
+use crate::worker::caught_up::CaughtUp;
 use crate::worker::change::Change;
 use crate::worker::membership::Membership;
 
@@ -142,12 +143,15 @@ impl Worker {
         call: impl IntoCallback<M>,
     ) -> Result<(), RotationError> {
         let call = call.into_callback();
-        self.joined.register(key, callback, call).await
+        self.joined.register(key, callback, call).await.map(drop)
     }
 
     /// Registers a callback of memory: what it changes ends with this process, a loaded key for
     /// example. Every instance of a shared worker is called. It has no effect on data and stages
     /// nothing; where it does either, it has failed.
+    ///
+    /// In another process than the keeper's it is called, before this answers, with each change of the key that
+    /// has begun and has called the worker's other instances: register first, then get.
     ///
     /// # Errors
     /// Those of [`register_on_change`](Self::register_on_change).
@@ -156,7 +160,7 @@ impl Worker {
         key: &str,
         callback: &str,
         call: impl IntoCallback<M>,
-    ) -> Result<(), RotationError> {
+    ) -> Result<CaughtUp, RotationError> {
         let call = call.into_callback().of_memory();
         self.joined.register(key, callback, call).await
     }

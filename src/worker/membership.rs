@@ -13,6 +13,7 @@ use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
 use crate::secret::value::SecretKeyValue;
 use crate::worker::callback::Callback;
+use crate::worker::caught_up::CaughtUp;
 use crate::worker::change::Change;
 
 /// What a key is asked for.
@@ -32,8 +33,13 @@ pub trait Membership: Send + Sync + 'static {
     fn save_state<'a>(&'a self, key: &'a str) -> AskedOfKey<'a, ()>;
     /// Writes the state of every stated key.
     fn save_states(&self) -> AskedOfKey<'_, ()>;
-    /// Registers a callback.
-    fn register<'a>(&'a self, key: &'a str, callback: &'a str, call: Callback) -> Asked<'a, ()>;
+    /// Registers a callback; says with what it was caught up.
+    fn register<'a>(
+        &'a self,
+        key: &'a str,
+        callback: &'a str,
+        call: Callback,
+    ) -> Asked<'a, CaughtUp>;
     /// Says that all callbacks are registered.
     fn ready(&self) -> Asked<'_, ()>;
     /// Declares a change.

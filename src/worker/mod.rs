@@ -8,6 +8,7 @@ pub mod call;
 pub mod callback;
 pub mod caller;
 pub mod candidates;
+pub mod caught_up;
 pub mod change;
 pub mod handle;
 pub mod join;

@@ -56,6 +56,10 @@ pub(super) struct Life {
     pub(super) joined: Option<oneshot::Sender<Result<(), KeeperError>>>,
     pub(super) instance: u64,
     pub(super) duties: Duties,
+    /// Whether it has left, or its handle was dropped.
+    pub(super) has_ended_by_itself: bool,
+    /// Whether the log was told that the keeper is away.
+    pub(super) is_away: bool,
 }
 
 impl Life {
@@ -68,6 +72,7 @@ impl Life {
                 Over::Gone(why) => return self.end(why),
                 Over::Away(why) => why,
                 Over::Unknown if self.duties.is_dropped() => {
+                    self.has_ended_by_itself = true;
                     let why = self.has_left();
                     return self.end(why);
                 }
@@ -77,8 +82,7 @@ impl Life {
                     continue;
                 }
             };
-            if let Some(joined) = self.joined.take() {
-                drop(joined.send(Err(why.clone())));
+            if self.joined.is_some() {
                 return self.end(why);
             }
             self.tell_that_it_is_away(why);
@@ -94,7 +98,15 @@ impl Life {
         drop(self.over.set(why.clone()));
         if let Some(joined) = self.joined {
             drop(joined.send(Err(why)));
+            return;
         }
+        if self.has_ended_by_itself {
+            return;
+        }
+        let worker = self.name;
+        self.connection.session.events.tell(move || {
+            tracing::error!(%worker, %why, "the keeper calls this worker no more; join again");
+        });
     }
 
     fn has_left(&self) -> KeeperError {
@@ -103,7 +115,10 @@ impl Life {
         KeeperError::new(left.code(), false, left.to_string())
     }
 
-    fn tell_that_it_is_away(&self, why: KeeperError) {
+    fn tell_that_it_is_away(&mut self, why: KeeperError) {
+        if std::mem::replace(&mut self.is_away, true) {
+            return;
+        }
         let worker = self.name.clone();
         self.connection.session.events.tell(move || {
             tracing::warn!(%worker, %why, "the connection to the keeper has ended; it is made again");
@@ -141,7 +156,10 @@ impl Life {
                     if has_joined { to_tell } else { Vec::new() }
                 }
                 message = heard.next() => match message {
-                    None => return Over::Gone(self.has_left()),
+                    None => {
+                        self.has_ended_by_itself = true;
+                        return Over::Gone(self.has_left());
+                    }
                     Some(Err(status)) => return self.over(&status, has_joined),
                     Some(Ok(message)) => {
                         let to_tell = self.take(message, &mut has_joined);
@@ -215,6 +233,12 @@ impl Life {
         match message.said {
             Some(Heard::Joined(joined)) => {
                 *has_joined = true;
+                if std::mem::take(&mut self.is_away) {
+                    let worker = self.name.clone();
+                    self.connection.session.events.tell(move || {
+                        tracing::info!(%worker, "the connection to the keeper is made again");
+                    });
+                }
                 self.instance = joined.instance;
                 if let Some(waiting) = self.joined.take() {
                     drop(waiting.send(Ok(())));

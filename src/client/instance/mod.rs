@@ -28,8 +28,10 @@ use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
 use crate::secret::value::SecretKeyValue;
+use crate::wire::generated::NotCaughtUp;
 use crate::wire::generated::answer::Answer;
 use crate::worker::callback::Callback;
+use crate::worker::caught_up::CaughtUp;
 use crate::worker::change::Change;
 use crate::worker::join::Join;
 use crate::worker::membership::{Asked, AskedOfKey, Membership};
@@ -62,6 +64,8 @@ impl RemoteMembership {
             joined: Some(told),
             instance: 0,
             duties: Duties::default(),
+            has_ended_by_itself: false,
+            is_away: false,
         };
         session.plugins.run_own(life.live());
         joined.await.unwrap_or_else(|_| Err(session.ended()))?;
@@ -115,25 +119,25 @@ impl Membership for RemoteMembership {
         Box::pin(async move { Ok(self.connection.save_states().await?) })
     }
 
-    fn register<'a>(&'a self, key: &'a str, callback: &'a str, call: Callback) -> Asked<'a, ()> {
+    fn register<'a>(
+        &'a self,
+        key: &'a str,
+        callback: &'a str,
+        call: Callback,
+    ) -> Asked<'a, CaughtUp> {
         Box::pin(async move {
             let (key, name) = (KeyName::new(key)?, CallbackName::new(callback)?);
-            let asked = self.ask(|reply| Here::Register(key.clone(), name.clone(), call, reply));
+            let asked = self.ask(|reply| Here::Register(key, name, call, reply));
+            let session = &self.connection.session;
             let Answer::Registered(registered) = asked.await? else {
-                let session = &self.connection.session;
                 return Err(session.not_understood("that it is registered").into());
             };
-            for failed in registered.failed {
-                let (worker, key, callback) = (self.name.clone(), key.clone(), name.clone());
-                let (rotation, error) = (failed.rotation, failed.error);
-                self.connection.session.events.tell(move || {
-                    tracing::error!(
-                        %worker, %key, %callback, rotation, error,
-                        "a callback of memory failed when it was caught up with a change that had begun"
-                    );
-                });
-            }
-            Ok(())
+            let failed = |one: NotCaughtUp| Ok((session.id(&one.rotation)?, one.error));
+            let failed = registered.failed.into_iter().map(failed);
+            Ok(CaughtUp {
+                rotations: registered.caught_up,
+                failed: failed.collect::<Result<_, RotationError>>()?,
+            })
         })
     }
 

@@ -125,6 +125,7 @@ pub(super) fn all(shown: &mut Shown) {
         name::KeyName,
         name::WorkerName,
         join::Join,
+        keyward::CaughtUp,
         keyward::journal::unreadable::Unreadable,
         repo_error::Holder,
         report::WaitsFor,

@@ -184,7 +184,7 @@ async fn keys(
         tokio::pin!(registered);
         loop {
             tokio::select! {
-                registered = &mut registered => break registered?,
+                registered = &mut registered => break drop(registered?),
                 // Called for a rotation that had been here before: the program is not there yet.
                 Some(NewKey { key, value, answer, .. }) = changes.recv() => {
                     held.insert(key, value);

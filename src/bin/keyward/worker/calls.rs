@@ -76,11 +76,17 @@ impl Calls {
         };
         let key = &on_change.key;
         let registered = async {
-            if memory {
-                worker.register_in_memory(key, callback, calls).await
-            } else {
-                worker.register_on_change(key, callback, calls).await
+            if !memory {
+                return worker.register_on_change(key, callback, calls).await;
             }
+            let caught_up = worker.register_in_memory(key, callback, calls).await?;
+            for (rotation, error) in caught_up.failed {
+                tracing::error!(
+                    key, callback, %rotation, error,
+                    "the command failed when it was caught up with a change that had begun"
+                );
+            }
+            Ok(())
         };
         // One that is caught up is called before its registration is answered.
         tokio::select! {
