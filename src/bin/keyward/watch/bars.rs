@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use keyward::{CallbackStatus, RotationReport, Step, WorkerName};
+use keyward::{CallbackStatus, RotationReport, Step, WaitsFor, WorkerName};
 
 use crate::printing::Printing;
 
@@ -41,7 +41,10 @@ impl Bars {
         let mut others = Vec::new();
         for (worker, steps) in by_worker(&report.steps) {
             match self.bar(&page, Some(&worker)) {
-                Some(bar) => move_to(&bar, &worker.to_string(), &steps, said_of(&steps)),
+                Some(bar) => {
+                    let said = said_of(&steps, &report.waits_for);
+                    move_to(&bar, &worker.to_string(), &steps, said);
+                }
                 None => others.extend(steps),
             }
         }
@@ -103,7 +106,7 @@ fn move_to(bar: &ProgressBar, name: &str, steps: &[&Step], said: String) {
 }
 
 /// What a worker does now: the first of its steps that is not done.
-fn said_of(steps: &[&Step]) -> String {
+fn said_of(steps: &[&Step], waits_for: &[WaitsFor]) -> String {
     let open = steps
         .iter()
         .find(|step| step.status != CallbackStatus::Succeeded);
@@ -117,6 +120,15 @@ fn said_of(steps: &[&Step]) -> String {
             let error = step.error.as_deref().unwrap_or_default();
             format!("{callback} failed: {error}")
         }
-        _ => "waits".to_owned(),
+        _ => {
+            let missing = waits_for.iter().any(|waits| {
+                matches!(waits, WaitsFor::Worker { worker, callback }
+                    if *worker == step.worker && *callback == step.callback)
+            });
+            match missing {
+                true => format!("{callback} is not here; it is waited for"),
+                false => "waits".to_owned(),
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::command_error::CommandError;
 use crate::ended::Ended;
+use crate::hardening::complain;
 use crate::printing::Printing;
 use crate::shown::command::Commands;
 use crate::shown::rotation;
@@ -49,16 +50,34 @@ pub async fn settle(
         () = passed => Err((Ended::TimeLimit, "time_limit")),
         never = look(client, id, &mut bars) => match never {},
     };
-    bars.end();
-    match settled {
-        Ok(Ok(report)) => tell(&report, printing, commands),
-        Ok(Err(RotationError::Raised { report })) => tell(&report, printing, commands),
-        Ok(Err(error)) => Err(error.into()),
-        Err((ended, because)) => {
-            goes_on(id, because, printing, commands)?;
-            Ok(ended)
+    let report = match settled {
+        Ok(Ok(report)) => report,
+        Ok(Err(RotationError::Raised { report })) => *report,
+        Ok(Err(error)) => {
+            bars.end();
+            return Err(without_keeper(id, error.into(), commands));
         }
+        Err((ended, because)) => {
+            bars.end();
+            goes_on(id, because, printing, commands)?;
+            return Ok(ended);
+        }
+    };
+    // The last look at it may have been before its end.
+    bars.show(&report);
+    bars.end();
+    tell(&report, printing, commands)
+}
+
+/// Says, where the keeper has ended, that the rotation has not.
+fn without_keeper(id: RotationId, error: CommandError, commands: &Commands) -> CommandError {
+    if Ended::from(&error) == Ended::NoAnswer {
+        let wait = commands.keyward("wait", &[&id.to_string()]);
+        complain(format_args!(
+            "rotation {id} goes on when the keeper runs again; to wait for it: {wait}"
+        ));
     }
+    error
 }
 
 /// Moves the bars as the rotation goes on.
