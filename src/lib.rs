@@ -89,8 +89,8 @@
 #![deny(missing_docs, unsafe_code)]
 #![cfg_attr(not(feature = "testing"), deny(unnameable_types))]
 #![cfg_attr(
-    not(feature = "embedded"),
-    allow(dead_code, reason = "only the manager of this process uses all of it")
+    not(feature = "server"),
+    allow(dead_code, reason = "only a keeper of other processes uses all of it")
 )]
 #![deny(
     clippy::unwrap_used,

@@ -85,7 +85,9 @@ impl RotationMachine {
                 self.end_of_data((step, attempt), number, (outcome, returned), now);
             }
             // It is told once more while the key takes it into account.
-            Some(CallbackOf::Data) if self.is_answered(step, number) => {}
+            Some(CallbackOf::Data) if self.is_settling(step, attempt) => {
+                self.note_answer(step, number, attempt, returned);
+            }
             Some(CallbackOf::Data) | None => {
                 if returned {
                     self.has_returned(worker, number, (step, attempt));
@@ -109,6 +111,11 @@ impl RotationMachine {
         if self.runs_at(step, attempt) != Some(number) || !self.is_called(step, attempt) {
             return;
         }
+        self.note_answer(step, number, attempt, returned);
+        self.ended(step, attempt, outcome, now);
+    }
+
+    fn note_answer(&mut self, step: StepRef, number: u64, attempt: u32, returned: bool) {
         if let Some(live) = self.rotations.get_mut(step.rotation) {
             let answered = Answered {
                 number,
@@ -117,13 +124,15 @@ impl RotationMachine {
             };
             live.answered.insert(step.step, answered);
         }
-        self.ended(step, attempt, outcome, now);
     }
 
-    fn is_answered(&self, step: StepRef, number: u64) -> bool {
+    fn is_settling(&self, step: StepRef, attempt: u32) -> bool {
         let live = self.rotations.get(step.rotation);
-        let answered = live.and_then(|live| live.answered.get(&step.step));
-        answered.is_some_and(|answered| answered.number == number)
+        live.is_some_and(|live| {
+            let settles = matches!(live.active.get(&step.step), Some(Active::Settling { .. }));
+            let of = live.steps.get(step.step);
+            settles && of.is_some_and(|of| of.attempt == attempt)
+        })
     }
 
     /// The end of a call of data is durable with this write.

@@ -320,6 +320,17 @@ impl Event {
         matches!(self, Self::RemoveInstance { .. })
     }
 
+    /// The step of which an instance of another process tells the end.
+    pub fn ended_step(&self) -> Option<StepRef> {
+        let Self::Instance { event, .. } = self else {
+            return None;
+        };
+        if let InstanceEvent::Ended { step, .. } = event {
+            return Some(*step);
+        }
+        None
+    }
+
     /// The request to answer, if the event is one.
     pub fn ticket(&self) -> Option<Ticket> {
         match self {

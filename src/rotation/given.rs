@@ -178,7 +178,7 @@ impl RotationMachine {
     }
 
     /// A call is handed to an instance; none if it is not to have it any more.
-    pub(crate) fn hand_over(
+    pub fn hand_over(
         &mut self,
         worker: &WorkerName,
         number: u64,
@@ -186,8 +186,8 @@ impl RotationMachine {
     ) -> Option<CallbackOf> {
         let one = self.roster.instance_mut(worker, number)?;
         let of = one.instance.given(step, attempt)?.of;
-        one.handed.insert(step);
-        Some(of)
+        // It may have been taken back and given once more before the first of these was durable.
+        one.handed.insert(step).then_some(of)
     }
 
     /// The steps of data that instances of other processes run, with their attempts.
@@ -253,6 +253,15 @@ impl RotationMachine {
         self.roster.get(worker)?.runs_at(step, attempt)
     }
 
+    /// Whether a call is more than durable: its client counts its time from then on.
+    pub(crate) fn is_handed_over(&self, step: StepRef, number: u64) -> bool {
+        let live = self.rotations.get(step.rotation);
+        let of = live.and_then(|live| live.steps.get(step.step));
+        let entry = of.and_then(|of| self.roster.get(&of.worker));
+        let one = entry.and_then(|entry| entry.instance(number));
+        one.is_some_and(|one| one.handed.contains(&step))
+    }
+
     /// The instance that runs this attempt of a step of data.
     pub fn runs_data_at(&self, step: StepRef, attempt: u32) -> Option<u64> {
         let number = self.runs_at(step, attempt)?;
@@ -267,8 +276,13 @@ impl RotationMachine {
         else {
             return;
         };
-        if let Some(number) = self.runs_at(step, *attempt) {
+        let Some(number) = self.runs_at(step, *attempt) else {
+            return;
+        };
+        if self.is_handed_over(step, number) {
             self.fail(step, no_answer(number), now);
+        } else {
+            self.time_answer(step, now);
         }
     }
 }

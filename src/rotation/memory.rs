@@ -243,20 +243,18 @@ impl RotationMachine {
     /// all of it anew.
     fn fail_late_answers(&mut self, step: StepRef, key: &KeyName, now: Moment) {
         let until = self.answer_until(key, now);
-        let Some(given) = self.gathering(step) else {
-            return;
-        };
-        let mut late = Vec::new();
-        given.retain(|number, at| {
-            let at = at.get_or_insert(until.unwrap_or(now.time));
-            let is_late = *at <= now.time;
-            if is_late {
-                late.push(*number);
+        for (number, at) in self.given_to(step) {
+            let is_late = at.is_some_and(|at| at <= now.time);
+            let fails = is_late && self.is_handed_over(step, number);
+            let Some(given) = self.gathering(step) else {
+                return;
+            };
+            if fails {
+                given.remove(&number);
+                self.is_to_fail(step, no_answer(number));
+            } else if is_late || at.is_none() {
+                given.insert(number, until);
             }
-            !is_late
-        });
-        if let Some(number) = late.first() {
-            self.is_to_fail(step, no_answer(*number));
         }
     }
 

@@ -69,13 +69,12 @@ impl RotationMachine {
         let mut called = running;
         called.extend(results.iter().map(|(step, (attempt, _))| (*step, *attempt)));
         let mut uncalled = Vec::new();
-        let mut fresh = Self::from_facts(self.config.clone(), facts, |at, step| {
+        let fresh = Self::from_facts(self.config.clone(), facts, |at, step| {
             if called.get(&at) != Some(&step.attempt) && interrupt(step) {
                 step.crashes = step.crashes.max(self.crashes(at, step.attempt));
                 uncalled.push(at);
             }
         });
-        fresh.take_over_answers(self, &results);
         let before = std::mem::replace(self, fresh);
         self.facts.extend(changed.into_iter().map(Fact::Instance));
         self.closed = before.closed;
@@ -122,24 +121,6 @@ impl RotationMachine {
             }
         }
         changed
-    }
-
-    /// How calls at other processes ended is told them when it is durable.
-    fn take_over_answers(
-        &mut self,
-        before: &Self,
-        results: &BTreeMap<StepRef, (u32, StepOutcome)>,
-    ) {
-        for live in self.rotations.iter_mut() {
-            let rotation = live.header.id;
-            let known = before.rotations.get(rotation);
-            let answered = known.into_iter().flat_map(|known| &known.answered);
-            let kept = answered.filter(|(no, _)| {
-                let step = **no;
-                results.contains_key(&StepRef { rotation, step })
-            });
-            live.answered = kept.map(|(no, answered)| (*no, *answered)).collect();
-        }
     }
 
     /// The steps that are under way in this process.

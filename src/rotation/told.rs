@@ -34,7 +34,10 @@ impl RotationEngine {
         if is_request && self.phase != Phase::Going {
             return;
         }
-        if self.phase != Phase::Going || !self.outbox.is_durable(after) {
+        let kept = event
+            .ended_step()
+            .is_some_and(|step| self.results.contains_key(&step));
+        if self.phase != Phase::Going || !self.outbox.is_durable(after) || kept {
             self.told.push_back((after, event));
         }
     }
@@ -43,7 +46,13 @@ impl RotationEngine {
     pub(crate) fn forget_what_is_durable(&mut self) {
         if self.phase == Phase::Going {
             let outbox = &self.outbox;
-            let durable = |(after, _): &&(u64, Event)| outbox.is_durable(*after);
+            let results = &self.results;
+            let durable = |(after, event): &&(u64, Event)| {
+                let kept = event
+                    .ended_step()
+                    .is_some_and(|step| results.contains_key(&step));
+                outbox.is_durable(*after) && !kept
+            };
             let done = self.told.iter().take_while(durable).count();
             self.told.drain(..done);
         }

@@ -10,6 +10,7 @@
 )]
 
 mod durable;
+mod instances;
 mod key_machine;
 mod listed;
 mod model;

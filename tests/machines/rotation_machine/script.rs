@@ -187,6 +187,17 @@ impl Coordinator {
             if let RotationEffect::Write { facts, .. } = effect {
                 facts.iter().for_each(|fact| self.journal.write(fact));
             }
+            if let RotationEffect::Give {
+                step,
+                attempt,
+                worker,
+                number,
+                ..
+            } = effect
+            {
+                let call = (*step, *attempt);
+                self.machine.hand_over(worker, *number, call);
+            }
         }
         effects
     }
