@@ -209,7 +209,7 @@ impl RotationEngine {
         self.step(event, now)
     }
 
-    /// An effect of which the write was not made.
+    /// An effect with a write that was not made.
     pub(crate) fn take_back(&self, effect: RotationEffect) -> Option<Action> {
         match effect {
             RotationEffect::Adopt { step, .. } => {
@@ -244,7 +244,7 @@ impl RotationEngine {
         }
     }
 
-    /// The steps of which a batch has how their callbacks ended.
+    /// The steps with an end of a callback in a batch.
     pub(crate) fn ends_in(&self, batch: &[Fact]) -> Vec<StepRef> {
         let mut steps = Vec::new();
         for fact in batch {

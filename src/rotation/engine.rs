@@ -39,7 +39,7 @@ pub enum Action {
 pub struct Reread {
     /// What is durable.
     pub facts: DurableFacts,
-    /// Whether the batch of which that was unknown was made.
+    /// Whether the batch with the unknown outcome was made.
     pub batch_was_made: bool,
 }
 
@@ -52,13 +52,13 @@ pub struct RotationEngine {
     /// Why rotations paused at first.
     pub(crate) first_cause: String,
     pub(crate) last_read: Option<Time>,
-    /// The effects that wait for a batch of which it is unknown whether it was made.
+    /// The effects that wait for a batch with an unknown outcome.
     pub(crate) held: Vec<RotationEffect>,
     /// The callbacks under way, with their attempts.
     pub(crate) running: BTreeMap<StepRef, u32>,
-    /// How callbacks ended of which that is not durable yet, with their attempts.
+    /// The ends of callbacks that are not durable yet, with their attempts.
     pub(crate) results: BTreeMap<StepRef, (u32, StepOutcome)>,
-    /// The steps of which the batch under way has how their callbacks ended.
+    /// The steps with an end of a callback in the batch under way.
     pub(crate) settling: Vec<StepRef>,
     /// The askers that wait for a rotation.
     pub(crate) waits: BTreeMap<Ticket, RotationId>,
@@ -264,7 +264,7 @@ impl RotationEngine {
         actions
     }
 
-    /// What is done for an effect, whose write is durable; nothing where it is not true any more.
+    /// What is done for an effect with a durable write; nothing where it is not true any more.
     pub(crate) fn perform(&mut self, effect: RotationEffect) -> Option<Action> {
         match &effect {
             RotationEffect::Call { step, attempt, .. } => {

@@ -77,7 +77,7 @@ pub struct Recovery {
     pub facts: DurableFacts,
     /// The callbacks under way, with their attempts.
     pub running: BTreeMap<StepRef, u32>,
-    /// How callbacks ended of which that is not durable, with their attempts.
+    /// The ends of callbacks that are not durable, with their attempts.
     pub results: BTreeMap<StepRef, (u32, StepOutcome)>,
 }
 
@@ -245,7 +245,7 @@ pub enum Event {
         ticket: Ticket,
         /// Which.
         id: RotationId,
-        /// The workers of which unfinished steps are given up.
+        /// The workers with unfinished steps that are given up.
         confirmed: BTreeSet<WorkerName>,
     },
     /// An operator dismisses an unreadable rotation.

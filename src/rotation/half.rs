@@ -67,7 +67,7 @@ impl RotationEngine {
         }
     }
 
-    /// Takes back a step of which every action was lost, in whole or in part. Its asker is told to
+    /// Takes back a step with actions that were all lost, in whole or in part. Its asker is told to
     /// ask again, and finds things as they were; [`restarted`](Self::restarted) comes next.
     pub fn take_back_step(&mut self, event: &Event, before: Before, now: Moment) {
         if !before.writing {

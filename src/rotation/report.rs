@@ -144,7 +144,7 @@ impl RotationReport {
     }
 }
 
-/// A rotation of which a record cannot be read: what its place tells.
+/// A rotation with a record that cannot be read: what its place tells.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -198,7 +198,7 @@ pub struct KeyQueue {
 }
 
 impl KeyQueue {
-    /// The rotation whose turn it is, or is next.
+    /// The rotation that runs, or is next.
     pub fn first(&self) -> Option<RotationId> {
         let waiting = self.waiting.first_key_value().map(|(_, id)| *id);
         self.turn.or(waiting)
@@ -308,7 +308,7 @@ impl Rotations {
         Some(why)
     }
 
-    /// Takes one out that cannot be read; answers of which keys it was in the queue.
+    /// Takes one out that cannot be read; answers the keys that had it in their queues.
     pub fn remove_unreadable(&mut self, id: RotationId) -> BTreeSet<KeyName> {
         let keys = self.unreadable.remove(&id).unwrap_or_default();
         for key in &keys {

@@ -1,4 +1,4 @@
-//! A list of which a copy shares what neither has changed since, so that a copy costs little.
+//! A list and its copies share what none has changed since, so that a copy costs little.
 
 use std::sync::Arc;
 

@@ -46,7 +46,7 @@ const CALM: Shape = Shape {
     most: Counts::NONE,
 };
 
-/// The same without anybody late, and with one fault of those that end no process.
+/// The same without a late worker, and with one fault of those that end no process.
 const TROUBLED: Shape = Shape {
     late: 0,
     faults: 1,

@@ -40,7 +40,7 @@ pub enum Move {
         made: bool,
         unknown: bool,
     },
-    /// A write of somebody else's to the same journal fails.
+    /// A write of another part to the same journal fails.
     AnotherWriteFails,
     ReadFails,
     /// A worker's actor dies before it calls what it is to call.

@@ -51,7 +51,7 @@ impl<T> Deref for Shared<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Durable {
     pub journal: Journal,
-    /// The steps of which the key's state record lies in the state repo.
+    /// The steps with the key's state record in the state repo.
     pub records: BTreeSet<StepRef>,
 }
 
@@ -151,7 +151,7 @@ pub struct State {
     pub durable: Shared<Durable>,
     /// The batch under way.
     pub batch: Option<Shared<Vec<Fact>>>,
-    /// Whether the last batch of which that was unknown was made.
+    /// Whether the last batch with an unknown outcome was made.
     pub was_made: bool,
     pub is_reading: bool,
     /// Whether this life is being ended in an orderly way.
@@ -169,7 +169,7 @@ pub struct State {
     /// How many rotations were declared, and which of them were accepted.
     pub declared: usize,
     pub accepted: BTreeSet<usize>,
-    /// The rotations for which somebody waits.
+    /// The rotations that a client waits for.
     pub waited: BTreeSet<usize>,
     pub used: Counts,
     pub time: Time,

@@ -6,7 +6,7 @@ use keyward::rotation::event::Event;
 use crate::rotation_engine::driver::{Driver, NOTHING, ONE};
 use crate::rotation_machine::script::Strategy;
 
-/// One asks for a rotation of which the callback runs, and waits for it.
+/// A client asks for a rotation with a running callback, and waits for it.
 fn waited_for() -> Driver {
     let mut e = Driver::called(Strategy::Halt, ONE);
     assert_eq!(e.wait(1), NOTHING);

@@ -98,7 +98,7 @@ fn a_registration_that_was_told_stays_whatever_its_number_asks_for_next() {
         "prepare r1/0 w0#1.a"
     );
 
-    // The answer to the registration of which the asker is gone takes nothing back either.
+    // The answer to a registration without an asker takes nothing back either.
     let mut e = Driver::with(Strategy::Halt, ONE);
     e.ask_to_register("w0", 1, "b");
     e.gone(3);

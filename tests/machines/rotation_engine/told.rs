@@ -6,7 +6,7 @@ use keyward::rotation::event::{Declaration, Event, OldKeys};
 use crate::rotation_engine::driver::{Driver, NOTHING, ONE, TWO};
 use crate::rotation_machine::script::{Strategy, declaration, rid};
 
-/// The actions after a write that was not made, and after one of which nobody knows.
+/// The actions after a write that was not made, and after one with an unknown outcome.
 fn both_ways(set_up: impl Fn() -> Driver) -> [Vec<String>; 2] {
     let (mut known, mut unknown) = (set_up(), set_up());
     [known.refused(), unknown.unknown_and_not_made()]
@@ -288,7 +288,7 @@ fn while_the_journal_is_read_nobody_knows_which_rotation_has_ended() {
     assert_eq!(e.wait(1), ["reply 6 not live r1"]);
 }
 
-/// Somebody waits for a rotation of which the end is being written.
+/// A client waits for a rotation with an end that is being written.
 fn waited_for() -> Driver {
     let mut e = Driver::called(Strategy::Halt, ONE);
     e.wait(1);

@@ -1,4 +1,4 @@
-//! Calls of which the end is lost: the step is to be called again, and that counts as a crash.
+//! Calls with a lost end: the step is to be called again, and that counts as a crash.
 
 use keyward::key::state::Effect;
 use keyward::rotation::event::{Event, StepOutcome};

@@ -318,7 +318,7 @@ fn an_id_is_spelled_and_read_as_the_uuid_that_it_is() {
     assert_eq!((Uuid::from(id), id.as_uuid()), (uuid, uuid));
 }
 
-/// What somebody asked for, each with a number of its own from 11 on.
+/// The requests, each with a number of its own from 11 on.
 fn asked() -> Vec<Event> {
     let (id, incarnation) = (rid(1), 1);
     let (k, w, c) = (|| key("data"), || worker("w0"), || callback("a"));

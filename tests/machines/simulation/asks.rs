@@ -284,7 +284,7 @@ impl World {
         );
     }
 
-    /// The life in which somebody asked is over, or the request was lost.
+    /// The life of the asker is over, or the request was lost.
     pub fn life_is_over_for(&mut self, asked: Asked) {
         if self.life.is_none() {
             return;

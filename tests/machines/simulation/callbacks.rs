@@ -371,7 +371,7 @@ impl World {
         );
     }
 
-    /// Asks a key in somebody's name.
+    /// Asks a key in a worker's name.
     pub fn ask_key(&mut self, key: usize, request: Request, ask: KeyAsk) {
         let now = self.time();
         let limit = self.plan.keys[key].request_time_limit;

@@ -51,7 +51,7 @@ impl World {
         }
     }
 
-    /// Does a job; where it is not told, the process is gone before anybody learns of it.
+    /// Does a job; where it is not told, the process is gone before its end is told.
     pub fn work(&mut self, job: Job, told: bool) {
         let (reads, shut) = (self.plan.faults.reads, self.plan.faults.reopenings);
         let unreadable = !self.calm && self.chance.per_mille(reads);

@@ -73,9 +73,9 @@ pub struct Life {
     pub prepares: BTreeMap<StepRef, (u64, Lane)>,
     /// The callbacks under way, with their attempts.
     pub calls: BTreeMap<StepRef, (u32, CallId)>,
-    /// The steps of which a callback was called.
+    /// The steps with a callback that was called.
     pub began: BTreeSet<StepRef>,
-    /// The newest attempt of each step of which the coordinator knows how it ended.
+    /// The newest attempt of each step with an end that the coordinator knows.
     pub known: BTreeMap<StepRef, u32>,
     pub done: BTreeMap<StepRef, (Effect, Vec<Staged>)>,
     pub proposals: BTreeMap<StepRef, Proposal>,
@@ -86,11 +86,11 @@ pub struct Life {
     pub workers: BTreeMap<usize, u64>,
     /// The actors of workers, dead workers too.
     pub actors: BTreeMap<usize, WorkerActor>,
-    /// The workers of which it is unknown whether they have left.
+    /// The workers that may have left or not.
     pub perhaps_left: BTreeSet<usize>,
     pub timer: Option<u64>,
     pub writing: bool,
-    /// The batch of which it is unknown whether it was made, and what was found out about it.
+    /// The batch with an unknown outcome, and what was found out about it.
     pub doubtful: Option<(u64, Option<bool>)>,
     /// Whether it really was.
     pub made: bool,

@@ -34,7 +34,7 @@ pub struct Truth {
     /// Every attempt that began and every one that Failed, with its place among all facts.
     began: BTreeMap<(StepRef, u32), u64>,
     failed: BTreeMap<(StepRef, u32), u64>,
-    /// Every attempt of which the end was lost, with the crashes before it and the resumes.
+    /// Every attempt with a lost end, with the crashes before it and the resumes.
     lost: BTreeMap<(StepRef, u32), (u32, u32)>,
     facts: u64,
     /// The ids of declarations that were refused with the word that nothing was done.
@@ -49,7 +49,7 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// A batch was made. `applied` are the steps in it of which the key said that its state changes.
+    /// A batch was made. `applied` are the steps in it that change the state, by what the key said.
     pub fn batch(&mut self, facts: &[JournalFact], applied: &BTreeSet<StepRef>) {
         self.batches += 1;
         let mut settled = BTreeMap::new();
