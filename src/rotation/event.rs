@@ -13,7 +13,7 @@ use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::{CallbackOf, InstanceEvent, Process, Sharing};
 
-pub use crate::rotation::outcome::{StepOutcome, StepRef};
+pub use crate::rotation::outcome::{Lacks, StepOutcome, StepRef};
 
 /// The time of an event: monotonic for limits, wall clock for the listing only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,15 +79,6 @@ pub struct Recovery {
     pub running: BTreeMap<StepRef, u32>,
     /// The ends of callbacks that are not durable, with their attempts.
     pub results: BTreeMap<StepRef, (u32, StepOutcome)>,
-}
-
-/// What a callback waits for that is due and has its worker here, before it can be called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Lacks {
-    /// An earlier call of the worker's callbacks for the key to return.
-    Turn,
-    /// A thread.
-    Thread,
 }
 
 /// What can happen to the coordinator.

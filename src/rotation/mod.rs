@@ -4,46 +4,79 @@
 //!
 //! Never in here: a clock, a channel, async, a key's bytes. It imports `secret` and `key`.
 
+#[cfg(feature = "embedded")]
 mod at_instance;
+#[cfg(feature = "embedded")]
 mod catch_up;
+#[cfg(feature = "embedded")]
 mod catching_up;
+#[cfg(feature = "embedded")]
 pub mod declare;
+#[cfg(feature = "embedded")]
 mod doubt;
+#[cfg(feature = "embedded")]
 pub mod durable;
+#[cfg(feature = "embedded")]
 pub mod effect;
+#[cfg(feature = "embedded")]
 pub mod end;
+#[cfg(feature = "embedded")]
 pub mod engine;
 pub mod error;
 mod error_code;
+#[cfg(feature = "embedded")]
 pub mod event;
+#[cfg(feature = "embedded")]
 mod fact;
+#[cfg(feature = "embedded")]
 mod given;
+#[cfg(feature = "embedded")]
 pub mod half;
 pub mod id;
 pub mod instance;
+#[cfg(feature = "embedded")]
 pub mod leave;
+#[cfg(feature = "embedded")]
 pub mod listing;
+#[cfg(feature = "embedded")]
 mod long_waits;
+#[cfg(feature = "embedded")]
 pub mod machine;
+#[cfg(feature = "embedded")]
 mod memory;
+#[cfg(feature = "embedded")]
 pub mod operate;
+#[cfg(feature = "embedded")]
 pub mod outbox;
 pub mod outcome;
 pub mod plan;
+#[cfg(feature = "embedded")]
 mod prepare;
+#[cfg(feature = "embedded")]
 mod presence;
+#[cfg(feature = "embedded")]
 mod reading;
+#[cfg(feature = "embedded")]
 mod recover;
+#[cfg(feature = "embedded")]
 pub mod replay;
 pub mod report;
+#[cfg(feature = "embedded")]
 pub mod retention;
+#[cfg(feature = "embedded")]
 pub mod roster;
+#[cfg(feature = "embedded")]
 pub mod rotations;
+#[cfg(feature = "embedded")]
 pub mod run;
+#[cfg(feature = "embedded")]
 pub mod shared;
 mod shown;
 pub mod state;
 pub mod status;
+#[cfg(feature = "embedded")]
 pub mod steps;
+#[cfg(feature = "embedded")]
 mod told;
+#[cfg(feature = "embedded")]
 mod worker_entry;

@@ -31,3 +31,12 @@ pub enum StepOutcome {
     /// this one. It is to be called again, and that counts as a crash.
     Lost,
 }
+
+/// What a callback waits for that is due and has its worker here, before it can be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lacks {
+    /// An earlier call of the worker's callbacks for the key to return.
+    Turn,
+    /// A thread.
+    Thread,
+}

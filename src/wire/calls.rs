@@ -6,7 +6,7 @@ use crate::key::definition::KeyBehaviour;
 use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::{CallbackName, KeyName};
 use crate::key::state;
-use crate::rotation::event::{StepOutcome, StepRef};
+use crate::rotation::outcome::{StepOutcome, StepRef};
 use crate::secret::value::{InvalidKey, SecretKeyValue, SecretKeys};
 use crate::wire::generated::{
     Call, CallRef, Clean, Effect, Ended, Failed, Flow, Save, Snapshot, Staged, Succeeded, ended,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::key::definition::KeyBehaviour;
 use crate::key::name::{CallbackName, KeyName};
 use crate::key::state::{Effect, Snapshot, Staged};
-use crate::rotation::event::{StepOutcome, StepRef};
+use crate::rotation::outcome::{StepOutcome, StepRef};
 use crate::secret::value::SecretKeyPair;
 
 /// A call of a callback, as data.

@@ -11,7 +11,7 @@ use crate::guard::plugins::Plugins;
 use crate::guard::this_thread::Role;
 use crate::key::name::WorkerName;
 use crate::key::state::Staged;
-use crate::rotation::event::StepOutcome;
+use crate::rotation::outcome::StepOutcome;
 use crate::secret::scrub::Scrubber;
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 use crate::worker::call::{Call, CallEnd};

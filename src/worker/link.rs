@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Staged;
-use crate::rotation::event::{Lacks, StepRef};
 use crate::rotation::instance::InstanceEvent;
+use crate::rotation::outcome::{Lacks, StepRef};
 use crate::worker::call::{Call, CallEnd};
 use crate::worker::callback::Callback;
 

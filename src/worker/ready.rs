@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::guard::fault::Fault;
 use crate::guard::plugins::Plugins;
 use crate::guard::thread_pool::Slot;
-use crate::rotation::event::Lacks;
+use crate::rotation::outcome::Lacks;
 use crate::worker::callback::Callback;
 use crate::worker::lanes::{Lane, Turn};
 

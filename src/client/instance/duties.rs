@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::key::keeper_error::KeeperError;
 use crate::key::name::{CallbackName, KeyName};
-use crate::rotation::event::StepRef;
+use crate::rotation::outcome::StepRef;
 use crate::wire::generated::answer::Answer;
 use crate::wire::generated::to_keeper::Said;
 use crate::wire::generated::{

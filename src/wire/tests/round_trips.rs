@@ -16,7 +16,7 @@ use crate::operator::status::{
     HistoryListing, KeyStatus, RecoveredKeys, Status, UnreadableRecord, WorkerStatus,
 };
 use crate::repo::space::Space;
-use crate::rotation::event::{StepOutcome, StepRef};
+use crate::rotation::outcome::{StepOutcome, StepRef};
 use crate::rotation::report::UnreadableRotation;
 use crate::secret::value::{SecretKeyValue, SecretKeys};
 use crate::wire::calls::end;
