@@ -144,6 +144,8 @@ mod rooms {
     }
     pub mod rotation;
     pub mod secret;
+    #[cfg(feature = "server")]
+    pub(crate) mod server;
     #[cfg(feature = "embedded")]
     pub mod store;
     #[cfg(feature = "wire")]
@@ -188,6 +190,11 @@ pub use rotation::status::CallbackStatus;
 pub use secret::scrub::Scrubber;
 pub use secret::text::ForeignText;
 pub use secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue, SecretKeys};
+#[cfg(feature = "server")]
+pub use server::{
+    error::ServeError,
+    grants::{Grant, Grants, error::InvalidGrant, right::Right},
+};
 pub use uuid::Uuid;
 pub use worker::callback::{Callback, CallbackAnswer, CallbackResult, IntoCallback, KeyChange};
 pub use worker::candidates::CandidatesError;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 
@@ -32,6 +33,15 @@ impl Holder {
             program,
             is_this_process: false,
         }
+    }
+
+    /// A living process of this id, with the name of its program where the system tells it.
+    pub(crate) fn of_process(pid: u32) -> Self {
+        if pid == std::process::id() {
+            return Self::this_process();
+        }
+        let program = fs::read_link(format!("/proc/{pid}/exe")).ok();
+        Self::new(pid, program_name(program))
     }
 
     /// This very process.

@@ -12,7 +12,7 @@ use rustix::fs::{OFlags, major, minor};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use crate::repo::error::{Holder, program_name};
+use crate::repo::error::Holder;
 
 /// A holder writes its name just after it got the lock; a process that comes between the two
 /// looks again, so often and after so long.
@@ -92,8 +92,7 @@ pub(super) fn known_to_the_system(folder_is: Identity) -> Option<Holder> {
         let pid = words.nth(3)?.parse().ok()?;
         (words.next()? == wanted).then_some(pid)
     })?;
-    let program = fs::read_link(format!("/proc/{pid}/exe")).ok();
-    Some(Holder::new(pid, program_name(program)))
+    Some(Holder::of_process(pid))
 }
 
 fn read_name(path: &Path) -> io::Result<Option<Holder>> {

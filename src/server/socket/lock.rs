@@ -1,0 +1,92 @@
+//! The lock beside the socket: who holds it makes, replaces and removes the socket's file.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+
+use crate::guard::fork::{self, KeptFile};
+use crate::repo::error::Holder;
+
+/// More than a process id needs.
+const LONGEST: u64 = 32;
+
+/// The lock on a socket's path, held until it is dropped. No child of `fork()` has a part in it.
+#[derive(Debug)]
+pub struct SocketLock {
+    file: KeptFile,
+}
+
+/// Who has the lock, if it is not this one.
+pub enum Locked {
+    Here(SocketLock),
+    ByOther(Option<Holder>),
+}
+
+impl SocketLock {
+    /// Takes the lock, if nobody has it.
+    pub fn take(socket: &Path) -> io::Result<Locked> {
+        fork::watch()?;
+        let path = beside(socket);
+        let file = KeptFile::open(|| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+                .open(&path)
+        })?;
+        let taken = file.with(
+            |file| match flock(file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => Ok(true),
+                Err(Errno::WOULDBLOCK) => Ok(false),
+                Err(errno) => Err(errno.into()),
+            },
+        )?;
+        if !taken {
+            return Ok(Locked::ByOther(file.with(holder).ok().flatten()));
+        }
+        let lock = Self { file };
+        // The number is a courtesy to others: a full disk must not keep the socket from being served.
+        let _ = lock.file.with(|mut file| {
+            file.set_len(0)?;
+            writeln!(file, "{}", std::process::id())
+        });
+        Ok(Locked::Here(lock))
+    }
+}
+
+impl Drop for SocketLock {
+    fn drop(&mut self) {
+        if fork::is_child() {
+            return;
+        }
+        // Emptied first, so that the next holder is never taken for this one. Unlocked by name, because a
+        // child that is just being started may have the file open for a moment longer. The file stays:
+        // were it removed, two processes could each lock one of this name.
+        let _ = self.file.with(|file| file.set_len(0));
+        let _ = self
+            .file
+            .with(|file| Ok(flock(file, FlockOperation::Unlock)?));
+    }
+}
+
+/// Where the lock of this socket is.
+fn beside(socket: &Path) -> PathBuf {
+    let mut path = OsString::from(socket);
+    path.push(".lock");
+    path.into()
+}
+
+fn holder(mut file: &File) -> io::Result<Option<Holder>> {
+    let mut text = String::new();
+    (&mut file).take(LONGEST).read_to_string(&mut text)?;
+    let pid = text.trim_end().parse().ok();
+    Ok(pid.map(Holder::of_process))
+}
