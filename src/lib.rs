@@ -192,8 +192,12 @@ pub use secret::text::ForeignText;
 pub use secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue, SecretKeys};
 #[cfg(feature = "server")]
 pub use server::{
+    bounds::ServeBounds,
     error::ServeError,
     grants::{Grant, Grants, error::InvalidGrant, right::Right},
+    options::ServeOptions,
+    reload::{ReloadError, Reloaded},
+    serving::Serving,
 };
 pub use uuid::Uuid;
 pub use worker::callback::{Callback, CallbackAnswer, CallbackResult, IntoCallback, KeyChange};

@@ -56,6 +56,17 @@ impl Listing {
     }
 }
 
+/// What was found of one rotation among those that have not ended.
+#[derive(Debug)]
+pub enum FoundRotation {
+    /// It is there.
+    Readable(Box<RotationReport>),
+    /// It is there, and cannot be read.
+    Unreadable(UnreadableRotation),
+    /// It has ended, or never was.
+    NotHere,
+}
+
 /// The halves of a key's rotations.
 #[derive(Debug, Default)]
 pub struct RotationHalves {

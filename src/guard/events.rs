@@ -8,10 +8,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tracing::Dispatch;
-use tracing::dispatcher;
+use tokio::sync::mpsc::Receiver;
 use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, Level, dispatcher};
 
+use super::event_watch::{EventWatches, SeenEvent};
 use super::fault::{catch, dispose};
 
 /// So many events wait for the subscriber; further ones are lost, and counted.
@@ -21,7 +22,7 @@ const MAX_WAITING: usize = 1_024;
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// Something to tell: one event, made and told where it is called.
-type Telling = Box<dyn FnOnce() + Send>;
+type Telling = Box<dyn Fn() + Send>;
 
 /// The way to the program's log; a clone is the same one. Its thread ends with the last one, or with
 /// [`close`](Self::close).
@@ -46,6 +47,7 @@ impl Events {
             changed: Condvar::new(),
             most,
             drain_limit,
+            watches: EventWatches::default(),
         });
         let of_thread = Arc::clone(&shared);
         let current = dispatcher::get_default(Dispatch::clone);
@@ -65,7 +67,7 @@ impl Events {
 
     /// Has an event told, later and in order: `event` calls one of tracing's macros. This never waits,
     /// and what the subscriber does to the event is no matter of the caller.
-    pub fn tell(&self, event: impl FnOnce() + Send + 'static) {
+    pub fn tell(&self, event: impl Fn() + Send + 'static) {
         let shared = &self.of_all.shared;
         let mut queue = shared.queue();
         if queue.closed {
@@ -78,6 +80,12 @@ impl Events {
         } else {
             queue.lost += 1;
         }
+    }
+
+    /// What is told from now on, of this level and more serious ones. What is not taken fast enough is left
+    /// out, and counted.
+    pub fn watch(&self, least: Level) -> Receiver<SeenEvent> {
+        self.of_all.shared.watches.watch(least)
     }
 
     /// Takes no more events, and waits a second at most until those that wait are told; those that are
@@ -111,6 +119,7 @@ struct EventLine {
     changed: Condvar,
     most: usize,
     drain_limit: Duration,
+    watches: EventWatches,
 }
 
 #[derive(Default)]
@@ -131,7 +140,9 @@ impl EventLine {
 
     fn tell_all(&self) {
         while let Some(event) = self.next() {
-            if catch(event).is_err() {
+            let told = catch(&event);
+            self.watches.tell(&event);
+            if told.is_err() {
                 // It is not told again: it would only panic again.
                 self.queue().lost += 1;
                 continue;
@@ -311,7 +322,8 @@ mod tests {
         });
         let (of_event, dropped) = mpsc::channel::<()>();
         number(&events, 1);
-        events.tell(move || drop(of_event));
+        let of_event = Mutex::new(Some(of_event));
+        events.tell(move || drop(of_event.lock().map(|mut sender| sender.take())));
         let begun = Instant::now();
         events.close();
         assert!(begun.elapsed() < LONG);

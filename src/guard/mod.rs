@@ -25,6 +25,7 @@
 
 mod async_plugin;
 mod async_pool;
+pub mod event_watch;
 pub mod events;
 mod executor;
 pub mod fault;
@@ -32,7 +33,7 @@ pub mod foreign;
 pub mod foreign_call;
 pub mod fork;
 pub mod plugins;
-mod runtime;
+pub mod runtime;
 pub mod this_thread;
 pub mod thread_pool;
 mod timer;

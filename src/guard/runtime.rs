@@ -21,7 +21,7 @@ use super::this_thread::must_not_block;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// The runtime. Its drop waits for nothing, so it may happen anywhere, on the runtime's own thread too.
-pub(super) struct RuntimeThread {
+pub struct RuntimeThread {
     handle: Handle,
     /// Dropped, it ends the thread, and with it the runtime.
     end: Mutex<Option<oneshot::Sender<()>>>,
@@ -45,7 +45,7 @@ impl RuntimeThread {
     ///
     /// # Errors
     /// The system refuses the thread or a descriptor; then nothing is left of it.
-    pub(super) fn start(name: &str) -> io::Result<Self> {
+    pub fn start(name: &str) -> io::Result<Self> {
         try_descriptors()?;
         let of_blocking = name.to_owned();
         let mut builder = Builder::new_current_thread();
@@ -91,7 +91,7 @@ impl RuntimeThread {
     }
 
     /// The way into the runtime.
-    pub(super) fn handle(&self) -> &Handle {
+    pub fn handle(&self) -> &Handle {
         &self.handle
     }
 

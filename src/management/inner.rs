@@ -21,8 +21,12 @@ use crate::guard::plugins::Plugins;
 use crate::guard::this_thread::{self, Role};
 use crate::journal::unreadable::Unreadable;
 use crate::key::name::WorkerName;
+use crate::management::phase::{Phase, Phases};
 use crate::management::settings::Settings;
 use crate::rotation::error::RotationError;
+
+/// So long the end of a manager waits for its sockets, which end their streams in less.
+const STREAMS_END_WITHIN: Duration = Duration::from_secs(5);
 
 /// What all handles of a manager share.
 pub struct Inner {
@@ -37,6 +41,8 @@ pub struct Inner {
     pub(crate) settings: Settings,
     /// The permit for the one backup that may be under way.
     pub(crate) backup: Arc<Permits>,
+    /// How far its end is, for the sockets over which it is served.
+    pub(crate) phases: Arc<Phases>,
     pub(crate) actors: Mutex<Option<ActorThreads>>,
     /// To the thread that waits for the end.
     pub(crate) ending: mpsc::Sender<ManagerEnd>,
@@ -98,6 +104,7 @@ impl Inner {
         grace: Duration,
         told: Option<oneshot::Sender<()>>,
     ) {
+        self.phases.go_on(Phase::Closing);
         // The coordinator hears of it first: once a request is refused, no further step begins.
         let (reply, drained) = oneshot::channel();
         let close = CoordinatorMessage::Close { grace, reply };
@@ -111,6 +118,7 @@ impl Inner {
             supervision: self.supervision.clone(),
             actors,
             events: self.events.clone(),
+            phases: Arc::clone(&self.phases),
             _told: told,
         };
         // The thread waits until it is asked, once.
@@ -148,6 +156,7 @@ pub(crate) struct ManagerEnd {
     supervision: Supervision,
     actors: ActorThreads,
     events: Events,
+    phases: Arc<Phases>,
     /// Dropped when all of it has ended.
     _told: Option<oneshot::Sender<()>>,
 }
@@ -160,6 +169,10 @@ impl ManagerEnd {
             self.supervision.close();
             self.declarer.directory.stop_keys();
             self.journal.close().await;
+            // Waiters have their answers; a socket gives them to its clients, and ends every stream.
+            self.phases.go_on(Phase::Ended);
+            let streams = self.phases.seen_by_none();
+            let _all_have_ended = self.plugins.within(STREAMS_END_WITHIN, streams).await;
         });
         if flushed.is_err() {
             self.events

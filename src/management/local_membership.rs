@@ -14,7 +14,7 @@ use crate::key::answer::KeyAnswer;
 use crate::key::error::KeyError;
 use crate::key::event::Request;
 use crate::key::flow::SecretKeyFlow;
-use crate::key::name::{CallbackName, WorkerName};
+use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
 use crate::management::answer::find;
 use crate::management::inner::Inner;
@@ -103,6 +103,25 @@ impl LocalMembership {
         entry.ask_by(Request::Save, deadline).await.map(drop)
     }
 
+    /// Writes the state of every stated key that is wanted.
+    pub(crate) async fn save_states_of(
+        &self,
+        wanted: impl Fn(&KeyName) -> bool,
+    ) -> Result<(), KeyError> {
+        fork::refuse_child()?;
+        let mut stated = self.inner.declarer.directory.all();
+        stated.retain(|entry| entry.behaviour().has_record() && wanted(entry.name()));
+        // Those whose turn comes late have no more time than the first.
+        let stated = stated.into_iter().map(|entry| (entry.deadline(), entry));
+        let stated: Vec<_> = stated.collect();
+        let save = async |(by, entry): (Time, Arc<KeyEntry>)| self.save(&entry, by).await;
+        let saves = stream::iter(stated).map(save);
+        let saves = saves.buffer_unordered(MAX_SAVES);
+        saves
+            .fold(Ok(()), async |first, saved| first.and(saved))
+            .await
+    }
+
     /// Every back half that data of this key may be under.
     pub(super) async fn candidates_of(
         &self,
@@ -174,20 +193,7 @@ impl Membership for LocalMembership {
     }
 
     fn save_states(&self) -> AskedOfKey<'_, ()> {
-        Box::pin(async move {
-            fork::refuse_child()?;
-            let mut stated = self.inner.declarer.directory.all();
-            stated.retain(|entry| entry.behaviour().has_record());
-            // Those whose turn comes late have no more time than the first.
-            let stated = stated.into_iter().map(|entry| (entry.deadline(), entry));
-            let stated: Vec<_> = stated.collect();
-            let save = async |(by, entry): (Time, Arc<KeyEntry>)| self.save(&entry, by).await;
-            let saves = stream::iter(stated).map(save);
-            let saves = saves.buffer_unordered(MAX_SAVES);
-            saves
-                .fold(Ok(()), async |first, saved| first.and(saved))
-                .await
-        })
+        Box::pin(self.save_states_of(|_| true))
     }
 
     fn register<'a>(

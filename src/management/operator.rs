@@ -23,7 +23,7 @@ use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::management::answer::about;
 use crate::management::keys_management::KeysManagement;
 use crate::operator::actor::ActorName;
-use crate::operator::status::{HistoryListing, KeyStatus, RecoveredKeys, Status};
+use crate::operator::status::{HistoryListing, KeyStatus, RecoveredKeys, Status, WorkerStatus};
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::Event;
@@ -81,7 +81,16 @@ impl KeysManagement {
         Ok(overview.await?.reports())
     }
 
-    async fn overview(&self) -> Result<Overview, RotationError> {
+    /// The roster, in the order of joining.
+    ///
+    /// # Errors
+    /// `busy` while 64 others are being answered; `timed_out`, `unavailable`, `shut_down`, `forked`.
+    pub async fn workers(&self) -> Result<Vec<WorkerStatus>, RotationError> {
+        let overview = self.inner.declarer.within(None, self.overview());
+        Ok(overview.await?.workers())
+    }
+
+    pub(super) async fn overview(&self) -> Result<Overview, RotationError> {
         let (reply, overview) = oneshot::channel();
         let coordinator = &self.inner.declarer.coordinator;
         let listing = Listing::new(reply, coordinator.listing()?);

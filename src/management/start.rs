@@ -271,6 +271,7 @@ impl Stands {
             unreadable: self.unreadable,
             settings,
             backup: Permits::new(1),
+            phases: Arc::default(),
             actors: Mutex::new(Some(actors)),
             ending,
             keys: AtomicUsize::default(),

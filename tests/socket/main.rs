@@ -1,4 +1,4 @@
-//! What needs a keeper's socket: real sockets, real processes at their other ends.
+//! What needs a keeper's socket: real sockets, real processes and users at their other ends, real limits.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,4 +8,9 @@
     reason = "a test may fail"
 )]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod command_line;
+mod ground;
+mod server;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::actors::coordinator::message::CoordinatorMessage;
 use crate::actors::coordinator::part::CoordinatorPart;
-use crate::actors::overview::{Listing, RotationHalves};
+use crate::actors::overview::{FoundRotation, Listing, RotationHalves};
 use crate::key::name::{KeyName, WorkerName};
 use crate::rotation::id::RotationId;
 use crate::rotation::roster::WorkerEntry;
@@ -40,6 +40,18 @@ impl CoordinatorPart {
         overview.lost = machine.lost();
         drop(permit);
         drop(reply.send(overview));
+    }
+
+    /// A rotation that has not ended.
+    pub(super) fn find(&self, id: RotationId) -> FoundRotation {
+        let machine = self.engine.machine();
+        let here = machine.report(id);
+        let here = here.or_else(|| self.engine.ending().find(|report| report.id == id));
+        if let Some(report) = here {
+            return FoundRotation::Readable(Box::new(report));
+        }
+        let unreadable = machine.unreadable().into_iter().find(|one| one.id == id);
+        unreadable.map_or(FoundRotation::NotHere, FoundRotation::Unreadable)
     }
 
     /// The halves of the rotations of a key.

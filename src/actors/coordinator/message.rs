@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::actors::admission::Permit;
 use crate::actors::directory::NewKey;
 use crate::actors::key_message::Proposed;
-use crate::actors::overview::{Listing, RotationHalves};
+use crate::actors::overview::{FoundRotation, Listing, RotationHalves};
 use crate::actors::supervision::inbox::Message;
 use crate::journal::error::JournalError;
 use crate::journal::load::LoadedJournal;
@@ -159,6 +159,15 @@ pub enum CoordinatorMessage {
         /// Its permit.
         permit: Permit,
     },
+    /// A look for one rotation that has not ended.
+    Find {
+        /// The rotation.
+        id: RotationId,
+        /// Where the answer goes.
+        reply: oneshot::Sender<FoundRotation>,
+        /// Its permit.
+        permit: Permit,
+    },
     /// A request for the back halves of a key's rotations.
     Halves {
         /// The key.
@@ -183,6 +192,7 @@ impl Message for CoordinatorMessage {
             Self::Ticket { .. }
             | Self::List(_)
             | Self::Recover { .. }
+            | Self::Find { .. }
             | Self::Halves { .. }
             | Self::Close { .. } => true,
             Self::Happened(_)

@@ -183,6 +183,10 @@ impl Part for CoordinatorPart {
                 drop(reply.send(self.secrets(id).cloned()));
                 drop(permit);
             }
+            CoordinatorMessage::Find { id, reply, permit } => {
+                drop(reply.send(self.find(id)));
+                drop(permit);
+            }
             CoordinatorMessage::Halves { key, reply, permit } => {
                 drop(reply.send(self.halves(&key)));
                 drop(permit);

@@ -148,10 +148,12 @@ impl Grants {
         }
     }
 
-    /// Whether others than the keeper's own user are given anything: then all may connect to the socket.
-    pub(in crate::server) fn name_others(&self) -> bool {
-        let table = self.table.iter().flatten();
-        table.into_iter().any(|grant| grant.names_others(self.own))
+    /// The mode of the socket's file: where others than the keeper's own user are given anything, all may
+    /// connect, and what they may do is looked at for each request.
+    pub(in crate::server) fn mode(&self) -> u32 {
+        let mut table = self.table.iter().flatten();
+        let name_others = table.any(|grant| grant.names_others(self.own));
+        if name_others { 0o666 } else { 0o600 }
     }
 
     /// Whether anything is given to this one.
@@ -255,7 +257,7 @@ mod tests {
     #[test]
     fn without_a_table_only_the_keepers_own_user_is_let_in() {
         let grants = Grants::own_user();
-        assert!(!grants.name_others());
+        assert_eq!(grants.mode(), 0o600);
         for right in ALL {
             assert!(grants.allow(own(&[]), right, "documents"));
             assert!(grants.allow_all(own(&[]), right));
@@ -271,7 +273,8 @@ mod tests {
     #[test]
     fn a_table_gives_what_it_names_and_nothing_more() {
         let grants = table();
-        assert!(grants.name_others() && grants.know(WEB) && grants.know(OPS));
+        assert_eq!(grants.mode(), 0o666);
+        assert!(grants.know(WEB) && grants.know(OPS));
         for (key, may) in [("documents", true), ("web-1", true), ("web", false), ("other", false)] {
             assert_eq!(grants.allow(WEB, Forward, key), may, "{key}");
             assert_eq!(grants.allow_work(WEB, "web-1", key), may, "{key}");
@@ -293,7 +296,8 @@ mod tests {
         };
         assert!(!grants.know(root) && !grants.know(own(&[0])));
         let of_none = Grants::table([]);
-        assert!(!of_none.know(own(&[])) && !of_none.name_others());
+        assert!(!of_none.know(own(&[])));
+        assert_eq!(of_none.mode(), 0o600);
     }
 
     #[test]

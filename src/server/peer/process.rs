@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use rustix::fs::{fstat, fstatfs};
 use rustix::io::Errno;
@@ -186,14 +187,30 @@ impl fmt::Display for ProcessIdentity {
 
 /// This run of the system.
 fn boot() -> io::Result<u128> {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-    let id: Uuid = text.trim().parse().map_err(io::Error::other)?;
-    Ok(id.as_u128())
+    static BOOT: OnceLock<u128> = OnceLock::new();
+    known_or(&BOOT, read_boot)
 }
 
 /// The pid namespace of this process.
 fn namespace() -> io::Result<u64> {
-    fs::metadata("/proc/self/ns/pid").map(|found| found.ino())
+    static NAMESPACE: OnceLock<u64> = OnceLock::new();
+    known_or(&NAMESPACE, || {
+        fs::metadata("/proc/self/ns/pid").map(|found| found.ino())
+    })
+}
+
+/// What does not change as long as this process lives.
+fn known_or<T: Copy>(known: &OnceLock<T>, read: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match known.get() {
+        Some(known) => Ok(*known),
+        None => read().inspect(|found| known.set(*found).unwrap_or_default()),
+    }
+}
+
+fn read_boot() -> io::Result<u128> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let id: Uuid = text.trim().parse().map_err(io::Error::other)?;
+    Ok(id.as_u128())
 }
 
 /// When a process started, in ticks since the system did.

@@ -1,0 +1,33 @@
+//! The services of a socket, each as the library for gRPC calls it.
+
+use std::sync::Arc;
+
+use tonic_health::pb::health_server::HealthServer;
+
+use crate::server::health::HealthService;
+use crate::server::keeper::Keeper;
+use crate::server::keys::KeysService;
+use crate::server::operate::OperateService;
+use crate::wire::generated::keys_server::KeysServer;
+use crate::wire::generated::operate_server::OperateServer;
+
+/// The services of a socket.
+pub(super) struct Services {
+    pub(super) keys: KeysServer<KeysService>,
+    pub(super) operate: OperateServer<OperateService>,
+    pub(super) health: HealthServer<HealthService>,
+}
+
+impl Services {
+    pub(super) fn new(keeper: &Arc<Keeper>) -> Self {
+        // The body of a request refuses what is larger, before any of it is kept.
+        let keys = KeysServer::new(KeysService::new(Arc::clone(keeper)));
+        let operate = OperateServer::new(OperateService::new(Arc::clone(keeper)));
+        let health = HealthServer::new(HealthService::new(Arc::clone(keeper)));
+        Self {
+            keys: keys.max_decoding_message_size(usize::MAX),
+            operate: operate.max_decoding_message_size(usize::MAX),
+            health: health.max_decoding_message_size(usize::MAX),
+        }
+    }
+}
