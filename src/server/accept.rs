@@ -20,7 +20,7 @@ use crate::server::connection::{Connection, Service};
 use crate::server::io::ReadByPeer;
 use crate::server::peer::Peer;
 use crate::server::requests::Requests;
-use crate::server::serving::Served;
+use crate::server::services::Served;
 use crate::server::socket::file::AtPath;
 
 /// How often it is looked whether the socket's file is still there.
@@ -162,13 +162,17 @@ async fn to_the_end(
     let mut first = pin!(sleep(bounds.patience));
     let mut ended = pin!(keeper.phases.ended());
     let mut last_answers = pin!(sleep_until(Instant::now()));
-    let mut is_ending = false;
+    let (mut is_ending, mut is_due_past) = (false, false);
     loop {
         tokio::select! {
             end = http.as_mut() => return end.err().and_then(|error| cause_of_end(&error)),
             why = connection.to_be_cut() => return Some(why),
-            () = &mut first, if !connection.has_asked() => {
-                return Some(format!("its first request had not come within {:?}", bounds.patience));
+            () = &mut first, if !is_due_past => {
+                is_due_past = true;
+                if !connection.has_asked() {
+                    let patience = bounds.patience;
+                    return Some(format!("its first request had not come within {patience:?}"));
+                }
             }
             () = connection.to_be_ended(), if !is_ending => is_ending = true,
             () = &mut ended, if !is_ending => is_ending = true,

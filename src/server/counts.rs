@@ -34,7 +34,8 @@ pub(super) struct UserCounts {
 
 /// The place of a connection.
 pub(super) struct ConnectionPlace {
-    pub(super) of_user: Arc<UserCounts>,
+    /// As long as a connection of it is there, the user is known.
+    _of_user: Arc<UserCounts>,
     _permits: [OwnedSemaphorePermit; 2],
 }
 
@@ -80,7 +81,7 @@ impl Counts {
             bound: bounds.connections,
         })?;
         Ok(ConnectionPlace {
-            of_user,
+            _of_user: of_user,
             _permits: [permit_of_user, permit],
         })
     }
@@ -168,7 +169,7 @@ mod tests {
     }
 
     fn code<T>(result: Result<T, SocketRefusal>) -> Option<&'static str> {
-        result.err().map(|refusal| refusal.code())
+        result.err().map(|refusal| refusal.reason())
     }
 
     #[test]

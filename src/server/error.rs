@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::guard::fork::Forked;
+use crate::guard::this_thread::MustNotBlock;
 use crate::repo::error::Holder;
 use crate::secret::visible::{Visible, debug_with_code};
 
@@ -102,6 +103,9 @@ pub enum ServeError {
     /// The process is a child of `fork()`. Start keyward after the fork and not before it.
     #[error(transparent)]
     Forked(#[from] Forked),
+    /// [`block_on`](crate::guard::this_thread::block_on) on a thread that must not block. Use `await` there.
+    #[error("a blocking call on a thread of an actor or an async plug-in; use serve().await")]
+    MustNotBlock,
 }
 
 debug_with_code!(ServeError);
@@ -124,7 +128,14 @@ impl ServeError {
             Self::ZeroBound { .. } => "zero_bound",
             Self::ShutDown => "shut_down",
             Self::Forked(error) => error.code(),
+            Self::MustNotBlock => "must_not_block",
         }
+    }
+}
+
+impl From<MustNotBlock> for ServeError {
+    fn from(MustNotBlock: MustNotBlock) -> Self {
+        Self::MustNotBlock
     }
 }
 

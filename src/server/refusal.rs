@@ -40,8 +40,8 @@ fn rights(right: &[Right]) -> String {
 }
 
 impl SocketRefusal {
-    /// Its stable code.
-    pub(super) fn code(&self) -> &'static str {
+    /// Its stable code, which is the reason in the status that is sent.
+    pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Connections { .. } => "too_many_connections",
             Self::ConnectionsOfUser { .. } => "too_many_connections_of_user",
@@ -75,6 +75,6 @@ impl SocketRefusal {
 impl From<SocketRefusal> for Status {
     fn from(refusal: SocketRefusal) -> Self {
         let text = refusal.to_string();
-        Refusal::new(refusal.code(), refusal.is_retriable(), text).into()
+        Refusal::new(refusal.reason(), refusal.is_retriable(), text).into()
     }
 }

@@ -7,6 +7,7 @@ use std::thread;
 use tokio::sync::{Mutex, oneshot};
 
 use crate::guard::fault::catch;
+use crate::guard::this_thread::MustNotBlock;
 use crate::secret::visible::debug_with_code;
 use crate::server::grants::Grants;
 
@@ -41,6 +42,15 @@ pub enum ReloadError {
         /// Why.
         why: String,
     },
+    /// [`block_on`](crate::guard::this_thread::block_on) on a thread that must not block. Use `await` there.
+    #[error("a blocking call on a thread of an actor or an async plug-in; use reload().await")]
+    MustNotBlock,
+}
+
+impl From<MustNotBlock> for ReloadError {
+    fn from(MustNotBlock: MustNotBlock) -> Self {
+        Self::MustNotBlock
+    }
 }
 
 debug_with_code!(ReloadError);
@@ -52,6 +62,7 @@ impl ReloadError {
             Self::None => "nothing_to_reload",
             Self::Refused { .. } => "configuration_refused",
             Self::Failed { .. } => "reload_failed",
+            Self::MustNotBlock => "must_not_block",
         }
     }
 }

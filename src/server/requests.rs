@@ -18,8 +18,7 @@ use crate::server::incoming::{IncomingMessages, MessageBounds};
 use crate::server::keeper::Keeper;
 use crate::management::phase::Phase;
 use crate::server::refusal::SocketRefusal;
-use crate::server::services::Services;
-use crate::server::serving::Served;
+use crate::server::services::{Served, Services};
 
 /// The requests of one connection.
 pub(super) struct Requests {

@@ -11,6 +11,12 @@ use crate::server::operate::OperateService;
 use crate::wire::generated::keys_server::KeysServer;
 use crate::wire::generated::operate_server::OperateServer;
 
+/// What the requests of all connections need.
+pub(super) struct Served {
+    pub(super) keeper: Arc<Keeper>,
+    pub(super) services: Services,
+}
+
 /// The services of a socket.
 pub(super) struct Services {
     pub(super) keys: KeysServer<KeysService>,

@@ -20,18 +20,12 @@ use crate::server::grants::Grants;
 use crate::server::keeper::Keeper;
 use crate::server::options::ServeOptions;
 use crate::server::reload::{ReloadError, Reloaded};
-use crate::server::services::Services;
+use crate::server::services::{Served, Services};
 use crate::server::socket::file::SocketFile;
 use crate::server::socket::passed::passed;
 
 /// Connections share so many threads at most.
 const MOST_THREADS: usize = 4;
-
-/// What the requests of all connections need.
-pub(super) struct Served {
-    pub(super) keeper: Arc<Keeper>,
-    pub(super) services: Services,
-}
 
 /// A manager that is served. It goes on until [`stop`](Self::stop), until the manager's shutdown, or until
 /// the last clone of it is dropped.

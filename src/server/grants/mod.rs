@@ -150,44 +150,44 @@ impl Grants {
 
     /// The mode of the socket's file: where others than the keeper's own user are given anything, all may
     /// connect, and what they may do is looked at for each request.
-    pub(in crate::server) fn mode(&self) -> u32 {
+    pub(crate) fn mode(&self) -> u32 {
         let mut table = self.table.iter().flatten();
         let name_others = table.any(|grant| grant.names_others(self.own));
         if name_others { 0o666 } else { 0o600 }
     }
 
     /// Whether anything is given to this one.
-    pub(in crate::server) fn know(&self, asker: Asker<'_>) -> bool {
+    pub(crate) fn know(&self, asker: Asker<'_>) -> bool {
         self.any(asker, |_| true)
     }
 
     /// Whether this one has a right on a key.
-    pub(in crate::server) fn allow(&self, asker: Asker<'_>, right: Right, key: &str) -> bool {
+    pub(crate) fn allow(&self, asker: Asker<'_>, right: Right, key: &str) -> bool {
         self.any(asker, |grant| grant.rights.contains(&right) && grant.has_key(key))
     }
 
     /// Whether this one has a right on every key, those of later too.
-    pub(in crate::server) fn allow_all(&self, asker: Asker<'_>, right: Right) -> bool {
+    pub(crate) fn allow_all(&self, asker: Asker<'_>, right: Right) -> bool {
         let has_all = |grant: &Grant| grant.keys.iter().any(Pattern::is_all);
         self.any(asker, |grant| grant.rights.contains(&right) && has_all(grant))
     }
 
     /// Whether this one has a right on any key.
-    pub(in crate::server) fn allow_any(&self, asker: Asker<'_>, right: Right) -> bool {
+    pub(crate) fn allow_any(&self, asker: Asker<'_>, right: Right) -> bool {
         self.any(asker, |grant| {
             grant.rights.contains(&right) && !grant.keys.is_empty()
         })
     }
 
     /// Whether this one may join under a worker's name.
-    pub(in crate::server) fn allow_join(&self, asker: Asker<'_>, worker: &str) -> bool {
+    pub(crate) fn allow_join(&self, asker: Asker<'_>, worker: &str) -> bool {
         self.any(asker, |grant| {
             grant.rights.contains(&Right::Work) && grant.has_worker(worker)
         })
     }
 
     /// Whether this one may have a worker's callbacks of a key, and so the values of its rotations.
-    pub(in crate::server) fn allow_work(&self, asker: Asker<'_>, worker: &str, key: &str) -> bool {
+    pub(crate) fn allow_work(&self, asker: Asker<'_>, worker: &str, key: &str) -> bool {
         self.any(asker, |grant| {
             grant.rights.contains(&Right::Work) && grant.has_worker(worker) && grant.has_key(key)
         })

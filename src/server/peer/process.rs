@@ -128,7 +128,14 @@ impl ProcessIdentity {
             Err(Errno::SRCH | Errno::INVAL | Errno::NOENT) => return Ok(Reopened::Ended),
             Err(error) => return Err(error.into()),
         };
-        match Self::of(self.pid, &pidfd) {
+        let found = match self.told_by {
+            ToldBy::StartTime(_) => start_time(self.pid).map(|ticks| Self {
+                told_by: ToldBy::StartTime(ticks),
+                ..*self
+            }),
+            ToldBy::Inode(_) | ToldBy::Connection(_) => Self::of(self.pid, &pidfd),
+        };
+        match found {
             Ok(found) if found.is_same(self) => Ok(Reopened::Lives(ProcessWatch::new(pidfd))),
             Ok(_) => Ok(Reopened::Ended),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Reopened::Ended),

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use keyward::{
-    ActorName, KeyChange, KeysManagement, RotationId, SingleKeyManagement, Uuid, Worker, block_on,
+    ActorName, KeyChange, KeysManagement, RotationId, ServeOptions, SingleKeyManagement, Uuid, Worker,
+    block_on,
 };
 
 use crate::folder::forked::folder;
@@ -100,6 +101,11 @@ fn asynchronous(handles: &Handles<'_>) -> Codes {
         "remove_worker" => at_once(manager.remove_worker("worker")),
         "remove_callback" => at_once(manager.remove_callback("worker", key, "late")),
         "backup" => at_once(manager.backup(folder().join("backup"))),
+        "look" => at_once(manager.look(key)),
+        "rotation" => at_once(manager.rotation(id)),
+        "plan" => at_once(manager.plan(key)),
+        "workers" => at_once(manager.workers()),
+        "serve" => at_once(manager.serve(ServeOptions::at(folder().join("s")))),
         "shutdown_within" => at_once(manager.shutdown_within(Duration::ZERO)),
         "shutdown" => at_once(manager.shutdown()),
     )

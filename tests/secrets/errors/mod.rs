@@ -10,6 +10,7 @@ mod journals;
 mod keys;
 pub mod repo;
 mod rotations;
+mod serving;
 mod start;
 mod supervision;
 
@@ -28,7 +29,8 @@ use keyward::repo::error::RepoError;
 use keyward::secret::value::InvalidKey;
 use keyward::wire::invalid::InvalidMessage;
 use keyward::{
-    BackupError, CandidatesError, KeeperError, KeyError, RotationError, StartError, StoreError,
+    BackupError, CandidatesError, InvalidGrant, KeeperError, KeyError, ReloadError, RotationError,
+    ServeError, StartError, StoreError,
 };
 
 use crate::heard::{Said, log};
@@ -61,6 +63,7 @@ coded!(
     CryptoError,
     Fault,
     Forked,
+    InvalidGrant,
     InvalidKey,
     InvalidMessage,
     InvalidName,
@@ -68,8 +71,10 @@ coded!(
     KeeperError,
     KeyError,
     MustNotBlock,
+    ReloadError,
     RepoError,
     RotationError,
+    ServeError,
     StartError,
     StoreError,
 );
@@ -170,6 +175,7 @@ async fn no_error_of_any_code_shows_a_key() {
     folders::all(&mut seen).await;
     start::all(&mut seen).await;
     supervision::all(&mut seen).await;
+    serving::all(&mut seen).await;
     journals::all(&mut seen);
     below::all(&mut seen).await;
     seen.said.assert_clean();

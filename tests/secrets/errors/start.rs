@@ -76,15 +76,23 @@ async fn master_keys(seen: &mut Seen) {
     seen.real("Crypto", error);
 }
 
+/// What this answers on a thread that must not block.
+pub(super) fn where_none_may_block<T: Send>(call: impl FnOnce() -> T + Send) -> T {
+    let on_thread = || {
+        keyward::guard::this_thread::must_not_block();
+        call()
+    };
+    let called = std::thread::scope(|threads| threads.spawn(on_thread).join());
+    called.expect("no panic")
+}
+
 /// A blocking start on the thread of an async store.
 fn blocking(seen: &mut Seen) {
-    let thread = std::thread::spawn(|| {
-        keyward::guard::this_thread::must_not_block();
+    let (wait, started) = where_none_may_block(|| {
         let wait = keyward::guard::this_thread::wait(async { MASTER });
         let started = block_on(builder().state_repo(MemoryRepo::new()).start());
         (wait.map(drop), started.map(drop))
     });
-    let (wait, started) = thread.join().expect("no panic");
     seen.refused("MustNotBlock", wait);
     seen.refused("MustNotBlock", started);
 }

@@ -15,7 +15,7 @@ async fn slow(gate: &Gate, change: impl FnOnce(&mut ServeBounds)) -> Ground {
     let keys = in_memory().await;
     let waits = gate.clone();
     let hangs = move || {
-        waits.wait();
+        waits.pass_blocking();
         "value_1"
     };
     define(&keys, SecretKeyDefinition::round_trip("slow", hangs)).await;
@@ -111,7 +111,7 @@ async fn the_last_connections_are_left_for_other_users() {
 
 #[tokio::test]
 async fn requests_beyond_the_bounds_of_a_connection_and_a_user_are_told_so() {
-    let gate = Gate::new();
+    let gate = Gate::default();
     let ground = slow(&gate, |bounds| {
         bounds.requests_of_connection = 2;
         bounds.requests_of_user = 3;
@@ -122,20 +122,22 @@ async fn requests_beyond_the_bounds_of_a_connection_and_a_user_are_told_so() {
         let mut client = client.clone();
         tokio::spawn(async move { client.get("slow").await })
     };
+    let wait_for = async |wanted: usize| {
+        until("so many requests wait", async || {
+            let status = ground.keys.status().await.unwrap();
+            let slow = status.keys.iter().find(|key| key.name.as_str() == "slow");
+            slow.unwrap().facts.waiting == wanted
+        })
+        .await;
+    };
     let mut under_way = vec![ask(&first), ask(&first)];
-    let mut one_more = first.clone();
-    until("the connection is full", async || {
-        let got = one_more.get("documents").await;
-        got.is_err_and(|refused| code::<()>(Err(refused)) == "too_many_requests_of_connection")
-    })
-    .await;
+    wait_for(2).await;
+    let refused = first.clone().get("documents").await;
+    assert_eq!(code(refused), "too_many_requests_of_connection");
     under_way.push(ask(&second));
-    let mut one_more = second.clone();
-    until("the user's places are taken", async || {
-        let got = one_more.get("documents").await;
-        got.is_err_and(|refused| code::<()>(Err(refused)) == "too_many_requests_of_user")
-    })
-    .await;
+    wait_for(3).await;
+    let refused = second.clone().get("documents").await;
+    assert_eq!(code(refused), "too_many_requests_of_user");
     gate.open();
     for asked in under_way {
         within(asked).await.unwrap().unwrap();

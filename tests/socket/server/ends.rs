@@ -6,7 +6,7 @@ use keyward::wire::generated::{Event, EventsRequest, Flow, Refusal, WaitRequest}
 use keyward::{Change, KeyChange, SecretKeyDefinition, ServeOptions};
 
 use crate::ground::{Client, Ground, code};
-use crate::support::{Gate, LIMIT, define, in_memory, within};
+use crate::support::{Gate, LIMIT, define, in_memory, until, within};
 
 /// An idle connection, one that watches events, and one that waits for a rotation that does not end.
 async fn clients(ground: &Ground) -> (Client, tonic::Streaming<Event>, Client) {
@@ -48,10 +48,10 @@ async fn a_client_that_does_nothing_holds_up_no_end() {
 async fn the_managers_shutdown_ends_its_service_and_its_clients_are_told() {
     let keys = in_memory().await;
     define(&keys, SecretKeyDefinition::round_trip("documents", || "v")).await;
-    let gate = Gate::new();
+    let gate = Gate::default();
     let waits = gate.clone();
     let hangs = move |_: KeyChange| {
-        waits.wait();
+        waits.pass_blocking();
     };
     keys.register_on_change("documents", "hangs", hangs).await.unwrap();
     let ground = Ground::serve(keys, |options| options).await;
@@ -101,10 +101,10 @@ async fn a_served_manager_lives_as_long_as_its_service() {
 #[tokio::test]
 async fn a_cancelled_request_is_an_asker_that_is_gone() {
     let keys = in_memory().await;
-    let gate = Gate::new();
+    let gate = Gate::default();
     let waits = gate.clone();
     let hangs = move || {
-        waits.wait();
+        waits.pass_blocking();
         "value_1"
     };
     let slow = SecretKeyDefinition::round_trip("slow", hangs).max_requests(2);
@@ -116,6 +116,11 @@ async fn a_cancelled_request_is_an_asker_that_is_gone() {
     for _ in 0..8 {
         let asked = client.get("slow");
         tokio::time::timeout(Duration::from_millis(50), asked).await.unwrap_err();
+        until("its place is free", async || {
+            let status = ground.keys.status().await.unwrap();
+            status.keys[0].facts.waiting == 0
+        })
+        .await;
     }
     let asked = tokio::spawn(async move { other.get("slow").await });
     tokio::time::sleep(Duration::from_millis(50)).await;

@@ -32,7 +32,7 @@ async fn the_health_service_says_serving_while_rotations_can_run() {
     let first = within(watched.message()).await.unwrap().unwrap();
     assert_eq!(first.status(), ServingStatus::Serving);
     repo.reopening_fails(u32::MAX);
-    repo.next_write(Space::Journal, Fault::Fails);
+    repo.next_write(Space::Rotations, Fault::Fails);
     let _paused = ground.keys.declare(keyward::Change::of("documents")).await;
     until("the status is NOT_SERVING", async || {
         let said = health.check(of("")).await.unwrap().into_inner();

@@ -46,6 +46,7 @@ async fn garbage_half_a_preface_and_silence_are_cut_off_with_an_event_and_nobody
     let log = Log::begin();
     let ground = impatient().await;
     let mut other = ground.client().await;
+    other.get("documents").await.unwrap();
     for said in [
         &b""[..],
         b"GET / HTTP/1.1\r\n\r\n",
@@ -72,6 +73,7 @@ async fn a_message_that_does_not_come_to_its_end_is_cut_off() {
     let log = Log::begin();
     let ground = impatient().await;
     let mut other = ground.client().await;
+    other.get("documents").await.unwrap();
     let begun = Instant::now();
     for half in [&[0, 0][..], &[0, 0, 0, 0, 9, 1, 2]] {
         let (send, frames) = mpsc::channel::<Result<Frame<Bytes>, std::io::Error>>(1);
@@ -162,6 +164,7 @@ async fn a_peer_that_never_reads_is_cut_off_and_others_are_answered_meanwhile() 
     let log = Log::begin();
     let ground = impatient().await;
     let mut other = ground.client().await;
+    other.get("documents").await.unwrap();
     let stream = ground.connect();
     stream.set_write_timeout(Some(LIMIT)).unwrap();
     let mut writing = stream.try_clone().unwrap();
