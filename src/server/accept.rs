@@ -114,7 +114,10 @@ fn admit(served: &Served, stream: &StdStream) -> Option<Connection> {
         let stranger = |place| Service::Stranger { _place: place };
         let service = keeper.counts.turn_away().map(stranger);
         let why = service.is_none();
-        (service, why.then(|| "nothing is granted to its user".to_owned()))
+        (
+            service,
+            why.then(|| "nothing is granted to its user".to_owned()),
+        )
     };
     if let Some(why) = why {
         keeper.tell_cut(&peer, why);
@@ -239,7 +242,10 @@ impl Told {
                 match made {
                     Ok(listener) => {
                         events.tell(move || {
-                            tracing::warn!(path, "the socket's file was removed, and is made again");
+                            tracing::warn!(
+                                path,
+                                "the socket's file was removed, and is made again"
+                            );
                         });
                         Some(listener)
                     }

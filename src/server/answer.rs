@@ -13,9 +13,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 use tonic::body::Body;
 
+use crate::management::phase::PhaseWatch;
 use crate::server::connection::Connection;
 use crate::server::counts::RequestPlace;
-use crate::management::phase::PhaseWatch;
 use crate::server::refusal::SocketRefusal;
 
 /// So many bytes are handed on at once. The library below keeps what it is handed until the peer has room

@@ -74,9 +74,10 @@ impl Counts {
     pub(super) fn connection(&self, user: u32) -> Result<ConnectionPlace, SocketRefusal> {
         let of_user = self.of(user);
         let bounds = &self.bounds;
-        let permit_of_user = take(&of_user.connections).ok_or(SocketRefusal::ConnectionsOfUser {
-            bound: bounds.connections_of_user,
-        })?;
+        let permit_of_user =
+            take(&of_user.connections).ok_or(SocketRefusal::ConnectionsOfUser {
+                bound: bounds.connections_of_user,
+            })?;
         let permit = take(&self.connections).ok_or(SocketRefusal::Connections {
             bound: bounds.connections,
         })?;
@@ -176,7 +177,10 @@ mod tests {
     fn connections_are_bounded_for_all_and_for_one_user() {
         let counts = counts();
         let mut anna = vec![counts.connection(1).ok(), counts.connection(1).ok()];
-        assert_eq!(code(counts.connection(1)), Some("too_many_connections_of_user"));
+        assert_eq!(
+            code(counts.connection(1)),
+            Some("too_many_connections_of_user")
+        );
         let _ben = counts.connection(2).ok();
         assert_eq!(code(counts.connection(3)), Some("too_many_connections"));
         assert_eq!(code(counts.connection(2)), Some("too_many_connections"));

@@ -65,9 +65,14 @@ fn lower(bounds: &mut ServeBounds, open: u64, limit: u64) -> Result<Fitted, Serv
         return Err(ServeError::Descriptor { limit });
     }
     // As many as before are left for others than one user.
-    let of_others = bounds.connections.saturating_sub(bounds.connections_of_user);
+    let of_others = bounds
+        .connections
+        .saturating_sub(bounds.connections_of_user);
     bounds.connections = connections;
-    bounds.connections_of_user = connections.saturating_sub(of_others).max(connections / 2).max(1);
+    bounds.connections_of_user = connections
+        .saturating_sub(of_others)
+        .max(connections / 2)
+        .max(1);
     Ok(Fitted::Lowered { limit })
 }
 

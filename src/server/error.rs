@@ -75,7 +75,9 @@ pub enum ServeError {
         cause: io::Error,
     },
     /// What systemd passes is no Unix stream socket that listens. Mend the socket unit (`ListenStream=` with a path).
-    #[error("the socket that systemd passed cannot be used: {why}; mend its unit (ListenStream= with a path)")]
+    #[error(
+        "the socket that systemd passed cannot be used: {why}; mend its unit (ListenStream= with a path)"
+    )]
     Passed {
         /// What is wrong with it.
         why: String,
@@ -86,7 +88,9 @@ pub enum ServeError {
     )]
     Thread(io::Error),
     /// The process has so few descriptors that no connection is left. Raise their limit.
-    #[error("the limit of open files, {limit}, leaves none for connections; raise it (`ulimit -n`, LimitNOFILE of systemd)")]
+    #[error(
+        "the limit of open files, {limit}, leaves none for connections; raise it (`ulimit -n`, LimitNOFILE of systemd)"
+    )]
     Descriptor {
         /// The limit.
         limit: u64,
@@ -145,6 +149,8 @@ fn served_by(holder: &Option<Holder>) -> String {
             format!("by {holder}, which is this one; stop it first, or take another path")
         }
         Some(holder) => format!("by {holder}; stop it, or take another path"),
-        None => "by a process that the system does not name; stop it, or take another path".to_owned(),
+        None => {
+            "by a process that the system does not name; stop it, or take another path".to_owned()
+        }
     }
 }

@@ -86,7 +86,8 @@ impl<B> IncomingMessages<B> {
                     data = rest;
                     if *bytes == PREFIX {
                         let [_, length @ ..] = *known;
-                        let left = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+                        let left =
+                            usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
                         self.begin(left)?;
                     }
                 }

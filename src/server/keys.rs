@@ -14,8 +14,8 @@ use crate::server::replies::{Pieces, invalid, of_key, of_rotation, pieces};
 use crate::wire::generated::keys_server::Keys;
 use crate::wire::generated::{
     Candidate, CandidatesRequest, DeclareAnswer, DeclareRequest, GetAnswer, GetRequest,
-    ListingPart, LookAnswer, LookRequest, SaveStateAnswer, SaveStateRequest,
-    SaveStatesAnswer, SaveStatesRequest, WaitRequest,
+    ListingPart, LookAnswer, LookRequest, SaveStateAnswer, SaveStateRequest, SaveStatesAnswer,
+    SaveStatesRequest, WaitRequest,
 };
 use crate::wire::invalid::id;
 use crate::wire::keys::flow;

@@ -14,19 +14,28 @@ pub(super) enum SocketRefusal {
     Connections { bound: usize },
     #[error("this user has {bound} connections already; close some, or connect again later")]
     ConnectionsOfUser { bound: usize },
-    #[error("this connection has {bound} requests under way already; ask again when one is answered")]
+    #[error(
+        "this connection has {bound} requests under way already; ask again when one is answered"
+    )]
     RequestsOfConnection { bound: usize },
     #[error("this user has {bound} requests under way already; ask again when one is answered")]
     RequestsOfUser { bound: usize },
     #[error("a message of {bytes} bytes is larger than the bound of {bound}")]
     MessageTooLarge { bytes: usize, bound: usize },
-    #[error("this user's messages that have not come whole have {bound} bytes already; ask again later")]
+    #[error(
+        "this user's messages that have not come whole have {bound} bytes already; ask again later"
+    )]
     Undecoded { bound: usize },
-    #[error("this user's answers that have not been read have {bound} bytes already; ask again later")]
+    #[error(
+        "this user's answers that have not been read have {bound} bytes already; ask again later"
+    )]
     Unsent { bound: usize },
     #[error("the request had not come whole within {limit:?}")]
     Incomplete { limit: Duration },
-    #[error("not permitted: the grants give this user no such right ({})", rights(right))]
+    #[error(
+        "not permitted: the grants give this user no such right ({})",
+        rights(right)
+    )]
     NotPermitted { right: Vec<Right> },
     #[error("the keeper ends; connect again later")]
     ShutDown,

@@ -10,13 +10,13 @@ use hyper::body::Incoming;
 use tonic::body::Body;
 use tower::Service as _;
 
+use crate::management::phase::Phase;
 use crate::server::answer::{Answer, refused};
 use crate::server::bounds::ServeBounds;
 use crate::server::connection::{Connection, Service};
 use crate::server::counts::RequestPlace;
 use crate::server::incoming::{IncomingMessages, MessageBounds};
 use crate::server::keeper::Keeper;
-use crate::management::phase::Phase;
 use crate::server::refusal::SocketRefusal;
 use crate::server::services::{Served, Services};
 

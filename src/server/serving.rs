@@ -100,7 +100,10 @@ impl KeysManagement {
         });
         let (told, ended) = watch::channel(false);
         let stop = Arc::new(Notify::new());
-        let handles: Vec<_> = threads.iter().map(|thread| thread.handle().clone()).collect();
+        let handles: Vec<_> = threads
+            .iter()
+            .map(|thread| thread.handle().clone())
+            .collect();
         let (stopped, grace) = (Arc::clone(&stop), self.inner.settings.shutdown_grace);
         let first = handles.first().cloned();
         let accepting = accept(served, listener, handles);
@@ -199,5 +202,7 @@ fn listen(
 fn start_threads() -> Result<Vec<RuntimeThread>, ServeError> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = (0..threads.min(MOST_THREADS)).map(|_| RuntimeThread::start("keyward-socket"));
-    threads.collect::<Result<_, _>>().map_err(ServeError::Thread)
+    threads
+        .collect::<Result<_, _>>()
+        .map_err(ServeError::Thread)
 }

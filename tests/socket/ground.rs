@@ -49,7 +49,11 @@ impl Ground {
     /// Served with these options.
     pub async fn with(change: impl FnOnce(ServeOptions) -> ServeOptions) -> Self {
         let keys = in_memory().await;
-        define(&keys, SecretKeyDefinition::round_trip("documents", || "value_1")).await;
+        define(
+            &keys,
+            SecretKeyDefinition::round_trip("documents", || "value_1"),
+        )
+        .await;
         define(&keys, SecretKeyDefinition::one_way("token", || "a token")).await;
         Self::serve(keys, change).await
     }
@@ -201,7 +205,9 @@ pub fn grant(
     workers: &[&str],
 ) -> Grant {
     let grant = Grant::of(rights).user(&user.to_string()).unwrap();
-    let grant = keys.iter().fold(grant, |grant, key| grant.key(key).unwrap());
+    let grant = keys
+        .iter()
+        .fold(grant, |grant, key| grant.key(key).unwrap());
     let with = |grant: Grant, worker: &&str| grant.worker(worker).unwrap();
     workers.iter().fold(grant, with)
 }

@@ -163,13 +163,17 @@ impl Grants {
 
     /// Whether this one has a right on a key.
     pub(crate) fn allow(&self, asker: Asker<'_>, right: Right, key: &str) -> bool {
-        self.any(asker, |grant| grant.rights.contains(&right) && grant.has_key(key))
+        self.any(asker, |grant| {
+            grant.rights.contains(&right) && grant.has_key(key)
+        })
     }
 
     /// Whether this one has a right on every key, those of later too.
     pub(crate) fn allow_all(&self, asker: Asker<'_>, right: Right) -> bool {
         let has_all = |grant: &Grant| grant.keys.iter().any(Pattern::is_all);
-        self.any(asker, |grant| grant.rights.contains(&right) && has_all(grant))
+        self.any(asker, |grant| {
+            grant.rights.contains(&right) && has_all(grant)
+        })
     }
 
     /// Whether this one has a right on any key.
@@ -275,7 +279,12 @@ mod tests {
         let grants = table();
         assert_eq!(grants.mode(), 0o666);
         assert!(grants.know(WEB) && grants.know(OPS));
-        for (key, may) in [("documents", true), ("web-1", true), ("web", false), ("other", false)] {
+        for (key, may) in [
+            ("documents", true),
+            ("web-1", true),
+            ("web", false),
+            ("other", false),
+        ] {
             assert_eq!(grants.allow(WEB, Forward, key), may, "{key}");
             assert_eq!(grants.allow_work(WEB, "web-1", key), may, "{key}");
             assert!(!grants.allow(WEB, Back, key) && !grants.allow(WEB, Operate, key));
@@ -315,7 +324,11 @@ mod tests {
             (1_001, [10], true),
         ] {
             let groups = &groups;
-            assert_eq!(grants.know(Asker { user, groups }), may, "{user} {groups:?}");
+            assert_eq!(
+                grants.know(Asker { user, groups }),
+                may,
+                "{user} {groups:?}"
+            );
         }
     }
 
@@ -333,8 +346,15 @@ mod tests {
 
     #[test]
     fn names_of_users_and_groups_are_those_of_the_system() {
-        let grant = Grant::of([Forward]).user("root").unwrap().group("root").unwrap();
-        assert_eq!(grant, Grant::of([Forward]).user("0").unwrap().group("0").unwrap());
+        let grant = Grant::of([Forward])
+            .user("root")
+            .unwrap()
+            .group("root")
+            .unwrap();
+        assert_eq!(
+            grant,
+            Grant::of([Forward]).user("0").unwrap().group("0").unwrap()
+        );
         for (refused, code) in [
             (Grant::of([]).user("no such user"), "unknown_user"),
             (Grant::of([]).user(""), "unknown_user"),

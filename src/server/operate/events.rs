@@ -65,7 +65,9 @@ fn sent(event: SeenEvent, left_out: u64) -> Event {
         at_ms: event.at_ms,
         level: level.into(),
         text: event.text,
-        fields: fields.map(|(name, value)| (name.to_owned(), value)).collect(),
+        fields: fields
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         left_out,
     }
 }

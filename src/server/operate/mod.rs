@@ -52,9 +52,11 @@ impl OperateService {
     fn demand_sight(&self, caller: &Connection, call: &'static str) -> Result<(), Status> {
         let right = Right::Operate;
         let asked = || call.to_owned();
-        let demanded = self.keeper.demand(caller, &[right], asked, |grants, asker| {
-            grants.allow_any(asker, right)
-        });
+        let demanded = self
+            .keeper
+            .demand(caller, &[right], asked, |grants, asker| {
+                grants.allow_any(asker, right)
+            });
         Ok(demanded?)
     }
 
@@ -243,11 +245,17 @@ impl Operate for OperateService {
         let shown = Visible(&worker).to_string();
         match what {
             Some(remove_request::What::Callback(callback)) => {
-                keeper.demand_on(&caller, &[Right::Operate], &callback.key, "remove a callback")?;
+                keeper.demand_on(
+                    &caller,
+                    &[Right::Operate],
+                    &callback.key,
+                    "remove a callback",
+                )?;
                 check_reason(&reason)?;
-                let removed = keeper
-                    .keys
-                    .remove_callback(&worker, &callback.key, &callback.callback);
+                let removed =
+                    keeper
+                        .keys
+                        .remove_callback(&worker, &callback.key, &callback.callback);
                 removed.await.map_err(of_rotation)?;
             }
             Some(remove_request::What::Instance(instance)) => {
@@ -287,7 +295,11 @@ impl Operate for OperateService {
         let actor = actor.and_then(ActorName::try_from).map_err(invalid)?;
         let asked = || format!("restart actor {actor}");
         self.keeper.demand_on_all(&caller, asked)?;
-        self.keeper.keys.restart(&actor).await.map_err(of_rotation)?;
+        self.keeper
+            .keys
+            .restart(&actor)
+            .await
+            .map_err(of_rotation)?;
         Ok(Response::new(RestartAnswer {}))
     }
 

@@ -66,10 +66,12 @@ impl<'a> Sight<'a> {
         self.workers(&mut status.workers);
         self.rotations(&mut status.rotations);
         self.unreadable(&mut status.unreadable_rotations);
-        status.actors.retain(|actor: &ActorStatus| match &actor.actor {
-            ActorName::Key(key) => sees(key),
-            ActorName::Coordinator | ActorName::Worker(_) => false,
-        });
+        status
+            .actors
+            .retain(|actor: &ActorStatus| match &actor.actor {
+                ActorName::Key(key) => sees(key),
+                ActorName::Coordinator | ActorName::Worker(_) => false,
+            });
         // Their places may name other keys.
         status.unreadable_records.clear();
         status.damaged_history = None;

@@ -275,7 +275,9 @@ mod tests {
         };
         let mut bytes = vec![1];
         bytes.extend([0; 15]);
-        bytes.extend([1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0, 4]);
+        bytes.extend([
+            1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0, 4,
+        ]);
         assert_eq!(golden.to_bytes(), bytes);
         bytes[0] = 2;
         assert_eq!(ProcessIdentity::from_bytes(&bytes), None);
@@ -309,9 +311,21 @@ mod tests {
         };
         let started = by_start_time(own.pid);
         for (earlier, now) in [
-            (ProcessIdentity { told_by: later, ..own }, own),
+            (
+                ProcessIdentity {
+                    told_by: later,
+                    ..own
+                },
+                own,
+            ),
             (ProcessIdentity { boot: 1, ..own }, own),
-            (ProcessIdentity { told_by: ToldBy::StartTime(1), ..own }, started),
+            (
+                ProcessIdentity {
+                    told_by: ToldBy::StartTime(1),
+                    ..own
+                },
+                started,
+            ),
         ] {
             assert!(!earlier.is_same(&now));
             assert!(matches!(earlier.reopen().unwrap(), Reopened::Ended));
@@ -321,14 +335,23 @@ mod tests {
     #[test]
     fn a_process_of_another_namespace_is_known_again_by_its_inode_only() {
         let own = own();
-        let elsewhere = ProcessIdentity { namespace: 1, ..own };
+        let elsewhere = ProcessIdentity {
+            namespace: 1,
+            ..own
+        };
         assert!(matches!(elsewhere.reopen().unwrap(), Reopened::Elsewhere));
         let unseen = ProcessIdentity { pid: 0, ..own };
         assert!(matches!(unseen.reopen().unwrap(), Reopened::Elsewhere));
         let by_inode = matches!(own.told_by, ToldBy::Inode(_));
         assert_eq!(unseen.is_same(&own), by_inode);
         let started = by_start_time(own.pid);
-        assert!(!ProcessIdentity { namespace: 1, ..started }.is_same(&started));
+        assert!(
+            !ProcessIdentity {
+                namespace: 1,
+                ..started
+            }
+            .is_same(&started)
+        );
     }
 
     #[test]

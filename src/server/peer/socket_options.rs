@@ -87,7 +87,10 @@ pub fn pidfd(stream: &UnixStream) -> Result<OwnedFd, Unanswered> {
     match ask(stream, SO_PEERPIDFD, &mut found) {
         Ok(bytes) if bytes == size_of::<libc::c_int>() => {
             let [found] = found;
-            #[expect(unsafe_code, reason = "the system answers a new descriptor as a number")]
+            #[expect(
+                unsafe_code,
+                reason = "the system answers a new descriptor as a number"
+            )]
             // SAFETY: the system wrote all bytes of it; the descriptor is open, and nobody else's.
             Ok(unsafe { OwnedFd::from_raw_fd(found.assume_init()) })
         }
@@ -106,7 +109,10 @@ fn ask<T: Copy>(
 ) -> Result<usize, Errno> {
     let room = size_of_val(found);
     let mut bytes = libc::socklen_t::try_from(room).map_err(|_| Errno::INVAL)?;
-    #[expect(unsafe_code, reason = "the libraries in use have no safe call for these options")]
+    #[expect(
+        unsafe_code,
+        reason = "the libraries in use have no safe call for these options"
+    )]
     // SAFETY: the buffer has as many bytes as the call is told, and is the caller's alone.
     let answer = unsafe {
         libc::getsockopt(

@@ -44,7 +44,10 @@ impl ProcessWatch {
     /// The system does not tell it.
     pub async fn ended(&self) -> io::Result<()> {
         let lent = Lent(self.pidfd.as_fd());
-        #[expect(unsafe_code, reason = "tokio has no safe way to watch a descriptor that is no socket")]
+        #[expect(
+            unsafe_code,
+            reason = "tokio has no safe way to watch a descriptor that is no socket"
+        )]
         // SAFETY: the descriptor is borrowed for as long as this future lives, so that it stays open and the
         // same.
         let asked = unsafe { AsyncFd::register_with_interest(lent, Interest::READABLE)? };

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::OFlags;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
+};
 use rustix::process::geteuid;
 
 use crate::guard::fork::{self, KeptFile};
@@ -75,7 +77,10 @@ impl SocketFile {
         let failed = |doing| move |cause| failure(path, doing, cause);
         let folder = KeptFile::open(|| {
             let flags = (OFlags::DIRECTORY | OFlags::PATH).bits().cast_signed();
-            OpenOptions::new().read(true).custom_flags(flags).open(&folder)
+            OpenOptions::new()
+                .read(true)
+                .custom_flags(flags)
+                .open(&folder)
         })
         .map_err(failed("opening its folder"))?;
         let nothing = look(path).map_err(failed("looking at its path"))?;

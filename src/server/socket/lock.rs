@@ -42,13 +42,14 @@ impl SocketLock {
                 .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
                 .open(&path)
         })?;
-        let taken = file.with(
-            |file| match flock(file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => Ok(true),
-                Err(Errno::WOULDBLOCK) => Ok(false),
-                Err(errno) => Err(errno.into()),
-            },
-        )?;
+        let taken =
+            file.with(
+                |file| match flock(file, FlockOperation::NonBlockingLockExclusive) {
+                    Ok(()) => Ok(true),
+                    Err(Errno::WOULDBLOCK) => Ok(false),
+                    Err(errno) => Err(errno.into()),
+                },
+            )?;
         if !taken {
             return Ok(Locked::ByOther(file.with(holder).ok().flatten()));
         }

@@ -29,7 +29,9 @@ pub fn passed() -> Result<Option<UnixListener>, ServeError> {
     match count.parse() {
         Ok(0) => Ok(None),
         Ok(1) => listener_of(FIRST).map(Some),
-        Ok(more) => Err(unusable(format!("{more} sockets were passed, and one is wanted"))),
+        Ok(more) => Err(unusable(format!(
+            "{more} sockets were passed, and one is wanted"
+        ))),
         Err(_) => Err(unusable("LISTEN_FDS is no number".to_owned())),
     }
 }
@@ -92,7 +94,10 @@ mod tests {
             (tcp, "no Unix socket"),
             (datagram.into(), "no stream socket"),
             (one.into(), "does not listen"),
-            (std::fs::File::open("/dev/null").unwrap().into(), "no socket"),
+            (
+                std::fs::File::open("/dev/null").unwrap().into(),
+                "no socket",
+            ),
         ] {
             let error = checked(socket).unwrap_err();
             assert_eq!(error.code(), "socket_passed_unusable");

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use keyward::{
-    ActorName, KeyChange, KeysManagement, RotationId, ServeOptions, SingleKeyManagement, Uuid, Worker,
-    block_on,
+    ActorName, KeyChange, KeysManagement, RotationId, ServeOptions, SingleKeyManagement, Uuid,
+    Worker, block_on,
 };
 
 use crate::folder::forked::folder;

@@ -28,7 +28,10 @@ async fn slow(gate: &Gate, change: impl FnOnce(&mut ServeBounds)) -> Ground {
 #[tokio::test]
 async fn the_bounds_are_those_that_are_documented() {
     let bounds = ServeBounds::default();
-    assert_eq!((bounds.connections, bounds.connections_of_user), (1_024, 1_008));
+    assert_eq!(
+        (bounds.connections, bounds.connections_of_user),
+        (1_024, 1_008)
+    );
     assert_eq!(bounds.requests_of_connection, 256);
     assert_eq!(bounds.requests_of_user, 1_024);
     assert_eq!(bounds.message_bytes, 8 << 20);
@@ -75,7 +78,10 @@ async fn connections_beyond_the_bound_of_a_user_are_told_so() {
         client.get("documents").await.unwrap();
     }
     let mut third = ground.client().await;
-    assert_eq!(code(third.get("documents").await), "too_many_connections_of_user");
+    assert_eq!(
+        code(third.get("documents").await),
+        "too_many_connections_of_user"
+    );
     for client in &mut clients {
         client.get("documents").await.unwrap();
     }
@@ -96,7 +102,9 @@ async fn the_last_connections_are_left_for_other_users() {
     let mut bounds = ServeBounds::default();
     (bounds.connections, bounds.connections_of_user) = (3, 2);
     let ground = Ground::with(|options| {
-        options.bounds(bounds).grants(keyward::Grants::table(grants))
+        options
+            .bounds(bounds)
+            .grants(keyward::Grants::table(grants))
     })
     .await;
     let mut own = vec![ground.client().await, ground.client().await];
@@ -185,5 +193,8 @@ async fn each_message_has_the_bound_of_its_service() {
     let plan = |key| keyward::wire::generated::PlanRequest { key };
     let planned = client.operate.plan(plan(long(100))).await;
     assert_eq!(code(planned), "message_too_large");
-    assert_eq!(code(client.operate.plan(plan(long(90))).await), "key_not_defined");
+    assert_eq!(
+        code(client.operate.plan(plan(long(90))).await),
+        "key_not_defined"
+    );
 }

@@ -40,7 +40,11 @@ async fn a_client_that_does_nothing_holds_up_no_end() {
     ground.keys.get_key("documents").await.unwrap();
     let again = ServeOptions::at(ground.path());
     let again = ground.keys.serve(again).await.unwrap();
-    Client::over(ground.connect()).await.get("documents").await.unwrap();
+    Client::over(ground.connect())
+        .await
+        .get("documents")
+        .await
+        .unwrap();
     within(again.stop()).await;
 }
 
@@ -53,7 +57,9 @@ async fn the_managers_shutdown_ends_its_service_and_its_clients_are_told() {
     let hangs = move |_: KeyChange| {
         waits.pass_blocking();
     };
-    keys.register_on_change("documents", "hangs", hangs).await.unwrap();
+    keys.register_on_change("documents", "hangs", hangs)
+        .await
+        .unwrap();
     let ground = Ground::serve(keys, |options| options).await;
     let id = ground.keys.declare(Change::of("documents")).await.unwrap();
     let (mut idle, _events, mut waiting) = clients(&ground).await;
@@ -90,7 +96,11 @@ async fn a_service_whose_handle_is_dropped_ends() {
 #[tokio::test]
 async fn a_served_manager_lives_as_long_as_its_service() {
     let ground = Ground::new().await;
-    let Ground { keys, serving, folder } = ground;
+    let Ground {
+        keys,
+        serving,
+        folder,
+    } = ground;
     drop(keys);
     let stream = std::os::unix::net::UnixStream::connect(folder.path().join("s")).unwrap();
     let mut client = Client::over(stream).await;
@@ -115,7 +125,9 @@ async fn a_cancelled_request_is_an_asker_that_is_gone() {
     // More than the key admits, each given up: each frees its place.
     for _ in 0..8 {
         let asked = client.get("slow");
-        tokio::time::timeout(Duration::from_millis(50), asked).await.unwrap_err();
+        tokio::time::timeout(Duration::from_millis(50), asked)
+            .await
+            .unwrap_err();
         until("its place is free", async || {
             let status = ground.keys.status().await.unwrap();
             status.keys[0].facts.waiting == 0

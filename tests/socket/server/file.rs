@@ -12,7 +12,10 @@ use crate::support::{in_memory, until, within};
 async fn a_second_keeper_on_the_same_socket_is_told_the_process() {
     let ground = Ground::new().await;
     let other = in_memory().await;
-    let error = other.serve(ServeOptions::at(ground.path())).await.unwrap_err();
+    let error = other
+        .serve(ServeOptions::at(ground.path()))
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), "socket_in_use");
     let process = format!("process {}", std::process::id());
     assert!(error.to_string().contains(&process), "{error}");

@@ -22,7 +22,9 @@ fn memory() -> usize {
 
 fn connections() -> usize {
     let wanted = std::env::var("KEYWARD_CONNECTIONS").ok();
-    wanted.and_then(|wanted| wanted.parse().ok()).unwrap_or(10_000)
+    wanted
+        .and_then(|wanted| wanted.parse().ok())
+        .unwrap_or(10_000)
 }
 
 #[test]

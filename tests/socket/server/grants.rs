@@ -127,7 +127,10 @@ async fn a_refusal_is_the_same_whether_or_not_the_key_exists() {
             id: id.clone(),
             reason: String::new(),
         };
-        assert_eq!(code(client.operate.resume(request).await), "permission_denied");
+        assert_eq!(
+            code(client.operate.resume(request).await),
+            "permission_denied"
+        );
         let recovered = client.operate.recover_keys(RecoverKeysRequest { id });
         assert_eq!(code(recovered.await), "permission_denied");
     }
@@ -263,8 +266,5 @@ async fn each_refusal_is_an_event_with_user_process_and_what_was_asked() {
     assert_eq!(code(client.get("documents").await), "permission_denied");
     let (user, process) = (own(), std::process::id());
     let wanted = format!("user={user} process={process} asked=\"get of key documents\"");
-    crate::support::until("the refusal is told", async || {
-        log.text().contains(&wanted)
-    })
-    .await;
+    crate::support::until("the refusal is told", async || log.text().contains(&wanted)).await;
 }

@@ -23,7 +23,12 @@ async fn the_health_service_says_serving_while_rotations_can_run() {
     let ground = Ground::serve(keys, |options| options).await;
     let client = ground.client().await;
     let mut health = HealthClient::new(client.channel);
-    for service in ["", "keyward.v1.Keys", "keyward.v1.Operate", "keyward.v1.Work"] {
+    for service in [
+        "",
+        "keyward.v1.Keys",
+        "keyward.v1.Operate",
+        "keyward.v1.Work",
+    ] {
         let said = health.check(of(service)).await.unwrap().into_inner();
         assert_eq!(said.status(), ServingStatus::Serving, "{service}");
     }

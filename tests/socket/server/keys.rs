@@ -98,7 +98,10 @@ async fn candidates_come_each_in_a_message_of_its_own() {
     let of_one_way = CandidatesRequest {
         key: "token".to_owned(),
     };
-    assert_eq!(code(client.keys.candidates(of_one_way).await), "invalid_flow");
+    assert_eq!(
+        code(client.keys.candidates(of_one_way).await),
+        "invalid_flow"
+    );
 }
 
 #[tokio::test]
@@ -127,13 +130,22 @@ async fn a_declared_change_runs_and_its_report_is_waited_for() {
         id: String::new(),
         reason: String::new(),
     };
-    let id = client.keys.declare(request.clone()).await.unwrap().into_inner().id;
+    let id = client
+        .keys
+        .declare(request.clone())
+        .await
+        .unwrap()
+        .into_inner()
+        .id;
     let seen = within(report(&mut client, &id)).await.unwrap();
     assert_eq!(seen.state, RotationState::Completed);
     let id: keyward::RotationId = id.parse().unwrap();
     assert_eq!(seen, ground.keys.wait(id).await.unwrap());
     // The same declaration under the same id is the same rotation, another one is an error.
-    let again = Change::of("documents").old("value_1").new_keys("value_2").id(id);
+    let again = Change::of("documents")
+        .old("value_1")
+        .new_keys("value_2")
+        .id(id);
     assert_eq!(ground.keys.declare(again).await.unwrap(), id);
     let mut again = request;
     again.id = id.to_string();

@@ -10,8 +10,7 @@ use keyward::wire::generated::{
 };
 use keyward::wire::listing::Listing;
 use keyward::{
-    Change, Grants, KeyChange, KeysManagement, Reloaded, Right, RotationState,
-    SecretKeyDefinition,
+    Change, Grants, KeyChange, KeysManagement, Reloaded, Right, RotationState, SecretKeyDefinition,
 };
 use tonic::{Response, Status, Streaming};
 
@@ -29,14 +28,20 @@ async fn listing(answer: Result<Response<Streaming<ListingPart>>, Status>) -> Li
 /// A manager with a rotation that a failing callback stopped, and how often that was called.
 async fn stopped() -> (KeysManagement, keyward::RotationId, Arc<AtomicUsize>) {
     let keys = in_memory().await;
-    define(&keys, SecretKeyDefinition::round_trip("documents", || "value_1")).await;
+    define(
+        &keys,
+        SecretKeyDefinition::round_trip("documents", || "value_1"),
+    )
+    .await;
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let fails_once = move |_: KeyChange| match counted.fetch_add(1, Ordering::SeqCst) {
         0 => Err("the disk is full"),
         _ => Ok(()),
     };
-    keys.register_on_change("documents", "fails", fails_once).await.unwrap();
+    keys.register_on_change("documents", "fails", fails_once)
+        .await
+        .unwrap();
     let change = Change::of("documents").old("value_1").new_keys("value_2");
     let report = keys.key_changed(change).await.unwrap();
     (keys, report.id, calls)
@@ -47,15 +52,25 @@ async fn listings_over_the_socket_say_what_the_manager_says() {
     let (keys, id, _) = stopped().await;
     let ground = Ground::serve(keys, |options| options).await;
     let operate = &mut ground.client().await.operate;
-    let status = listing(operate.status(StatusRequest {}).await).await.into_status().unwrap();
+    let status = listing(operate.status(StatusRequest {}).await)
+        .await
+        .into_status()
+        .unwrap();
     let here = ground.keys.status().await.unwrap();
     assert_eq!(status.to_string(), here.to_string());
-    let workers = listing(operate.workers(WorkersRequest {}).await).await.workers;
+    let workers = listing(operate.workers(WorkersRequest {}).await)
+        .await
+        .workers;
     assert_eq!(workers, here.workers);
-    let rotations = listing(operate.rotations(RotationsRequest {}).await).await.rotations;
+    let rotations = listing(operate.rotations(RotationsRequest {}).await)
+        .await
+        .rotations;
     assert_eq!(rotations, here.rotations);
     let one = RotationRequest { id: id.to_string() };
-    let report = listing(operate.rotation(one).await).await.into_report().unwrap();
+    let report = listing(operate.rotation(one).await)
+        .await
+        .into_report()
+        .unwrap();
     assert_eq!(report, ground.keys.rotation(id).await.unwrap());
     assert_eq!(report, here.rotations[0]);
     let page = listing(operate.history(HistoryRequest::default()).await).await;
@@ -74,7 +89,10 @@ async fn a_page_of_the_history_begins_where_the_one_before_ended() {
     let (mut before, mut seen) = (None, Vec::new());
     loop {
         let request = HistoryRequest { before, limit: 2 };
-        let page = listing(operate.history(request).await).await.into_history().unwrap();
+        let page = listing(operate.history(request).await)
+            .await
+            .into_history()
+            .unwrap();
         assert!(page.rotations.len() <= 2);
         seen.extend(page.rotations.iter().map(|report| report.sequence));
         before = page.next;
@@ -83,7 +101,10 @@ async fn a_page_of_the_history_begins_where_the_one_before_ended() {
         }
     }
     assert_eq!(seen.len(), 5);
-    assert!(seen.is_sorted_by(|earlier, later| earlier > later), "{seen:?}");
+    assert!(
+        seen.is_sorted_by(|earlier, later| earlier > later),
+        "{seen:?}"
+    );
 }
 
 #[tokio::test]
@@ -111,7 +132,10 @@ async fn an_operator_recovers_keys_and_resumes_and_aborts_over_the_socket() {
     let report = within(ground.keys.wait(id)).await.unwrap();
     assert_eq!(report.state, RotationState::Completed);
     assert_eq!(calls.load(Ordering::SeqCst), 2);
-    assert_eq!(code(operate.resume(resume(String::new())).await), "wrong_state");
+    assert_eq!(
+        code(operate.resume(resume(String::new())).await),
+        "wrong_state"
+    );
     assert_eq!(code(operate.abort(abort(&["main"])).await), "wrong_state");
     let dismiss = DismissRequest {
         id: id.to_string(),
@@ -124,7 +148,9 @@ async fn an_operator_recovers_keys_and_resumes_and_aborts_over_the_socket() {
 async fn a_plan_says_who_would_do_what_who_is_missing_and_what_is_in_the_way() {
     let (keys, _, _) = stopped().await;
     let anna = keys.join("anna").await.unwrap();
-    anna.register_on_change("documents", "reads", |_: KeyChange| ()).await.unwrap();
+    anna.register_on_change("documents", "reads", |_: KeyChange| ())
+        .await
+        .unwrap();
     drop(anna);
     let ground = Ground::serve(keys, |options| options).await;
     let before = ground.keys.status().await.unwrap();
@@ -143,7 +169,10 @@ async fn a_plan_says_who_would_do_what_who_is_missing_and_what_is_in_the_way() {
         count += 1;
     }
     assert!(count >= 2);
-    assert_eq!(ground.keys.plan("none").await.unwrap_err().code(), "key_not_defined");
+    assert_eq!(
+        ground.keys.plan("none").await.unwrap_err().code(),
+        "key_not_defined"
+    );
     let after = ground.keys.status().await.unwrap();
     assert_eq!(before.to_string(), after.to_string(), "nothing has changed");
 }
@@ -152,7 +181,9 @@ async fn a_plan_says_who_would_do_what_who_is_missing_and_what_is_in_the_way() {
 async fn workers_callbacks_and_actors_are_removed_and_restarted_over_the_socket() {
     let (keys, _, _) = stopped().await;
     let anna = keys.join("anna").await.unwrap();
-    anna.register_on_change("documents", "reads", |_: KeyChange| ()).await.unwrap();
+    anna.register_on_change("documents", "reads", |_: KeyChange| ())
+        .await
+        .unwrap();
     let ground = Ground::serve(keys, |options| options).await;
     let operate = &mut ground.client().await.operate;
     let remove = |what| RemoveRequest {
@@ -183,13 +214,21 @@ async fn workers_callbacks_and_actors_are_removed_and_restarted_over_the_socket(
 async fn events_are_watched_over_the_socket() {
     let ground = Ground::new().await;
     let operate = &mut ground.client().await.operate;
-    let mut events = operate.events(EventsRequest::default()).await.unwrap().into_inner();
+    let mut events = operate
+        .events(EventsRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
     ground
         .keys
         .register_on_change("documents", "fails", |_: KeyChange| Err::<(), _>("no"))
         .await
         .unwrap();
-    let _report = ground.keys.key_changed(Change::of("documents")).await.unwrap();
+    let _report = ground
+        .keys
+        .key_changed(Change::of("documents"))
+        .await
+        .unwrap();
     let event = loop {
         let event = within(events.message()).await.unwrap().unwrap();
         if event.fields.contains_key("rotation") && event.fields.contains_key("callback") {
@@ -214,7 +253,10 @@ async fn a_backup_is_made_in_the_folder_that_was_named_and_nowhere_without_one()
     copy.shutdown().await.unwrap();
     let without = Ground::new().await;
     let operate = &mut without.client().await.operate;
-    assert_eq!(code(operate.backup(BackupRequest {}).await), "no_backup_folder");
+    assert_eq!(
+        code(operate.backup(BackupRequest {}).await),
+        "no_backup_folder"
+    );
 }
 
 #[tokio::test]
@@ -239,10 +281,18 @@ async fn a_reload_asks_the_program_and_its_grants_hold_from_then_on() {
         assert_eq!(code(refused), wanted);
         client.get("documents").await.unwrap();
     }
-    let read = client.operate.reload(ReloadRequest {}).await.unwrap().into_inner();
+    let read = client
+        .operate
+        .reload(ReloadRequest {})
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(read.changed, ["the grants changed"]);
     assert_eq!(code(client.get("documents").await), "permission_denied");
     let without = Ground::new().await;
     let operate = &mut without.client().await.operate;
-    assert_eq!(code(operate.reload(ReloadRequest {}).await), "nothing_to_reload");
+    assert_eq!(
+        code(operate.reload(ReloadRequest {}).await),
+        "nothing_to_reload"
+    );
 }

@@ -77,19 +77,26 @@ async fn a_message_that_does_not_come_to_its_end_is_cut_off() {
     let begun = Instant::now();
     for half in [&[0, 0][..], &[0, 0, 0, 0, 9, 1, 2]] {
         let (send, frames) = mpsc::channel::<Result<Frame<Bytes>, std::io::Error>>(1);
-        send.send(Ok(Frame::data(Bytes::copy_from_slice(half)))).await.unwrap();
+        send.send(Ok(Frame::data(Bytes::copy_from_slice(half))))
+            .await
+            .unwrap();
         let frames = futures_util::stream::unfold(frames, |mut frames| async move {
             frames.recv().await.map(|frame| (frame, frames))
         });
         let body = StreamBody::new(Box::pin(frames));
         let said = within(by_hand(ground.connect(), GET, body)).await;
-        assert!(matches!(said.as_deref(), None | Some("request_incomplete")), "{said:?}");
+        assert!(
+            matches!(said.as_deref(), None | Some("request_incomplete")),
+            "{said:?}"
+        );
         drop(send);
     }
     assert!(begun.elapsed() >= Duration::from_millis(600));
     other.get("documents").await.unwrap();
     until("it is told", async || {
-        log.lines(&["a connection was cut", "had not come whole"]).len() == 2
+        log.lines(&["a connection was cut", "had not come whole"])
+            .len()
+            == 2
     })
     .await;
 }
@@ -100,7 +107,11 @@ async fn a_message_of_a_declared_gibibyte_is_refused_at_its_first_bytes() {
     let mut declared = vec![0];
     declared.extend((1_u32 << 30).to_be_bytes());
     declared.extend([0; 64]);
-    for path in [GET, "/keyward.v1.Operate/Status", "/grpc.health.v1.Health/Check"] {
+    for path in [
+        GET,
+        "/keyward.v1.Operate/Status",
+        "/grpc.health.v1.Health/Check",
+    ] {
         let body = Full::new(Bytes::from(declared.clone()));
         let said = within(by_hand(ground.connect(), path, body)).await;
         assert_eq!(said.as_deref(), Some("message_too_large"), "{path}");
@@ -110,10 +121,18 @@ async fn a_message_of_a_declared_gibibyte_is_refused_at_its_first_bytes() {
 #[tokio::test]
 async fn a_call_that_there_is_not_is_unimplemented() {
     let ground = Ground::new().await;
-    for path in ["/", "/keyward.v1.Keys/Nothing", "/keyward.v2.Keys/Get", "/a/b/c"] {
+    for path in [
+        "/",
+        "/keyward.v1.Keys/Nothing",
+        "/keyward.v2.Keys/Get",
+        "/a/b/c",
+    ] {
         let said = by_hand(ground.connect(), path, Full::new(Bytes::new())).await;
         let said = said.unwrap();
-        assert!(["unimplemented", "Unimplemented"].contains(&said.as_str()), "{path} {said}");
+        assert!(
+            ["unimplemented", "Unimplemented"].contains(&said.as_str()),
+            "{path} {said}"
+        );
     }
 }
 
@@ -136,7 +155,12 @@ async fn messages_that_are_none_are_refused_and_nothing_panics() {
         message.extend(bytes);
         let path = ["Keys/Get", "Keys/Declare", "Operate/Remove"][usize::try_from(no).unwrap() % 3];
         let path = format!("/keyward.v1.{path}");
-        let said = within(by_hand(ground.connect(), &path, Full::new(Bytes::from(message)))).await;
+        let said = within(by_hand(
+            ground.connect(),
+            &path,
+            Full::new(Bytes::from(message)),
+        ))
+        .await;
         assert!(said.is_some(), "{no}");
     }
     assert_eq!(log.lines(&["panick"]), [""; 0]);
@@ -156,7 +180,11 @@ async fn a_peer_that_answers_no_ping_is_cut_after_the_time_of_silence() {
     stream.write_all(&frame).unwrap();
     let begun = Instant::now();
     is_cut(stream).await;
-    assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() >= Duration::from_millis(300),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -207,7 +235,8 @@ async fn an_answer_that_is_not_read_is_within_the_users_bound() {
     let io = hyper_util::rt::TokioIo::new(tokio::net::UnixStream::from_std(stream).unwrap());
     let executor = hyper_util::rt::TokioExecutor::new();
     let mut http = hyper::client::conn::http2::Builder::new(executor);
-    http.initial_stream_window_size(1_024).initial_connection_window_size(1 << 16);
+    http.initial_stream_window_size(1_024)
+        .initial_connection_window_size(1 << 16);
     let (mut send, connection) = http.handshake(io).await.unwrap();
     tokio::spawn(connection);
     let mut held = Vec::new();
@@ -226,7 +255,11 @@ async fn an_answer_that_is_not_read_is_within_the_users_bound() {
             None => held.push(body),
         }
     }
-    assert_eq!(held.len(), 2, "two of a mebibyte and their prefixes fit in three");
+    assert_eq!(
+        held.len(),
+        2,
+        "two of a mebibyte and their prefixes fit in three"
+    );
     assert_eq!(codes, [Some("busy".to_owned()), Some("busy".to_owned())]);
     drop(held);
     ground.client().await.get("large").await.unwrap();
