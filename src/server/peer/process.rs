@@ -144,7 +144,7 @@ impl ProcessIdentity {
     }
 
     /// As it is kept.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(self) -> Vec<u8> {
         let (kind, number) = match self.told_by {
             ToldBy::Inode(inode) => (0, inode),
             ToldBy::StartTime(ticks) => (1, ticks),
