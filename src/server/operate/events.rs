@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use futures_util::stream;
 use tonic::{Response, Status};
-use tracing::Level as TracingLevel;
 
-use crate::guard::event_watch::SeenEvent;
+use crate::guard::event_watch::{Level as SeenLevel, SeenEvent};
 use crate::server::connection::Connection;
 use crate::server::keeper::Keeper;
 use crate::server::operate::shown::Sight;
@@ -14,12 +13,12 @@ use crate::server::replies::Pieces;
 use crate::wire::generated::{Event, Level};
 
 /// The least level of the events that are wanted.
-fn least(level: Level) -> TracingLevel {
+fn least(level: Level) -> SeenLevel {
     match level {
-        Level::Error => TracingLevel::ERROR,
-        Level::Warn => TracingLevel::WARN,
-        Level::Unspecified | Level::Info => TracingLevel::INFO,
-        Level::Debug => TracingLevel::DEBUG,
+        Level::Error => SeenLevel::ERROR,
+        Level::Warn => SeenLevel::WARN,
+        Level::Unspecified | Level::Info => SeenLevel::INFO,
+        Level::Debug => SeenLevel::DEBUG,
     }
 }
 
@@ -55,9 +54,9 @@ fn is_shown(keeper: &Keeper, caller: &Connection, event: &SeenEvent) -> bool {
 
 fn sent(event: SeenEvent, left_out: u64) -> Event {
     let level = match event.level {
-        TracingLevel::ERROR => Level::Error,
-        TracingLevel::WARN => Level::Warn,
-        TracingLevel::INFO => Level::Info,
+        SeenLevel::ERROR => Level::Error,
+        SeenLevel::WARN => Level::Warn,
+        SeenLevel::INFO => Level::Info,
         _ => Level::Debug,
     };
     let fields = event.fields.into_iter();
