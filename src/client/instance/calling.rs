@@ -6,11 +6,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use prost::Message;
 use tokio::sync::oneshot;
 
 use crate::client::instance::duties::{Asking, CallKey, Duties};
 use crate::client::instance::here::{Here, ToLife};
-use crate::client::session::Session;
+use crate::client::session::{MAX_MESSAGE, Session};
 use crate::key::error::KeyError;
 use crate::key::keeper_error::KeeperError;
 use crate::key::name::{KeyName, WorkerName};
@@ -29,6 +30,9 @@ use crate::worker::change::Change;
 use crate::worker::handle::{KeyLink, LinkFuture};
 use crate::worker::lanes::Lane;
 use crate::worker::ready::DueCallback;
+
+/// So large the end of a call may be, in a message that says no more than that.
+const MOST_TO_TELL: usize = MAX_MESSAGE - 64;
 
 /// What calls the callbacks of an instance.
 pub(super) struct Calling {
@@ -129,8 +133,16 @@ fn late(limit: Duration) -> String {
     )
 }
 
+/// How a call ended, as it is told. What is too large to be told has failed.
 fn ended((step, attempt): CallKey, end: &CallEnd, still_runs: bool) -> Option<Ended> {
-    Ended::new(CallRef::new(step, attempt), end, still_runs)
+    let of = |end: &CallEnd| Ended::new(CallRef::new(step, attempt), end, still_runs);
+    let ended = of(end)?;
+    if ended.encoded_len() <= MOST_TO_TELL {
+        return Some(ended);
+    }
+    of(&CallEnd::failed(
+        "what the callback staged is larger than a message may be, 8 MiB",
+    ))
 }
 
 /// What the handle of one call asks, of the keeper.
@@ -169,12 +181,18 @@ impl KeyLink for CallLink {
         _: &KeyName,
         staged: Vec<Staged>,
     ) -> LinkFuture<Result<Option<SecretKeyValue>, KeyError>> {
-        let asked = self.ask(Asking::Save(AskForSave {
+        let ask = AskForSave {
             request: 0,
             call: self.call(),
             staged: staged.iter().map(Into::into).collect(),
-        }));
+        };
         let session = Arc::clone(&self.session);
+        if ask.encoded_len() > MOST_TO_TELL {
+            let text = "what the callback staged is larger than a message may be, 8 MiB";
+            let refused = KeeperError::new("message_too_large", false, text);
+            return Box::pin(async { Err(refused.into()) });
+        }
+        let asked = self.ask(Asking::Save(ask));
         Box::pin(async move {
             match asked.await? {
                 Answer::Save(save) => Ok(save.asked.map(Into::into)),

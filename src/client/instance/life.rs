@@ -240,8 +240,11 @@ impl Life {
                     });
                 }
                 self.instance = joined.instance;
-                if let Some(waiting) = self.joined.take() {
-                    drop(waiting.send(Ok(())));
+                if let Some(waiting) = self.joined.take()
+                    && waiting.send(Ok(())).is_err()
+                {
+                    // Whoever asked has gone, and nobody has the handle.
+                    self.duties.drop_handle();
                 }
                 return self.duties.all_to_tell();
             }
