@@ -169,7 +169,7 @@ impl ErrorOutput {
 
     /// The text of a command that printed no keys.
     pub(super) fn into_whole_text(self) -> ForeignText {
-        let text = ForeignText::from(self.kept.filled().to_vec());
+        let text = ForeignText::from(self.kept.filled().trim_ascii_end().to_vec());
         if self.more { text.cut() } else { text }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
 use keyward::{CommandLine, Join, KeyChange, SecretKeyFlow, SecretKeyValue, Worker};
@@ -20,17 +20,14 @@ use crate::run::program::Program;
 use crate::run::signals::{ReloadSignal, Signals};
 use crate::run::supervisor::{NewKey, Supervisor, Telling};
 use crate::runtime::runtime;
-use crate::worker::LAST_WORDS;
 use crate::worker::on_change::Words;
+use crate::worker::{LAST_WORDS, refused};
 
 /// The exit status of a failure that is not the program's.
 const OWN_FAILURE: u8 = 125;
 
 /// So many changes wait for the program at most, one a key.
 const WAITING: usize = 16;
-
-/// How long it is waited before the keeper is asked again that did not answer.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Give a program its keys, and the changed ones, and supervise it
 ///
@@ -164,10 +161,15 @@ async fn supervise(
     };
     let signals = Signals::watch().map_err(RunError::system("watching signals"))?;
     let supervisor = Supervisor::start(program, held, options.telling(), signals)?;
+    let ended = supervisor.run(&mut changes);
+    tokio::pin!(ended);
     tokio::select! {
-        ended = supervisor.run(&mut changes) => ended,
-        refused = refused(worker) => Err(refused),
+        ended = &mut ended => return ended,
+        refused = refused(worker) => complain(format_args!(
+            "{refused}; the program goes on with the keys that it has, and is told of no change"
+        )),
     }
+    ended.await
 }
 
 /// Registers the callbacks, and answers what the program has at its start.
@@ -235,19 +237,5 @@ async fn value(worker: &Worker, key: &str) -> Result<SecretKeyValue, RunError> {
             Ok(worker.get_forward_path_key(key).await?.value)
         }
         answer => Ok(answer?.value),
-    }
-}
-
-/// Says that the worker is ready; ends only if that is refused.
-async fn refused(worker: &Worker) -> RunError {
-    loop {
-        match worker.ready().await {
-            Ok(()) => return std::future::pending().await,
-            Err(error) if error.is_retriable() => {
-                complain(format_args!("{error}"));
-                sleep(PAUSE).await;
-            }
-            Err(error) => return error.into(),
-        }
     }
 }

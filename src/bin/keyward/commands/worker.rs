@@ -10,9 +10,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::command_error::CommandError;
 use crate::connection::KeeperOptions;
 use crate::ended::Ended;
-use crate::worker::LAST_WORDS;
 use crate::worker::calls::Calls;
 use crate::worker::on_change::OnChange;
+use crate::worker::{LAST_WORDS, refused};
 
 /// Be a worker whose callbacks are commands, until a signal ends it
 ///
@@ -111,9 +111,10 @@ async fn serve(
             .register(worker, on_change, name, variables, options.memory)
             .await?;
     }
-    worker.ready().await?;
-    calls.serve().await;
-    Ok(())
+    tokio::select! {
+        refused = refused(worker) => Err(refused.into()),
+        () = calls.serve() => Ok(()),
+    }
 }
 
 /// The signals that end a worker.

@@ -1,10 +1,10 @@
 //! A program as it is started: with its keys, in a process group of its own, its life tied to this process.
 
 use std::ffi::{OsStr, OsString, c_char};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{self, ExitStatus};
+use std::process::{self, ExitStatus, Stdio};
 use std::time::Instant;
 
 use rustix::fs::Mode;
@@ -66,6 +66,10 @@ impl Program {
         let mut words = self.words.iter();
         let mut command = process::Command::new(words.next().map_or(OsStr::new(""), |word| word));
         command.args(words).process_group(0);
+        if io::stdin().is_terminal() {
+            // In a process group of its own it would be stopped where it reads from the terminal.
+            command.stdin(Stdio::null());
+        }
         let (environment, mask) = (Environment::new(&self.places, held), self.umask);
         let parent = getpid();
         // SAFETY: between fork and exec these make system calls and write one pointer; none allocates.
