@@ -16,6 +16,8 @@ pub mod operator {}
 pub mod command_line {}
 #[doc = include_str!("programs.md")]
 pub mod programs {}
+#[doc = include_str!("protocol.md")]
+pub mod protocol {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
 #[doc = include_str!("costs.md")]
