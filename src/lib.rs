@@ -177,7 +177,8 @@ pub use operator::actor::{ActorName, ActorState, ActorStatus};
 pub use operator::event::{EventLevel, KeeperEvent, ReloadReport};
 pub use operator::plan::{ChangePlan, PlannedStep};
 pub use operator::status::{
-    HistoryListing, KeyStatus, RecoveredKeys, Status, UnreadableRecord, WorkerStatus,
+    HistoryListing, InstanceStatus, KeyStatus, RecoveredKeys, Status, UnreadableRecord,
+    WorkerStatus,
 };
 pub use repo::space::Space;
 pub use rotation::error::RotationError;

@@ -7,12 +7,12 @@ use tokio::sync::oneshot;
 use crate::actors::admission::Permit;
 use crate::journal::secrets::RotationSecrets;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
-use crate::operator::status::WorkerStatus;
+use crate::operator::status::{InstanceStatus, WorkerStatus};
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::Instance;
 use crate::rotation::listing::{self, RotationView};
 use crate::rotation::report::{RotationReport, UnreadableRotation};
-use crate::rotation::roster::WorkerEntry;
+use crate::rotation::roster::{Present, WorkerEntry};
 use crate::rotation::state::RotationState;
 
 /// What the coordinator tells an operator.
@@ -109,17 +109,37 @@ impl Overview {
             WorkerStatus {
                 worker: name.clone(),
                 alive: entry.is_here(),
+                sharing: entry.sharing(),
                 callbacks: entry.callbacks().map(here).collect(),
+                instances: entry.instances().map(instance_status).collect(),
             }
         };
         self.workers.iter().map(worker).collect()
     }
 
     /// Every instance of another process that is not gone.
-    #[allow(dead_code, reason = "the keeper's socket is not there yet")]
+    #[cfg(feature = "server")]
     pub fn instances(&self) -> Vec<Instance> {
         let all = self.workers.iter();
         let all = all.flat_map(|(_, entry)| entry.instances());
         all.map(|one| one.instance.clone()).collect()
+    }
+}
+
+/// An instance as an operator sees it.
+fn instance_status(one: &Present) -> InstanceStatus {
+    let Present {
+        instance,
+        connected,
+        ..
+    } = one;
+    InstanceStatus {
+        instance: instance.number,
+        process: instance.process.id,
+        user: instance.process.user,
+        connected: *connected,
+        ready: instance.ready,
+        may_be_called_twice: !instance.process.is_known_again,
+        calls: instance.unreturned().count(),
     }
 }

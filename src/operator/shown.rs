@@ -4,7 +4,9 @@ use std::fmt;
 
 use crate::key::declared::StoreAnswers;
 use crate::operator::actor::{ActorState, ActorStatus};
-use crate::operator::status::{HistoryListing, KeyStatus, Status, UnreadableRecord, WorkerStatus};
+use crate::operator::status::{
+    HistoryListing, InstanceStatus, KeyStatus, Status, UnreadableRecord, WorkerStatus,
+};
 
 /// One line each for keys, workers, records that cannot be read and actors that died, a few for each
 /// rotation, and first whatever keeps all of them from going on.
@@ -98,7 +100,39 @@ impl fmt::Display for WorkerStatus {
             "worker {}: {alive}, {here} of {} callbacks registered in this life",
             self.worker,
             self.callbacks.len()
-        )
+        )?;
+        for instance in &self.instances {
+            write!(f, "\n  {instance}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for InstanceStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            instance,
+            process,
+            user,
+            ..
+        } = self;
+        let connected = if self.connected {
+            "connected"
+        } else {
+            "absent"
+        };
+        let ready = if self.ready { "ready" } else { "not ready yet" };
+        write!(
+            f,
+            "instance {instance} (process {process}, user {user}): {connected}, {ready}"
+        )?;
+        if self.calls > 0 {
+            write!(f, ", {} not returned", count(self.calls, "call"))?;
+        }
+        if self.may_be_called_twice {
+            f.write_str("; only its connection names its process: after a restart of the keeper it may be called twice")?;
+        }
+        Ok(())
     }
 }
 
@@ -147,6 +181,7 @@ mod tests {
     use crate::management::definition::SecretKeyDefinition;
     use crate::operator::actor::ActorName;
     use crate::repo::space::Space;
+    use crate::rotation::instance::Sharing;
     use crate::rotation::plan::Step;
     use crate::rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
     use crate::rotation::state::RotationState;
@@ -204,7 +239,28 @@ mod tests {
             workers: vec![WorkerStatus {
                 worker: worker("anna"),
                 alive: true,
+                sharing: Sharing::Shared,
                 callbacks: vec![(key(), callback(), true)],
+                instances: vec![
+                    InstanceStatus {
+                        instance: 7,
+                        process: 4_711,
+                        user: 1_001,
+                        connected: true,
+                        ready: true,
+                        may_be_called_twice: false,
+                        calls: 1,
+                    },
+                    InstanceStatus {
+                        instance: 9,
+                        process: 4_712,
+                        user: 1_001,
+                        connected: false,
+                        ready: false,
+                        may_be_called_twice: true,
+                        calls: 0,
+                    },
+                ],
             }],
             rotations: vec![report()],
             unreadable_rotations: vec![UnreadableRotation::new(
@@ -281,6 +337,8 @@ rotation 018f3a5e-1111-7222-8333-123456789abc of key documents: stopped, 1 of 3 
 rotations are paused: the disk is full
 key documents: round-trip, stated, last flow ForwardPath, holds a pair; its store still answers the old keys of the last change
 worker anna: alive, 1 of 1 callbacks registered in this life
+  instance 7 (process 4711, user 1001): connected, ready, 1 call not returned
+  instance 9 (process 4712, user 1001): absent, not ready yet; only its connection names its process: after a restart of the keeper it may be called twice
 {REPORT}
 rotation 018f3a5e-1111-7222-8333-123456789abc of key documents: unreadable: its header is cut short
   dismiss it, so that its key goes on without it

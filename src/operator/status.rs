@@ -6,6 +6,7 @@ use crate::key::facts::KeyFacts;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::operator::actor::ActorStatus;
 use crate::repo::space::Space;
+use crate::rotation::instance::Sharing;
 use crate::rotation::report::{RotationReport, UnreadableRotation};
 use crate::secret::value::SecretKeyPair;
 
@@ -31,8 +32,33 @@ pub struct WorkerStatus {
     pub worker: WorkerName,
     /// Whether it is here in this life of the program.
     pub alive: bool,
+    /// How many processes may have its name at once.
+    pub sharing: Sharing,
     /// Its callbacks on the roster: key, name, and whether it is registered in this life.
     pub callbacks: Vec<(KeyName, CallbackName, bool)>,
+    /// Its instances in other processes, by number.
+    pub instances: Vec<InstanceStatus>,
+}
+
+/// An instance of a worker: a process other than the keeper's that has joined under its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct InstanceStatus {
+    /// Its number.
+    pub instance: u64,
+    /// The id of its process, as the keeper sees it.
+    pub process: u32,
+    /// The user of its process.
+    pub user: u32,
+    /// Whether it has a connection; else it is absent.
+    pub connected: bool,
+    /// Whether it has said that it may be called.
+    pub ready: bool,
+    /// Whether a keeper that starts again may call it twice: only its connection names its process.
+    pub may_be_called_twice: bool,
+    /// How many calls it was given that have not returned.
+    pub calls: usize,
 }
 
 /// A record that cannot be read: it was left in place.

@@ -10,8 +10,9 @@ use crate::operator::status::{self, HistoryListing, Status};
 use crate::rotation::report::{self, RotationReport};
 use crate::wire::generated::listing_part::Part;
 use crate::wire::generated::{
-    Callbacks, KeeperStatus, ListingPart, PageEnd, Steps, Waits, WorkerStatus,
+    Callbacks, KeeperStatus, ListingPart, PageEnd, Sharing, Steps, Waits, WorkerStatus,
 };
+use crate::wire::instances::sharing;
 use crate::wire::invalid::{InvalidMessage, name, needed};
 use crate::wire::operator::callback_entry;
 use crate::wire::reports::waits_for;
@@ -61,12 +62,14 @@ pub fn worker_parts(worker: &status::WorkerStatus) -> Vec<ListingPart> {
     let head = WorkerStatus {
         worker: worker.worker.as_str().to_owned(),
         alive: worker.alive,
-        sharing: 0,
+        sharing: Sharing::from(worker.sharing).into(),
     };
     let mut parts = vec![Part::Worker(head).into()];
     let callbacks = worker.callbacks.iter().map(callback_entry);
     let part = |callbacks| Part::Callbacks(Callbacks { callbacks });
     in_parts(callbacks, part, &mut parts);
+    let instances = worker.instances.iter();
+    parts.extend(instances.map(|one| Part::Instance(one.into()).into()));
     parts
 }
 
@@ -168,7 +171,9 @@ impl Listing {
             Part::Worker(worker) => self.workers.push(status::WorkerStatus {
                 worker: name("worker.worker", WorkerName::new(&worker.worker))?,
                 alive: worker.alive,
+                sharing: sharing("worker.sharing", worker.sharing)?,
                 callbacks: Vec::new(),
+                instances: Vec::new(),
             }),
             Part::Callbacks(callbacks) => {
                 let of = needed("worker", self.workers.last_mut())?;
@@ -180,7 +185,11 @@ impl Listing {
             Part::Actor(actor) => self.actors.push(actor.try_into()?),
             Part::Keeper(keeper) => self.keeper = Some(keeper),
             Part::PageEnd(end) => self.page_end = Some(end),
-            Part::Acts(_) | Part::Instance(_) => {}
+            Part::Instance(instance) => {
+                let of = needed("worker", self.workers.last_mut())?;
+                of.instances.push(instance.into());
+            }
+            Part::Acts(_) => {}
         }
         Ok(())
     }

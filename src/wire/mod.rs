@@ -23,6 +23,7 @@ pub mod events;
     reason = "generated"
 )]
 pub mod generated;
+pub mod instances;
 pub mod invalid;
 pub mod keys;
 pub mod listing;

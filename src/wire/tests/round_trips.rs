@@ -13,9 +13,11 @@ use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::WorkerName;
 use crate::operator::actor::{ActorName, ActorState, ActorStatus};
 use crate::operator::status::{
-    HistoryListing, KeyStatus, RecoveredKeys, Status, UnreadableRecord, WorkerStatus,
+    HistoryListing, InstanceStatus, KeyStatus, RecoveredKeys, Status, UnreadableRecord,
+    WorkerStatus,
 };
 use crate::repo::space::Space;
+use crate::rotation::instance::Sharing;
 use crate::rotation::outcome::{StepOutcome, StepRef};
 use crate::rotation::report::UnreadableRotation;
 use crate::secret::value::{SecretKeyValue, SecretKeys};
@@ -167,8 +169,31 @@ proptest! {
         let status = Status {
             keys: vec![KeyStatus { name: key.clone(), behaviour, facts }],
             workers: vec![
-                WorkerStatus { worker: worker.clone(), alive: counts.3, callbacks },
-                WorkerStatus { worker: WorkerName::main(), alive: true, callbacks: Vec::new() },
+                WorkerStatus {
+                    worker: worker.clone(),
+                    alive: counts.3,
+                    sharing: Sharing::Shared,
+                    callbacks,
+                    instances: vec![
+                        InstanceStatus {
+                            instance: counts.1,
+                            process: counts.0,
+                            user: 1_001,
+                            connected: counts.3,
+                            ready: counts.4,
+                            may_be_called_twice: counts.3,
+                            calls: 2,
+                        };
+                        3
+                    ],
+                },
+                WorkerStatus {
+                    worker: WorkerName::main(),
+                    alive: true,
+                    sharing: Sharing::Sole,
+                    callbacks: Vec::new(),
+                    instances: Vec::new(),
+                },
             ],
             rotations,
             unreadable_rotations: Vec::new(),

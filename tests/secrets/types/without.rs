@@ -148,6 +148,7 @@ pub(super) fn all(shown: &mut Shown) {
         waiting::For,
         KeyStatus,
         keyward::wire::listing::Listing,
+        keyward::InstanceStatus,
         WorkerStatus,
     );
     without!(shown, "fingerprints under a key of the database, and random ids of sealed records":

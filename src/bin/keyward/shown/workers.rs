@@ -5,7 +5,7 @@ use keyward::WorkerStatus;
 use crate::shown::paint::{Paint, Tone};
 use crate::shown::table::{Cell, Table};
 
-/// A table with a line for each callback of each worker.
+/// A table with a line for each callback of each worker, then a line for each instance.
 pub fn table(paint: Paint, workers: &[WorkerStatus]) -> String {
     let mut table = Table::new(paint, &["WORKER", "HERE", "KEY", "CALLBACK", "REGISTERED"]);
     for worker in workers {
@@ -28,8 +28,14 @@ pub fn table(paint: Paint, workers: &[WorkerStatus]) -> String {
             table.row(first);
         }
     }
-    match table.is_empty() {
-        true => "No worker has joined.".to_owned(),
-        false => table.to_string(),
+    if table.is_empty() {
+        return "No worker has joined.".to_owned();
     }
+    let mut shown = table.to_string();
+    for worker in workers {
+        for instance in &worker.instances {
+            shown.push_str(&format!("\n{}: {instance}", worker.worker));
+        }
+    }
+    shown
 }
