@@ -52,8 +52,9 @@
 //! 5. **The store switches last**: declare, wait for the end, then let the store answer the new keys.
 //!
 //! Where to go on: [`docs::using`] is a program with workers, files and restarts; [`docs::promised`] is what holds
-//! and what does not; [`docs::programs`] is for programs that know nothing of keyward; [`docs::operator`],
-//! [`docs::command_line`], [`docs::errors`] and [`docs::costs`] are for those who run it.
+//! and what does not; [`docs::programs`] is for programs that know nothing of keyward, [`docs::protocol`] for
+//! clients in other languages; [`docs::operator`], [`docs::command_line`], [`docs::errors`] and [`docs::costs`]
+//! are for those who run it.
 //! [`docs::architecture`] is how it is built, [`promises`] what is promised and which test shows it, [`proofs`]
 //! how the harder promises are proved. A thread without an async runtime waits with [`block_on`].
 //!

@@ -6,7 +6,7 @@
 
 pub mod admission;
 mod call_limit;
-mod callback_link;
+pub mod callback_link;
 pub mod candidate_keys;
 pub mod clock;
 pub mod coordinator;

@@ -12,6 +12,8 @@ pub mod candidates;
 pub mod definition;
 pub mod error;
 mod inner;
+#[cfg(feature = "server")]
+pub(crate) mod instances;
 mod kept;
 pub mod keys_management;
 mod local_membership;

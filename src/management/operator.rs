@@ -260,7 +260,10 @@ impl KeysManagement {
     }
 
     /// What the journal has of a rotation that has not ended.
-    async fn sealed(&self, id: RotationId) -> Result<Option<RotationSecrets>, RotationError> {
+    pub(super) async fn sealed(
+        &self,
+        id: RotationId,
+    ) -> Result<Option<RotationSecrets>, RotationError> {
         let found = self
             .inner
             .journal

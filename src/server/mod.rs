@@ -36,3 +36,4 @@ mod requests;
 mod services;
 pub mod serving;
 pub mod socket;
+mod work;

@@ -37,6 +37,12 @@ pub(super) enum SocketRefusal {
         rights(right)
     )]
     NotPermitted { right: Vec<Right> },
+    #[error("there are {bound} instances of workers already; join again later")]
+    Instances { bound: usize },
+    #[error(
+        "this connection has joined a worker already; join another one over a connection of its own"
+    )]
+    AlreadyJoined,
     #[error("the keeper ends; connect again later")]
     ShutDown,
     #[error("there is no such call; the keeper may be older than its client")]
@@ -60,6 +66,8 @@ impl SocketRefusal {
             Self::Undecoded { .. } | Self::Unsent { .. } => "busy",
             Self::Incomplete { .. } => "request_incomplete",
             Self::NotPermitted { .. } => "permission_denied",
+            Self::Instances { .. } => "too_many_instances",
+            Self::AlreadyJoined => "already_joined",
             Self::ShutDown => "shut_down",
             Self::NoSuchCall => "unimplemented",
         }
@@ -75,15 +83,23 @@ impl SocketRefusal {
             | Self::Undecoded { .. }
             | Self::Unsent { .. }
             | Self::Incomplete { .. }
+            | Self::Instances { .. }
             | Self::ShutDown => true,
+            Self::AlreadyJoined => false,
             Self::MessageTooLarge { .. } | Self::NotPermitted { .. } | Self::NoSuchCall => false,
         }
     }
 }
 
-impl From<SocketRefusal> for Status {
+impl From<SocketRefusal> for Refusal {
     fn from(refusal: SocketRefusal) -> Self {
         let text = refusal.to_string();
-        Refusal::new(refusal.reason(), refusal.is_retriable(), text).into()
+        Self::new(refusal.reason(), refusal.is_retriable(), text)
+    }
+}
+
+impl From<SocketRefusal> for Status {
+    fn from(refusal: SocketRefusal) -> Self {
+        Refusal::from(refusal).into()
     }
 }

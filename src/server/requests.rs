@@ -133,7 +133,8 @@ impl ServiceName {
             Self::Keys => services.keys.clone().call(request).await,
             Self::Operate => services.operate.clone().call(request).await,
             Self::Health => services.health.clone().call(request).await,
-            Self::Work | Self::None => return refused(SocketRefusal::NoSuchCall),
+            Self::Work => services.work.clone().call(request).await,
+            Self::None => return refused(SocketRefusal::NoSuchCall),
         };
         match answered {
             Ok(answer) => answer,

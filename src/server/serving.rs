@@ -106,6 +106,8 @@ impl KeysManagement {
             .collect();
         let (stopped, grace) = (Arc::clone(&stop), self.inner.settings.shutdown_grace);
         let first = handles.first().cloned();
+        let instances = Arc::clone(&served.services.instances);
+        let finding = instances.find_again(Arc::downgrade(&keeper));
         let accepting = accept(served, listener, handles);
         let of_work = Arc::clone(&keeper);
         let life = async move {
@@ -129,6 +131,7 @@ impl KeysManagement {
             drop(threads);
         };
         if let Some(first) = first {
+            drop(first.spawn(finding));
             drop(first.spawn(life));
         }
         let handle = Handle {

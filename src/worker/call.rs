@@ -9,6 +9,7 @@ use crate::rotation::outcome::{StepOutcome, StepRef};
 use crate::secret::value::SecretKeyPair;
 
 /// A call of a callback, as data.
+#[derive(Clone)]
 pub struct Call {
     /// The step.
     pub step: StepRef,

@@ -1,0 +1,8 @@
+//! Streams of instances, message by message: what the keeper says, takes, and refuses.
+
+mod catching_up;
+mod ends;
+mod peer;
+mod processes;
+mod refused;
+mod restarts;

@@ -1,0 +1,195 @@
+//! A keeper that is killed and started again: what a living process runs is not called a second time, and a
+//! process that ended meanwhile is lost.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use keyward::wire::generated::CallbackKind;
+use keyward::{
+    CallbackStatus, Client as Operator, KeysManagement, RotationId, RotationState,
+    SecretKeyDefinition, ServeOptions,
+};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::ground::Client;
+use crate::support::alone::{again, ended};
+use crate::support::{MASTER_KEY, change, step, until, within};
+use crate::work::peer::{Peer, of, sole};
+use crate::work::processes::{called_in, start_at};
+
+const FOLDER: &str = "KEYWARD_TEST_FOLDER";
+
+/// The keeper's process.
+#[test]
+#[ignore = "it is started by the tests beside it"]
+fn keeper() {
+    let Some(folder) = env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let builder = KeysManagement::builder().data_folder(folder.join("data"));
+        let keys = builder.master_key(|| MASTER_KEY).start().await.unwrap();
+        let documents = SecretKeyDefinition::round_trip("documents", || "value_1");
+        keys.define_key(documents).await.unwrap();
+        let serving = keys
+            .serve(ServeOptions::at(folder.join("s")))
+            .await
+            .unwrap();
+        serving.ended().await;
+    });
+}
+
+struct Keeper {
+    process: Child,
+    folder: PathBuf,
+}
+
+impl Keeper {
+    async fn start(folder: &Path) -> Self {
+        let mut command: Command = again(keeper);
+        command
+            .env(FOLDER, folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let keeper = Self {
+            process: command.spawn().unwrap(),
+            folder: folder.to_owned(),
+        };
+        until("it listens", async || {
+            Operator::at(folder.join("s")).await.is_ok()
+        })
+        .await;
+        keeper
+    }
+
+    fn kill(&mut self) {
+        kill_process(Pid::from_child(&self.process), Signal::KILL).unwrap();
+        ended(&mut self.process);
+    }
+
+    async fn operator(&self) -> Operator {
+        Operator::at(self.folder.join("s")).await.unwrap()
+    }
+
+    async fn peer(&self, join: keyward::wire::generated::Join) -> Result<Peer, tonic::Status> {
+        let stream = std::os::unix::net::UnixStream::connect(self.folder.join("s")).unwrap();
+        Peer::join_over(Client::over(stream).await, join).await
+    }
+
+    async fn ready(&self, join: keyward::wire::generated::Join) -> Peer {
+        let mut peer = self.peer(join).await.unwrap();
+        peer.register("reencrypt", CallbackKind::Data)
+            .await
+            .unwrap();
+        peer.is_ready().await;
+        peer
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// The attempts and crashes of the one step, once the rotation has completed.
+async fn completed(operator: &Operator, id: RotationId) -> (u32, u32) {
+    let report = within(operator.wait(id)).await.unwrap();
+    assert_eq!(report.state, RotationState::Completed, "{report}");
+    let step = step(&report, "anna", "reencrypt");
+    (step.attempt, step.crashes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_keeper_calls_nothing_again_whose_process_lives_and_its_end_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut keeper = Keeper::start(folder.path()).await;
+    let mut anna = keeper.ready(sole("anna")).await;
+    let id = keeper.operator().await.declare(change()).await.unwrap();
+    let call = anna.call().await;
+    // It ends just before the keeper does, which hears nothing of it.
+    keeper.kill();
+    let keeper = Keeper::start(folder.path()).await;
+    let again = anna.again(vec![call.call.clone().unwrap()], "anna");
+    let number = anna.number;
+    drop(anna);
+    let mut anna = keeper.peer(again).await.unwrap();
+    assert_eq!(anna.number, number);
+    assert!(anna.hears_nothing_for(Duration::from_secs(1)).await);
+    anna.succeed(&call);
+    assert_eq!(anna.end_taken().await.1, None);
+    assert_eq!(completed(&keeper.operator().await, id).await, (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_is_told_to_the_next_keeper_is_withheld_where_it_quotes_a_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut keeper = Keeper::start(folder.path()).await;
+    let mut anna = keeper.ready(sole("anna")).await;
+    let id = keeper.operator().await.declare(change()).await.unwrap();
+    let call = anna.call().await;
+    keeper.kill();
+    let keeper = Keeper::start(folder.path()).await;
+    let again = anna.again(vec![call.call.clone().unwrap()], "anna");
+    drop(anna);
+    let anna = keeper.peer(again).await.unwrap();
+    anna.fail(&call, "cannot seal with value_2");
+    let report = within(keeper.operator().await.wait(id)).await.unwrap();
+    let step = step(&report, "anna", "reencrypt");
+    let said = step.error.as_deref();
+    assert_eq!(said, Some("(withheld: the text contains a key value)"));
+    assert_eq!(step.status, CallbackStatus::Failed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_ended_while_the_keeper_was_down_is_lost_at_its_start_also_unreaped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut keeper = Keeper::start(folder.path()).await;
+    let mut worker = start_at(&folder.path().join("s"), "hang");
+    let operator = keeper.operator().await;
+    until("anna is ready", async || {
+        let workers = operator.workers().await.unwrap();
+        workers
+            .iter()
+            .any(|worker| worker.callbacks.iter().any(|(_, _, here)| *here))
+    })
+    .await;
+    let id = operator.declare(change()).await.unwrap();
+    called_in(&mut worker).await;
+    keeper.kill();
+    kill_process(Pid::from_child(&worker), Signal::KILL).unwrap();
+    let keeper = Keeper::start(folder.path()).await;
+    let operator = keeper.operator().await;
+    until("it is lost", async || {
+        let report = operator.rotation(id).await.unwrap();
+        step(&report, "anna", "reencrypt").crashes == 1
+    })
+    .await;
+    let mut next = keeper.ready(sole("anna")).await;
+    let call = next.call().await;
+    assert_eq!(of(&call).1, 2);
+    next.succeed(&call);
+    assert_eq!(completed(&operator, id).await.0, 2);
+    ended(&mut worker);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_joins_anew_without_its_number_has_called_exec_and_is_called_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let keeper = Keeper::start(folder.path()).await;
+    let mut anna = keeper.ready(sole("anna")).await;
+    let operator = keeper.operator().await;
+    let id = operator.declare(change()).await.unwrap();
+    let first = anna.call().await;
+    drop(anna);
+    // At once: the end of its connection may come in behind its join.
+    let mut anna = keeper.ready(sole("anna")).await;
+    let call = anna.call().await;
+    assert_eq!((of(&first).1, of(&call).1), (1, 2));
+    anna.succeed(&call);
+    assert_eq!(completed(&operator, id).await.0, 2);
+}
