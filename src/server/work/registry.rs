@@ -83,7 +83,7 @@ impl Known {
 
 /// The instances that this keeper has met.
 #[derive(Default)]
-pub(in crate::rooms::server) struct Registry {
+pub(crate) struct Registry {
     known: Mutex<BTreeMap<u64, Arc<Known>>>,
     streams: AtomicU64,
 }
@@ -196,7 +196,7 @@ impl Registry {
 
     /// Looks for the processes of the instances that an earlier keeper left, or an earlier service of the socket,
     /// and watches them: what one ran that has ended is called again.
-    pub(in crate::rooms::server) async fn find_again(self: Arc<Self>, keeper: Weak<Keeper>) {
+    pub(crate) async fn find_again(self: Arc<Self>, keeper: Weak<Keeper>) {
         let left = loop {
             let Some(keys) = keeper.upgrade().map(|keeper| keeper.keys.clone()) else {
                 return;
