@@ -53,8 +53,8 @@
 //!
 //! Where to go on: [`docs::using`] is a program with workers, files and restarts; [`docs::promised`] is what holds
 //! and what does not; [`docs::programs`] is for programs that know nothing of keyward, [`docs::protocol`] for
-//! clients in other languages; [`docs::operator`], [`docs::command_line`], [`docs::errors`] and [`docs::costs`]
-//! are for those who run it.
+//! clients in other languages; [`docs::configuration`], [`docs::operator`], [`docs::command_line`],
+//! [`docs::errors`] and [`docs::costs`] are for those who run it.
 //! [`docs::architecture`] is how it is built, [`promises`] what is promised and which test shows it, [`proofs`]
 //! how the harder promises are proved. A thread without an async runtime waits with [`block_on`].
 //!
@@ -181,6 +181,7 @@ pub use operator::status::{
     HistoryListing, InstanceStatus, KeyStatus, RecoveredKeys, Status, UnreadableRecord,
     WorkerStatus,
 };
+pub use operator::verified::Verified;
 pub use repo::space::Space;
 pub use rotation::error::RotationError;
 pub use rotation::id::RotationId;

@@ -40,8 +40,7 @@ fn engine(workers: u32) -> RotationEngine {
     let mut engine = RotationEngine::new(RotationMachine::new(config));
     let define = Event::Define {
         ticket: 1,
-        key: key(),
-        behaviour: behaviour(),
+        keys: vec![(key(), behaviour())],
     };
     engine.step(define, NOW);
     for no in 1..=u64::from(workers) {
@@ -178,8 +177,7 @@ fn change_among(others: u32, repeats: u32) -> Box<dyn FnMut()> {
         let key = KeyName::new(&format!("other-{no}")).expect("a name");
         let define = Event::Define {
             ticket: 1,
-            key: key.clone(),
-            behaviour: behaviour(),
+            keys: vec![(key.clone(), behaviour())],
         };
         engine.step(define, NOW);
         let register = Event::Register {

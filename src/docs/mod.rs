@@ -7,6 +7,8 @@
 pub mod using {}
 #[doc = include_str!("promised.md")]
 pub mod promised {}
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
 #[doc = include_str!("operator.md")]
 pub mod operator {}
 #[doc = include_str!("command_line.md")]

@@ -33,10 +33,6 @@ pub struct LoadedJournal {
     /// found.
     pub beginnings: BTreeMap<RotationId, Vec<SecretKeyValue>>,
     /// Every other record that cannot be read. The machine goes on without them.
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(dead_code, reason = "the manager has the journal's own list")
-    )]
     pub unreadable: Vec<UnreadableRecord>,
 }
 

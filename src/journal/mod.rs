@@ -44,3 +44,4 @@ pub mod tidy;
 mod tidying;
 pub mod unreadable;
 mod vault;
+pub mod verify;

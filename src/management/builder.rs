@@ -1,5 +1,6 @@
 //! What a manager needs, and how it is set.
 
+use std::fmt;
 use std::path::{self, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,17 @@ pub struct KeysManagementBuilder {
     pub(super) master_key: Option<Foreign<Arc<dyn KeysStore>>>,
     pub(super) crypto: Option<Foreign<Arc<dyn CryptoTool>>>,
     pub(super) settings: Settings,
+}
+
+impl fmt::Debug for KeysManagementBuilder {
+    /// Stores and other plug-ins are the program's own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeysManagementBuilder")
+            .field("folder", &self.folder)
+            .field("allow_shared_folder", &self.allow_shared_folder)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
 }
 
 impl KeysManagementBuilder {

@@ -4,28 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::actors::coordinator::message::{CoordinatorMessage, With};
-use crate::actors::directory::NewKey;
-use crate::actors::fetch::Fetcher;
-use crate::actors::journal_thread::Refused;
-use crate::actors::key_actor::KeyMeans;
-use crate::guard::foreign::Foreign;
 use crate::key::answer::KeyAnswer;
-use crate::key::declared::Declared;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
-use crate::key::journal_down::JournalDown;
-use crate::key::name::{KeyName, WorkerName};
+use crate::key::name::WorkerName;
 use crate::management::builder::KeysManagementBuilder;
-use crate::management::definition::SecretKeyDefinition;
 use crate::management::error::StartError;
 use crate::management::inner::Inner;
 use crate::management::local_membership::LocalMembership;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::Event;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
-use crate::store::keys_store::StoreRequest;
 use crate::worker::callback::IntoCallback;
 use crate::worker::change::Change;
 use crate::worker::join::Join;
@@ -70,88 +59,6 @@ impl KeysManagement {
             // Dropped, what was begun is asked for its end.
             Err(error) => Err(StartError::Roster(error)),
         }
-    }
-
-    /// Defines a key. Rotations of it that an earlier life left unfinished go on.
-    ///
-    /// # Errors
-    /// `invalid_name`; `invalid_definition` if a limit or bound is zero, the key is defined already, or an
-    /// unfinished rotation was accepted with another use case; `timed_out`, `busy`, `repo_unavailable`,
-    /// `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
-    pub async fn define_key(&self, definition: SecretKeyDefinition) -> Result<(), RotationError> {
-        self.inner
-            .declarer
-            .within(None, self.define(definition))
-            .await
-    }
-
-    async fn define(&self, definition: SecretKeyDefinition) -> Result<(), RotationError> {
-        let fault = definition.fault();
-        let SecretKeyDefinition {
-            name,
-            behaviour,
-            store,
-        } = definition;
-        // Wherever this ends, or is given up.
-        let store = Foreign::new(store);
-        let name = KeyName::new(&name)?;
-        if let Some(why) = fault {
-            return Err(RotationError::InvalidDefinition { key: name, why });
-        }
-        let of_key = name.clone();
-        let declared = self
-            .inner
-            .journal
-            .ask(move |journal| journal.last_declared(&of_key))
-            .await;
-        let declared = match declared {
-            Ok(Ok(declared)) => declared,
-            Ok(Err(error)) => {
-                let key = name.clone();
-                self.inner.events.tell(move || {
-                    tracing::warn!(%key, %error, "what was declared last cannot be read");
-                });
-                Declared::default()
-            }
-            Err(Refused::Busy { bound }) => return Err(RotationError::Busy { bound }),
-            Err(Refused::Closed) => return Err(RotationError::ShutDown { id: None }),
-        };
-        let Some(thread) = self.inner.next_thread() else {
-            return Err(RotationError::ShutDown { id: None });
-        };
-        #[cfg(feature = "testing")]
-        let store = self.inner.settings.panics.store(store);
-        let means = KeyMeans {
-            name: name.clone(),
-            behaviour: behaviour.clone(),
-            fetcher: Fetcher::new(
-                Arc::clone(&self.inner.plugins),
-                store,
-                StoreRequest::new(name.as_str()),
-                behaviour.store_time_limit,
-                self.inner.events.clone(),
-            ),
-            journal: self.inner.journal.clone(),
-            fingerprints: self.inner.declarer.fingerprints.clone(),
-            declared,
-            in_doubt: self.in_doubt(),
-            events: self.inner.events.clone(),
-            clock: self.inner.clock,
-        };
-        let with = With::Key(Box::new(NewKey { means, thread }));
-        let define = move |ticket| Event::Define {
-            ticket,
-            key: name,
-            behaviour,
-        };
-        self.inner.declarer.coordinator.ask(with, define).await?;
-        Ok(())
-    }
-
-    /// Tells the coordinator that it is unknown whether a write was made.
-    fn in_doubt(&self) -> Arc<dyn Fn(JournalDown) + Send + Sync> {
-        let coordinator = self.inner.declarer.coordinator.clone();
-        Arc::new(move |why| coordinator.post(CoordinatorMessage::InDoubt(why)))
     }
 
     /// A key on the flow that it finds by itself: forward first, then back, in turn.

@@ -9,6 +9,7 @@ pub mod as_found;
 pub mod backup;
 pub mod builder;
 pub mod candidates;
+mod define;
 pub mod definition;
 pub mod error;
 mod inner;
@@ -26,4 +27,5 @@ pub mod single;
 mod start;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod verify;
 mod waiting;

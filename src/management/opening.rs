@@ -63,19 +63,28 @@ pub(super) fn open(
         (None, None) => return Err(StartError::NoDataFolder),
     };
     let repo: Arc<dyn StateRepo> = Arc::new(Kept::new(repo, &builder.settings));
-    let opened = unlock(Arc::clone(&repo), builder.crypto, master, &builder.settings);
+    let unlocked = unlock(Arc::clone(&repo), builder.crypto, master, &builder.settings);
+    let opened = unlocked.and_then(|(database, journal)| {
+        let loaded = journal.load_without_keys()?;
+        Ok(Opened {
+            database,
+            journal,
+            loaded,
+        })
+    });
     if opened.is_err() {
         drop(repo.close());
     }
     opened
 }
 
-fn unlock(
+/// The journal under the crypto tool, or the master key, that it was made with, and the database's id.
+pub(super) fn unlock(
     repo: Arc<dyn StateRepo>,
     crypto: Option<Foreign<Arc<dyn CryptoTool>>>,
     master: Option<SecretKeyValue>,
     settings: &Settings,
-) -> Result<Opened, StartError> {
+) -> Result<([u8; 16], Journal), StartError> {
     let database = Database::open(repo)?;
     let crypto: Foreign<Arc<dyn CryptoTool>> = match (crypto, master) {
         (Some(crypto), _) => crypto,
@@ -87,12 +96,7 @@ fn unlock(
     };
     let id = database.id();
     let journal = database.unlock(Arc::new(Kept::new(crypto, settings)))?;
-    let loaded = journal.load_without_keys()?;
-    Ok(Opened {
-        database: id,
-        journal,
-        loaded,
-    })
+    Ok((id, journal))
 }
 
 /// The master key, as its store answers it.

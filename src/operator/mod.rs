@@ -10,3 +10,4 @@ pub mod event;
 pub mod plan;
 mod shown;
 pub mod status;
+pub mod verified;

@@ -63,6 +63,18 @@ pub(super) fn prepare(options: &FolderOptions) -> Result<PathBuf, RepoError> {
         })
 }
 
+/// The path without links of a folder that is only read, which must be there.
+pub(super) fn find(options: &FolderOptions) -> Result<PathBuf, RepoError> {
+    let path = &options.path;
+    let folder = fs::canonicalize(path)
+        .map_err(|cause| io_failure("looking at the data folder", path, cause))?;
+    if !folder.is_dir() {
+        return Err(RepoError::NotAFolder { path: path.clone() });
+    }
+    check_owner(&folder, options.allow_shared_folder)?;
+    Ok(folder)
+}
+
 fn check_owner(folder: &Path, allow_shared: bool) -> Result<(), RepoError> {
     let found = fs::metadata(folder)
         .map_err(|cause| io_failure("looking at the data folder", folder, cause))?;

@@ -146,6 +146,43 @@ impl Drop for FolderLock {
     }
 }
 
+/// The lock of a folder that is only read. Nothing in the folder is changed: the lock file is not made where
+/// it is missing, and does not name this process.
+#[derive(Debug)]
+pub(super) struct ReadingLock {
+    _locked: Vec<KeptFile>,
+}
+
+impl ReadingLock {
+    pub(super) fn take(folder: &Path) -> Result<Self, RepoError> {
+        fork::refuse_child()?;
+        let failed = |cause| io_failure("locking the data folder", folder, cause);
+        fork::watch().map_err(failed)?;
+        let mut taken = Vec::new();
+        for path in [folder.to_owned(), folder.join(LOCK_FILE)] {
+            let file = KeptFile::open(|| {
+                let flags = OFlags::NOFOLLOW.bits().cast_signed();
+                OpenOptions::new()
+                    .read(true)
+                    .custom_flags(flags)
+                    .open(&path)
+            });
+            let file = match file {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !taken.is_empty() => break,
+                file => file.map_err(failed)?,
+            };
+            let folder_is = Identity::at(folder).map_err(failed)?;
+            if !locked(&file).map_err(failed)? {
+                let holder = folder_is.and_then(|is| holder::find(&folder.join(LOCK_FILE), is));
+                let folder = folder.to_owned();
+                return Err(RepoError::AlreadyOpen { folder, holder });
+            }
+            taken.push(file);
+        }
+        Ok(Self { _locked: taken })
+    }
+}
+
 /// Locks a file, unless another open one of it has the lock.
 fn locked(file: &KeptFile) -> io::Result<bool> {
     file.with(

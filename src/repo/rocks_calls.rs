@@ -86,9 +86,7 @@ pub(super) fn verify(folder: &Path, reached: Reached) -> Result<(), RepoError> {
     for log in files::numbered(folder, "log")? {
         log_check::check(&log)?;
     }
-    let (options, spaces) = layout(folder)?;
-    let db = DB::open_cf_with_opts_for_read_only(&options, folder, spaces, false)
-        .map_err(|error| failure("opening the database", folder, error))?;
+    let db = open_to_read(folder)?;
     for space in Space::ALL.into_iter().filter(|s| *s != Space::History) {
         scan(&db, space, b"", None, false, &mut |_, _| {
             ControlFlow::Continue(())
@@ -102,6 +100,13 @@ pub(super) fn verify(folder: &Path, reached: Reached) -> Result<(), RepoError> {
         });
     }
     Ok(())
+}
+
+/// Opens a database that is not written to: what is only in its log is read into memory.
+pub(super) fn open_to_read(folder: &Path) -> Result<DB, RepoError> {
+    let (options, spaces) = layout(folder)?;
+    DB::open_cf_with_opts_for_read_only(&options, folder, spaces, false)
+        .map_err(|error| failure("opening the database", folder, error))
 }
 
 /// How far the database has come. What this says is durable: the manifest was synced for it.

@@ -84,14 +84,12 @@ pub struct Recovery {
 /// What can happen to the coordinator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// A key is defined in this life.
+    /// Keys are defined in this life: all of them, or none.
     Define {
         /// The request to answer.
         ticket: Ticket,
-        /// The key.
-        key: KeyName,
-        /// How it behaves.
-        behaviour: KeyBehaviour,
+        /// Each key and how it behaves.
+        keys: Vec<(KeyName, KeyBehaviour)>,
     },
     /// A worker joins.
     Join {

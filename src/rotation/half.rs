@@ -14,7 +14,7 @@ use crate::rotation::rotations::Active;
 /// What has to be known of the moment before a step to take it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Before {
-    /// Whether the key was defined, the worker here, or the callback registered that it is about.
+    /// Whether a key was defined, the worker here, or the callback registered that it is about.
     here: bool,
     writing: bool,
     /// The greatest number of an instance and of an incarnation.
@@ -35,8 +35,8 @@ impl RotationEngine {
     pub fn before(&self, event: &Event) -> Before {
         let machine = &self.machine;
         let entry = |worker| machine.roster().get(worker);
-        let here = if let Event::Define { key, .. } = event {
-            machine.is_defined(key)
+        let here = if let Event::Define { keys, .. } = event {
+            keys.iter().any(|(key, _)| machine.is_defined(key))
         } else if let Event::Join {
             worker,
             process: None,
@@ -93,8 +93,10 @@ impl RotationEngine {
 
     fn take_back_presence(&mut self, event: &Event, last: u64, now: Moment) {
         let roster = &mut self.machine.roster;
-        if let Event::Define { key, .. } = event {
-            self.machine.rotations.queue_mut(key).defined = None;
+        if let Event::Define { keys, .. } = event {
+            for (key, _) in keys {
+                self.machine.rotations.queue_mut(key).defined = None;
+            }
         } else if let Event::Join {
             worker,
             process: Some(_),

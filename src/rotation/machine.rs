@@ -127,7 +127,7 @@ impl RotationMachine {
     #[rustfmt::skip] // One event a line, as in a table.
     fn handle(&mut self, event: Event, now: Moment) {
         match event {
-            Event::Define { ticket, key, behaviour } => self.define(ticket, key, behaviour, now),
+            Event::Define { ticket, keys } => self.define(ticket, keys, now),
             Event::Join { ticket, worker, sharing, process: None } => self.join(ticket, worker, sharing),
             Event::Join { ticket, worker, sharing, process: Some(process) } => {
                 self.join_from(ticket, worker, sharing, process, now);
@@ -221,45 +221,56 @@ impl RotationMachine {
         number
     }
 
-    fn define(&mut self, ticket: Ticket, key: KeyName, behaviour: KeyBehaviour, now: Moment) {
+    fn define(&mut self, ticket: Ticket, keys: Vec<(KeyName, KeyBehaviour)>, now: Moment) {
         if self.closed {
             self.reply(ticket, Err(RotationError::ShutDown { id: None }));
             return;
         }
-        let misfit = self.rotations.of_key(&key).into_iter().find(|id| {
+        let mut names = BTreeSet::new();
+        for (key, behaviour) in &keys {
+            let twice = !names.insert(key);
+            if let Some(why) = self.not_definable(key, behaviour, twice) {
+                let key = key.clone();
+                self.reply(ticket, Err(RotationError::InvalidDefinition { key, why }));
+                return;
+            }
+        }
+        let names: Vec<KeyName> = keys.iter().map(|(key, _)| key.clone()).collect();
+        for (key, behaviour) in keys {
+            self.rotations.queue_mut(&key).defined = Some((behaviour, now.time));
+            // A definition is of this life only: it waits for no write.
+            self.effects.push(RotationEffect::Defined { ticket, key });
+        }
+        self.effects.push(RotationEffect::Reply {
+            after: 0,
+            ticket,
+            reply: Ok(Reply::Done),
+        });
+        for key in names {
+            self.time_answers(&key, now);
+            self.advance_key(&key, now);
+        }
+    }
+
+    /// Why a key cannot be defined as it is meant to be, if it cannot.
+    fn not_definable(
+        &self,
+        key: &KeyName,
+        behaviour: &KeyBehaviour,
+        twice: bool,
+    ) -> Option<String> {
+        let misfit = self.rotations.of_key(key).into_iter().find(|id| {
             self.rotations.get(*id).is_some_and(|live| {
                 live.header.state.is_unfinished() && live.header.use_case != behaviour.use_case
             })
         });
-        let defined = self
-            .rotations
-            .queue(&key)
-            .is_some_and(|queue| queue.defined.is_some());
-        let why = match (defined, misfit) {
+        match (twice || self.is_defined(key), misfit) {
             (true, _) => Some("it is defined already in this manager; define it once".to_owned()),
             (false, Some(id)) => Some(format!(
                 "rotation {id} was accepted with another use case and is unfinished; define the \
                  key as it was, or abort the rotation"
             )),
             (false, None) => None,
-        };
-        if let Some(why) = why {
-            self.reply(ticket, Err(RotationError::InvalidDefinition { key, why }));
-            return;
         }
-        self.rotations.queue_mut(&key).defined = Some((behaviour, now.time));
-        // A definition is of this life only: it waits for no write.
-        let defined = key.clone();
-        self.effects.push(RotationEffect::Defined {
-            ticket,
-            key: defined,
-        });
-        self.effects.push(RotationEffect::Reply {
-            after: 0,
-            ticket,
-            reply: Ok(Reply::Done),
-        });
-        self.time_answers(&key, now);
-        self.advance_key(&key, now);
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 mod completions;
+mod configuration;
 mod crash;
 mod demo;
 mod events;

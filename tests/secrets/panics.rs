@@ -58,7 +58,7 @@ async fn let_stores_panic(manager: &KeysManagement) {
 /// The child that is protected as the binary is.
 pub fn with_the_hook_of_the_binary(folder: &Path) {
     hardening::forbid_payloads_in_panics();
-    log::start().expect("a good filter");
+    log::start(log::DEFAULT).expect("a good filter");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(panic_everywhere(folder));
 }
@@ -73,7 +73,7 @@ pub fn with_a_hook_of_its_own(folder: &Path) {
     panic::set_hook(Box::new(move |panic| {
         writeln!(&file, "{panic}").expect("the file takes it");
     }));
-    log::start().expect("a good filter");
+    log::start(log::DEFAULT).expect("a good filter");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(panic_everywhere(folder));
 }

@@ -31,8 +31,8 @@ pub enum With {
     Nothing,
     /// The keys of a declared change.
     Secrets(RotationSecrets),
-    /// A key that is being defined.
-    Key(Box<NewKey>),
+    /// The keys that are being defined.
+    Keys(Vec<NewKey>),
     /// A callback that is being registered.
     Callback(Callback),
     /// The way to an instance of another process that joins or returns.

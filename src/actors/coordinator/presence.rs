@@ -19,11 +19,11 @@ use crate::worker::link::WorkerRequest;
 impl CoordinatorPart {
     /// The actor of a key starts, and learns which keys its rotations have.
     pub(super) fn defined(&mut self, ticket: Ticket, key: &KeyName) {
-        let With::Key(new) = self.requests.take_with(ticket) else {
+        let Some(new) = self.requests.take_key(ticket, key) else {
             return;
         };
         let supervision = self.means.supervision.clone();
-        self.declarer.directory.add(*new, supervision);
+        self.declarer.directory.add(new, supervision);
         for id in self.engine.machine().live_of(key) {
             self.let_key_know(id, key);
         }

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::actors::coordinator::deferred::Cleanup;
 use crate::actors::coordinator::message::With;
+use crate::actors::directory::NewKey;
 use crate::journal::secrets::RotationSecrets;
 use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName};
@@ -65,7 +66,7 @@ impl Requests {
     pub(super) fn secrets(&mut self, ticket: Ticket) -> Option<&mut RotationSecrets> {
         match &mut self.open.get_mut(&ticket)?.with {
             With::Secrets(secrets) => Some(secrets),
-            With::Nothing | With::Key(_) | With::Callback(_) | With::Link(_) => None,
+            With::Nothing | With::Keys(_) | With::Callback(_) | With::Link(_) => None,
         }
     }
 
@@ -75,6 +76,15 @@ impl Requests {
         one.map_or(With::Nothing, |one| {
             std::mem::replace(&mut one.with, With::Nothing)
         })
+    }
+
+    /// One of the keys that came with a request to define them.
+    pub(super) fn take_key(&mut self, ticket: Ticket, key: &KeyName) -> Option<NewKey> {
+        let With::Keys(keys) = &mut self.open.get_mut(&ticket)?.with else {
+            return None;
+        };
+        let at = keys.iter().position(|new| new.means.name == *key)?;
+        Some(keys.swap_remove(at))
     }
 
     /// It is answered, or will never be: nothing of it is kept.

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use keyward::{InvalidName, KeeperError, KeyError, RotationError};
+use keyward::{InvalidName, KeeperError, KeyError, RotationError, StartError};
+use tracing_subscriber::filter::ParseError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,12 @@ pub enum CommandError {
     /// There is no way to the keeper.
     #[error(transparent)]
     Keeper(#[from] KeeperError),
+    /// The variable KEYWARD_LOG.
+    #[error("KEYWARD_LOG is no filter: {0}; try KEYWARD_LOG=debug")]
+    Log(#[from] ParseError),
+    /// A keeper did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// A call on a key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -75,11 +82,12 @@ impl CommandError {
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Usage(_) => "usage",
+            Self::Usage(_) | Self::Log(_) => "usage",
             Self::Io { .. } | Self::Process { .. } => "io",
             Self::Interrupted(_) => "interrupted",
             Self::NoKey { .. } => "invalid_key",
             Self::Keeper(error) => error.code(),
+            Self::Start(error) => error.code(),
             Self::Key(error) => error.code(),
             Self::Rotation(error) => error.code(),
         }
@@ -89,6 +97,8 @@ impl CommandError {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::Usage(_)
+            | Self::Log(_)
+            | Self::Start(_)
             | Self::Io { .. }
             | Self::Process { .. }
             | Self::NoKey { .. }

@@ -17,11 +17,15 @@ use rustix::fs::Mode;
 mod colour;
 mod command_error;
 mod commands;
+#[allow(dead_code, reason = "the socket takes the rest of it")]
+mod config;
 mod connection;
 mod demo;
 mod ended;
 mod given_keys;
 mod hardening;
+mod keeper;
+mod key_file;
 mod limits;
 mod log;
 mod printing;
@@ -33,8 +37,8 @@ mod watch;
 mod worker;
 
 use commands::{
-    Command, abort, backup, completions, dismiss, events, get, history, remove, restart, resume,
-    rotate, rotations, show, status, wait, workers,
+    Command, abort, backup, check_config, completions, dismiss, events, get, history, init, remove,
+    restart, resume, rotate, rotations, serve, show, status, verify, wait, workers,
 };
 use ended::{exit, within_runtime};
 use printing::Printing;
@@ -63,11 +67,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let Err(error) = log::start() {
-        hardening::complain(format_args!(
-            "KEYWARD_LOG is no filter: {error}; try KEYWARD_LOG=debug"
-        ));
-        return ExitCode::from(2);
+    // Its configuration says how much is told.
+    if !matches!(arguments.command, Command::Serve(_))
+        && let Err(error) = log::start(log::DEFAULT)
+    {
+        return exit(Err(error.into()));
     }
     run(&arguments.command, mask)
 }
@@ -91,12 +95,16 @@ fn run(command: &Command, mask: Mode) -> ExitCode {
         Command::Wait(options) => within_runtime(&options.printing, wait::run(options)),
         Command::Workers(options) => within_runtime(&options.printing, workers::run(options)),
         Command::Completions(options) => exit(completions::run(options, &Arguments::command())),
+        Command::CheckConfig(options) => exit(check_config::run(options)),
         Command::Demo(options) => demo::run(options),
         Command::DemoServer(options) => demo::server::run(options),
         Command::Run(options) => commands::run::run(options, mask),
         Command::Worker(options) => {
             within_runtime(&Printing::for_people(), commands::worker::run(options))
         }
+        Command::Init(options) => exit(init::run(options)),
+        Command::Serve(options) => serve::run(options),
+        Command::Verify(options) => verify::run(options),
     }
 }
 

@@ -69,16 +69,9 @@ impl State {
         match next {
             Move::Define(key) => {
                 self.defined[key] = true;
-                let (ticket, behaviour) = (Asked::Define.ask(), shape.behaviour());
-                let key = KEYS[key].clone();
-                self.happen(
-                    shape,
-                    Event::Define {
-                        ticket,
-                        key,
-                        behaviour,
-                    },
-                );
+                let ticket = Asked::Define.ask();
+                let keys = vec![(KEYS[key].clone(), shape.behaviour())];
+                self.happen(shape, Event::Define { ticket, keys });
             }
             Move::Join(number) => {
                 self.workers[number].life = Life::Joining;

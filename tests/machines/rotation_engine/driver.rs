@@ -222,8 +222,7 @@ impl Driver {
     pub fn define(&mut self, name: &str, behaviour: KeyBehaviour) -> Vec<String> {
         self.step(Event::Define {
             ticket: 1,
-            key: key(name),
-            behaviour,
+            keys: vec![(key(name), behaviour)],
         })
     }
 

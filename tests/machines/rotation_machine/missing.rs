@@ -232,8 +232,7 @@ fn warns(worker_wait: Option<Duration>) -> RotationMachine {
     let mut tell = |event| machine.step(event, moment(0));
     let define = |ticket, key| Event::Define {
         ticket,
-        key,
-        behaviour: behaviour(Strategy::Halt),
+        keys: vec![(key, behaviour(Strategy::Halt))],
     };
     tell(define(1, key("data")));
     tell(Event::Join {

@@ -95,8 +95,7 @@ impl World {
         match next {
             Move::Define(k) => self.step(Event::Define {
                 ticket: 1000,
-                key: key(KEYS[k]),
-                behaviour: self.behaviours[k].clone(),
+                keys: vec![(key(KEYS[k]), self.behaviours[k].clone())],
             }),
             Move::Join(w) => self.step(Event::Join {
                 ticket: u64::try_from(w).expect("small"),

@@ -326,8 +326,7 @@ fn asked() -> Vec<Event> {
     vec![
         Event::Define {
             ticket: 11,
-            key: k(),
-            behaviour: behaviour(Strategy::Halt),
+            keys: vec![(k(), behaviour(Strategy::Halt))],
         },
         Event::Join {
             ticket: 12,

@@ -329,8 +329,7 @@ impl World {
         match kind {
             Kind::Define(key) => Event::Define {
                 ticket,
-                key: key_name(*key),
-                behaviour: self.plan.keys[*key].clone(),
+                keys: vec![(key_name(*key), self.plan.keys[*key].clone())],
             },
             Kind::Join(worker) => Event::Join {
                 ticket,

@@ -141,6 +141,34 @@ async fn a_name_that_is_defined_twice_keeps_its_first_definition() {
 }
 
 #[tokio::test]
+async fn of_keys_that_are_defined_together_all_are_or_none_is() {
+    let manager = with_documents().await;
+    let key = |name: &str| SecretKeyDefinition::round_trip(name, || "value_2");
+    let bad = [
+        (documents(), "documents", "already"),
+        (key("first"), "first", "already"),
+        (key("zero").max_requests(0), "zero", "max_requests"),
+    ];
+    for (bad, name, why) in bad {
+        let together = [key("first"), bad, key("last")];
+        let error = manager.define_keys(together).await.expect_err("one is bad");
+        let said = error.to_string();
+        assert_says(error.code(), "invalid_definition", &said, &[name, why]);
+        for name in ["first", "last", "zero"] {
+            let error = manager.get_key(name).await.expect_err("none is defined");
+            assert_eq!(error.code(), "key_not_defined");
+        }
+    }
+    manager.define_keys([]).await.expect("no key is no fault");
+    let together = [key("first"), key("last")];
+    manager.define_keys(together).await.expect("both are good");
+    for name in ["first", "last"] {
+        let answer = manager.get_key(name).await.expect("it is defined");
+        assert_eq!(answer.expose(), b"value_2");
+    }
+}
+
+#[tokio::test]
 async fn a_definition_with_a_limit_or_bound_of_zero_is_refused() {
     let manager = in_memory().await;
     let definitions = [

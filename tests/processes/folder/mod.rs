@@ -4,3 +4,4 @@ mod backup;
 mod calls;
 mod forked;
 mod moved;
+mod verify;

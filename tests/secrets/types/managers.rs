@@ -18,6 +18,7 @@ use crate::types::Shown;
 
 pub(super) async fn all(shown: &mut Shown) {
     let disk = Disk::default();
+    shown.value(&builder());
     let manager = builder().state_repo(disk.clone()).start().await;
     let manager = manager.expect("it starts");
     define(&manager).await;

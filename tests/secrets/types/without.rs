@@ -9,7 +9,6 @@ use keyward::key::{
     attempt, declared, definition, event as key_event, flow, journal_down, name, state, time,
     waiting,
 };
-use keyward::management::builder::KeysManagementBuilder;
 use keyward::management::testing;
 use keyward::repo::{conformance, error as repo_error, folder, space};
 use keyward::rotation::{
@@ -72,7 +71,6 @@ pub(super) fn all(shown: &mut Shown) {
         caller::Caller,
         keyward::secret::visible::Visible<()>,
         keyward::journal::history::HistoryReading,
-        KeysManagementBuilder,
     );
     without!(shown, "one of a few words":
         testing::Plugin,

@@ -8,19 +8,23 @@ use crate::demo::options::{DemoOptions, ServerOptions};
 
 pub mod abort;
 pub mod backup;
+pub mod check_config;
 pub mod completions;
 pub mod dismiss;
 pub mod events;
 pub mod get;
 pub mod history;
+pub mod init;
 pub mod remove;
 pub mod restart;
 pub mod resume;
 pub mod rotate;
 pub mod rotations;
 pub mod run;
+pub mod serve;
 pub mod show;
 pub mod status;
+pub mod verify;
 pub mod wait;
 pub mod worker;
 pub mod workers;
@@ -30,6 +34,7 @@ pub mod workers;
 pub enum Command {
     Abort(abort::AbortOptions),
     Backup(backup::BackupOptions),
+    CheckConfig(check_config::CheckConfigOptions),
     Completions(completions::CompletionsOptions),
     Demo(DemoOptions),
     Dismiss(dismiss::DismissOptions),
@@ -49,4 +54,7 @@ pub enum Command {
     DemoServer(ServerOptions),
     Run(run::RunOptions),
     Worker(worker::WorkerOptions),
+    Init(init::InitOptions),
+    Serve(serve::ServeOptions),
+    Verify(verify::VerifyOptions),
 }

@@ -3,9 +3,9 @@
 use std::ops::RangeInclusive;
 
 use crate::demo::error::DemoError;
-use crate::demo::keys::fill_random;
 use crate::demo::layout::worker_names;
 use crate::demo::protocol::Hold;
+use crate::key_file::fill_random;
 
 const WORDS: [&str; 16] = [
     "harbour", "lantern", "ledger", "orchard", "signal", "winter", "copper", "meadow", "anchor",
@@ -25,7 +25,7 @@ impl Chance {
     /// The operating system gave no random bytes.
     pub fn any_seed() -> Result<u64, DemoError> {
         let mut seed = [0; 8];
-        fill_random(&mut seed)?;
+        fill_random(&mut seed).map_err(DemoError::process("reading random bytes"))?;
         Ok(u64::from_le_bytes(seed))
     }
 

@@ -1,15 +1,15 @@
 //! The demo's keys: their files, and how a manager comes to know them.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::Duration;
 
-use keyward::{FileStore, KeysManagement, MemoryRepo, SecretKeyDefinition, SecretKeyValue};
+use keyward::{FileStore, KeysManagement, MemoryRepo, SecretKeyDefinition};
 
 use crate::demo::error::DemoError;
 use crate::demo::layout::Layout;
+use crate::key_file;
 
 /// The key that all workers share.
 pub const SHARED: &str = "documents";
@@ -19,46 +19,6 @@ pub const OLD: &str = "documents.old";
 pub const NEW: &str = "documents.new";
 /// The master key, for the reading of the journal.
 pub const MASTER: &str = "master";
-
-/// Random bytes of the operating system.
-///
-/// # Errors
-/// What it says.
-pub fn fill_random(buffer: &mut [u8]) -> Result<(), DemoError> {
-    let source = Path::new("/dev/urandom");
-    File::open(source)
-        .and_then(|mut random| random.read_exact(buffer))
-        .map_err(DemoError::io("reading", source))
-}
-
-/// A key as text: 64 digits, each of four random bits.
-fn random_key() -> Result<SecretKeyValue, DemoError> {
-    let mut key = vec![0_u8; 64];
-    fill_random(&mut key)?;
-    for byte in &mut key {
-        let digit = *byte & 0x0f;
-        *byte = if digit < 10 {
-            b'0' + digit
-        } else {
-            b'a' + digit - 10
-        };
-    }
-    Ok(SecretKeyValue::new(key))
-}
-
-fn write_key(path: &Path) -> Result<(), DemoError> {
-    let key = random_key()?;
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(DemoError::io("creating", path))?;
-    file.write_all(key.expose())
-        .and_then(|()| file.write_all(b"\n"))
-        .map_err(DemoError::io("writing", path))
-}
 
 /// Writes the key files, each with a random key. The old key is the current one.
 ///
@@ -71,7 +31,7 @@ pub fn write_files(layout: &Layout) -> Result<(), DemoError> {
         .create(&folder)
         .map_err(DemoError::io("creating", &folder))?;
     for path in [layout.master_key(), layout.old_key(), layout.new_key()] {
-        write_key(&path)?;
+        key_file::create(&path).map_err(DemoError::io("creating", &path))?;
     }
     put_in_use(layout, &layout.old_key())
 }
