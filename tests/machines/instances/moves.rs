@@ -133,12 +133,8 @@ impl World {
         match next {
             Move::Define => {
                 self.defined = true;
-                let (ticket, key, behaviour) = (Asked::Define.ask(), key(), behaviour());
-                self.happen(Event::Define {
-                    ticket,
-                    key,
-                    behaviour,
-                });
+                let (ticket, keys) = (Asked::Define.ask(), vec![(key(), behaviour())]);
+                self.happen(Event::Define { ticket, keys });
             }
             Move::Declare => {
                 self.declaring = true;
