@@ -1,0 +1,52 @@
+//! Generates `src/wire/generated.rs` from `src/wire/keyward/v1/keyward.proto`. With `--check` it writes nothing, and
+//! fails where the file is another one.
+
+use std::error::Error;
+use std::path::Path;
+use std::{env, fs};
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+const PROTO: &str = "src/wire/keyward/v1/keyward.proto";
+const GENERATED: &str = "src/wire/generated.rs";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let code = generate(&root)?;
+    if !env::args().any(|argument| argument == "--check") {
+        return Ok(fs::write(root.join(GENERATED), code)?);
+    }
+    if fs::read_to_string(root.join(GENERATED))? == code {
+        return Ok(());
+    }
+    Err(format!("{GENERATED} is not what {PROTO} says: cargo run --manifest-path tools/wire/Cargo.toml").into())
+}
+
+/// What the file is to hold. Its head has the digests of what it was made from and of what follows it, so that a test
+/// without a generator sees a change of either.
+fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
+    let proto = root.join(PROTO);
+    let messages = protox::compile([&proto], [root.join("src/wire")])?;
+    let out = tempfile::tempdir()?;
+    tonic_prost_build::configure()
+        .emit_rerun_if_changed(false)
+        .build_transport(false)
+        .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
+        .server_mod_attribute(".", "#[cfg(feature = \"server\")]")
+        .skip_debug([".keyward.v1.Value"])
+        .btree_map(".")
+        .out_dir(out.path())
+        .compile_fds(messages)?;
+    let code = fs::read_to_string(out.path().join("keyward.v1.rs"))?;
+    let digest = |of: &[u8]| HEXLOWER.encode(&Sha256::digest(of));
+    Ok(format!(
+        "//! Generated from `keyward/v1/keyward.proto`; do not edit. To generate it anew:\n\
+         //! `cargo run --manifest-path tools/wire/Cargo.toml`.\n\
+         //!\n\
+         //! proto {}\n\
+         //! code {}\n\n{code}",
+        digest(&fs::read(&proto)?),
+        digest(code.as_bytes()),
+    ))
+}
