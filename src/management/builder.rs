@@ -142,6 +142,12 @@ impl KeysManagementBuilder {
         self
     }
 
+    /// How many instances of a worker are called at once for a callback of memory, 1 at least. Default: 64.
+    pub fn instances_at_once(mut self, instances: usize) -> Self {
+        self.settings.rotation.instances_at_once = instances;
+        self
+    }
+
     /// How many requests for keys a worker that joined may have under way, 1 at least. Default: 256. What asks
     /// through the manager itself, as worker `main`, is bounded by the keys alone.
     pub fn max_worker_requests(mut self, requests: usize) -> Self {

@@ -276,6 +276,7 @@ async fn a_setting_of_zero_is_named() {
     let with = [
         ("max_crashes", builder().max_crashes(0)),
         ("max_callbacks", builder().max_callbacks(0)),
+        ("instances_at_once", builder().instances_at_once(0)),
         ("store_threads", builder().store_threads(0)),
         ("callback_threads", builder().callback_threads(0)),
         ("reopen_every", builder().reopen_every(Duration::ZERO)),
