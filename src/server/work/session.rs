@@ -321,8 +321,10 @@ impl Session {
                 self.wants(leave.request, Wanted::Leave)?;
             }
             Some(Says::Dropped(_)) => {
-                self.wants_end = true;
-                self.tell(InstanceEvent::Dropped, Vec::new());
+                // Once: each is a write.
+                if !std::mem::replace(&mut self.wants_end, true) {
+                    self.tell(InstanceEvent::Dropped, Vec::new());
+                }
             }
             Some(Says::Ended(Ended { call, outcome })) => {
                 let id = match named(call.as_ref()) {
