@@ -1,0 +1,131 @@
+//! The live view of a rotation, looked at on a terminal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward::KeyChange;
+use tokio::sync::Semaphore;
+
+use crate::command_line::ground::{Ground, NEW};
+use crate::command_line::terminal::Terminal;
+
+/// Two workers with two callbacks each, of which each waits for a permit.
+async fn slow_workers(ground: &Ground) -> (Vec<keyward::Worker>, Arc<Semaphore>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let mut workers = Vec::new();
+    for name in ["anna", "ben"] {
+        let worker = ground.manager.join(name).await.unwrap();
+        for callback in ["files", "tables"] {
+            let gate = Arc::clone(&gate);
+            let wait = move |_: KeyChange| {
+                let gate = Arc::clone(&gate);
+                async move {
+                    gate.acquire().await.map_err(|_| "closed")?.forget();
+                    Ok::<(), &str>(())
+                }
+            };
+            worker
+                .register_on_change("documents", callback, wait)
+                .await
+                .unwrap();
+        }
+        workers.push(worker);
+    }
+    (workers, gate)
+}
+
+fn rotate(ground: &Ground) -> Terminal {
+    let file = ground.key_file("next.key", NEW);
+    Terminal::start(ground.command(&["rotate", "documents", "--new-file", file.to_str().unwrap()]))
+}
+
+/// How far each bar is: `0 of 2` and so on.
+fn bar<'a>(screen: &'a str, worker: &str) -> Option<&'a str> {
+    let line = screen
+        .lines()
+        .find(|line| line.trim_start().starts_with(worker));
+    let shown = line.and_then(|line| line.split("] ").nth(1));
+    Some(
+        shown
+            .unwrap_or_else(|| panic!("{worker} has no bar:\n{screen}"))
+            .trim_start(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bar_a_worker_moves_and_the_end_stands() {
+    let ground = Ground::new().await;
+    let (_workers, gate) = slow_workers(&ground).await;
+    let mut terminal = rotate(&ground);
+    let first = terminal.wait_for("files, attempt 1");
+    assert!(
+        bar(&first, "anna").unwrap().starts_with("0 of 2"),
+        "{first}"
+    );
+    gate.add_permits(1);
+    let second = terminal.wait_for("tables, attempt 1");
+    assert!(
+        bar(&second, "anna").unwrap().starts_with("1 of 2"),
+        "{second}"
+    );
+    assert!(second.contains("============>"), "{second}");
+    gate.add_permits(1);
+    let third = terminal.wait_for("done");
+    assert!(
+        bar(&third, "anna").unwrap().starts_with("2 of 2"),
+        "{third}"
+    );
+    gate.add_permits(2);
+    let (ended, last, seen) = terminal.end();
+    assert_eq!(ended.code(), Some(0), "{last}");
+    assert!(last.contains("completed, 4 of 4 steps succeeded"), "{last}");
+    assert!(bar(&last, "anna").unwrap().starts_with("2 of 2"), "{last}");
+    // Each worker has one line on every screen, whatever was drawn before.
+    for screen in seen {
+        let annas = screen
+            .lines()
+            .filter(|line| line.trim_start().starts_with("anna"));
+        assert!(annas.count() <= 1, "{screen}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_it_says_that_the_rotation_goes_on_and_how_to_look() {
+    let ground = Ground::new().await;
+    let (_workers, gate) = slow_workers(&ground).await;
+    let mut terminal = rotate(&ground);
+    terminal.wait_for("files, attempt 1");
+    // Ctrl-C.
+    terminal.type_keys("\u{3}");
+    let (ended, screen, _) = terminal.end();
+    assert_eq!(ended.code(), Some(1), "{screen}");
+    let id = ground.manager.rotations().await.unwrap()[0].id;
+    for said in [
+        "goes on in the keeper".to_owned(),
+        format!("keyward show {id}"),
+        format!("keyward wait {id}"),
+    ] {
+        assert!(screen.contains(&said), "{said:?} is not in {screen}");
+    }
+    gate.add_permits(4);
+    let report = tokio::time::timeout(Duration::from_secs(60), ground.manager.wait(id)).await;
+    assert_eq!(
+        report.unwrap().unwrap().state,
+        keyward::RotationState::Completed
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_colour_is_no_colour_and_a_pipe_has_none() {
+    let ground = Ground::new().await;
+    let coloured = |no_colour: bool| {
+        let mut command = ground.command(&["status"]);
+        if no_colour {
+            command.env("NO_COLOR", "1");
+        }
+        Terminal::start(command).raw()
+    };
+    assert!(coloured(false).contains("\u{1b}[32m"));
+    assert!(!coloured(true).contains('\u{1b}'));
+    assert!(!ground.run(&["status"]).await.out.contains('\u{1b}'));
+}
