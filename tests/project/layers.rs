@@ -80,7 +80,7 @@ const CRATES: [(&str, &[&str]); 34] = [
     // What goes over the socket is known where it is translated, served and asked for.
     ("prost", &["wire", "server", "client"]),
     ("tonic", &["wire", "server", "client"]),
-    ("tonic_health", &["server"]),
+    ("tonic_health", &["client", "server"]),
     ("tonic_prost", &["wire", "server", "client"]),
     ("tonic_types", &["wire"]),
     ("http", &["server", "client"]),

@@ -14,5 +14,6 @@ mod support;
 mod client;
 mod command_line;
 mod ground;
+mod keeper;
 mod server;
 mod work;

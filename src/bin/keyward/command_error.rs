@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use keyward::{InvalidName, KeeperError, KeyError, RotationError, StartError};
+use keyward::{InvalidName, KeeperError, KeyError, RotationError, ServeError, StartError};
 use tracing_subscriber::filter::ParseError;
 
 /// Why a command failed.
@@ -50,6 +50,9 @@ pub enum CommandError {
     /// A keeper did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The socket is not served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// A call on a key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -88,6 +91,7 @@ impl CommandError {
             Self::NoKey { .. } => "invalid_key",
             Self::Keeper(error) => error.code(),
             Self::Start(error) => error.code(),
+            Self::Serve(error) => error.code(),
             Self::Key(error) => error.code(),
             Self::Rotation(error) => error.code(),
         }
@@ -99,6 +103,7 @@ impl CommandError {
             Self::Usage(_)
             | Self::Log(_)
             | Self::Start(_)
+            | Self::Serve(_)
             | Self::Io { .. }
             | Self::Process { .. }
             | Self::NoKey { .. }

@@ -36,7 +36,7 @@ impl From<Ended> for ExitCode {
 impl From<&CommandError> for Ended {
     fn from(error: &CommandError) -> Self {
         match error.code() {
-            "usage" | "invalid_socket" => Self::Usage,
+            "usage" | "invalid_socket" | "configuration_refused" => Self::Usage,
             "keeper_unavailable" | "untrusted_keeper" | "shut_down" => Self::NoAnswer,
             "permission_denied" => Self::NotPermitted,
             "timed_out" => Self::TimeLimit,

@@ -17,7 +17,6 @@ use rustix::fs::Mode;
 mod colour;
 mod command_error;
 mod commands;
-#[allow(dead_code, reason = "the socket takes the rest of it")]
 mod config;
 mod connection;
 mod demo;
@@ -37,8 +36,9 @@ mod watch;
 mod worker;
 
 use commands::{
-    Command, abort, backup, check_config, completions, dismiss, events, get, history, init, remove,
-    restart, resume, rotate, rotations, serve, show, status, verify, wait, workers,
+    Command, abort, backup, check_config, completions, dismiss, events, get, healthcheck, history,
+    init, reload, remove, restart, resume, rotate, rotations, serve, show, status, verify, wait,
+    workers,
 };
 use ended::{exit, within_runtime};
 use printing::Printing;
@@ -84,8 +84,12 @@ fn run(command: &Command, mask: Mode) -> ExitCode {
         Command::Dismiss(options) => within_runtime(&options.printing, dismiss::run(options)),
         Command::Events(options) => within_runtime(&options.printing, events::run(options)),
         Command::Get(options) => within_runtime(&options.printing, get::run(options)),
+        Command::Healthcheck(options) => {
+            within_runtime(&options.printing, healthcheck::run(options))
+        }
         Command::History(options) => within_runtime(&options.printing, history::run(options)),
         Command::Remove(options) => within_runtime(&options.printing, remove::run(options)),
+        Command::Reload(options) => within_runtime(&options.printing, reload::run(options)),
         Command::Restart(options) => within_runtime(&options.printing, restart::run(options)),
         Command::Resume(options) => within_runtime(&options.printing, resume::run(options)),
         Command::Rotate(options) => within_runtime(&options.printing, rotate::run(options)),

@@ -13,8 +13,10 @@ pub mod completions;
 pub mod dismiss;
 pub mod events;
 pub mod get;
+pub mod healthcheck;
 pub mod history;
 pub mod init;
+pub mod reload;
 pub mod remove;
 pub mod restart;
 pub mod resume;
@@ -40,7 +42,9 @@ pub enum Command {
     Dismiss(dismiss::DismissOptions),
     Events(events::EventsOptions),
     Get(get::GetOptions),
+    Healthcheck(healthcheck::HealthcheckOptions),
     History(history::HistoryOptions),
+    Reload(reload::ReloadOptions),
     Remove(remove::RemoveOptions),
     Restart(restart::RestartOptions),
     Resume(resume::ResumeOptions),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use keyward::{KeyName, WorkerName};
+use keyward::{Grant, InvalidGrant, KeyName, Right, WorkerName};
 
 use crate::config::fault::Findings;
 use crate::config::kinds::{Choice, Kind, Value};
@@ -10,34 +10,13 @@ use crate::config::near::did_you_mean;
 use crate::config::section::Section;
 
 /// The number that a user or a group has who is not known in this user namespace.
-const OVERFLOW: u32 = 65_534;
+const OVERFLOW: &str = "65534";
 
 /// What stands for any part of a name.
 const ANY: char = '*';
 
-/// What somebody may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum May {
-    Forward,
-    Back,
-    Work,
-    Declare,
-    Operate,
-    Recover,
-}
-
-/// One grant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    pub users: Vec<Account>,
-    pub groups: Vec<Account>,
-    pub keys: Vec<String>,
-    pub workers: Vec<String>,
-    pub may: Vec<May>,
-}
-
-impl Choice for May {
-    const NAME: &'static str = "what may be done";
+impl Choice for Right {
+    const NAME: &'static str = "right";
     const WORDS: &'static [(&'static str, Self)] = &[
         ("forward", Self::Forward),
         ("back", Self::Back),
@@ -50,9 +29,18 @@ impl Choice for May {
 
 /// A user or a group: by name, or by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Account {
+enum Account {
     Name(String),
     Number(u32),
+}
+
+impl Account {
+    fn name(&self) -> String {
+        match self {
+            Self::Name(name) => name.clone(),
+            Self::Number(number) => number.to_string(),
+        }
+    }
 }
 
 impl Kind for Account {
@@ -88,35 +76,52 @@ fn grant(section: Section<'_>, known: &[&str]) -> Grant {
     let groups = section.read("groups", Vec::<Placed<Account>>::new());
     let keys = section.read("keys", Vec::<Placed<String>>::new());
     let workers = section.read("workers", Vec::<Placed<String>>::new());
-    let may = section.read("may", Vec::<May>::new());
+    let may = section.read("may", Vec::<Right>::new());
+    check_whole(&section, &may);
+    let mut grant = Grant::of(may);
+    for user in &users {
+        grant = with(grant, &user.at, findings, |grant| {
+            match_one(grant, user, Grant::user)
+        });
+    }
+    for group in &groups {
+        grant = with(grant, &group.at, findings, |grant| {
+            match_one(grant, group, Grant::group)
+        });
+    }
     for key in &keys {
-        check_key(key, known, findings);
+        if is_key(key, known, findings) {
+            grant = with(grant, &key.at, findings, |grant| {
+                said(grant.key(&key.value))
+            });
+        }
     }
     for worker in &workers {
-        let is_name = WorkerName::new(&worker.value).map(drop);
-        check_name(
-            &worker.at,
-            is_name.map_err(|error| error.to_string()),
-            findings,
-        );
+        if is_name(&worker.at, WorkerName::new(&worker.value), findings) {
+            grant = with(grant, &worker.at, findings, |grant| {
+                said(grant.worker(&worker.value))
+            });
+        }
     }
-    for account in users.iter().chain(&groups) {
-        check_account(account, findings);
-    }
-    check_whole(&section, &may);
-    let grant = Grant {
-        users: users.into_iter().map(|user| user.value).collect(),
-        groups: groups.into_iter().map(|group| group.value).collect(),
-        keys: keys.into_iter().map(|key| key.value).collect(),
-        workers: workers.into_iter().map(|worker| worker.value).collect(),
-        may,
-    };
     section.end();
     grant
 }
 
+/// The grant with more, or as it was and a fault.
+fn with(
+    grant: Grant,
+    at: &Range<usize>,
+    findings: &Findings,
+    add: impl FnOnce(Grant) -> Result<Grant, String>,
+) -> Grant {
+    add(grant.clone()).unwrap_or_else(|why| {
+        findings.fault(at, why);
+        grant
+    })
+}
+
 /// Tells of a grant that would give nothing, for that is a slip.
-fn check_whole(section: &Section<'_>, may: &[May]) {
+fn check_whole(section: &Section<'_>, may: &[Right]) {
     let fault = |text: &str| section.findings().fault(section.at(), text);
     if !section.has("users") && !section.has("groups") {
         fault("this grant is for no user and no group: give `users` or `groups`");
@@ -127,39 +132,47 @@ fn check_whole(section: &Section<'_>, may: &[May]) {
     if !section.has("keys") {
         fault("this grant is for no key: name some in `keys`, or all by [\"*\"]");
     }
-    if may.contains(&May::Work) && !section.has("workers") {
+    if may.contains(&Right::Work) && !section.has("workers") {
         fault("who may `work` joins under a name: say which in `workers`, or any by [\"*\"]");
     }
 }
 
-fn check_key(key: &Placed<String>, known: &[&str], findings: &Findings) {
-    let is_name = KeyName::new(&key.value).map(drop);
-    check_name(
-        &key.at,
-        is_name.map_err(|error| error.to_string()),
-        findings,
-    );
-    if !key.value.contains(ANY) && !known.contains(&key.value.as_str()) {
+/// The grant for one more user or group.
+fn match_one(
+    grant: Grant,
+    account: &Placed<Account>,
+    add: impl Fn(Grant, &str) -> Result<Grant, InvalidGrant>,
+) -> Result<Grant, String> {
+    let name = account.value.name();
+    let alone = |name: &str| add(Grant::of([]), name);
+    if alone(&name) == alone(OVERFLOW) {
+        return Err(format!(
+            "{OVERFLOW} stands for everyone whom the system does not know, and matches no grant"
+        ));
+    }
+    said(add(grant, &name))
+}
+
+fn said(added: Result<Grant, InvalidGrant>) -> Result<Grant, String> {
+    added.map_err(|error| error.to_string())
+}
+
+fn is_key(key: &Placed<String>, known: &[&str], findings: &Findings) -> bool {
+    let is_known = key.value.contains(ANY) || known.contains(&key.value.as_str());
+    if !is_known {
         let near = did_you_mean(&key.value, known.iter().copied());
         let text = format!("there is no key of this name in this file{near}");
         findings.fault(&key.at, text);
     }
+    is_name(&key.at, KeyName::new(&key.value), findings) && is_known
 }
 
-fn check_name(at: &Range<usize>, is_name: Result<(), String>, findings: &Findings) {
-    if let Err(why) = is_name {
-        findings.fault(at, why);
+fn is_name<N, E: ToString>(at: &Range<usize>, name: Result<N, E>, findings: &Findings) -> bool {
+    let why = name.err().map(|why| why.to_string());
+    if let Some(why) = &why {
+        findings.fault(at, why.as_str());
     }
-}
-
-/// Tells of a user or group that no grant ever matches.
-fn check_account(account: &Placed<Account>, findings: &Findings) {
-    if account.value == Account::Number(OVERFLOW) {
-        let text = format!(
-            "{OVERFLOW} stands for everyone whom the system does not know, and matches no grant"
-        );
-        findings.fault(&account.at, text);
-    }
+    why.is_none()
 }
 
 /// A value that is judged later, where it stands.

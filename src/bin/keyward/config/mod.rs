@@ -11,11 +11,12 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use keyward::SecretKeyDefinition;
+use keyward::{Grant, Grants, SecretKeyDefinition, ServeBounds};
 use toml::de::DeTable;
 
+mod bounds;
 pub mod fault;
-pub mod grants;
+mod grants;
 mod keys;
 mod kinds;
 pub mod location;
@@ -26,7 +27,6 @@ pub mod source;
 mod syntax;
 
 use fault::{Fault, Findings, Setting};
-use grants::Grant;
 use keys::KeySettings;
 use manager::ManagerSettings;
 use near::did_you_mean;
@@ -55,6 +55,7 @@ pub struct Config {
     pub backups: PathBuf,
     pub log: String,
     pub manager: ManagerSettings,
+    pub bounds: ServeBounds,
     pub keys: BTreeMap<String, KeySettings>,
     /// `None` without a table of grants: the keeper's own user alone is let in.
     pub grants: Option<Vec<Grant>>,
@@ -138,6 +139,12 @@ impl Config {
         named.map(|(name, key)| key.definition(name)).collect()
     }
 
+    /// Who may what.
+    pub fn grants(&self) -> Grants {
+        let grants = self.grants.clone();
+        grants.map_or_else(Grants::own_user, Grants::table)
+    }
+
     /// What is no fault of the file, and will be one when it is served as things are now.
     pub fn warnings(&self) -> Vec<String> {
         let files = self.keys.iter().flat_map(|(name, key)| {
@@ -179,6 +186,7 @@ struct Draft {
     backups: PathBuf,
     log: String,
     manager: ManagerSettings,
+    bounds: ServeBounds,
     keys: BTreeMap<String, KeySettings>,
     grants: Option<Vec<Grant>>,
 }
@@ -208,6 +216,7 @@ impl Draft {
         }
         section.end();
         let manager = ManagerSettings::read(&whole);
+        let bounds = bounds::read(&whole);
         let keys = keys::read(&whole, folder);
         let grants = grants::read(&whole);
         let draft = Self {
@@ -218,6 +227,7 @@ impl Draft {
             backups: folder.join(backups),
             log,
             manager,
+            bounds,
             keys,
             grants,
         };
@@ -283,6 +293,7 @@ impl Draft {
             backups: self.backups,
             log: self.log,
             manager: self.manager,
+            bounds: self.bounds,
             keys: self.keys,
             grants: self.grants,
             settings,
@@ -379,6 +390,7 @@ mod tests {
         let key = config.keys["documents"].definition("documents").unwrap();
         let plain = SecretKeyDefinition::round_trip("documents", || "value");
         assert_eq!(format!("{key:?}"), format!("{plain:?}"));
+        assert_eq!(config.bounds, ServeBounds::default());
     }
 
     #[test]

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use keyward::KeysManagement;
+use keyward::{KeysManagement, Reloaded, block_on};
 
-use crate::command_error::CommandError;
-use crate::config::{Config, NoConfig};
+use crate::config::Config;
 use crate::hardening::complain;
 use crate::keeper::difference::Difference;
 
@@ -14,26 +13,6 @@ pub struct Reloading {
     path: PathBuf,
     running: Config,
     manager: KeysManagement,
-}
-
-/// What a reload did.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Reloaded {
-    /// What was changed, a sentence each.
-    pub changed: Vec<String>,
-    /// What differs and needs a restart of the keeper, a sentence each.
-    pub needs_restart: Vec<String>,
-}
-
-/// Why nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum NotReloaded {
-    /// The file cannot be read, or has faults.
-    #[error("{}", .0.lines(.1).join("\n"))]
-    Config(NoConfig, PathBuf),
-    /// The manager refused.
-    #[error(transparent)]
-    Command(#[from] CommandError),
 }
 
 impl Reloading {
@@ -49,69 +28,54 @@ impl Reloading {
 
     /// One line about what is served.
     pub fn status(&self) -> String {
-        format!(
-            "keys: {}, socket: {}",
-            self.running.keys.len(),
-            self.running.socket.display()
-        )
+        let keys = self.running.keys.len();
+        format!("keys: {keys}, socket: {}", self.running.socket.display())
     }
 
-    /// Reads the file and does what can be done while everything runs.
+    /// Reads the file and does what can be done while everything runs. It blocks.
     ///
     /// # Errors
     /// The file has faults, or a key cannot be defined; then nothing was changed.
-    pub async fn reload(&mut self) -> Result<Reloaded, NotReloaded> {
-        let read = Config::read(&self.path);
-        let read = read.map_err(|none| NotReloaded::Config(none, self.path.clone()))?;
+    pub fn reload(&mut self) -> Result<Reloaded, String> {
+        let read = Config::read(&self.path).map_err(|none| none.lines(&self.path).join("\n"))?;
         let difference = Difference::between(&self.running, &read);
-        let new = read
-            .definitions(difference.new_keys.iter())
-            .map_err(CommandError::Usage)?;
-        self.manager
-            .define_keys(new)
-            .await
-            .map_err(CommandError::from)?;
+        let new = read.definitions(difference.new_keys.iter())?;
+        block_on(self.manager.define_keys(new)).map_err(|error| error.to_string())?;
         Ok(self.take_over(read, difference))
     }
 
     /// From here on nothing can be refused.
     fn take_over(&mut self, mut read: Config, difference: Difference) -> Reloaded {
-        let mut changed = Vec::new();
+        let mut reloaded = Reloaded::default();
         for name in difference.new_keys {
-            changed.push(format!("the key `{}` was added", name.escape_debug()));
-            let settings = read
-                .settings
-                .iter()
-                .filter(|setting| setting.key.as_ref() == Some(&name));
+            let told = format!("the key `{}` was added", name.escape_debug());
+            reloaded.changed.push(told);
+            let settings = read.settings.iter();
+            let settings = settings.filter(|setting| setting.key.as_ref() == Some(&name));
             self.running.settings.extend(settings.cloned());
             self.running.keys.extend(read.keys.remove_entry(&name));
         }
         if difference.grants {
-            changed.push("the grants were changed".to_owned());
+            reloaded.changed.push("the grants were changed".to_owned());
             self.running.grants = read.grants;
+            reloaded.grants = Some(self.running.grants());
         }
-        let needs_restart = difference.needs_restart;
-        Reloaded {
-            changed,
-            needs_restart,
-        }
+        reloaded.needs_restart = difference.needs_restart;
+        reloaded
     }
 }
 
 /// Says on standard error what came of it.
-pub fn tell(reloaded: &Result<Reloaded, NotReloaded>) {
+pub fn tell(reloaded: &Result<Reloaded, String>) {
     match reloaded {
-        Ok(Reloaded {
-            changed,
-            needs_restart,
-        }) => {
-            for what in changed {
+        Ok(reloaded) => {
+            for what in &reloaded.changed {
                 complain(format_args!("reload: {what}"));
             }
-            for what in needs_restart {
+            for what in &reloaded.needs_restart {
                 complain(format_args!("reload: {what}; restart the keeper for it"));
             }
-            if changed.is_empty() && needs_restart.is_empty() {
+            if reloaded.changed.is_empty() && reloaded.needs_restart.is_empty() {
                 complain(format_args!("reload: nothing differs"));
             }
         }
