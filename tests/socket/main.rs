@@ -15,5 +15,6 @@ mod client;
 mod command_line;
 mod ground;
 mod keeper;
+mod programs;
 mod server;
 mod work;

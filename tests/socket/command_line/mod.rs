@@ -7,7 +7,7 @@ mod live;
 mod nowhere;
 mod operate;
 mod permitted;
-mod program;
+pub mod program;
 mod rotate;
 mod schema;
 mod secret;

@@ -1,0 +1,169 @@
+//! A keeper that is a process, and what is asked of it on the command line.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::command_line::program::{Ran, keyward};
+
+/// In every key of these tests, and nowhere else.
+pub const CANARY: &str = "canary-0123456789";
+
+const CONFIGURATION: &str = r#"
+data_folder = "data"
+socket = "keyward.sock"
+master_key.file = "master.key"
+[keys.token]
+use_case = "one_way_trip"
+callback_time_limit = "20 s"
+store.file = "token.key"
+[keys.documents]
+store.file = "documents.key"
+"#;
+
+/// A keeper of the keys `token` (one way) and `documents` (round trip).
+pub struct Keeper {
+    folder: TempDir,
+    process: Child,
+}
+
+impl Keeper {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("keyward.toml"), CONFIGURATION).unwrap();
+        for (name, value) in [
+            (
+                "master.key",
+                "a master key for tests: 32 bytes or more".to_owned(),
+            ),
+            ("token.key", format!("{CANARY}-old")),
+            ("documents.key", format!("{CANARY}-old")),
+            ("next.key", format!("{CANARY}-new")),
+            ("third.key", format!("{CANARY}-third")),
+        ] {
+            let path = folder.path().join(name);
+            fs::write(&path, value).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let process = serve(folder.path());
+        let keeper = Self { folder, process };
+        keeper.answers();
+        keeper
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// A command that asks this keeper.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = keyward(arguments);
+        command.current_dir(self.folder.path());
+        command.env("KEYWARD_SOCKET", self.path("keyward.sock"));
+        command
+    }
+
+    pub fn ran(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Starts a command that goes on until it is ended.
+    pub fn begin(&self, arguments: &[&str]) -> Begun {
+        let said = fs::File::create(self.path("said")).unwrap();
+        let mut command = self.command(arguments);
+        command.stdout(said.try_clone().unwrap()).stderr(said);
+        // A child that is left behind by a test that fails is killed with the test.
+        Begun(command.process_group(0).spawn().unwrap())
+    }
+
+    fn answers(&self) {
+        eventually("the keeper answers", || self.ran(&["status"]).code < 4);
+    }
+
+    /// Waits until this worker's callbacks would be called at a change of the key.
+    pub fn knows(&self, key: &str, worker: &str) {
+        eventually("the worker has registered", || {
+            let workers = self.ran(&["workers"]).out;
+            let plan = self.ran(&["rotate", key, "--plan"]).out;
+            plan.contains(worker) && workers.contains(worker)
+        });
+    }
+
+    /// Kills the keeper, and starts it again.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        self.process = serve(self.folder.path());
+        self.answers();
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn serve(folder: &Path) -> Child {
+    let mut command = keyward(&["serve", "--config", "keyward.toml"]);
+    command.current_dir(folder).stdout(Stdio::null());
+    command.spawn().unwrap()
+}
+
+/// A process that goes on; dropped, it is killed.
+pub struct Begun(Child);
+
+impl Begun {
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn send(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// Its exit status, when it has ended.
+    pub fn ended(&mut self) -> Option<i32> {
+        let mut status = None;
+        eventually("it ends", || {
+            status = self.0.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap().code()
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(90), "{what}");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// Whether a process runs; one that has ended and waits for its parent does not.
+pub fn runs(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ");
+    state.is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}

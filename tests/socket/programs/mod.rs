@@ -1,0 +1,6 @@
+//! Programs that know nothing of keyward, under real keepers: `keyward worker` and `keyward run` as processes.
+
+mod keeper;
+mod readme;
+mod run;
+mod worker;
