@@ -40,7 +40,7 @@ impl Lane {
     }
 
     /// Waits until no callback of the lane runs.
-    pub async fn turn(self) -> Turn {
+    pub(crate) async fn turn(self) -> Turn {
         Turn {
             _permit: self.0.acquire_owned().await.ok(),
         }

@@ -94,7 +94,7 @@ impl DueCallback {
 
     /// Waits until it can be called; none after a shutdown. `lacks` is told if it has its turn and
     /// waits for a thread.
-    pub async fn get_ready(self, lacks: impl FnOnce(Lacks)) -> Option<Ready> {
+    pub(crate) async fn get_ready(self, lacks: impl FnOnce(Lacks)) -> Option<Ready> {
         let turn = self.lane.turn().await;
         let thread = match self.thread {
             CallThread::Here(thread) => thread,

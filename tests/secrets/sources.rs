@@ -79,7 +79,14 @@ fn word(text: &str) -> &str {
 /// Every type that has a `code()`.
 pub fn errors() -> Vec<ErrorType> {
     let mut errors = Vec::new();
-    for Source { path, text } in sources() {
+    let all = sources();
+    let declares = |text: &str, name: &str| {
+        let kinds = ["enum", "struct"].into_iter();
+        let ends = [" {", "<", ";", "("];
+        let mut heads = kinds.flat_map(|kind| ends.map(|end| format!("pub {kind} {name}{end}")));
+        heads.any(|head| text.contains(&head))
+    };
+    for Source { path, text } in &all {
         let mut from = 0;
         while let Some(at) = text[from..].find("fn code(&self)") {
             let at = from + at;
@@ -93,10 +100,16 @@ pub fn errors() -> Vec<ErrorType> {
             };
             let name = word(of.trim_start());
             let codes = block(&text[at..]).split('"').skip(1).step_by(2);
+            // The codes of a long one stand in a file beside it.
+            let other = || all.iter().find(|other| declares(&other.text, name));
+            let declared = match declares(text, name) {
+                true => text,
+                false => other().map_or(text, |other| &other.text),
+            };
             errors.push(ErrorType {
                 name: name.to_owned(),
-                texts: texts(&text, name),
-                variants: variants(&text, name),
+                texts: texts(declared, name),
+                variants: variants(declared, name),
                 codes: codes.map(str::to_owned).collect(),
                 of_the_binary: path.starts_with(root().join("bin")),
             });

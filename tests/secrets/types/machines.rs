@@ -275,6 +275,7 @@ fn repos(shown: &mut Shown) {
     let repo = RocksDbRepo::open(&options).expect("a new folder");
     shown.value(&repo);
     repo.close().expect("it is open");
+    shown.value(&keyward::Verified::default());
 }
 
 fn stores(shown: &mut Shown) {
