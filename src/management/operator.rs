@@ -323,6 +323,26 @@ impl KeysManagement {
             .map(drop)
     }
 
+    /// Removes an instance of a worker: a process that keeps the worker's steps waiting and will not come back. Of a
+    /// call that it was given nothing is awaited any more, so that its process must not run on.
+    ///
+    /// # Errors
+    /// `invalid_name`, `unknown_instance`, `timed_out`, `busy`, `repo_unavailable`, `write_unknown`, `unavailable`,
+    /// `coordinator_failed`, `shut_down`, `forked`.
+    pub async fn remove_instance(&self, worker: &str, number: u64) -> Result<(), RotationError> {
+        let worker = WorkerName::new(worker)?;
+        let remove = move |ticket| Event::RemoveInstance {
+            ticket,
+            worker,
+            number,
+        };
+        self.inner
+            .declarer
+            .ask(With::Nothing, remove)
+            .await
+            .map(drop)
+    }
+
     /// Removes a worker's callback for good: it is taken out of every plan.
     ///
     /// # Errors

@@ -36,7 +36,6 @@ pub enum With {
     /// A callback that is being registered.
     Callback(Callback),
     /// The way to an instance of another process that joins or returns.
-    #[allow(dead_code, reason = "the keeper's socket is not there yet")]
     Link(Arc<dyn WorkerLink>),
 }
 

@@ -261,8 +261,9 @@ impl Operate for OperateService {
             Some(remove_request::What::Instance(instance)) => {
                 let asked = || format!("remove instance {instance} of worker {shown}");
                 keeper.demand_on_all(&caller, asked)?;
-                let text = format!("worker {shown}: it has no instance {instance}");
-                return Err(Refusal::new("unknown_instance", false, text).into());
+                check_reason(&reason)?;
+                let removed = keeper.keys.remove_instance(&worker, instance).await;
+                removed.map_err(of_rotation)?;
             }
             None => {
                 keeper.demand_on_all(&caller, || format!("remove worker {shown}"))?;

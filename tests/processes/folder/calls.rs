@@ -100,6 +100,7 @@ fn asynchronous(handles: &Handles<'_>) -> Codes {
         "recover_keys" => at_once(manager.recover_keys(id)),
         "restart" => at_once(manager.restart(&ActorName::Coordinator)),
         "remove_worker" => at_once(manager.remove_worker("worker")),
+        "remove_instance" => at_once(manager.remove_instance("worker", 1)),
         "remove_callback" => at_once(manager.remove_callback("worker", key, "late")),
         "verify" => at_once(KeysManagement::builder().verify()),
         "backup" => at_once(manager.backup(folder().join("backup"))),
