@@ -9,6 +9,7 @@ use crate::journal::secrets::RotationSecrets;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::operator::status::{InstanceStatus, WorkerStatus};
 use crate::rotation::id::RotationId;
+#[cfg(feature = "server")]
 use crate::rotation::instance::Instance;
 use crate::rotation::listing::{self, RotationView};
 use crate::rotation::report::{RotationReport, UnreadableRotation};

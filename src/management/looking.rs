@@ -8,6 +8,7 @@ use crate::guard::fork;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::Request;
+#[cfg(feature = "server")]
 use crate::key::name::KeyName;
 use crate::management::answer::{about, find};
 use crate::management::keys_management::KeysManagement;
