@@ -46,7 +46,11 @@ fn alone<T>(_: T, body: impl Future<Output = ()>) {
         });
     }
     let (_, test) = type_name::<T>().split_once("::").unwrap();
-    let mut command = Command::new(env::current_exe().unwrap());
+    // Under nohup a shell could not catch SIGHUP: what is ignored at its start stays so.
+    let mut command = Command::new("env");
+    command
+        .arg("--default-signal=HUP")
+        .arg(env::current_exe().unwrap());
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
     let output = command.env(ALONE, "1").output().unwrap();
     let said = [output.stdout, output.stderr].concat();
