@@ -21,6 +21,9 @@ fn a_program_takes_up_each_new_key_also_after_the_keeper_was_killed() {
         "--signal",
         "HUP",
         "--",
+        // Under nohup a shell could not catch it: what is ignored at its start stays so.
+        "env",
+        "--default-signal=HUP",
         "sh",
         "-c",
         SERVER,
