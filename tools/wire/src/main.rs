@@ -20,7 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     if fs::read_to_string(root.join(GENERATED))? == code {
         return Ok(());
     }
-    Err(format!("{GENERATED} is not what {PROTO} says: cargo run --manifest-path tools/wire/Cargo.toml").into())
+    Err(format!(
+        "{GENERATED} is not what {PROTO} says: cargo run --manifest-path tools/wire/Cargo.toml"
+    )
+    .into())
 }
 
 /// What the file is to hold. Its head has the digests of what it was made from and of what follows it, so that a test
