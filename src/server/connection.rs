@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use crate::key::name::WorkerName;
 use crate::server::bounds::ServeBounds;
 use crate::server::counts::{ConnectionPlace, RequestPlace, UserCounts, places};
 use crate::server::grants::Asker;
@@ -26,8 +25,8 @@ pub(super) struct Connection {
     why_cut: Mutex<Option<String>>,
     /// Told when the answer after which it is to end has been given.
     answered: Notify,
-    /// The worker that it has joined as.
-    joined: Mutex<Option<WorkerName>>,
+    /// Whether a worker has joined over it.
+    joined: AtomicBool,
 }
 
 /// What becomes of a connection's requests.
@@ -59,7 +58,7 @@ impl Connection {
             cut: Notify::new(),
             why_cut: Mutex::default(),
             answered: Notify::new(),
-            joined: Mutex::default(),
+            joined: AtomicBool::new(false),
         }
     }
 
@@ -119,25 +118,14 @@ impl Connection {
         self.answered.notified().await;
     }
 
-    /// Takes the one place of a worker that a connection has; the name stands beside what it does.
-    pub(super) fn join(&self, worker: WorkerName) -> bool {
-        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_free = joined.is_none();
-        if is_free {
-            *joined = Some(worker);
-        }
-        is_free
+    /// Takes the one place of a worker that a connection has.
+    pub(super) fn join(&self) -> bool {
+        !self.joined.swap(true, Ordering::AcqRel)
     }
 
     /// Frees the place of the worker.
     pub(super) fn leave(&self) {
-        *self.joined.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// The worker that it has joined as.
-    pub(super) fn joined(&self) -> Option<WorkerName> {
-        let joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
-        joined.clone()
+        self.joined.store(false, Ordering::Release);
     }
 }
 

@@ -7,11 +7,6 @@
 //! Never in here: a rule about keys or rotations, actors, the journal. Nothing that a client says about
 //! itself is believed.
 
-#![allow(
-    dead_code,
-    reason = "the streams of instances are about to use all of it"
-)]
-
 mod accept;
 mod answer;
 pub mod bounds;

@@ -84,7 +84,7 @@ impl InstanceStream {
         let worker = WorkerName::new(&join.worker).map_err(|error| of_rotation(error.into()))?;
         let process = self.connection.peer.process.clone();
         let process = process.ok_or_else(|| Status::unavailable("the process has ended"))?;
-        if !self.connection.join(worker.clone()) {
+        if !self.connection.join() {
             return Err(SocketRefusal::AlreadyJoined.into());
         }
         let joined = match join.instance {
