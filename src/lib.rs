@@ -178,8 +178,8 @@ pub use operator::actor::{ActorName, ActorState, ActorStatus};
 pub use operator::event::{EventLevel, KeeperEvent, ReloadReport};
 pub use operator::plan::{ChangePlan, PlannedStep};
 pub use operator::status::{
-    HistoryListing, InstanceStatus, KeyStatus, RecoveredKeys, Status, UnreadableRecord,
-    WorkerStatus,
+    HistoryListing, InstanceStatus, KeyStatus, RecoveredKeys, RosterCallback, Status,
+    UnreadableRecord, WorkerStatus,
 };
 pub use operator::verified::Verified;
 pub use repo::space::Space;

@@ -7,12 +7,14 @@ use tokio::sync::oneshot;
 use crate::actors::admission::Permit;
 use crate::journal::secrets::RotationSecrets;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
-use crate::operator::status::{InstanceStatus, WorkerStatus};
+use crate::operator::plan::PlannedStep;
+use crate::operator::status::{InstanceStatus, RosterCallback, WorkerStatus};
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::CallbackOf;
 #[cfg(feature = "server")]
 use crate::rotation::instance::Instance;
 use crate::rotation::listing::{self, RotationView};
-use crate::rotation::report::{RotationReport, UnreadableRotation};
+use crate::rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
 use crate::rotation::roster::{Present, WorkerEntry};
 use crate::rotation::state::RotationState;
 
@@ -103,19 +105,48 @@ impl Overview {
     /// The roster, in the order of joining.
     pub fn workers(&self) -> Vec<WorkerStatus> {
         let worker = |(name, entry): &(WorkerName, Arc<WorkerEntry>)| {
-            let here = |(key, callback): (&KeyName, &CallbackName)| {
-                let here = entry.is_served(key, callback);
-                (key.clone(), callback.clone(), here)
+            let shown = |(key, callback, kind): (&KeyName, &CallbackName, _)| RosterCallback {
+                key: key.clone(),
+                callback: callback.clone(),
+                kind,
+                registered: entry.serving(key, callback) > 0,
             };
             WorkerStatus {
                 worker: name.clone(),
                 alive: entry.is_here(),
                 sharing: entry.sharing(),
-                callbacks: entry.callbacks().map(here).collect(),
+                callbacks: entry.callbacks().map(shown).collect(),
                 instances: entry.instances().map(instance_status).collect(),
             }
         };
         self.workers.iter().map(worker).collect()
+    }
+
+    /// Who would do what if this key changed now, in the plan's order; and what is missing.
+    pub fn planned(&self, key: &KeyName) -> (Vec<PlannedStep>, Vec<WaitsFor>) {
+        let (mut steps, mut missing) = (Vec::new(), Vec::new());
+        for (worker, entry) in &self.workers {
+            for (_, callback, kind) in entry.callbacks().filter(|(of, ..)| *of == key) {
+                let instances = entry.serving(key, callback);
+                let missed = entry.missed(key, callback);
+                if missed.is_empty() && instances == 0 {
+                    missing.push(WaitsFor::Worker {
+                        worker: worker.clone(),
+                        callback: callback.clone(),
+                    });
+                }
+                if instances == 0 || kind == CallbackOf::Memory {
+                    missing.extend(missed);
+                }
+                steps.push(PlannedStep {
+                    worker: worker.clone(),
+                    callback: callback.clone(),
+                    kind,
+                    instances: instances as u64,
+                });
+            }
+        }
+        (steps, missing)
     }
 
     /// Every instance of another process that is not gone.

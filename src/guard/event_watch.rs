@@ -1,7 +1,7 @@
 //! Those who watch what is told to the program's log: operators, from elsewhere.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -17,6 +17,12 @@ const MAX_WAITING: usize = 1_024;
 
 /// Whose events are watched: keyward's own.
 const TARGET: &str = "keyward";
+
+/// A second subscriber, which is told nothing. While `tracing` knows one only, it asks the subscriber of the
+/// thread that tells an event first whether the event is wanted, and keeps that answer for all threads: in a
+/// program that has no log of its own, the answer would be no, for good.
+static SECOND: LazyLock<Dispatch> =
+    LazyLock::new(|| Dispatch::new(Capture(EventWatches::default())));
 
 /// An event that was told.
 #[derive(Debug, Clone)]
@@ -55,6 +61,7 @@ struct Watcher {
 impl EventWatches {
     /// What is told from now on, of this level and more serious ones.
     pub(super) fn watch(&self, least: Level) -> Receiver<SeenEvent> {
+        LazyLock::force(&SECOND);
         let (to, seen) = channel(MAX_WAITING);
         let mut watching = self.watching();
         watching.watchers.push(Watcher {

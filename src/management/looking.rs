@@ -12,7 +12,7 @@ use crate::key::event::Request;
 use crate::key::name::KeyName;
 use crate::management::answer::{about, find};
 use crate::management::keys_management::KeysManagement;
-use crate::operator::plan::{ChangePlan, PlannedStep};
+use crate::operator::plan::ChangePlan;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::{RotationReport, WaitsFor};
@@ -106,24 +106,8 @@ impl KeysManagement {
         let earlier = reports.iter();
         let earlier = earlier.filter(|report| report.key == *key && goes_on(report.state));
         waits_for.extend(earlier.map(|report| WaitsFor::Rotation { id: report.id }));
-        let mut steps = Vec::new();
-        for worker in overview.workers() {
-            let of_key = worker.callbacks.into_iter().filter(|(of, ..)| of == key);
-            for (_, callback, is_here) in of_key {
-                let worker = worker.worker.clone();
-                if !is_here {
-                    waits_for.push(WaitsFor::Worker {
-                        worker: worker.clone(),
-                        callback: callback.clone(),
-                    });
-                }
-                steps.push(PlannedStep {
-                    worker,
-                    callback,
-                    instances: is_here.into(),
-                });
-            }
-        }
+        let (steps, missing) = overview.planned(key);
+        waits_for.extend(missing);
         Ok(ChangePlan {
             key: key.clone(),
             strategy: entry.behaviour().error_strategy,

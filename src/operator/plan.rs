@@ -2,6 +2,7 @@
 
 use crate::key::definition::OnKeyChangedCallbackErrorStrategy;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::instance::CallbackOf;
 use crate::rotation::report::WaitsFor;
 
 /// What would happen if a key changed now: who would do what, who is missing, what is in the way.
@@ -28,6 +29,9 @@ pub struct PlannedStep {
     pub worker: WorkerName,
     /// Its callback.
     pub callback: CallbackName,
-    /// How many of its processes can be called now.
+    /// What it changes.
+    pub kind: CallbackOf,
+    /// How many can be called with it now: the worker in the keeper's process, and instances that are connected
+    /// and ready. Of data, one of them is; of memory, each.
     pub instances: u64,
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use crate::key::declared::StoreAnswers;
 use crate::operator::actor::{ActorState, ActorStatus};
 use crate::operator::status::{
-    HistoryListing, InstanceStatus, KeyStatus, Status, UnreadableRecord, WorkerStatus,
+    HistoryListing, InstanceStatus, KeyStatus, RosterCallback, Status, UnreadableRecord,
+    WorkerStatus,
 };
 
 /// One line each for keys, workers, records that cannot be read and actors that died, a few for each
@@ -93,14 +94,22 @@ impl fmt::Display for KeyStatus {
 
 impl fmt::Display for WorkerStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let here = self.callbacks.iter().filter(|(_, _, here)| *here).count();
+        let (here, missing): (Vec<_>, Vec<_>) = self.callbacks.iter().partition(|c| c.registered);
         let alive = if self.alive { "alive" } else { "not here" };
         write!(
             f,
-            "worker {}: {alive}, {here} of {} callbacks registered in this life",
+            "worker {}: {alive}, {} of {} callbacks registered in this life",
             self.worker,
+            here.len(),
             self.callbacks.len()
         )?;
+        for RosterCallback { key, callback, .. } in missing {
+            write!(
+                f,
+                "\n  callback {callback} for key {key} cannot be called: the next change of the key waits for it; \
+                 remove it if its data is gone (remove_callback)"
+            )?;
+        }
         for instance in &self.instances {
             write!(f, "\n  {instance}")?;
         }
@@ -181,7 +190,7 @@ mod tests {
     use crate::management::definition::SecretKeyDefinition;
     use crate::operator::actor::ActorName;
     use crate::repo::space::Space;
-    use crate::rotation::instance::Sharing;
+    use crate::rotation::instance::{CallbackOf, Sharing};
     use crate::rotation::plan::Step;
     use crate::rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
     use crate::rotation::state::RotationState;
@@ -240,7 +249,20 @@ mod tests {
                 worker: worker("anna"),
                 alive: true,
                 sharing: Sharing::Shared,
-                callbacks: vec![(key(), callback(), true)],
+                callbacks: vec![
+                    RosterCallback {
+                        key: key(),
+                        callback: callback(),
+                        kind: CallbackOf::Data,
+                        registered: true,
+                    },
+                    RosterCallback {
+                        key: key(),
+                        callback: CallbackName::new("reload").unwrap(),
+                        kind: CallbackOf::Memory,
+                        registered: false,
+                    },
+                ],
                 instances: vec![
                     InstanceStatus {
                         instance: 7,
@@ -336,7 +358,8 @@ rotation 018f3a5e-1111-7222-8333-123456789abc of key documents: stopped, 1 of 3 
             "1 key, 1 worker, 2 rotations not ended
 rotations are paused: the disk is full
 key documents: round-trip, stated, last flow ForwardPath, holds a pair; its store still answers the old keys of the last change
-worker anna: alive, 1 of 1 callbacks registered in this life
+worker anna: alive, 1 of 2 callbacks registered in this life
+  callback reload for key documents cannot be called: the next change of the key waits for it; remove it if its data is gone (remove_callback)
   instance 7 (process 4711, user 1001): connected, ready, 1 call not returned
   instance 9 (process 4712, user 1001): absent, not ready yet; only its connection names its process: after a restart of the keeper it may be called twice
 {REPORT}

@@ -6,7 +6,7 @@ use crate::key::facts::KeyFacts;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::operator::actor::ActorStatus;
 use crate::repo::space::Space;
-use crate::rotation::instance::Sharing;
+use crate::rotation::instance::{CallbackOf, Sharing};
 use crate::rotation::report::{RotationReport, UnreadableRotation};
 use crate::secret::value::SecretKeyPair;
 
@@ -34,10 +34,26 @@ pub struct WorkerStatus {
     pub alive: bool,
     /// How many processes may have its name at once.
     pub sharing: Sharing,
-    /// Its callbacks on the roster: key, name, and whether it is registered in this life.
-    pub callbacks: Vec<(KeyName, CallbackName, bool)>,
+    /// Its callbacks on the roster, in the order of registration.
+    pub callbacks: Vec<RosterCallback>,
     /// Its instances in other processes, by number.
     pub instances: Vec<InstanceStatus>,
+}
+
+/// A callback on the roster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct RosterCallback {
+    /// The key.
+    pub key: KeyName,
+    /// Its name.
+    pub callback: CallbackName,
+    /// What it changes.
+    pub kind: CallbackOf,
+    /// Whether it can be called now: its worker is in the keeper's process and has registered it, or an
+    /// instance that has registered it is connected and ready.
+    pub registered: bool,
 }
 
 /// An instance of a worker: a process other than the keeper's that has joined under its name.

@@ -9,7 +9,7 @@ use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::plan::{Header, Step};
 use crate::rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
-use crate::rotation::roster::Roster;
+use crate::rotation::roster::{Roster, WorkerEntry};
 use crate::rotation::rotations::{Active, Live};
 use crate::rotation::shared::SharedList;
 use crate::rotation::state::RotationState;
@@ -181,18 +181,31 @@ impl RotationMachine {
         let mut numbers: BTreeSet<u32> = looked_after.map(|(no, _)| *no).collect();
         numbers.extend(due);
         let steps = numbers.into_iter().filter_map(|no| live.steps.get(no));
-        let waits = steps.map(|step| {
-            let (worker, callback) = (step.worker.clone(), step.callback.clone());
-            if step.status == CallbackStatus::InProgress {
-                return WaitsFor::Callback { worker, callback };
+        steps
+            .flat_map(|step| self.step_waits_for(live, step))
+            .collect()
+    }
+
+    fn step_waits_for(&self, live: &Live, step: &Step) -> Vec<WaitsFor> {
+        let entry = self.roster.get(&step.worker);
+        let missed = |entry: &WorkerEntry| entry.missed(&live.header.key, &step.callback);
+        let missed = entry.map(missed).unwrap_or_default();
+        let (worker, callback) = (step.worker.clone(), step.callback.clone());
+        if step.status == CallbackStatus::InProgress {
+            let mut waits = vec![WaitsFor::Callback { worker, callback }];
+            if step.is_of_memory() {
+                waits.extend(missed);
             }
-            match live.preparing(step.no) {
-                Some(Some(Lacks::Thread)) => WaitsFor::Thread { worker, callback },
-                Some(Some(Lacks::Turn)) => WaitsFor::EarlierCall { worker, callback },
-                Some(None) | None => WaitsFor::Worker { worker, callback },
+            return waits;
+        }
+        match live.preparing(step.no) {
+            Some(Some(Lacks::Thread)) => vec![WaitsFor::Thread { worker, callback }],
+            Some(Some(Lacks::Turn)) => vec![WaitsFor::EarlierCall { worker, callback }],
+            Some(None) | None if missed.is_empty() => {
+                vec![WaitsFor::Worker { worker, callback }]
             }
-        });
-        waits.collect()
+            Some(None) | None => missed,
+        }
     }
 }
 

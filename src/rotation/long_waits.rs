@@ -66,6 +66,9 @@ impl RotationMachine {
         let of = live.steps.get(step.step)?;
         self.waits_for(live).into_iter().find(|waits| match waits {
             WaitsFor::Worker { worker, callback }
+            | WaitsFor::Instance {
+                worker, callback, ..
+            }
             | WaitsFor::EarlierCall { worker, callback }
             | WaitsFor::Thread { worker, callback } => {
                 *worker == of.worker && *callback == of.callback

@@ -35,6 +35,16 @@ pub enum WaitsFor {
         /// The callback.
         callback: CallbackName,
     },
+    /// For a process that has joined under the worker's name and registered the callback: it is not
+    /// connected, or has not said that it is ready.
+    Instance {
+        /// The worker.
+        worker: WorkerName,
+        /// The callback.
+        callback: CallbackName,
+        /// The number of the instance.
+        instance: u64,
+    },
     /// For an earlier call of this worker's callbacks for the key, which passed its limit and has
     /// not returned.
     EarlierCall {

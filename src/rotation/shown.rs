@@ -98,6 +98,15 @@ impl fmt::Display for WaitsFor {
                 f,
                 "worker {worker} to join and register callback {callback}; remove it if its data is gone"
             ),
+            Self::Instance {
+                worker,
+                callback,
+                instance,
+            } => write!(
+                f,
+                "instance {instance} of worker {worker}, which is absent or not ready, for callback {callback}; \
+                 remove it (remove_instance) if its process has ended"
+            ),
             Self::EarlierCall { worker, callback } => write!(
                 f,
                 "an earlier call of worker {worker}'s callbacks for the key to return; callback {callback} is due"

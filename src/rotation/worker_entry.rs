@@ -6,6 +6,7 @@ use crate::key::name::{CallbackName, KeyName};
 use crate::key::time::Time;
 use crate::rotation::instance::{CallbackOf, Instance, Sharing};
 use crate::rotation::outcome::StepRef;
+use crate::rotation::report::WaitsFor;
 
 /// An instance of another process, and what is known of it in this life.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,9 +71,11 @@ impl WorkerEntry {
         self.incarnation.is_some() && self.attached.contains(&callback)
     }
 
-    /// Its callbacks, in the order of registration.
-    pub fn callbacks(&self) -> impl Iterator<Item = (&KeyName, &CallbackName)> {
-        self.callbacks.values().map(|(key, name, _)| (key, name))
+    /// Its callbacks and what each changes, in the order of registration.
+    pub fn callbacks(&self) -> impl Iterator<Item = (&KeyName, &CallbackName, CallbackOf)> {
+        self.callbacks
+            .values()
+            .map(|(key, name, of)| (key, name, *of))
     }
 
     /// The number of a callback in the order of registration and what it changes, if the roster has it.
@@ -164,10 +167,24 @@ impl WorkerEntry {
         }
     }
 
-    /// Whether anybody can be called with this callback now.
-    pub fn is_served(&self, key: &KeyName, callback: &CallbackName) -> bool {
-        let there = |one: &Present| one.is_there() && one.instance.has(key, callback);
-        self.has_attached(key, callback) || self.instances.values().any(there)
+    /// How many can be called with this callback now: the worker in this process, and instances.
+    pub fn serving(&self, key: &KeyName, callback: &CallbackName) -> usize {
+        let all = self.instances.values();
+        let there = all.filter(|one| one.is_there() && one.instance.has(key, callback));
+        usize::from(self.has_attached(key, callback)) + there.count()
+    }
+
+    /// The instances that have registered this callback and cannot be called, as what a rotation waits for.
+    pub(crate) fn missed(&self, key: &KeyName, callback: &CallbackName) -> Vec<WaitsFor> {
+        let has = |one: &&Present| !one.instance.dropped && one.instance.has(key, callback);
+        let missed = self.instances.values().filter(has);
+        let missed = missed.filter(|one| !one.is_there());
+        let waits = missed.map(|one| WaitsFor::Instance {
+            worker: one.instance.worker.clone(),
+            callback: callback.clone(),
+            instance: one.instance.number,
+        });
+        waits.collect()
     }
 
     /// The instance that was given this attempt of a step and has not returned it.
@@ -209,6 +226,6 @@ impl WorkerEntry {
 
     /// Whether the roster has this callback.
     pub fn has(&self, key: &KeyName, callback: &CallbackName) -> bool {
-        self.callbacks().any(|(k, c)| k == key && c == callback)
+        self.callbacks().any(|(k, c, _)| k == key && c == callback)
     }
 }

@@ -14,7 +14,6 @@ use crate::wire::generated::{
 };
 use crate::wire::instances::sharing;
 use crate::wire::invalid::{InvalidMessage, name, needed};
-use crate::wire::operator::callback_entry;
 use crate::wire::reports::waits_for;
 
 /// A part is sent once it has this many bytes; with what one more thing adds it has less than 64 KiB.
@@ -65,7 +64,7 @@ pub fn worker_parts(worker: &status::WorkerStatus) -> Vec<ListingPart> {
         sharing: Sharing::from(worker.sharing).into(),
     };
     let mut parts = vec![Part::Worker(head).into()];
-    let callbacks = worker.callbacks.iter().map(callback_entry);
+    let callbacks = worker.callbacks.iter().map(Into::into);
     let part = |callbacks| Part::Callbacks(Callbacks { callbacks });
     in_parts(callbacks, part, &mut parts);
     let instances = worker.instances.iter();

@@ -7,9 +7,10 @@ use crate::operator::actor;
 use crate::operator::status;
 use crate::repo::space::Space;
 use crate::wire::generated::{
-    ActorName, ActorState, ActorStatus, CallbackEntry, Coordinator, Flow, KeyStatus,
+    ActorName, ActorState, ActorStatus, CallbackEntry, CallbackKind, Coordinator, Flow, KeyStatus,
     RecoverKeysAnswer, StoreAnswers, UnreadableRecord, actor_name,
 };
+use crate::wire::instances::callback_of;
 use crate::wire::invalid::{InvalidMessage, enumerated, name, needed, unspecified};
 use crate::wire::keys::{flow, narrow, wide};
 use crate::wire::values::pair;
@@ -71,25 +72,27 @@ impl TryFrom<KeyStatus> for status::KeyStatus {
     }
 }
 
-/// A callback on the roster.
-pub fn callback_entry(
-    (key, callback, registered): &(KeyName, CallbackName, bool),
-) -> CallbackEntry {
-    CallbackEntry {
-        key: key.as_str().to_owned(),
-        callback: callback.as_str().to_owned(),
-        registered: *registered,
-        kind: 0,
+impl From<&status::RosterCallback> for CallbackEntry {
+    fn from(entry: &status::RosterCallback) -> Self {
+        Self {
+            key: entry.key.as_str().to_owned(),
+            callback: entry.callback.as_str().to_owned(),
+            registered: entry.registered,
+            kind: CallbackKind::from(entry.kind).into(),
+        }
     }
 }
 
-impl TryFrom<CallbackEntry> for (KeyName, CallbackName, bool) {
+impl TryFrom<CallbackEntry> for status::RosterCallback {
     type Error = InvalidMessage;
 
     fn try_from(entry: CallbackEntry) -> Result<Self, InvalidMessage> {
-        let key = name("callbacks.key", KeyName::new(&entry.key))?;
-        let callback = name("callbacks.callback", CallbackName::new(&entry.callback))?;
-        Ok((key, callback, entry.registered))
+        Ok(Self {
+            key: name("callbacks.key", KeyName::new(&entry.key))?,
+            callback: name("callbacks.callback", CallbackName::new(&entry.callback))?,
+            kind: callback_of(entry.kind)?,
+            registered: entry.registered,
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use crate::wire::generated::listing_part::Part;
 use crate::wire::generated::{
     CallbackKind, ListingPart, PlanHeader, PlannedStep, PlannedSteps, Strategy, Waits,
 };
+use crate::wire::instances::callback_of;
 use crate::wire::invalid::{InvalidMessage, name};
 use crate::wire::keys::strategy;
 use crate::wire::listing::in_parts;
@@ -30,7 +31,7 @@ impl From<&plan::PlannedStep> for PlannedStep {
         Self {
             worker: step.worker.as_str().to_owned(),
             callback: step.callback.as_str().to_owned(),
-            kind: CallbackKind::Data.into(),
+            kind: CallbackKind::from(step.kind).into(),
             instances: step.instances,
         }
     }
@@ -43,6 +44,7 @@ impl TryFrom<PlannedStep> for plan::PlannedStep {
         Ok(Self {
             worker: name("planned_step.worker", WorkerName::new(&step.worker))?,
             callback: name("planned_step.callback", CallbackName::new(&step.callback))?,
+            kind: callback_of(step.kind)?,
             instances: step.instances,
         })
     }

@@ -7,8 +7,9 @@ use crate::rotation::state;
 use crate::rotation::status::CallbackStatus as Status;
 use crate::wire::calls::effect;
 use crate::wire::generated::{
-    CallbackStatus, Effect, ForDefinition, ForJournal, RotationHeader, RotationState, Step,
-    StepKind, Strategy, UnreadableRotation, WaitsFor, WorkersCallback, waits_for,
+    CallbackStatus, Effect, ForDefinition, ForJournal, InstancesCallback, RotationHeader,
+    RotationState, Step, StepKind, Strategy, UnreadableRotation, WaitsFor, WorkersCallback,
+    waits_for,
 };
 use crate::wire::invalid::{InvalidMessage, enumerated, id, name, unspecified};
 use crate::wire::keys::strategy;
@@ -178,6 +179,15 @@ impl From<&report::WaitsFor> for WaitsFor {
                 waits_for::What::Callback(of(worker, callback))
             }
             report::WaitsFor::Journal => waits_for::What::Journal(ForJournal {}),
+            report::WaitsFor::Instance {
+                worker,
+                callback,
+                instance,
+            } => waits_for::What::Instance(InstancesCallback {
+                worker: worker.as_str().to_owned(),
+                callback: callback.as_str().to_owned(),
+                instance: *instance,
+            }),
         };
         let what = Some(what);
         Self { what }
@@ -221,6 +231,18 @@ pub fn waits_for(waits: WaitsFor) -> Result<Option<report::WaitsFor>, InvalidMes
             report::WaitsFor::Callback { worker, callback }
         }
         waits_for::What::Journal(ForJournal {}) => report::WaitsFor::Journal,
+        waits_for::What::Instance(InstancesCallback {
+            worker,
+            callback,
+            instance,
+        }) => {
+            let (worker, callback) = of(WorkersCallback { worker, callback })?;
+            report::WaitsFor::Instance {
+                worker,
+                callback,
+                instance,
+            }
+        }
     }))
 }
 

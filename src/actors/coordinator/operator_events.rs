@@ -65,6 +65,14 @@ impl CoordinatorPart {
                 worker,
                 callback,
             ),
+            WaitsFor::Instance {
+                worker, callback, ..
+            } => (
+                "a step waits for an instance of its worker that is absent or not ready: see `workers`; remove the \
+                 instance if its process has ended",
+                worker,
+                callback,
+            ),
             WaitsFor::EarlierCall { worker, callback } => (
                 "a step waits for an earlier call of its worker's callbacks for the key to return",
                 worker,

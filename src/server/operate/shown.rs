@@ -47,7 +47,8 @@ impl<'a> Sight<'a> {
             return;
         }
         for worker in workers.iter_mut() {
-            worker.callbacks.retain(|(key, ..)| self.has(key.as_str()));
+            let callbacks = &mut worker.callbacks;
+            callbacks.retain(|callback| self.has(callback.key.as_str()));
         }
         workers.retain(|worker| !worker.callbacks.is_empty());
     }

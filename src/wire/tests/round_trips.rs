@@ -147,7 +147,7 @@ proptest! {
     #[test]
     fn status_of_a_keeper(
         rotations in vec(samples::report(), 0..4), key in samples::key(), worker in samples::worker(),
-        callbacks in vec((samples::key(), samples::callback(), any::<bool>()), 0..600),
+        callbacks in vec(samples::roster_callback(), 0..600),
         counts in any::<(u32, u64, u64, bool, bool)>(), flow in option::of(samples::flow()),
     ) {
         let facts = KeyFacts {

@@ -12,7 +12,9 @@ use crate::key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, Snapshot, Staged};
+use crate::operator::status::RosterCallback;
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::CallbackOf;
 use crate::rotation::outcome::StepRef;
 use crate::rotation::plan::Step;
 use crate::rotation::report::{RotationReport, WaitsFor};
@@ -167,6 +169,21 @@ fn step() -> impl Strategy<Value = Step> {
     })
 }
 
+pub fn roster_callback() -> impl Strategy<Value = RosterCallback> {
+    let named = (
+        key(),
+        callback(),
+        prop_oneof![Just(CallbackOf::Data), Just(CallbackOf::Memory)],
+        any::<bool>(),
+    );
+    named.prop_map(|(key, callback, kind, registered)| RosterCallback {
+        key,
+        callback,
+        kind,
+        registered,
+    })
+}
+
 fn waits_for() -> impl Strategy<Value = WaitsFor> {
     let named = || (worker(), callback());
     prop_oneof![
@@ -178,6 +195,11 @@ fn waits_for() -> impl Strategy<Value = WaitsFor> {
         named().prop_map(|(worker, callback)| WaitsFor::Thread { worker, callback }),
         named().prop_map(|(worker, callback)| WaitsFor::Callback { worker, callback }),
         Just(WaitsFor::Journal),
+        (named(), any::<u64>()).prop_map(|((worker, callback), instance)| WaitsFor::Instance {
+            worker,
+            callback,
+            instance,
+        }),
     ]
 }
 

@@ -4,10 +4,11 @@ use keyward::key::state::Effect;
 use keyward::rotation::event::{Event, StepOutcome};
 use keyward::rotation::instance::{InstanceEvent, Sharing};
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
+use keyward::rotation::report::WaitsFor;
 
 use crate::rotation_machine::elsewhere::{Data, Memory};
 use crate::rotation_machine::script::{
-    Coordinator, Strategy, at, behaviour, config, done, failed, worker,
+    Coordinator, Strategy, at, behaviour, callback, config, done, failed, rid, worker,
 };
 
 fn ok() -> StepOutcome {
@@ -164,13 +165,47 @@ fn an_absent_one_that_comes_back_in_time_is_called() {
 }
 
 #[test]
+fn a_report_names_each_instance_that_is_absent_or_not_ready() {
+    let (mut c, numbers) = begun(3);
+    let waits = |c: &Coordinator| c.machine.report(rid(1)).expect("it lives").waits_for;
+    let runs = WaitsFor::Callback {
+        worker: worker("web"),
+        callback: callback("c"),
+    };
+    let missed = |instance: u64| WaitsFor::Instance {
+        worker: worker("web"),
+        callback: callback("c"),
+        instance,
+    };
+    assert_eq!(waits(&c), std::slice::from_ref(&runs));
+    c.happens("web", numbers[1], InstanceEvent::Absent);
+    assert_eq!(waits(&c), [runs, missed(numbers[1])]);
+
+    let mut c = Coordinator::new();
+    c.define("data", behaviour(Strategy::Halt));
+    let numbers = [c.instance("web", 1, Data), c.instance("web", 2, Data)];
+    for number in numbers {
+        c.happens("web", number, InstanceEvent::Absent);
+    }
+    c.declare(1);
+    c.snapped(1);
+    assert_eq!(
+        waits(&c),
+        numbers.map(missed),
+        "one of data that is not begun waits for any"
+    );
+    c.happens("web", numbers[0], InstanceEvent::ProcessEnded);
+    assert_eq!(waits(&c), [missed(numbers[1])]);
+}
+
+#[test]
 fn with_no_instance_left_the_step_is_taken_out_of_the_plan() {
     let (mut c, numbers) = begun(1);
     c.ended_at("web", numbers[0], 1, ok());
     c.happens("web", numbers[0], InstanceEvent::ProcessEnded);
     c.declare(2);
     c.snapped(2);
-    let ended = &c.journal.ended[&crate::rotation_machine::script::rid(2)].1;
+    let ended = &c.journal.ended[&rid(2)].1;
     assert!(ended[0].removed && ended[0].attempt == 0, "{ended:?}");
 }
 

@@ -30,7 +30,7 @@ fn a_removal_takes_only_this_callback_off_and_leaves_the_place_of_the_others() {
     let entry = c.machine.roster().get(&worker("w0")).expect("a member");
     let left: Vec<String> = entry
         .callbacks()
-        .map(|(key, callback)| format!("{key}/{callback}"))
+        .map(|(key, callback, _)| format!("{key}/{callback}"))
         .collect();
     assert_eq!(left, ["data/b", "other/a"]);
     assert_eq!(entry.callback_count(), 2);

@@ -62,7 +62,7 @@ impl World {
                 self.asks_to_join(number);
                 continue;
             }
-            for (key, callback) in entry.callbacks() {
+            for (key, callback, _) in entry.callbacks() {
                 if !entry.has_attached(key, callback) {
                     self.asks_to_register(number, key_number(key), callback_number(callback));
                 }

@@ -17,7 +17,9 @@ use keyward::rotation::{
     steps,
 };
 use keyward::worker::{call, caller, handle, join, lanes, link, ready};
-use keyward::{ActorName, ActorState, ActorStatus, KeyAnswer, KeyStatus, WorkerStatus};
+use keyward::{
+    ActorName, ActorState, ActorStatus, KeyAnswer, KeyStatus, RosterCallback, WorkerStatus,
+};
 
 use crate::types::{Shown, path};
 
@@ -146,6 +148,7 @@ pub(super) fn all(shown: &mut Shown) {
         KeyStatus,
         keyward::wire::listing::Listing,
         keyward::InstanceStatus,
+        RosterCallback,
         WorkerStatus,
     );
     without!(shown, "fingerprints under a key of the database, and random ids of sealed records":

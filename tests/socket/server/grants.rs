@@ -181,7 +181,7 @@ async fn listings_show_what_the_grants_name() {
     assert_eq!(status.rotations[0].key.as_str(), "documents");
     let callbacks = &status.workers[0].callbacks;
     assert_eq!(callbacks.len(), 1);
-    assert_eq!(callbacks[0].0.as_str(), "documents");
+    assert_eq!(callbacks[0].key.as_str(), "documents");
     let answer = client.operate.rotations(RotationsRequest {}).await.unwrap();
     let (mut parts, mut listing) = (answer.into_inner(), Listing::default());
     while let Some(part) = parts.message().await.unwrap() {

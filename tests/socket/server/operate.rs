@@ -4,18 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keyward::wire::generated::{
-    AbortRequest, BackupRequest, DismissRequest, EventsRequest, HistoryRequest, KeysCallback,
-    ListingPart, PlanRequest, RecoverKeysRequest, ReloadRequest, RemoveRequest, ResumeRequest,
-    RotationRequest, RotationsRequest, StatusRequest, WorkersRequest, remove_request,
+    AbortRequest, BackupRequest, CallbackKind, DismissRequest, EventsRequest, HistoryRequest,
+    KeysCallback, ListingPart, PlanRequest, RecoverKeysRequest, ReloadRequest, RemoveRequest,
+    ResumeRequest, RotationRequest, RotationsRequest, StatusRequest, WorkersRequest,
+    remove_request,
 };
 use keyward::wire::listing::Listing;
 use keyward::{
-    Change, Grants, KeyChange, KeysManagement, Reloaded, Right, RotationState, SecretKeyDefinition,
+    CallbackOf, Change, Grants, KeyChange, KeysManagement, Reloaded, Right, RotationState,
+    SecretKeyDefinition, WaitsFor, WorkerStatus,
 };
 use tonic::{Response, Status, Streaming};
 
 use crate::ground::{Ground, code, grant};
-use crate::support::{builder, define, in_memory, within};
+use crate::support::alone::alone_async;
+use crate::support::{builder, define, in_memory, until, within};
+use crate::work::peer::{Peer, shared};
 
 async fn listing(answer: Result<Response<Streaming<ListingPart>>, Status>) -> Listing {
     let (mut parts, mut listing) = (answer.unwrap().into_inner(), Listing::default());
@@ -144,6 +148,55 @@ async fn an_operator_recovers_keys_and_resumes_and_aborts_over_the_socket() {
     assert_eq!(code(operate.dismiss(dismiss).await), "wrong_state");
 }
 
+fn web(status: &keyward::Status) -> &WorkerStatus {
+    let mut workers = status.workers.iter();
+    let web = workers.find(|worker| worker.worker.as_str() == "web");
+    web.expect("it is on the roster")
+}
+
+#[tokio::test]
+async fn a_plan_counts_the_instances_and_names_those_that_are_not_ready() {
+    let ground = Ground::new().await;
+    let mut first = Peer::join(&ground, shared("web")).await.unwrap();
+    let mut second = Peer::join(&ground, shared("web")).await.unwrap();
+    for peer in [&mut first, &mut second] {
+        peer.register("reload", CallbackKind::Memory).await.unwrap();
+    }
+    first.is_ready().await;
+    let plan = async || {
+        let operate = &mut ground.client().await.operate;
+        let key = "documents".to_owned();
+        let answer = operate.plan(PlanRequest { key }).await;
+        listing(answer).await.into_plan().unwrap()
+    };
+    let planned = plan().await;
+    let [step] = &planned.steps[..] else {
+        panic!("{planned:?}");
+    };
+    assert_eq!((step.kind, step.instances), (CallbackOf::Memory, 1));
+    let named = |waits: &WaitsFor| matches!(waits, WaitsFor::Instance { instance, .. } if *instance == second.number);
+    assert!(planned.waits_for.iter().any(named), "{planned:?}");
+    second.is_ready().await;
+    let planned = plan().await;
+    assert_eq!(planned.steps[0].instances, 2);
+    assert_eq!(planned.waits_for, []);
+    let status = ground.keys.status().await.unwrap();
+    let callback = &web(&status).callbacks[0];
+    assert!(callback.registered && callback.kind == CallbackOf::Memory);
+    drop((first, second));
+    until("both are absent", async || {
+        let status = ground.keys.status().await.unwrap();
+        web(&status).instances.iter().all(|one| !one.connected)
+    })
+    .await;
+    let shown = ground.keys.status().await.unwrap().to_string();
+    let missing = "callback reload for key documents cannot be called";
+    assert!(
+        shown.contains(missing) && shown.contains("(remove_callback)"),
+        "{shown}"
+    );
+}
+
 #[tokio::test]
 async fn a_plan_says_who_would_do_what_who_is_missing_and_what_is_in_the_way() {
     let (keys, _, _) = stopped().await;
@@ -210,8 +263,7 @@ async fn workers_callbacks_and_actors_are_removed_and_restarted_over_the_socket(
     assert_eq!(code(operate.restart(nothing).await), "invalid_message");
 }
 
-#[tokio::test]
-async fn events_are_watched_over_the_socket() {
+async fn events_are_watched() {
     let ground = Ground::new().await;
     let operate = &mut ground.client().await.operate;
     let mut events = operate
@@ -237,6 +289,18 @@ async fn events_are_watched_over_the_socket() {
     };
     assert_eq!(event.fields["key"], "documents");
     assert!(event.at_ms > 0 && !event.text.is_empty());
+}
+
+#[tokio::test]
+async fn events_are_watched_over_the_socket() {
+    events_are_watched().await;
+}
+
+#[test]
+fn events_are_watched_where_the_program_has_no_log() {
+    // Other tests of this process have subscribers.
+    let test = events_are_watched_where_the_program_has_no_log;
+    alone_async(test, events_are_watched());
 }
 
 #[tokio::test]

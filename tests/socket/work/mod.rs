@@ -2,7 +2,7 @@
 
 mod catching_up;
 mod ends;
-mod peer;
+pub mod peer;
 mod processes;
 mod refused;
 mod restarts;

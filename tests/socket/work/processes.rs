@@ -110,7 +110,7 @@ async fn on_the_roster(ground: &Ground) {
     until("anna has joined", async || {
         let status = ground.keys.status().await.unwrap();
         let mut workers = status.workers.iter().filter(|worker| worker.alive);
-        workers.any(|worker| worker.callbacks.iter().any(|(_, _, here)| *here))
+        workers.any(|worker| worker.callbacks.iter().any(|callback| callback.registered))
     })
     .await;
 }

@@ -155,7 +155,7 @@ async fn a_process_that_ended_while_the_keeper_was_down_is_lost_at_its_start_als
         let workers = operator.workers().await.unwrap();
         workers
             .iter()
-            .any(|worker| worker.callbacks.iter().any(|(_, _, here)| *here))
+            .any(|worker| worker.callbacks.iter().any(|callback| callback.registered))
     })
     .await;
     let id = operator.declare(change()).await.unwrap();

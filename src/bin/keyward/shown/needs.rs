@@ -188,6 +188,25 @@ fn of_wait(report: &RotationReport, waits: &WaitsFor, commands: &Commands) -> Op
                 "if its data is gone for good: the step is taken out of every plan",
             ),
         ),
+        WaitsFor::Instance {
+            worker,
+            callback,
+            instance,
+        } => Some(
+            Need::new(format!(
+                "Rotation {id} of key {key} waits for instance {instance} of worker {worker} with callback \
+                 {callback}: it is absent, or has not said that it is ready. After its time, 60 s by default, the \
+                 step fails."
+            ))
+            .or(
+                commands.keyward("workers", &[]),
+                "to see its process; bring it back, or end it: the rotation goes on without it then",
+            )
+            .or(
+                commands.keyward("remove instance", &[worker.as_str(), &instance.to_string()]),
+                "if its process has ended and the keeper cannot see it",
+            ),
+        ),
         WaitsFor::EarlierCall { worker, callback } => Some(
             Need::new(format!(
                 "Rotation {id} of key {key} waits for an earlier call of worker {worker}, which passed its \
@@ -246,11 +265,8 @@ fn of_store(
 pub fn missing_callbacks(status: &Status, commands: &Commands) -> Vec<Need> {
     let mut missing = Vec::new();
     for worker in &status.workers {
-        for (key, callback, here) in &worker.callbacks {
-            if *here {
-                continue;
-            }
-            let worker = &worker.worker;
+        for entry in worker.callbacks.iter().filter(|entry| !entry.registered) {
+            let (key, callback, worker) = (&entry.key, &entry.callback, &worker.worker);
             let text = format!(
                 "Callback {callback} of worker {worker} for key {key} is registered by nobody who is here and \
                  ready; the next rotation of the key waits for it."

@@ -20,7 +20,7 @@ pub fn text(paint: Paint, plan: &ChangePlan, commands: &Commands) -> String {
         "A change of key {key} would have {} steps, under the strategy {strategy}. Nothing was changed.",
         steps.len()
     )];
-    let mut table = Table::new(paint, &["WORKER", "CALLBACK", "INSTANCES"]);
+    let mut table = Table::new(paint, &["WORKER", "CALLBACK", "CHANGES", "INSTANCES"]);
     for step in steps {
         let instances = match step.instances {
             0 => Cell(Tone::Bad, "missing".to_owned()),
@@ -29,6 +29,7 @@ pub fn text(paint: Paint, plan: &ChangePlan, commands: &Commands) -> String {
         table.row([
             Cell::from(&step.worker),
             Cell::from(&step.callback),
+            Cell::from(step.kind),
             instances,
         ]);
     }

@@ -7,21 +7,25 @@ use crate::shown::table::{Cell, Table};
 
 /// A table with a line for each callback of each worker, then a line for each instance.
 pub fn table(paint: Paint, workers: &[WorkerStatus]) -> String {
-    let mut table = Table::new(paint, &["WORKER", "HERE", "KEY", "CALLBACK", "REGISTERED"]);
+    let mut table = Table::new(
+        paint,
+        &["WORKER", "HERE", "KEY", "CALLBACK", "CHANGES", "REGISTERED"],
+    );
     for worker in workers {
         let here = match worker.alive {
             true => Cell(Tone::Good, "yes".to_owned()),
             false => Cell(Tone::Open, "no".to_owned()),
         };
         let mut first = vec![Cell::from(&worker.worker), here];
-        for (key, callback, registered) in &worker.callbacks {
-            let registered = match registered {
+        for callback in &worker.callbacks {
+            let registered = match callback.registered {
                 true => Cell::from("yes"),
                 false => Cell(Tone::Open, "no".to_owned()),
             };
             let mut row = std::mem::take(&mut first);
             row.resize_with(2, || Cell::from(""));
-            row.extend([Cell::from(key), Cell::from(callback), registered]);
+            let (key, name) = (Cell::from(&callback.key), Cell::from(&callback.callback));
+            row.extend([key, name, Cell::from(callback.kind), registered]);
             table.row(row);
         }
         if !first.is_empty() {
