@@ -6,24 +6,14 @@ use std::{error::Error, fs};
 #[tokio::main]
 pub async fn main() -> Result<(), Box<dyn Error>> {
     let file = |name| FileStore::new(name).exact();
-    let master = file("master.key");
-    let keys = KeysManagement::builder()
-        .data_folder("data")
-        .master_key(master)
-        .start()
-        .await?;
-    keys.define_key(SecretKeyDefinition::round_trip(
-        "documents",
-        file("documents.key"),
-    ))
-    .await?;
+    let builder = KeysManagement::builder().data_folder("data");
+    let keys = builder.master_key(file("master.key")).start().await?;
+    let documents = SecretKeyDefinition::round_trip("documents", file("documents.key"));
+    keys.define_key(documents).await?;
 
     let anna = keys.join("anna").await?;
     let key = anna.get_forward_path_key("documents").await?;
-    println!(
-        "anna encrypts her documents with {} bytes",
-        key.value.expose().len()
-    );
+    println!("anna encrypts with {} bytes", key.value.expose().len());
     let callback = |change: KeyChange| async move {
         // Here anna reads what change.old_keys opens and writes it under change.new_keys.
         println!("anna re-encrypts, attempt {}", change.key.attempt());
@@ -32,9 +22,8 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
     anna.register_on_change("documents", "reencrypt", callback)
         .await?;
 
-    let change = Change::of("documents")
-        .old(fs::read("documents.key")?)
-        .new_keys(fs::read("next.key")?);
+    let (old, new) = (fs::read("documents.key")?, fs::read("next.key")?);
+    let change = Change::of("documents").old(old).new_keys(new);
     let report = keys.key_changed(change).await?;
     println!("rotation {} is {}", report.id, report.state);
     Ok(keys.shutdown().await?)

@@ -9,7 +9,7 @@ const README: &str = include_str!("../../../README.md");
 /// The second block of commands of the section: the first one builds the program.
 fn lines() -> &'static str {
     let (_, section) = README
-        .split_once("## A keeper, and two workers that are shell scripts")
+        .split_once("## A keeper, shell workers and a web server")
         .expect("the section");
     let mut blocks = section.split("```sh\n").skip(1);
     let (build, story) = (blocks.next().unwrap(), blocks.next().unwrap());
