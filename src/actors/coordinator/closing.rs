@@ -29,6 +29,7 @@ impl CoordinatorPart {
     pub(super) fn close_if_drained(&mut self, ctx: &mut Ctx) {
         match std::mem::replace(&mut self.closing, Closing::No) {
             Closing::No => {}
+            Closing::Flushed => self.closing = Closing::Flushed,
             Closing::Draining(reply, until) => {
                 let drained = !self.engine.has_running();
                 self.closing = Closing::Draining(reply, until);
@@ -36,7 +37,10 @@ impl CoordinatorPart {
                     self.interrupt(ctx);
                 }
             }
-            Closing::Flushing(reply) if self.engine.is_settled() => drop(reply),
+            Closing::Flushing(reply) if self.engine.is_settled() => {
+                self.closing = Closing::Flushed;
+                drop(reply);
+            }
             Closing::Flushing(reply) => self.closing = Closing::Flushing(reply),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::actors::coordinator::message::{CoordinatorMessage, With};
-use crate::actors::coordinator::part::{CoordinatorPart, Ctx};
+use crate::actors::coordinator::part::{Closing, CoordinatorPart, Ctx};
 use crate::actors::coordinator::work::{RotationKeys, StepWork};
 use crate::actors::supervision::actor;
 use crate::key::event::Ticket;
@@ -208,6 +208,11 @@ impl CoordinatorPart {
         staged: Vec<Staged>,
         ctx: &mut Ctx,
     ) {
+        if matches!(self.closing, Closing::Flushed) {
+            // Nothing can be written any more. The next keeper finds which processes have ended, and a client tells
+            // an end until it is durable.
+            return;
+        }
         if let InstanceEvent::Ended {
             step,
             attempt,

@@ -60,6 +60,8 @@ pub(super) enum Closing {
     Draining(oneshot::Sender<()>, Time),
     /// The last writes are awaited.
     Flushing(oneshot::Sender<()>),
+    /// Everything is durable, and nothing is written any more.
+    Flushed,
 }
 
 /// What the engine was taking in when an actor died.
