@@ -6,6 +6,7 @@ use crate::rotation::event::{Moment, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
 use crate::rotation::plan::Step;
+use crate::rotation::roster::WorkerEntry;
 use crate::rotation::rotations::{Active, Live};
 
 /// What a step calls.
@@ -13,6 +14,17 @@ pub(crate) struct Called {
     worker: WorkerName,
     incarnation: u64,
     callback: CallbackName,
+}
+
+impl Called {
+    /// What a step calls in the keeper's process; none if its worker is not there.
+    pub(crate) fn of(step: &Step, entry: Option<&WorkerEntry>) -> Option<Self> {
+        Some(Self {
+            worker: step.worker.clone(),
+            incarnation: entry?.incarnation()?,
+            callback: step.callback.clone(),
+        })
+    }
 }
 
 impl RotationMachine {
@@ -53,19 +65,11 @@ impl RotationMachine {
             return None;
         }
         let idle = !live.active.contains_key(&step.step) && next.is_due();
-        if !idle || next.crashes >= SUSPECT_CRASHES || self.missing_since(step).is_some() {
+        let missing = || self.missing_since(&live.header.key, next, entry);
+        if !idle || next.crashes >= SUSPECT_CRASHES || missing().is_some() {
             return None;
         }
-        self.called(next)
-    }
-
-    pub(crate) fn called(&self, step: &Step) -> Option<Called> {
-        let entry = self.roster.get(&step.worker)?;
-        Some(Called {
-            worker: step.worker.clone(),
-            incarnation: entry.incarnation()?,
-            callback: step.callback.clone(),
-        })
+        Called::of(next, entry)
     }
 
     pub(crate) fn prepare(&mut self, step: StepRef, key: &KeyName, called: Called, ahead: bool) {

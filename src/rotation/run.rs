@@ -8,6 +8,8 @@ use crate::rotation::id::RotationId;
 use crate::rotation::long_waits::kept_waiting;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
 use crate::rotation::plan::{Header, Step};
+use crate::rotation::prepare::Called;
+use crate::rotation::roster::WorkerEntry;
 use crate::rotation::rotations::{Active, KeyQueue, Live};
 use crate::rotation::state::{RotationEvent, RotationState};
 use crate::rotation::status::StatusEvent;
@@ -141,12 +143,13 @@ impl RotationMachine {
         Some(behaviour.workers_at_once.max(1))
     }
 
-    /// Since when the callback of a step is missing; none if it is there.
-    pub(crate) fn missing_since(&self, step: StepRef) -> Option<Time> {
-        let live = self.rotations.get(step.rotation)?;
-        let due = live.steps.get(step.step)?;
-        let key = &live.header.key;
-        let entry = self.roster.get(&due.worker);
+    /// Since when the callback of a step is missing at its worker; none if it is there.
+    pub(crate) fn missing_since(
+        &self,
+        key: &KeyName,
+        due: &Step,
+        entry: Option<&WorkerEntry>,
+    ) -> Option<Time> {
         if entry.is_some_and(|entry| entry.has_attached(key, &due.callback)) {
             return None;
         }
@@ -161,7 +164,6 @@ impl RotationMachine {
     }
 
     fn start(&mut self, step: StepRef, now: Moment) -> Start {
-        let missing = self.missing_since(step);
         let Some(live) = self.rotations.get(step.rotation) else {
             return Start::Waits;
         };
@@ -174,6 +176,7 @@ impl RotationMachine {
         }
         let key = live.header.key.clone();
         let entry = self.roster.get(&due.worker);
+        let missing = self.missing_since(&key, due, entry);
         let is_here = missing.is_none();
         if due.is_of_memory() && !is_here {
             return self.gather(step, now);
@@ -194,7 +197,7 @@ impl RotationMachine {
             self.after_suspect.insert(step.rotation);
             return Start::Waits;
         }
-        let Some(called) = self.called(due) else {
+        let Some(called) = Called::of(due, entry) else {
             return Start::Waits;
         };
         if due.crashes >= SUSPECT_CRASHES {
@@ -256,12 +259,14 @@ impl RotationMachine {
             }
         }
         self.wait_until(step, None);
-        let here = self.missing_since(step).is_none();
-        let stopping = self
-            .rotations
-            .get(step.rotation)
-            .is_some_and(Live::is_stopping);
-        if here && self.goes_on() && !stopping {
+        let live = self.rotations.get(step.rotation);
+        let is_here = |live: &Live| {
+            let due = live.steps.get(step.step)?;
+            let entry = self.roster.get(&due.worker);
+            let missing = self.missing_since(&live.header.key, due, entry);
+            (missing.is_none() && !live.is_stopping()).then_some(())
+        };
+        if self.goes_on() && live.and_then(is_here).is_some() {
             self.call(step, now);
             self.prepare_ahead(step.rotation);
             return;
