@@ -10,11 +10,11 @@ use rustix::process::geteuid;
 use serde_json::json;
 
 use crate::command_error::CommandError;
-use crate::config::LONGEST_SOCKET_PATH;
-use crate::config::location::FILE;
+use crate::config::location::{FILE, LONGEST_SOCKET_PATH};
 use crate::ended::Ended;
 use crate::key_file;
 use crate::printing::Printing;
+use crate::shown::command::quoted;
 
 const MASTER_KEY: &str = "master.key";
 const EXAMPLE_KEY: &str = "example.key";
@@ -61,7 +61,10 @@ pub fn run(options: &InitOptions) -> Result<Ended, CommandError> {
         .iter()
         .map(|(name, what)| format!("  {name:<14}{what}"))
         .collect();
-    let (config, socket) = (quoted(&config), quoted(&socket));
+    let (config, socket) = (
+        quoted(&config.to_string_lossy()),
+        quoted(&socket.to_string_lossy()),
+    );
     options.printing.line(format_args!(
         "Made in {}:\n{}\n\nStart the keeper:\n  keyward serve --config {config}\n\nThen, in another \
          terminal:\n  export KEYWARD_SOCKET={socket}\n  keyward status\n  keyward get example --show",
@@ -173,15 +176,5 @@ fn undo(made: &[PathBuf], folder: &Path, is_new: bool) {
     }
     if is_new {
         drop(fs::remove_dir(folder));
-    }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,@%".contains(c);
-    match path.chars().all(plain) {
-        true => path.into_owned(),
-        false => format!("'{}'", path.replace('\'', r"'\''")),
     }
 }

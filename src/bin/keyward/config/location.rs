@@ -10,6 +10,9 @@ use clap::Args;
 /// The name of the file in its folder.
 pub const FILE: &str = "keyward.toml";
 
+/// The longest path of a Unix socket: 108 bytes with a final zero.
+pub const LONGEST_SOCKET_PATH: usize = 107;
+
 /// The variable that names it.
 const VARIABLE: &str = "KEYWARD_CONFIG";
 

@@ -14,6 +14,7 @@ pub struct ManagerSettings {
     max_crashes: AtLeastOne<u32>,
     max_callbacks: AtLeastOne<usize>,
     max_worker_requests: AtLeastOne<usize>,
+    instances_at_once: AtLeastOne<usize>,
     reopen_every: Limit,
     history_age: Option<Limit>,
     history_count: Option<u64>,
@@ -38,6 +39,7 @@ impl ManagerSettings {
             max_crashes: section.read("max_crashes", AtLeastOne(5)),
             max_callbacks: section.read("max_callbacks", AtLeastOne(1_024)),
             max_worker_requests: section.read("max_worker_requests", AtLeastOne(256)),
+            instances_at_once: section.read("instances_at_once", AtLeastOne(64)),
             reopen_every: section.read("reopen_every", Limit::seconds(5)),
             history_age: section.read("history_age", Some(history_age)),
             history_count: section.read("history_count", Some(10_000_000)),
@@ -62,6 +64,7 @@ impl ManagerSettings {
             .max_crashes(self.max_crashes.0)
             .max_callbacks(self.max_callbacks.0)
             .max_worker_requests(self.max_worker_requests.0)
+            .instances_at_once(self.instances_at_once.0)
             .reopen_every(self.reopen_every.0)
             .history_age(self.history_age.map(|Limit(age)| age))
             .history_count(self.history_count)

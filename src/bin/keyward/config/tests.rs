@@ -1,0 +1,160 @@
+//! A configuration against its page of settings, the library that it sets, and any text.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use keyward::{KeysManagement, SecretKeyDefinition, ServeBounds};
+
+use crate::config::Config;
+use crate::config::fault::Setting;
+
+/// A configuration in which every table stands.
+const ALL: &str = "data_folder = \"data\"\nmaster_key.file = \"master.key\"\n[keys.documents]\n\
+     [[grants]]\nusers = [0]\nkeys = [\"*\"]\nmay = [\"back\"]\n";
+
+fn read(text: &str) -> Config {
+    Config::of(text, Path::new("/etc/keyward/keyward.toml")).unwrap()
+}
+
+/// What the page of settings has: each setting with its kind and its default.
+fn page() -> Vec<(String, String, String)> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/configuration.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let cells = |row: &str| {
+        row.split('|')
+            .map(|cell| cell.trim().replace('`', ""))
+            .collect()
+    };
+    let rows = rows
+        .map(cells)
+        .filter(|cells: &Vec<String>| cells.len() == 6);
+    rows.map(|cells| (cells[1].clone(), cells[2].clone(), cells[3].clone()))
+        .collect()
+}
+
+#[test]
+fn the_page_of_settings_has_every_setting_with_its_kind_and_default() {
+    let default = |setting: &Setting| match setting.default.as_deref() {
+        None => "needed".to_owned(),
+        Some("") => "none".to_owned(),
+        Some(default) => default.to_owned(),
+    };
+    let known = read(ALL).settings;
+    let known = known.iter().map(|setting| {
+        (
+            setting.pattern.clone(),
+            setting.kind.to_owned(),
+            default(setting),
+        )
+    });
+    let (known, page): (BTreeSet<_>, BTreeSet<_>) = (known.collect(), page().into_iter().collect());
+    let (not_there, not_known) = (known.difference(&page), page.difference(&known));
+    assert_eq!(
+        not_there.collect::<Vec<_>>(),
+        [] as [&(_, _, _); 0],
+        "the page lacks these"
+    );
+    assert_eq!(
+        not_known.collect::<Vec<_>>(),
+        [] as [&(_, _, _); 0],
+        "there are none of these"
+    );
+}
+
+#[test]
+fn a_default_is_that_of_the_library() {
+    let config = read(ALL);
+    let set = config.manager.set(KeysManagement::builder());
+    assert_eq!(
+        format!("{set:?}"),
+        format!("{:?}", KeysManagement::builder())
+    );
+    let key = config.keys["documents"].definition("documents").unwrap();
+    let plain = SecretKeyDefinition::round_trip("documents", || "value");
+    assert_eq!(format!("{key:?}"), format!("{plain:?}"));
+    assert_eq!(config.bounds, ServeBounds::default());
+}
+
+#[test]
+fn any_text_is_a_configuration_or_has_a_fault_at_a_place_of_it() {
+    let mut seed = 7_u64;
+    let mut next = |below: usize| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap() % below
+    };
+    let whole = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/processes/configuration/golden/good.toml"),
+    );
+    let whole: Vec<char> = whole.unwrap().chars().collect();
+    let odd: Vec<char> = "[]{}=.,\"'#\n\u{7}\u{feff}é0-_*".chars().collect();
+    for _ in 0..2_000 {
+        let mut text = whole.clone();
+        for _ in 0..=next(3) {
+            let at = next(text.len().max(1));
+            match next(3) {
+                0 if at < text.len() => drop(text.remove(at)),
+                1 => text.insert(at, odd[next(odd.len())]),
+                _ => text.truncate(at + 1),
+            }
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(faults) = Config::of(&text, Path::new("/etc/keyward/keyward.toml")) {
+            let lines = text.split('\n').count();
+            assert!(!faults.is_empty(), "{text}");
+            for fault in faults {
+                assert!(
+                    (1..=lines).contains(&fault.line) && fault.column > 0,
+                    "{fault}\n{text}"
+                );
+            }
+        }
+    }
+}
+
+/// What a file of the library lets a program set: the names of its methods that take and answer the whole.
+fn setters(file: &str) -> Vec<String> {
+    let text = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = std::fs::read_to_string(text).unwrap();
+    let setters = text.split("pub fn ").skip(1);
+    let setters = setters.filter_map(|method| method.split_once("(mut self"));
+    let names = setters.filter(|(name, _)| !name.contains('\n'));
+    names
+        .map(|(name, _)| name.split('<').next().unwrap_or(name).to_owned())
+        .collect()
+}
+
+#[test]
+fn every_bound_that_the_library_lets_a_program_set_is_a_setting() {
+    let known: BTreeSet<String> = read(ALL)
+        .settings
+        .into_iter()
+        .map(|setting| setting.pattern)
+        .collect();
+    // Parts of the program, which no file can name; where they are is what the file says otherwise.
+    let plug_ins = ["state_repo", "crypto_tool", "plugin_panics"];
+    let elsewhere = |name: &str| match name {
+        "data_folder" | "allow_shared_folder" => Some(name.to_owned()),
+        "master_key" => Some("master_key.file".to_owned()),
+        "restart_intensity" => Some("manager.restarts_within".to_owned()),
+        _ => None,
+    };
+    let manager = setters("src/management/builder.rs");
+    let key = setters("src/management/definition.rs");
+    assert!(manager.len() > 15 && key.len() > 8, "{manager:?} {key:?}");
+    let manager = manager
+        .iter()
+        .filter(|name| !plug_ins.contains(&name.as_str()))
+        .map(|name| elsewhere(name).unwrap_or_else(|| format!("manager.{name}")));
+    let key = key.iter().map(|name| format!("keys.NAME.{name}"));
+    let bounds = format!("{:?}", ServeBounds::default());
+    let bounds = bounds.trim_start_matches("ServeBounds {").split(", ");
+    let bounds = bounds.filter_map(|field| field.split_once(':'));
+    let bounds = bounds.map(|(name, _)| format!("bounds.{}", name.trim()));
+    let lacking = manager.chain(key).chain(bounds);
+    let lacking: Vec<String> = lacking.filter(|name| !known.contains(name)).collect();
+    assert_eq!(lacking, [""; 0], "no setting sets these");
+}
