@@ -52,7 +52,7 @@ impl Trust {
         Err(untrusted(format!(
             "the socket {shown}: user {user} listens there, who is neither root nor user {own} nor the owner \
              of the socket's folder below folders that are root's alone; nothing was sent: look who that is, \
-             and name the user to be trusted if it is the keeper's"
+             and trust it if it is the keeper's, by `--trust-user {user}` or `ClientBuilder::trust_user`"
         )))
     }
 }

@@ -15,6 +15,10 @@ pub struct KeeperOptions {
     /// /run/keyward/keyward.sock]
     #[arg(long, global = true, value_name = "SOCKET")]
     socket: Option<PathBuf>,
+    /// Trust a keeper that runs as this user, by number. Trusted anyway are root, this user, and the owner of the
+    /// socket's folder where everything above it is root's alone
+    #[arg(long, global = true, value_name = "USER")]
+    trust_user: Option<u32>,
 }
 
 impl KeeperOptions {
@@ -23,10 +27,14 @@ impl KeeperOptions {
     /// # Errors
     /// It does not answer, or is not trusted.
     pub async fn connect(&self) -> Result<Client, CommandError> {
-        Ok(match &self.socket {
-            Some(socket) => Client::at(socket).await?,
-            None => Client::connect().await?,
-        })
+        let mut client = Client::builder();
+        if let Some(socket) = &self.socket {
+            client = client.socket(socket);
+        }
+        if let Some(user) = self.trust_user {
+            client = client.trust_user(user);
+        }
+        Ok(client.connect().await?)
     }
 
     /// For the commands that a person is told: they go to the same keeper.
@@ -34,6 +42,7 @@ impl KeeperOptions {
         let socket = self.socket.as_ref();
         Commands {
             socket: socket.map(|path| path.to_string_lossy().into_owned()),
+            trust_user: self.trust_user,
         }
     }
 }

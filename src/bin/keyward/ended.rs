@@ -46,10 +46,11 @@ impl From<&CommandError> for Ended {
     }
 }
 
-/// The exit status of a command; says on standard error why it failed.
-pub fn exit(ended: Result<Ended, CommandError>) -> ExitCode {
+/// The exit status of a command; says on standard error why it failed, and with `--json` in an object too.
+pub fn exit(printing: &Printing, ended: Result<Ended, CommandError>) -> ExitCode {
     let ended = ended.unwrap_or_else(|error| {
         if !error.is_closed_pipe() {
+            printing.failure(error.code(), &error, error.is_retriable());
             complain(format_args!("{error} ({})", error.code()));
         }
         Ended::from(&error)
@@ -57,7 +58,7 @@ pub fn exit(ended: Result<Ended, CommandError>) -> ExitCode {
     ended.into()
 }
 
-/// Runs a command that is a future, as [`exit`]; with `--json` a failure is an object too.
+/// Runs a command that is a future, as [`exit`].
 pub fn within_runtime(
     printing: &Printing,
     command: impl Future<Output = Result<Ended, CommandError>>,
@@ -65,9 +66,5 @@ pub fn within_runtime(
     let ended = runtime()
         .map_err(CommandError::process("starting the runtime"))
         .and_then(|runtime| runtime.block_on(command));
-    if let Err(error) = &ended {
-        // Where the object cannot be printed, the text is on standard error all the same.
-        drop(printing.failure(error));
-    }
-    exit(ended)
+    exit(printing, ended)
 }

@@ -32,13 +32,14 @@ mod run;
 mod runtime;
 mod shown;
 mod signals;
+mod values;
 mod watch;
 mod worker;
 
 use commands::{
     Command, abort, backup, check_config, completions, dismiss, events, get, healthcheck, history,
-    init, reload, remove, restart, resume, rotate, rotations, serve, show, status, verify, wait,
-    workers,
+    init, recover, reload, remove, restart, resume, rotate, rotations, serve, show, status, verify,
+    wait, workers,
 };
 use ended::{exit, within_runtime};
 use printing::Printing;
@@ -71,7 +72,7 @@ fn main() -> ExitCode {
     if !matches!(arguments.command, Command::Serve(_))
         && let Err(error) = log::start(log::DEFAULT)
     {
-        return exit(Err(error.into()));
+        return exit(&Printing::for_people(), Err(error.into()));
     }
     run(&arguments.command, mask)
 }
@@ -88,6 +89,7 @@ fn run(command: &Command, mask: Mode) -> ExitCode {
             within_runtime(&options.printing, healthcheck::run(options))
         }
         Command::History(options) => within_runtime(&options.printing, history::run(options)),
+        Command::Recover(options) => within_runtime(&options.printing, recover::run(options)),
         Command::Remove(options) => within_runtime(&options.printing, remove::run(options)),
         Command::Reload(options) => within_runtime(&options.printing, reload::run(options)),
         Command::Restart(options) => within_runtime(&options.printing, restart::run(options)),
@@ -98,15 +100,18 @@ fn run(command: &Command, mask: Mode) -> ExitCode {
         Command::Status(options) => within_runtime(&options.printing, status::run(options)),
         Command::Wait(options) => within_runtime(&options.printing, wait::run(options)),
         Command::Workers(options) => within_runtime(&options.printing, workers::run(options)),
-        Command::Completions(options) => exit(completions::run(options, &Arguments::command())),
-        Command::CheckConfig(options) => exit(check_config::run(options)),
+        Command::Completions(options) => exit(
+            &options.printing,
+            completions::run(options, &Arguments::command()),
+        ),
+        Command::CheckConfig(options) => exit(&options.printing, check_config::run(options)),
         Command::Demo(options) => demo::run(options),
         Command::DemoServer(options) => demo::server::run(options),
         Command::Run(options) => commands::run::run(options, mask),
         Command::Worker(options) => {
             within_runtime(&Printing::for_people(), commands::worker::run(options))
         }
-        Command::Init(options) => exit(init::run(options)),
+        Command::Init(options) => exit(&options.printing, init::run(options)),
         Command::Serve(options) => serve::run(options),
         Command::Verify(options) => verify::run(options),
     }

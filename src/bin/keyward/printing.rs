@@ -12,7 +12,7 @@ use crate::command_error::CommandError;
 use crate::shown::paint::Paint;
 
 /// How a command prints.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Printing {
     /// Print JSON for programs: one object, or one a line where more follow
     #[arg(long, global = true)]
@@ -62,15 +62,12 @@ impl Printing {
         written.map_err(CommandError::process("writing to standard output"))
     }
 
-    /// A failure, for programs.
-    ///
-    /// # Errors
-    /// Standard output cannot be written.
-    pub fn failure(&self, error: &CommandError) -> Result<(), CommandError> {
-        let text = error.to_string();
-        self.object(&json!({ "error": {
-            "code": error.code(), "text": text, "retriable": error.is_retriable(),
-        } }))
+    /// A failure, for programs. Where the object cannot be printed, nothing is said: the text is on standard
+    /// error all the same.
+    pub fn failure(&self, code: &str, text: &dyn Display, retriable: bool) {
+        drop(self.object(&json!({ "error": {
+            "code": code, "text": text.to_string(), "retriable": retriable,
+        } })));
     }
 }
 

@@ -2,29 +2,34 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use keyward::{
-    FileStore, KeyChange, KeysManagement, SecretKeyDefinition, ServeOptions, Serving, Worker,
+    Batch, FileStore, KeyChange, KeysManagement, KeysManagementBuilder, MemoryRepo,
+    SecretKeyDefinition, ServeOptions, Serving, Space, StateRepo, Worker,
 };
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::command_line::program::{Ran, keyward, ran};
 use crate::command_line::schema::assert_documented;
+use crate::support::builder;
 
 /// What the key's store answers at first. It stands in no output but that of `get`.
 pub const OLD: &str = "canary-old-4bba6a3e";
 /// What it is changed to.
 pub const NEW: &str = "canary-new-93d1c07f";
 
+/// A user that is not the one of this process.
+pub const OTHER_USER: u32 = 4_711;
+
 /// A keeper, and where it is.
 pub struct Ground {
     pub folder: TempDir,
     pub manager: KeysManagement,
-    _serving: Serving,
+    serving: Serving,
 }
 
 impl Ground {
@@ -36,13 +41,24 @@ impl Ground {
     /// The same, served with these options.
     pub async fn with(options: impl FnOnce(&Path) -> ServeOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let manager = KeysManagement::builder()
-            .data_folder(folder.path().join("data"))
-            .master_key(|| "a master key for tests: 32 bytes or more")
-            .shutdown_grace(Duration::from_millis(20))
-            .start()
-            .await
-            .unwrap();
+        let manager = builder().data_folder(folder.path().join("data"));
+        Self::made(folder, manager, options).await
+    }
+
+    /// The same with a manager that is made so, which has a repo.
+    pub async fn of(
+        manager: KeysManagementBuilder,
+        options: impl FnOnce(&Path) -> ServeOptions,
+    ) -> Self {
+        Self::made(tempfile::tempdir().unwrap(), manager, options).await
+    }
+
+    async fn made(
+        folder: TempDir,
+        manager: KeysManagementBuilder,
+        options: impl FnOnce(&Path) -> ServeOptions,
+    ) -> Self {
+        let manager = manager.start().await.unwrap();
         let store = write(folder.path(), "documents.key", OLD);
         let key = SecretKeyDefinition::round_trip("documents", FileStore::new(store));
         manager.define_key(key).await.unwrap();
@@ -52,8 +68,13 @@ impl Ground {
         Self {
             folder,
             manager,
-            _serving: serving,
+            serving,
         }
+    }
+
+    /// Its service.
+    pub fn serving(&self) -> &Serving {
+        &self.serving
     }
 
     /// A worker with a callback that does this.
@@ -82,6 +103,23 @@ impl Ground {
         let mut command = keyward(arguments);
         command.env("KEYWARD_SOCKET", self.folder.path().join("s"));
         command
+    }
+
+    /// What makes commands that ask this keeper as another user, which only root can.
+    pub fn as_other_user(&self) -> impl Fn(&[&str]) -> Command + use<> {
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.folder.path(), open.clone()).unwrap();
+        // The binary itself may lie where the other user cannot reach it.
+        let binary = self.folder.path().join("keyward");
+        fs::copy(env!("CARGO_BIN_EXE_keyward"), &binary).unwrap();
+        fs::set_permissions(&binary, open).unwrap();
+        let socket = self.folder.path().join("s");
+        move |arguments| {
+            let mut command = Command::new(&binary);
+            command.args(arguments).uid(OTHER_USER).gid(OTHER_USER);
+            command.env("KEYWARD_SOCKET", &socket).stdin(Stdio::null());
+            command
+        }
     }
 
     /// Runs a command that asks this keeper.
@@ -124,6 +162,18 @@ impl Ground {
             .await;
         (ran.out.lines().next().unwrap_or_default().to_owned(), ran)
     }
+}
+
+/// Overwrites the first record of a space with what is none.
+pub fn spoil_first(repo: &MemoryRepo, space: Space) {
+    let mut first = None;
+    let visit = &mut |key: &[u8], _: &[u8]| {
+        first = Some(key.to_vec());
+        std::ops::ControlFlow::Break(())
+    };
+    repo.clone().scan(space, b"", visit).unwrap();
+    let batch = Batch::new().put(space, first.unwrap(), "spoilt");
+    repo.clone().apply(&batch).unwrap();
 }
 
 fn write(folder: &Path, name: &str, key: &str) -> PathBuf {

@@ -1,7 +1,12 @@
 //! Where no keeper is, and where none is to be asked.
 
+use std::fs;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 
+use rustix::process::geteuid;
+
+use crate::command_line::ground::Ground;
 use crate::command_line::program::{keyward, ran};
 
 const ASKING: [&[&str]; 9] = [
@@ -39,6 +44,62 @@ async fn a_socket_that_is_nowhere_ends_with_4_and_is_named() {
                 assert!(ran.err.contains(name), "{}", ran.err);
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_can_be_no_sockets_is_wrong_usage_and_one_that_is_none_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "no socket").unwrap();
+    let long = folder.path().join("s".repeat(108));
+    let below_file = file.join("s");
+    let unclear = PathBuf::from("unix://host/s");
+    for (socket, code, part) in [
+        (&long, 2, "107"),
+        (&unclear, 2, "unix:PATH"),
+        (&folder.path().to_owned(), 2, "is a folder"),
+        (&file, 2, "no socket"),
+        (&below_file, 4, "no keeper answers"),
+    ] {
+        let name = socket.to_str().unwrap();
+        for by_variable in [true, false] {
+            let mut command = match by_variable {
+                true => keyward(&["status"]),
+                false => keyward(&["status", "--socket", name]),
+            };
+            if by_variable {
+                command.env("KEYWARD_SOCKET", name);
+            }
+            let ran = ran(command).await;
+            assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{}", ran.err);
+            assert!(
+                ran.err.contains(name) && ran.err.contains(part),
+                "{}",
+                ran.err
+            );
+        }
+    }
+    // An empty variable names nothing.
+    let mut empty = keyward(&["status"]);
+    empty.env("KEYWARD_SOCKET", "");
+    let ran = ran(empty).await;
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("KEYWARD_SOCKET"), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_this_user_may_not_open_is_told_of_as_such() {
+    if !geteuid().is_root() {
+        eprintln!("skipped: only root can be another user");
+        return;
+    }
+    let ground = Ground::new().await;
+    let as_other = ground.as_other_user();
+    let ran = ran(as_other(&["status"])).await;
+    assert_eq!((ran.code, ran.out.as_str()), (5, ""), "{}", ran.err);
+    for part in ["Permission denied", ground.folder.path().to_str().unwrap()] {
+        assert!(ran.err.contains(part), "{}", ran.err);
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The schema as the docs have it.
-fn documented() -> Value {
+pub fn documented() -> Value {
     serde_json::from_str(include_str!("../../../src/docs/command_line.schema.json")).unwrap()
 }
 

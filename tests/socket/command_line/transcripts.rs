@@ -15,6 +15,10 @@ fn plain(text: &str, ground: &Ground) -> String {
 
 /// A line of the steps without how long they took.
 fn without_times(line: &str) -> String {
+    if let Some((before, after)) = line.split_once("  TOOK ") {
+        // The column is as wide as the longest time.
+        return format!("{before}  TOOK  {}", after.trim_start());
+    }
     let Some((before, after)) = line.split_once(" ms") else {
         return line.to_owned();
     };

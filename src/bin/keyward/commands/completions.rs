@@ -2,6 +2,7 @@
 
 use clap::Args;
 use clap_complete::{Shell, generate};
+use serde_json::json;
 
 use crate::command_error::CommandError;
 use crate::ended::Ended;
@@ -14,6 +15,8 @@ use crate::printing::Printing;
 pub struct CompletionsOptions {
     /// Which shell
     shell: Shell,
+    #[command(flatten)]
+    pub printing: Printing,
 }
 
 /// Prints them.
@@ -22,9 +25,17 @@ pub fn run(options: &CompletionsOptions, keyward: &clap::Command) -> Result<Ende
     let shown = keyward
         .get_subcommands()
         .filter(|command| !command.is_hide_set());
-    let mut keyward = clap::Command::new("keyward").subcommands(shown.cloned());
+    let mut keyward = clap::Command::new("keyward")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommands(shown.cloned());
     let mut script = Vec::new();
     generate(options.shell, &mut keyward, "keyward", &mut script);
-    Printing::for_people().bytes(&script)?;
+    if options.printing.json {
+        options.printing.object(&json!({
+            "shell": options.shell.to_string(), "script": String::from_utf8_lossy(&script),
+        }))?;
+    } else {
+        options.printing.bytes(&script)?;
+    }
     Ok(Ended::Done)
 }

@@ -16,6 +16,7 @@ pub mod get;
 pub mod healthcheck;
 pub mod history;
 pub mod init;
+pub mod recover;
 pub mod reload;
 pub mod remove;
 pub mod restart;
@@ -44,6 +45,7 @@ pub enum Command {
     Get(get::GetOptions),
     Healthcheck(healthcheck::HealthcheckOptions),
     History(history::HistoryOptions),
+    Recover(recover::RecoverOptions),
     Reload(reload::ReloadOptions),
     Remove(remove::RemoveOptions),
     Restart(restart::RestartOptions),

@@ -14,6 +14,7 @@ use crate::config::location::Location;
 use crate::ended::{Ended, exit};
 use crate::keeper;
 use crate::log;
+use crate::printing::Printing;
 
 /// Serve the keys of a configuration on its socket, until SIGTERM or SIGINT.
 ///
@@ -27,7 +28,7 @@ pub struct ServeOptions {
 
 /// Serves. It starts the log itself, for the configuration says how much is told.
 pub fn run(options: &ServeOptions) -> ExitCode {
-    exit(serve(options))
+    exit(&Printing::for_people(), serve(options))
 }
 
 fn serve(options: &ServeOptions) -> Result<Ended, CommandError> {

@@ -37,7 +37,11 @@ async fn verify(options: &VerifyOptions) -> Result<Ended, CommandError> {
     let path = options.location.path().map_err(CommandError::Usage)?;
     let config = match Config::read(&path) {
         Ok(config) => config,
-        Err(none) => return Ok(none.told(&path)),
+        Err(none) => {
+            let why = none.lines(&path).join("\n");
+            options.printing.failure("usage", &why, false);
+            return Ok(none.told(&path));
+        }
     };
     let master_key = config.master_key.store(MASTER_KEY_TIME_LIMIT);
     let folder = options.folder.as_ref().unwrap_or(&config.data_folder);

@@ -45,6 +45,7 @@ pub fn run(options: &DemoOptions) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
+            options.printing.failure(error.code(), &error, false);
             complain(format_args!("demo: {error} ({})", error.code()));
             ExitCode::FAILURE
         }
@@ -58,7 +59,7 @@ fn play(options: &DemoOptions) -> Result<bool, DemoError> {
         Some(seed) => seed,
         None => Chance::any_seed()?,
     };
-    let mut page = Page::new();
+    let mut page = Page::new(&options.printing);
     let folder = create_folder(options)?;
     let layout = Layout::of(folder.path());
     page.line(format_args!(
@@ -77,8 +78,13 @@ fn play(options: &DemoOptions) -> Result<bool, DemoError> {
             }
         });
     page.end_bars();
-    let holds = told.and_then(|evidence| summarize(&page, &evidence, begun.elapsed()));
     let path = folder.path().to_owned();
+    let holds = told.and_then(|evidence| {
+        let took = begun.elapsed();
+        let object = evidence.object(seed, took, options.keep.then_some(path.as_path()));
+        page.object(&object)?;
+        summarize(&page, &evidence, took)
+    });
     if options.keep {
         page.line(format_args!(
             "The folder is left, its keys too: {}",

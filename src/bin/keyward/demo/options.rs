@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::demo::protocol::Hold;
+use crate::printing::Printing;
 
 /// Shows a rotation that survives a crash, on real files, in a few seconds
 ///
@@ -33,6 +34,8 @@ pub struct DemoOptions {
     /// Fixes the documents' content and the moment of the kill; the keys are random all the same
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    #[command(flatten)]
+    pub printing: Printing,
 }
 
 /// The demo's server; `keyward demo` starts it.

@@ -4,21 +4,26 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
 
 use crate::demo::error::DemoError;
+use crate::printing::Printing;
 
 /// Standard output.
 pub struct Page {
+    /// Nothing is written, for programs read an object at the end.
+    quiet: bool,
     bars: Option<MultiProgress>,
     workers: Vec<(String, ProgressBar)>,
 }
 
 impl Page {
     /// An empty page.
-    pub fn new() -> Self {
-        let bars = io::stdout().is_terminal();
+    pub fn new(printing: &Printing) -> Self {
+        let bars = !printing.json && io::stdout().is_terminal();
         let target = || MultiProgress::with_draw_target(ProgressDrawTarget::stdout());
         Self {
+            quiet: printing.json,
             bars: bars.then(target),
             workers: Vec::new(),
         }
@@ -29,11 +34,25 @@ impl Page {
     /// # Errors
     /// Nobody reads standard output any more.
     pub fn line(&self, text: impl Display) -> Result<(), DemoError> {
+        if self.quiet {
+            return Ok(());
+        }
         let written = match &self.bars {
             Some(bars) => bars.suspend(|| write_line(&text)),
             None => write_line(&text),
         };
         written.map_err(DemoError::process("writing to standard output"))
+    }
+
+    /// Writes a line for programs, where they read.
+    ///
+    /// # Errors
+    /// Nobody reads standard output any more.
+    pub fn object(&self, object: &Value) -> Result<(), DemoError> {
+        if !self.quiet {
+            return Ok(());
+        }
+        write_line(object).map_err(DemoError::process("writing to standard output"))
     }
 
     /// Shows a bar for each worker, on a terminal.

@@ -1,6 +1,10 @@
 //! What the demo saw, what it claims, and the summary.
 
+use std::path::Path;
+use std::time::Duration;
+
 use keyward::{CallbackStatus, RotationId, RotationState};
+use serde_json::{Value, json};
 
 use crate::demo::calls::Call;
 use crate::demo::journal_view::{SeenRotation, SeenStep};
@@ -173,6 +177,23 @@ impl Evidence {
             })
         });
         calls.collect()
+    }
+
+    /// For programs. The folder is named if it is left.
+    pub fn object(&self, seed: u64, took: Duration, folder: Option<&Path>) -> Value {
+        let broken = self.broken_claims();
+        json!({
+            "seed": seed,
+            "rotation": self.rotation.to_string(),
+            "steps_run_once": self.steps_run_once(),
+            "steps_run_again": self.steps_run_again(),
+            "documents_checked": self.checked.documents,
+            "documents_lost": self.checked.lost,
+            "holds": broken.is_empty(),
+            "not_seen": broken,
+            "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "folder": folder.map(Path::to_string_lossy),
+        })
     }
 
     /// The summary's lines.

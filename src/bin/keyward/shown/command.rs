@@ -7,6 +7,8 @@ use std::fmt::Write;
 pub struct Commands {
     /// What `--socket` said, if it said something.
     pub socket: Option<String>,
+    /// What `--trust-user` said, if it said something.
+    pub trust_user: Option<u32>,
 }
 
 impl Commands {
@@ -16,6 +18,9 @@ impl Commands {
         if let Some(socket) = &self.socket {
             add(&mut line, "--socket");
             add(&mut line, &quoted(socket));
+        }
+        if let Some(user) = self.trust_user {
+            add(&mut line, &format!("--trust-user {user}"));
         }
         if names.iter().any(|name| name.starts_with('-')) {
             add(&mut line, "--");
@@ -33,7 +38,7 @@ fn add(line: &mut String, word: &str) {
 }
 
 /// A word as a shell takes it whole. What is not seen is escaped as bash does it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
@@ -72,10 +77,11 @@ mod tests {
         assert_eq!(here.keyward("resume", &["0190"]), "keyward resume 0190");
         let there = Commands {
             socket: Some("/a b/keyward.sock".to_owned()),
+            trust_user: Some(990),
         };
         assert_eq!(
             there.keyward("remove worker", &["-web"]),
-            "keyward remove worker --socket '/a b/keyward.sock' -- -web"
+            "keyward remove worker --socket '/a b/keyward.sock' --trust-user 990 -- -web"
         );
     }
 

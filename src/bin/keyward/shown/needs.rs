@@ -6,7 +6,9 @@ use keyward::{
 
 use crate::shown::command::Commands;
 use crate::shown::need::Need;
-use crate::shown::state::words;
+
+/// It asks no keeper, so that no socket is named.
+const VERIFY: &str = "keyward verify";
 
 /// Everything that needs a person now, the worst first.
 pub fn of_status(status: &Status, commands: &Commands) -> Vec<Need> {
@@ -37,7 +39,7 @@ pub fn of_status(status: &Status, commands: &Commands) -> Vec<Need> {
                 record.place, record.why
             ))
             .or(
-                commands.keyward("verify", &[]),
+                VERIFY.to_owned(),
                 "with the keeper stopped, to see all that cannot be read; then restore a backup. The state \
                  of a key is replaced by a forward get and save_state of its program",
             ),
@@ -81,7 +83,7 @@ fn of_keeper(status: &Status, commands: &Commands) -> Vec<Need> {
     }
     if let Some(damage) = &status.damaged_history {
         needs.push(Need::new(format!("The history is damaged: {damage}.")).or(
-            commands.keyward("verify", &[]),
+            VERIFY.to_owned(),
             "with the keeper stopped, to see all that cannot be read; then restore a backup",
         ));
     }
@@ -95,11 +97,13 @@ pub fn of_rotation(report: &RotationReport, commands: &Commands) -> Vec<Need> {
     let abort = |when: &str| (commands.keyward("abort", &[&id]), when.to_owned());
     match report.state {
         RotationState::Stopped | RotationState::CompletedWithFailures => {
-            let how = words(report.state);
-            let text = format!(
-                "Rotation {id} of key {key} {how}: {}.",
-                first_failure(report)
-            );
+            let failed = first_failure(report);
+            let text = match report.state {
+                RotationState::Stopped => {
+                    format!("Rotation {id} of key {key} stopped: {failed}.")
+                }
+                _ => format!("Rotation {id} of key {key} completed with failures: {failed}."),
+            };
             let (command, when) = abort(&format!("to give it up; {}", left_behind(report)));
             let resume = commands.keyward("resume", &[&id]);
             let need = Need::new(text).or(resume, "when the cause is mended");
