@@ -12,4 +12,5 @@ mod circles;
 mod errors;
 mod generated;
 mod layers;
+mod operator_page;
 mod promises;
