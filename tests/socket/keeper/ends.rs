@@ -1,20 +1,44 @@
-//! The end of a keeper by a signal.
+//! The end of a keeper: by one signal in order, by a second one at once.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-use keyward::{Client, EventLevel};
+use keyward::{Change, Client, KeyChange};
 use rustix::process::Signal;
+use tokio::sync::mpsc;
 
 use super::process::Folder;
 use crate::support::within;
 
+/// A client with a worker whose callback has begun and does not return; and an idle one.
+async fn busy(folder: &Folder) -> (Client, Client, keyward::Worker, mpsc::Receiver<()>) {
+    let idle = within(Client::at(folder.socket())).await.unwrap();
+    let client = within(Client::at(folder.socket())).await.unwrap();
+    let worker = within(client.join("anna")).await.unwrap();
+    let (begun, mut begins) = mpsc::channel(1);
+    let sleeps = move |_: KeyChange| {
+        let begun = begun.clone();
+        async move {
+            let _ = begun.send(()).await;
+            tokio::time::sleep(Duration::from_secs(600)).await;
+        }
+    };
+    within(worker.register_on_change("documents", "sleeps", sleeps))
+        .await
+        .unwrap();
+    within(worker.ready()).await.unwrap();
+    let change = Change::of("documents").old("value_1").new_keys("value_2");
+    within(client.declare(change)).await.unwrap();
+    within(begins.recv()).await.unwrap();
+    (idle, client, worker, begins)
+}
+
 #[tokio::test]
-async fn sigterm_and_sigint_end_a_keeper_with_status_0_while_streams_are_idle() {
+async fn sigterm_and_sigint_end_a_keeper_with_status_0_while_callbacks_run_and_streams_are_idle() {
     for signal in [Signal::TERM, Signal::INT] {
-        let folder = Folder::new("");
+        let folder = Folder::new("manager.shutdown_grace = \"1 s\"");
         let keeper = folder.serve();
-        let idle = within(Client::at(folder.socket())).await.unwrap();
-        let _events = within(idle.events(EventLevel::Warn)).await.unwrap();
+        let _clients = busy(&folder).await;
         keeper.signal(signal);
         let (status, said) = tokio::task::spawn_blocking(move || keeper.ends())
             .await
@@ -22,7 +46,35 @@ async fn sigterm_and_sigint_end_a_keeper_with_status_0_while_streams_are_idle() 
         assert_eq!(status.code(), Some(0), "{said}");
         assert!(said.contains("stopping"), "{said}");
         assert!(!folder.socket().exists());
+        // What was under way goes on in the next life.
+        let keeper = folder.serve();
+        tokio::task::spawn_blocking(move || keeper.stop())
+            .await
+            .unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_a_keeper_at_once() {
+    let folder = Folder::new("manager.shutdown_grace = \"10 min\"");
+    let keeper = folder.serve();
+    let _clients = busy(&folder).await;
+    keeper.signal(Signal::TERM);
+    keeper.says("stopping");
+    let begun = Instant::now();
+    keeper.signal(Signal::INT);
+    let (status, said) = tokio::task::spawn_blocking(move || keeper.ends())
+        .await
+        .unwrap();
+    assert_eq!(
+        status.signal(),
+        Some(Signal::INT.as_raw()),
+        "{status} {said}"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    // The socket that is left is replaced.
+    let keeper = folder.serve();
+    drop(keeper);
 }
 
 #[test]

@@ -3,5 +3,7 @@
 mod ends;
 mod process;
 mod reload;
+mod restored;
 mod starts;
+mod stores;
 mod systemd;

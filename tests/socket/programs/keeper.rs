@@ -100,6 +100,18 @@ impl Keeper {
         });
     }
 
+    /// Waits until so many processes of a worker may be called.
+    pub fn has_instances(&self, worker: &str, wanted: usize) {
+        eventually("so many processes may be called", || {
+            let said = self.ran(&["workers"]).out;
+            let start = format!("{worker}: instance ");
+            let instances = said.lines().filter(|line| line.starts_with(&start));
+            let instances: Vec<&str> = instances.collect();
+            let ready = instances.iter().filter(|line| line.contains(", ready"));
+            instances.len() == wanted && ready.count() == wanted
+        });
+    }
+
     /// Kills the keeper, and starts it again.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();

@@ -5,6 +5,7 @@ use std::fs;
 use rustix::process::Signal;
 
 use crate::programs::keeper::{CANARY, Keeper, eventually, runs};
+use crate::programs::memory::copies;
 
 /// Writes its process id, and its key whenever it is sent SIGHUP, until it is told to end.
 const SERVER: &str = "trap 'cat key >> keys; echo >> keys' HUP; trap 'exit 9' TERM; echo $$ >> starts; \
@@ -172,4 +173,36 @@ fn the_exit_status_is_the_programs_or_125() {
     let mut nowhere = keeper.command(&["run", "web", "--key", "token=file:key", "--", "true"]);
     nowhere.env("KEYWARD_SOCKET", keeper.path("none"));
     assert_eq!(nowhere.output().unwrap().status.code(), Some(125));
+}
+
+#[test]
+fn keyward_run_keeps_the_key_that_its_program_has_and_no_other_one() {
+    let keeper = Keeper::start();
+    let run = |key: &str| {
+        let ready = ["--ready", "true", "--", "sleep", "1000"];
+        keeper.begin(&[&["run", "web", "--key", key][..], &ready].concat())
+    };
+    for key in ["token=file:key", "token=env:TOKEN"] {
+        let server = run(key);
+        keeper.knows("token", "web");
+        let rotated = keeper.ran(&["rotate", "token", "--new-file", "next.key"]);
+        assert_eq!(rotated.code, 0, "{} {}", rotated.out, rotated.err);
+        for file in ["cmdline", "environ"] {
+            let seen = fs::read(format!("/proc/{}/{file}", server.id())).unwrap();
+            assert!(!String::from_utf8_lossy(&seen).contains(CANARY), "{file}");
+        }
+        let left = |value: &str| copies(server.id(), &format!("{CANARY}-{value}"));
+        let (Some(old), Some(new)) = (left("old"), left("new")) else {
+            eprintln!("skipped: this process may not look at another one's memory");
+            return;
+        };
+        assert_eq!((old.plain, old.encoded), (0, 0), "{key}");
+        assert_eq!(
+            (new.plain, new.encoded),
+            (1, 0),
+            "{key}: what it starts the program with"
+        );
+        drop(server);
+        keeper.ran(&["remove", "worker", "web"]);
+    }
 }

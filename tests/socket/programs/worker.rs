@@ -1,10 +1,12 @@
 //! `keyward worker`: callbacks that are commands.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use rustix::process::Signal;
 
-use crate::programs::keeper::{CANARY, Keeper, eventually, runs};
+use crate::programs::keeper::{Begun, CANARY, Keeper, eventually, runs};
+use crate::programs::memory::copies;
 
 #[test]
 fn a_command_is_called_at_each_change_also_after_the_keeper_was_killed() {
@@ -149,4 +151,145 @@ fn wrong_usage_and_refusals_are_told() {
     nowhere.env("KEYWARD_SOCKET", keeper.path("none"));
     assert_eq!(nowhere.output().unwrap().status.code(), Some(4));
     assert!(!fs::exists(keeper.path("none")).unwrap());
+}
+
+#[test]
+fn several_processes_are_one_shared_worker_and_each_is_called_for_memory() {
+    let keeper = Keeper::start();
+    let on_change = "token=sh -c 'cat > /dev/null; echo $PPID >> called'";
+    let begin = || {
+        let on_change = ["--on-change", on_change];
+        keeper.begin(&[&["worker", "web", "--shared", "--memory"][..], &on_change].concat())
+    };
+    let mut workers = vec![begin(), begin(), begin()];
+    keeper.has_instances("web", 3);
+    let called = || -> BTreeSet<u32> {
+        let called = keeper.read("called");
+        let processes: Vec<u32> = called.lines().map(|line| line.parse().unwrap()).collect();
+        let each: BTreeSet<u32> = processes.iter().copied().collect();
+        assert_eq!(each.len(), processes.len(), "each is called once: {called}");
+        each
+    };
+    let rotated = keeper.ran(&["rotate", "token", "--new-file", "next.key"]);
+    assert_eq!(rotated.code, 0, "{} {}", rotated.out, rotated.err);
+    assert_eq!(called(), workers.iter().map(Begun::id).collect());
+    let workers_said = keeper.ran(&["workers"]).out;
+    for worker in &workers {
+        let process = format!("(process {},", worker.id());
+        assert!(workers_said.contains(&process), "{workers_said}");
+    }
+    // One that has ended is called no more, and is waited for by nobody.
+    drop(workers.remove(0));
+    keeper.has_instances("web", 2);
+    fs::remove_file(keeper.path("called")).unwrap();
+    let rotated = keeper.ran(&["rotate", "token", "--new-file", "third.key"]);
+    assert_eq!(rotated.code, 0, "{} {}", rotated.out, rotated.err);
+    assert_eq!(called(), workers.iter().map(Begun::id).collect());
+}
+
+#[test]
+fn one_process_of_a_shared_worker_is_called_for_data_and_another_one_the_next_time() {
+    let keeper = Keeper::start();
+    let on_change = "token=sh -c 'cat > /dev/null; echo $PPID >> called'";
+    let begin = || keeper.begin(&["worker", "files", "--shared", "--on-change", on_change]);
+    let workers = [begin(), begin()];
+    keeper.has_instances("files", 2);
+    for file in ["next.key", "third.key"] {
+        let rotated = keeper.ran(&["rotate", "token", "--new-file", file]);
+        assert_eq!(rotated.code, 0, "{} {}", rotated.out, rotated.err);
+    }
+    let called = keeper.read("called");
+    let called: Vec<u32> = called.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(called.len(), 2);
+    let (called, all): (BTreeSet<u32>, BTreeSet<u32>) = (
+        called.into_iter().collect(),
+        workers.iter().map(Begun::id).collect(),
+    );
+    assert_eq!(called, all);
+}
+
+#[test]
+fn one_sole_worker_is_taken_by_one_process_and_sharing_and_kind_stay() {
+    let keeper = Keeper::start();
+    let _anna = keeper.begin(&["worker", "anna", "--on-change", "token=true"]);
+    keeper.has_instances("anna", 1);
+    let second = keeper.ran(&["worker", "anna", "--on-change", "token=true"]);
+    assert_eq!(second.code, 1);
+    assert!(second.err.contains("(worker_name_taken)"), "{}", second.err);
+    let shared = ["worker", "anna", "--shared", "--on-change", "token=true"];
+    let shared = keeper.ran(&shared);
+    assert_eq!(shared.code, 1);
+    assert!(shared.err.contains("(other_sharing)"), "{}", shared.err);
+    let begin = |memory: &[&str]| {
+        let web = ["worker", "web", "--shared", "--on-change", "token=true"];
+        keeper.begin(&[&web[..], memory].concat())
+    };
+    let _web = begin(&["--memory"]);
+    keeper.has_instances("web", 1);
+    let kind = ["worker", "web", "--shared", "--on-change", "token=true"];
+    let kind = keeper.ran(&kind);
+    assert_eq!(kind.code, 1);
+    assert!(kind.err.contains("(other_kind)"), "{}", kind.err);
+}
+
+#[test]
+fn of_the_keys_of_a_change_nothing_is_left_in_a_worker_nor_shown_of_its_process() {
+    let keeper = Keeper::start();
+    let worker = keeper.begin(&[
+        "worker",
+        "anna",
+        "--on-change",
+        "token=sh -c 'cat > change'",
+    ]);
+    keeper.knows("token", "anna");
+    let rotated = keeper.ran(&["rotate", "token", "--new-file", "next.key"]);
+    assert_eq!(rotated.code, 0, "{} {}", rotated.out, rotated.err);
+    assert!(keeper.read("change").contains("\"new\""));
+    for file in ["cmdline", "environ"] {
+        let seen = fs::read(format!("/proc/{}/{file}", worker.id())).unwrap();
+        assert!(!String::from_utf8_lossy(&seen).contains(CANARY), "{file}");
+    }
+    for value in ["old", "new"] {
+        let Some(left) = copies(worker.id(), &format!("{CANARY}-{value}")) else {
+            eprintln!("skipped: this process may not look at another one's memory");
+            return;
+        };
+        assert_eq!((left.plain, left.encoded), (0, 0), "{value}");
+    }
+}
+
+#[test]
+fn keys_of_one_mebibyte_in_both_halves_come_to_a_command() {
+    let keeper = Keeper::start();
+    let on_change = "documents=sh -c 'cat > change'";
+    let _anna = keeper.begin(&["worker", "anna", "--on-change", on_change]);
+    keeper.knows("documents", "anna");
+    let halves = ["old-forward", "old-back", "new-forward", "new-back"];
+    for (half, letter) in halves.iter().zip("abcd".chars()) {
+        fs::write(keeper.path(half), letter.to_string().repeat(1 << 20)).unwrap();
+    }
+    let rotated = keeper.ran(&[
+        "rotate",
+        "documents",
+        "--new-file",
+        "new-forward",
+        "--new-back-file",
+        "new-back",
+        "--old-file",
+        "old-forward",
+        "--old-back-file",
+        "old-back",
+    ]);
+    assert_eq!(rotated.code, 0, "{} {}", rotated.out, rotated.err);
+    let change: serde_json::Value = serde_json::from_str(&keeper.read("change")).unwrap();
+    for (half, letter) in halves.iter().zip("abcd".chars()) {
+        let (age, half) = half.split_once('-').unwrap();
+        let value = change[age][half].as_str().unwrap();
+        let value = data_encoding::BASE64.decode(value.as_bytes()).unwrap();
+        assert_eq!(value.len(), 1 << 20);
+        assert!(
+            value.iter().all(|byte| *byte == letter as u8),
+            "{age} {half}"
+        );
+    }
 }
