@@ -10,6 +10,8 @@ pub struct KeeperError {
     code: &'static str,
     retriable: bool,
     text: String,
+    /// Whether the keeper told it.
+    told: bool,
 }
 
 debug_with_code!(KeeperError);
@@ -22,15 +24,20 @@ impl KeeperError {
             code,
             retriable,
             text,
+            told: false,
         }
     }
 
     /// An error as a keeper told it. A code that only a later version knows is `unknown_code`, and the
     /// text begins with it.
     pub(crate) fn told(code: &str, retriable: bool, text: String) -> Self {
-        match documented(code) {
+        let error = match documented(code) {
             Some(code) => Self::new(code, retriable, text),
             None => Self::new("unknown_code", retriable, format!("{code}: {text}")),
+        };
+        Self {
+            told: true,
+            ..error
         }
     }
 
@@ -42,6 +49,12 @@ impl KeeperError {
     /// Whether the same call may succeed later, without anything being mended first.
     pub fn is_retriable(&self) -> bool {
         self.retriable
+    }
+
+    /// Whether the keeper told it, such as a time limit of its own that passed; else it is the client's word
+    /// that there is no answer.
+    pub fn is_from_keeper(&self) -> bool {
+        self.told
     }
 }
 

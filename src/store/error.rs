@@ -167,7 +167,10 @@ impl StoreError {
             Self::Failed { text } => format!("{self}: {}", text.scrubbed(scrubber)),
             Self::Command { stderr, .. } | Self::TimedOut { stderr, .. } => {
                 let stderr = stderr.scrubbed(scrubber);
-                format!("{self}; its standard error: {stderr}")
+                match stderr.is_empty() {
+                    true => format!("{self}; it said nothing on its standard error"),
+                    false => format!("{self}; its standard error: {stderr}"),
+                }
             }
             Self::Missing { .. }
             | Self::Nothing

@@ -114,6 +114,17 @@ impl CommandError {
         }
     }
 
+    /// Whether the keeper gave no answer within the client's time, as one that is stopped or hangs.
+    pub fn is_unanswered(&self) -> bool {
+        let error = match self {
+            Self::Keeper(error)
+            | Self::Key(KeyError::Keeper(error))
+            | Self::Rotation(RotationError::Keeper(error)) => error,
+            _ => return false,
+        };
+        error.code() == "timed_out" && !error.is_from_keeper()
+    }
+
     /// Nobody reads what is printed any more, as behind `head`.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Process { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe)

@@ -39,6 +39,7 @@ impl From<&CommandError> for Ended {
             "usage" | "invalid_socket" | "configuration_refused" => Self::Usage,
             "keeper_unavailable" | "untrusted_keeper" | "shut_down" => Self::NoAnswer,
             "permission_denied" => Self::NotPermitted,
+            "timed_out" if error.is_unanswered() => Self::NoAnswer,
             "timed_out" => Self::TimeLimit,
             "callbacks_failed" => Self::RotationFailed,
             _ => Self::Failed,

@@ -9,6 +9,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -60,7 +61,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     hardening::forbid_payloads_in_panics();
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|wrong| misused(&wrong));
     let mask = match hardening::harden() {
         Ok(mask) => mask,
         Err(error) => {
@@ -75,6 +76,15 @@ fn main() -> ExitCode {
         return exit(&Printing::for_people(), Err(error.into()));
     }
     run(&arguments.command, mask)
+}
+
+/// Says what is wrong with the command line, with `--json` in an object too, or what `--help` asks for.
+fn misused(wrong: &clap::Error) -> ! {
+    let json = env::args_os().any(|argument| argument == "--json");
+    if wrong.use_stderr() {
+        Printing { json }.failure("usage", &wrong.to_string().trim(), false);
+    }
+    wrong.exit()
 }
 
 /// Runs the command; the file mode mask is that which the process was started with.
