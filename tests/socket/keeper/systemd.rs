@@ -173,6 +173,11 @@ fn unit(name: &str) -> PathBuf {
 #[test]
 fn the_units_are_such_as_systemd_knows() {
     let service = fs::read_to_string(unit("keyward.service")).unwrap();
+    let page = include_str!("../../../src/docs/configuration.md");
+    assert!(
+        page.contains(&format!("```text\n{service}```")),
+        "it is in the docs"
+    );
     for option in ["PrivateUsers=", "ProtectProc=invisible"] {
         let set = service.lines().any(|line| line.starts_with(option));
         assert!(!set, "{option} hides who the peers are");
