@@ -1,13 +1,18 @@
 //! The live view of a rotation, looked at on a terminal.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyward::KeyChange;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::Semaphore;
 
 use crate::command_line::ground::{Ground, NEW};
+use crate::command_line::schema::assert_documented;
 use crate::command_line::terminal::Terminal;
+use crate::support::until;
 
 /// Two workers with two callbacks each, of which each waits for a permit.
 async fn slow_workers(ground: &Ground) -> (Vec<keyward::Worker>, Arc<Semaphore>) {
@@ -113,6 +118,81 @@ async fn interrupted_it_says_that_the_rotation_goes_on_and_how_to_look() {
         report.unwrap().unwrap().state,
         keyward::RotationState::Completed
     );
+}
+
+/// Sends a signal to a command once it has printed its first line; answers its lines and its exit status.
+async fn interrupted(
+    mut command: Command,
+    signal: Signal,
+    begun: impl AsyncFn(),
+) -> (Vec<String>, Option<i32>) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    begun().await;
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    let out = child.stdout.take().unwrap();
+    let ended = tokio::task::spawn_blocking(move || {
+        let lines = BufReader::new(out).lines().map(Result::unwrap);
+        let lines: Vec<String> = lines.collect();
+        (lines, child.wait().unwrap().code())
+    });
+    ended.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_on_a_pipe_rotate_and_wait_say_that_the_rotation_goes_on_too() {
+    let ground = Ground::new().await;
+    // It waits for a worker that is not there.
+    drop(ground.worker("anna", || Ok(())).await);
+    let file = ground.key_file("next.key", NEW);
+    let rotate = ["rotate", "documents", "--new-file", file.to_str().unwrap()];
+    let declared = async || {
+        until("it is declared", async || {
+            !ground.manager.rotations().await.unwrap().is_empty()
+        })
+        .await;
+    };
+    let command = ground.command(&[&rotate[..], &["--json"]].concat());
+    let (lines, code) = interrupted(command, Signal::TERM, declared).await;
+    assert_eq!(code, Some(1), "{lines:?}");
+    let mut lines: Vec<serde_json::Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let (last, id) = (lines.remove(1), lines[0]["id"].as_str().unwrap());
+    assert_documented("rotate", &lines[0]);
+    if last["error"].is_object() {
+        // The answer was still on its way.
+        assert_documented("error", &last);
+        assert!(
+            last["error"]["text"]
+                .as_str()
+                .unwrap()
+                .contains(&format!("--id {id}"))
+        );
+    } else {
+        assert_documented("rotate", &last);
+        assert_eq!(last["goes_on"]["id"], id);
+        assert_eq!(last["goes_on"]["because"], "interrupted");
+    }
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let mut command = Command::new("env");
+        // What is ignored at its start stays so, as under nohup.
+        command.arg("--default-signal=HUP");
+        command.args([env!("CARGO_BIN_EXE_keyward"), "wait", id]);
+        command.env("KEYWARD_SOCKET", ground.folder.path().join("s"));
+        let asks = async || tokio::time::sleep(Duration::from_millis(700)).await;
+        let (lines, code) = interrupted(command, signal, asks).await;
+        assert_eq!(code, Some(1), "{lines:?}");
+        let said = lines.join("\n");
+        for part in [
+            "Interrupted.",
+            "goes on in the keeper",
+            &format!("keyward show {id}"),
+        ] {
+            assert!(said.contains(part), "{part:?} is not in {said}");
+        }
+    }
+    assert_eq!(ground.manager.rotations().await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

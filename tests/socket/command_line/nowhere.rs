@@ -8,6 +8,7 @@ use rustix::process::geteuid;
 
 use crate::command_line::ground::Ground;
 use crate::command_line::program::{keyward, ran};
+use crate::command_line::schema::assert_documented;
 
 const ASKING: [&[&str]; 9] = [
     &["status"],
@@ -142,4 +143,25 @@ async fn help_and_wrong_usage_never_touch_the_socket() {
         assert_eq!(ran.code, code, "{arguments:?}: {}", ran.err);
         assert!(listener.accept().is_err(), "{arguments:?} connected");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn for_programs_wrong_usage_is_an_object_too() {
+    for arguments in [
+        &["show", "no-id", "--json"][..],
+        &["--json"],
+        &["no-such-command", "--json"],
+        &["rotate", "--json"],
+    ] {
+        let ran = ran(keyward(arguments)).await;
+        assert_eq!(ran.code, 2, "{arguments:?}");
+        let object: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        assert_documented("error", &object);
+        assert_eq!(object["error"]["code"], "usage");
+        let text = object["error"]["text"].as_str().unwrap();
+        assert!(ran.err.contains(text), "{}", ran.err);
+    }
+    let help = ran(keyward(&["status", "--help", "--json"])).await;
+    assert_eq!((help.code, help.err.as_str()), (0, ""));
+    assert!(help.out.contains("Usage:"), "{}", help.out);
 }

@@ -35,6 +35,10 @@ async fn the_id_is_printed_first_and_repeats_the_change_safely() {
         "{}",
         ran.err
     );
+    // Also when the store has switched, as it does last.
+    ground.switch_store(NEW);
+    let ran = ground.run(&again).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(ground.manager.history(10).await.unwrap().rotations.len(), 1);
 }
 

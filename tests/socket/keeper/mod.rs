@@ -5,5 +5,6 @@ mod process;
 mod reload;
 mod restored;
 mod starts;
+mod stopped;
 mod stores;
 mod systemd;

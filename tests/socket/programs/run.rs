@@ -206,3 +206,35 @@ fn keyward_run_keeps_the_key_that_its_program_has_and_no_other_one() {
         keeper.ran(&["remove", "worker", "web"]);
     }
 }
+
+#[test]
+fn several_processes_of_keyward_run_are_one_shared_worker_and_each_program_gets_the_key() {
+    let keeper = Keeper::start();
+    let begin = |no: usize| {
+        let key = format!("token=file:key-{no}");
+        let arguments = [
+            "run", "web", "--shared", "--key", &key, "--signal", "HUP", "--",
+        ];
+        let server = SERVER.replace("cat key", &format!("cat key-{no}"));
+        let server = server.replace(">> keys", &format!(">> keys-{no}"));
+        let shell = ["env", "--default-signal=HUP", "sh", "-c", &server];
+        keeper.begin(&[&arguments[..], &shell].concat())
+    };
+    let _servers = [begin(1), begin(2)];
+    keeper.has_instances("web", 2);
+    eventually("both run", || {
+        [1, 2]
+            .iter()
+            .all(|no| keeper.read(&format!("keys-{no}")).contains('\n'))
+    });
+    let rotated = keeper.ran(&["rotate", "token", "--new-file", "next.key"]);
+    assert_eq!(rotated.code, 0, "{} {}", rotated.out, rotated.err);
+    let wanted = format!("{CANARY}-new");
+    for no in [1, 2] {
+        eventually("each has its new key", || {
+            keeper.read(&format!("keys-{no}")).lines().last() == Some(&wanted)
+        });
+    }
+    let roster = keeper.ran(&["workers"]).out;
+    assert!(roster.contains("memory"), "{roster}");
+}

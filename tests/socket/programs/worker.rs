@@ -293,3 +293,50 @@ fn keys_of_one_mebibyte_in_both_halves_come_to_a_command() {
         );
     }
 }
+
+#[test]
+fn a_command_that_cannot_do_its_work_stops_the_rotation_with_what_is_wrong() {
+    let keeper = Keeper::start();
+    fs::write(keeper.path("not_executable"), "#!/bin/sh\n").unwrap();
+    let mut old = "token.key".to_owned();
+    for (no, (command, says)) in [
+        ("/no/such/command", "/no/such/command"),
+        ("./not_executable", "not_executable"),
+        ("false", "said nothing on its standard error"),
+        (
+            "sh -c 'echo the disk is full >&2; exit 3'",
+            "the disk is full",
+        ),
+        ("sh -c 'kill -9 $$'", "signal: 9"),
+        // These do their work.
+        ("head -c 1G /dev/zero", ""),
+        ("sh -c 'exec 0<&-; echo done'", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let on_change = format!("token={command}");
+        let worker = keeper.begin(&["worker", "anna", "--on-change", &on_change]);
+        keeper.has_instances("anna", 1);
+        let next = format!("next-{no}");
+        fs::write(keeper.path(&next), format!("{CANARY}-{no}")).unwrap();
+        let files = ["--new-file", &next, "--old-file", &old];
+        let rotated = keeper.ran(&[&["rotate", "token"][..], &files].concat());
+        let succeeds = says.is_empty();
+        let code = if succeeds { 0 } else { 3 };
+        assert_eq!(
+            rotated.code, code,
+            "{command}: {} {}",
+            rotated.out, rotated.err
+        );
+        assert!(rotated.out.contains(says), "{command}: {}", rotated.out);
+        assert!(!rotated.out.contains(CANARY), "{command}");
+        if !succeeds {
+            let id = rotated.out.lines().next().unwrap();
+            assert_eq!(keeper.ran(&["abort", id, "--yes", "anna"]).code, 0);
+        } else {
+            old = next;
+        }
+        drop(worker);
+    }
+}

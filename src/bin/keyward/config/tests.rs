@@ -158,3 +158,65 @@ fn every_bound_that_the_library_lets_a_program_set_is_a_setting() {
     let lacking: Vec<String> = lacking.filter(|name| !known.contains(name)).collect();
     assert_eq!(lacking, [""; 0], "no setting sets these");
 }
+
+#[test]
+fn each_setting_sets_what_it_is_named_for() {
+    let seconds = std::time::Duration::from_secs;
+    let text = "\n[manager]\nworker_wait = \"101 s\"\nmax_crashes = 102\nmax_callbacks = 103\n\
+         max_worker_requests = 104\ninstances_at_once = 105\nreopen_every = \"106 s\"\n\
+         history_age = \"107 s\"\nhistory_count = 108\ncall_time_limit = \"109 s\"\n\
+         shutdown_grace = \"110 s\"\nrestarts = 111\nrestarts_within = \"112 s\"\n\
+         restart_backoff = \"113 s\"\nstore_threads = 114\ncommands_at_once = 115\n\
+         async_threads = 116\ncallback_threads = 117\n\
+         [keys.whole]\nuse_case = \"round_trip\"\nstateless = false\nkeep_in_cache = false\n\
+         error_strategy = \"skip_and_raise\"\nstore_time_limit = \"201 s\"\n\
+         request_time_limit = \"202 s\"\ncallback_time_limit = \"203 s\"\nworkers_at_once = 204\n\
+         max_requests = 205\nmax_waiting_rotations = 206\n\
+         [bounds]\nconnections = 301\nconnections_of_user = 302\nrequests_of_connection = 303\n\
+         requests_of_user = 304\nmessage_bytes = 305\noperate_message_bytes = 306\n\
+         undecoded_bytes_of_user = 307\ninstances = 308\npatience = \"309 s\"\nsilence = \"310 s\"\n";
+    let config = read(&format!("{ALL}{text}"));
+    let set = config.manager.set(KeysManagement::builder());
+    let wanted = KeysManagement::builder()
+        .worker_wait(Some(seconds(101)))
+        .max_crashes(102)
+        .max_callbacks(103)
+        .max_worker_requests(104)
+        .instances_at_once(105)
+        .reopen_every(seconds(106))
+        .history_age(Some(seconds(107)))
+        .history_count(Some(108))
+        .call_time_limit(seconds(109))
+        .shutdown_grace(seconds(110))
+        .restart_intensity(111, seconds(112))
+        .restart_backoff(seconds(113))
+        .store_threads(114)
+        .commands_at_once(115)
+        .async_threads(116)
+        .callback_threads(117);
+    assert_eq!(format!("{set:?}"), format!("{wanted:?}"));
+    let key = config.keys["whole"].definition("whole").unwrap();
+    let wanted = SecretKeyDefinition::round_trip("whole", || "value")
+        .stateless(false)
+        .keep_in_cache(false)
+        .error_strategy(keyward::OnKeyChangedCallbackErrorStrategy::SkipAndRaise)
+        .store_time_limit(seconds(201))
+        .request_time_limit(seconds(202))
+        .callback_time_limit(seconds(203))
+        .workers_at_once(204)
+        .max_requests(205)
+        .max_waiting_rotations(206);
+    assert_eq!(format!("{key:?}"), format!("{wanted:?}"));
+    let mut bounds = ServeBounds::default();
+    bounds.connections = 301;
+    bounds.connections_of_user = 302;
+    bounds.requests_of_connection = 303;
+    bounds.requests_of_user = 304;
+    bounds.message_bytes = 305;
+    bounds.operate_message_bytes = 306;
+    bounds.undecoded_bytes_of_user = 307;
+    bounds.instances = 308;
+    bounds.patience = seconds(309);
+    bounds.silence = seconds(310);
+    assert_eq!(config.bounds, bounds);
+}

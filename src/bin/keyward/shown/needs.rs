@@ -272,8 +272,8 @@ pub fn missing_callbacks(status: &Status, commands: &Commands) -> Vec<Need> {
         for entry in worker.callbacks.iter().filter(|entry| !entry.registered) {
             let (key, callback, worker) = (&entry.key, &entry.callback, &worker.worker);
             let text = format!(
-                "Callback {callback} of worker {worker} for key {key} is registered by nobody who is here and \
-                 ready; the next rotation of the key waits for it."
+                "Callback {callback} of worker {worker} for key {key} cannot be called: no process that is \
+                 connected and ready has registered it. The next rotation of the key waits for it."
             );
             let remove = commands.keyward(
                 "remove callback",
