@@ -1,5 +1,7 @@
 //! The list of the kinds of records: what lies at a key of the repo, and whether it can be decoded.
 
+#[cfg(feature = "testing")]
+use crate::journal::codec::Plain;
 use crate::journal::codec::keys::{DeclaredRecord, ENDED_KEYS, ENDED_SNAPSHOT};
 use crate::journal::codec::meta::{BatchRecord, CheckRecord, SequenceRecord};
 use crate::journal::codec::rotation::{ENDED_HEADER, ENDED_STEP, HeaderRecord};
@@ -13,10 +15,18 @@ use crate::rotation::plan::Step;
 use crate::rotation::roster::{Member, MemberCallback};
 use crate::secret::value::SecretKeyPair;
 
-type Decodes = fn(&Place, u8, &[u8]) -> Result<(), Malformed>;
+/// What can be done with a record of a kind.
+#[derive(Clone, Copy)]
+pub(super) struct Codec {
+    /// Decodes it, to see whether that can be done.
+    check: fn(&Place, u8, &[u8]) -> Result<(), Malformed>,
+    /// Decodes it, and encodes it as this version does; none if it is too large then.
+    #[cfg(feature = "testing")]
+    pub(super) again: fn(&Place, u8, &[u8]) -> Result<Option<Plain>, Malformed>,
+}
 
-/// Every kind, and how such a record is decoded to see whether that can be done.
-pub(super) const RECORDS: [(Kind, Decodes); 16] = [
+/// Every kind, and what can be done with such a record.
+pub(super) const RECORDS: [(Kind, Codec); 16] = [
     entry::<CheckRecord>(CheckRecord::KIND),
     entry::<BatchRecord>(BatchRecord::KIND),
     entry::<SequenceRecord>(SequenceRecord::KIND),
@@ -35,10 +45,13 @@ pub(super) const RECORDS: [(Kind, Decodes); 16] = [
     entry::<Snapshot>(ENDED_SNAPSHOT),
 ];
 
-const fn entry<R: Record>(kind: Kind) -> (Kind, Decodes) {
-    (kind, |place, schema, plain| {
-        R::decode(place, schema, plain).map(drop)
-    })
+const fn entry<R: Record>(kind: Kind) -> (Kind, Codec) {
+    let codec = Codec {
+        check: |place, schema, plain| R::decode(place, schema, plain).map(drop),
+        #[cfg(feature = "testing")]
+        again: |place, schema, plain| Ok(R::decode(place, schema, plain)?.encode().ok()),
+    };
+    (kind, codec)
 }
 
 /// What lies at a key of a space; none if this version puts nothing there.
@@ -53,7 +66,7 @@ pub(super) fn parse(space: Space, bytes: &[u8]) -> Option<Place> {
 /// Whether the content of the record at a place can be decoded.
 pub(super) fn check(place: &Place, schema: u8, plain: &[u8]) -> Result<(), Malformed> {
     let known = RECORDS.iter().find(|(kind, _)| *kind == place.kind);
-    known.map_or(Err(Malformed::Bytes), |(_, check)| {
-        check(place, schema, plain)
+    known.map_or(Err(Malformed::Bytes), |(_, codec)| {
+        (codec.check)(place, schema, plain)
     })
 }

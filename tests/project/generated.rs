@@ -44,3 +44,60 @@ fn everything_of_the_wire_is_documented() {
     }
     assert!(faults.is_empty(), "{faults:#?}");
 }
+
+/// Fields, values and calls, each with its number and where it stands. Lines are only ever added.
+const PARTS: &str = include_str!("../../src/wire/keyward/v1/parts.txt");
+
+/// Every field, value and call of the file, as it stands in the list.
+fn parts(proto: &str) -> Vec<String> {
+    let (mut within, mut parts) = (Vec::new(), Vec::new());
+    for line in proto.lines().map(str::trim) {
+        if line.starts_with("//") {
+            continue;
+        }
+        if let Some(begun) = line.strip_suffix(" {") {
+            within.extend(begun.split(' ').next_back());
+        } else if line == "}" {
+            within.pop();
+        } else if let Some(part) = line.strip_suffix(';')
+            && !within.is_empty()
+        {
+            parts.push(format!("{}: {part}", within.join(".")));
+        }
+    }
+    parts
+}
+
+#[test]
+fn what_the_wire_had_once_it_has_and_what_is_new_is_in_the_list() {
+    let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join(PROTO);
+    let now = parts(&fs::read_to_string(proto).unwrap());
+    let once: Vec<&str> = PARTS.lines().collect();
+    let gone = once
+        .iter()
+        .filter(|part| !now.iter().any(|now| now == *part));
+    let gone: Vec<_> = gone.collect();
+    assert!(gone.is_empty(), "older processes know these: {gone:#?}");
+    let new = now.iter().filter(|part| !once.contains(&part.as_str()));
+    let new: Vec<_> = new.collect();
+    assert!(
+        new.is_empty(),
+        "these have to be in parts.txt from now on: {new:#?}"
+    );
+    // A number stands for one field of a message, in whichever `oneof` it is, and for one value of an enumeration.
+    let number = |part: &str| {
+        let (at, field) = part.split_once(": ")?;
+        Some((
+            at.split('.').next()?.to_owned(),
+            field.rsplit_once(" = ")?.1.to_owned(),
+        ))
+    };
+    let mut numbers: Vec<_> = now.iter().filter_map(|part| number(part)).collect();
+    let all = numbers.len();
+    numbers.sort();
+    numbers.dedup();
+    assert!(
+        all > 100 && numbers.len() == all,
+        "a number is used twice in a message"
+    );
+}

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::journal::codec::roster::CallbackOfV1;
-use crate::journal::codec::{Bytes, Malformed, Plain, Record, TooLarge, decode_first, encode};
+use crate::journal::codec::{
+    Bytes, Malformed, Plain, Record, TooLarge, decode_first, encode, list,
+};
 use crate::journal::kind::{Kind, Shape};
 use crate::journal::place::layout::INSTANCE;
 use crate::journal::place::{Of, Place};
@@ -26,9 +28,9 @@ struct InstanceV1<'a> {
     ready: bool,
     dropped: bool,
     /// Key and callback.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "list")]
     registered: Vec<(&'a str, &'a str)>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "list")]
     calls: Vec<CallV1<'a>>,
 }
 

@@ -19,10 +19,11 @@ mod earlier;
 mod golden;
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use bincode::config::{self, Config};
 use bincode::enc::write::SizeWriter;
-use serde::de::{Error, Visitor};
+use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -140,6 +141,29 @@ fn decode_first<'a, T: Deserialize<'a>>(schema: u8, plain: &'a [u8]) -> Result<T
         1 => decode(plain),
         other => Err(Malformed::Schema(other)),
     }
+}
+
+/// Reads a list. serde itself makes room for up to a mebibyte of what a length claims.
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    struct List<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(one) = from.next_element()? {
+                list.push(one);
+            }
+            Ok(list)
+        }
+    }
+
+    from.deserialize_seq(List(PhantomData))
 }
 
 /// Bytes as they are, borrowed: a length and the bytes.

@@ -37,7 +37,8 @@ pub fn run(options: &CheckConfigOptions) -> Result<Ended, CommandError> {
             options.printing.object(&json!({
                 "file": path.to_string_lossy(), "valid": false, "unreadable": why, "faults": faults,
             }))?;
-            return Ok(none.told(&path));
+            none.tell(&path);
+            return Ok(Ended::Usage);
         }
     };
     for warning in config.warnings() {

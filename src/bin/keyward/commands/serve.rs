@@ -35,7 +35,10 @@ fn serve(options: &ServeOptions) -> Result<Ended, CommandError> {
     let path = options.location.path().map_err(CommandError::Usage)?;
     let config = match Config::read(&path) {
         Ok(config) => config,
-        Err(none) => return Ok(none.told(&path)),
+        Err(none) => {
+            none.tell(&path);
+            return Ok(Ended::Usage);
+        }
     };
     log::start(&config.log)?;
     // Commands run where the configuration is, so that their relative arguments mean the same as its paths.

@@ -40,7 +40,8 @@ async fn verify(options: &VerifyOptions) -> Result<Ended, CommandError> {
         Err(none) => {
             let why = none.lines(&path).join("\n");
             options.printing.failure("usage", &why, false);
-            return Ok(none.told(&path));
+            none.tell(&path);
+            return Ok(Ended::Usage);
         }
     };
     let master_key = config.master_key.store(MASTER_KEY_TIME_LIMIT);

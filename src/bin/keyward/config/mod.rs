@@ -37,7 +37,6 @@ use manager::ManagerSettings;
 use section::Section;
 use source::Source;
 
-use crate::ended::Ended;
 
 /// No configuration is longer.
 const LONGEST: u64 = 1024 * 1024;
@@ -94,11 +93,10 @@ impl NoConfig {
     }
 
     /// Says all of it on standard error.
-    pub fn told(&self, path: &Path) -> Ended {
+    pub fn tell(&self, path: &Path) {
         for line in self.lines(path) {
             drop(writeln!(io::stderr(), "{line}"));
         }
-        Ended::Usage
     }
 }
 
@@ -120,8 +118,16 @@ impl Config {
                 text,
             }]));
         }
-        let text = text(&bytes).map_err(|fault| NoConfig::Faults(vec![fault]))?;
-        Self::of(text, path).map_err(NoConfig::Faults)
+        Self::from_bytes(&bytes, path).map_err(NoConfig::Faults)
+    }
+
+    /// Reads what a file has. Its path must be whole.
+    ///
+    /// # Errors
+    /// All of its faults.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Vec<Fault>> {
+        let text = text(bytes).map_err(|fault| vec![fault])?;
+        Self::of(text, path)
     }
 
     /// The definitions of some of its keys.
