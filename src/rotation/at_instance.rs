@@ -3,6 +3,7 @@
 use crate::key::name::WorkerName;
 use crate::rotation::effect::{Fact, RotationEffect};
 use crate::rotation::event::{Lacks, Moment, StepOutcome, StepRef};
+use crate::rotation::id::RotationId;
 use crate::rotation::instance::{CallbackOf, GivenCall, InstanceEvent};
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::roster::Present;
@@ -96,8 +97,12 @@ impl RotationMachine {
             }
         }
         self.go_if_done(worker, number, now);
+        let mut concerned = self.concerned(worker);
+        concerned.retain(|id| *id != step.rotation);
         self.advance(step.rotation, now);
-        self.look_again(worker, now);
+        for id in concerned {
+            self.advance(id, now);
+        }
     }
 
     /// The call of a step of data ended. That the callback has returned is durable together with that.
@@ -108,7 +113,7 @@ impl RotationMachine {
         (outcome, returned): (StepOutcome, bool),
         now: Moment,
     ) {
-        if self.runs_at(step, attempt) != Some(number) || !self.is_called(step, attempt) {
+        if !self.is_called(step, attempt) || self.runs_at(step, attempt) != Some(number) {
             return;
         }
         self.note_answer(step, number, attempt, returned);
@@ -259,6 +264,13 @@ impl RotationMachine {
 
     /// Something has changed at the instances of a worker: its steps that wait for that are looked at again.
     pub(crate) fn look_again(&mut self, worker: &WorkerName, now: Moment) {
+        for id in self.concerned(worker) {
+            self.advance(id, now);
+        }
+    }
+
+    /// The rotations with steps of a worker that wait for its instances.
+    fn concerned(&mut self, worker: &WorkerName) -> Vec<RotationId> {
         let mut concerned = Vec::new();
         for live in self.rotations.iter_mut() {
             let steps = &live.steps;
@@ -284,8 +296,6 @@ impl RotationMachine {
                 concerned.push(live.header.id);
             }
         }
-        for id in concerned {
-            self.advance(id, now);
-        }
+        concerned
     }
 }

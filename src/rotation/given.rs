@@ -14,7 +14,7 @@ use crate::rotation::plan::Step;
 use crate::rotation::roster::WorkerEntry;
 use crate::rotation::rotations::{Active, Missing};
 use crate::rotation::run::Start;
-use crate::rotation::status::StatusEvent;
+use crate::rotation::status::{CallbackStatus, StatusEvent};
 
 /// How long after the time limit of a call, which its client counts, it has failed here.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
@@ -162,8 +162,19 @@ impl RotationMachine {
             of,
             done: false,
         };
+        // What it has done for a step counts as long as that is in progress.
+        let rotations = &self.rotations;
+        one.instance.calls.retain(|at, call| {
+            let live = rotations.get(at.rotation);
+            let of = live.and_then(|live| live.steps.get(at.step));
+            let counts =
+                |of: &Step| of.status == CallbackStatus::InProgress && of.attempt == call.attempt;
+            !call.done || of.is_some_and(counts)
+        });
         one.instance.calls.insert(step, call);
-        one.handed.remove(&step);
+        let calls = &one.instance.calls;
+        one.handed
+            .retain(|at| *at != step && calls.contains_key(at));
         one.last_given = last_given;
         self.facts.push(Fact::Instance(one.instance.clone()));
         self.effects.push(RotationEffect::Give {
@@ -264,8 +275,8 @@ impl RotationMachine {
 
     /// The instance that runs this attempt of a step of data.
     pub fn runs_data_at(&self, step: StepRef, attempt: u32) -> Option<u64> {
-        let number = self.runs_at(step, attempt)?;
-        self.is_called(step, attempt).then_some(number)
+        let is_called = self.is_called(step, attempt);
+        is_called.then(|| self.runs_at(step, attempt)).flatten()
     }
 
     /// The time of a call at an instance is over. What it says of it later does not count, but no other is

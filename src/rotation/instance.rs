@@ -124,7 +124,8 @@ impl Instance {
 
     /// Whether it has registered this callback.
     pub fn has(&self, key: &KeyName, callback: &CallbackName) -> bool {
-        self.registered.contains(&(key.clone(), callback.clone()))
+        let mut registered = self.registered.iter();
+        registered.any(|(of, name)| of == key && name == callback)
     }
 
     /// The calls that have not returned.

@@ -12,21 +12,12 @@ use crate::rotation::given::no_answer;
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::CallbackOf;
 use crate::rotation::machine::RotationMachine;
+use crate::rotation::memory_set::Set;
 use crate::rotation::plan::Step;
-use crate::rotation::roster::{Present, WorkerEntry};
+use crate::rotation::roster::WorkerEntry;
 use crate::rotation::rotations::Active;
 use crate::rotation::run::{Start, too_many_attempts};
 use crate::rotation::status::{CallbackStatus, StatusEvent};
-/// What is left to be done about a step of memory.
-#[derive(Default)]
-struct Set {
-    /// Whether an instance that is not gone has registered the callback.
-    has_members: bool,
-    /// Those that can be called now, the one that was given a call longest ago first.
-    free: Vec<u64>,
-    /// Those that cannot be yet, with since when, and why in words.
-    waiting: Vec<(u64, Time, String)>,
-}
 
 impl RotationMachine {
     /// Why a callback of memory has failed that said what it may not say.
@@ -62,7 +53,7 @@ impl RotationMachine {
         let wrong = if due.crashes >= self.config.max_crashes {
             Some(too_many_attempts(due.crashes))
         } else {
-            self.overdue(&set, now)
+            self.overdue(&set, &due.worker, now)
         };
         match wrong {
             Some(error) if in_progress => self.is_to_fail(step, error),
@@ -71,11 +62,11 @@ impl RotationMachine {
                 return Start::Ended;
             }
             None if self.goes_on() && self.failing(step).is_none() => {
-                self.give_to(step, &key, &set.free, now);
+                self.give_to(step, &key, &set, now);
             }
             None => {}
         }
-        if !self.given_to(step).is_empty() {
+        if self.given_to(step).is_some_and(|given| !given.is_empty()) {
             self.time_gathering(step, &set, now);
             return Start::Begun;
         }
@@ -114,58 +105,6 @@ impl RotationMachine {
         Some((live.header.key.clone(), due.clone()))
     }
 
-    fn set_of(&self, step: StepRef, key: &KeyName, due: &Step, since: Time) -> Set {
-        let mut set = Set::default();
-        let given = self.given_to(step);
-        let entry = self.roster.get(&due.worker);
-        let mut free: Vec<&Present> = Vec::new();
-        for one in entry.into_iter().flat_map(WorkerEntry::instances) {
-            let instance = &one.instance;
-            if instance.dropped || !instance.has(key, &due.callback) {
-                continue;
-            }
-            set.has_members = true;
-            let call = instance.given(step, due.attempt);
-            let in_progress = due.status == CallbackStatus::InProgress;
-            if given.contains_key(&instance.number) || in_progress && call.is_some_and(|c| c.done) {
-                continue;
-            }
-            let since = since.max(one.absent_since);
-            let why = if !one.connected {
-                format!(
-                    "instance absent: {instance} of worker {} is not connected",
-                    due.worker
-                )
-            } else if !instance.ready {
-                format!(
-                    "instance absent: {instance} of worker {} has not said that it is ready",
-                    due.worker
-                )
-            } else if instance.is_busy_with(key) {
-                format!(
-                    "still running: {instance} has not returned from an earlier call for the key"
-                )
-            } else {
-                free.push(one);
-                continue;
-            };
-            set.waiting.push((instance.number, since, why));
-        }
-        free.sort_by_key(|one| (one.last_given, one.instance.number));
-        set.free = free.iter().map(|one| one.instance.number).collect();
-        set
-    }
-
-    /// Why the step has failed: an instance was waited for long enough.
-    fn overdue(&self, set: &Set, now: Moment) -> Option<String> {
-        let wait = self.config.worker_wait?;
-        let mut waiting = set.waiting.iter();
-        let (.., why) = waiting.find(|(_, since, _)| since.after(wait) <= now.time)?;
-        Some(format!(
-            "{why}, for {wait:?}; resume when it is back, or remove it (remove_instance)"
-        ))
-    }
-
     /// No further instance is called for this step, and it has Failed once the others have answered.
     fn is_to_fail(&mut self, step: StepRef, error: String) {
         if self.failing(step).is_some() {
@@ -189,17 +128,13 @@ impl RotationMachine {
         of.error.filter(|_| in_progress)
     }
 
-    fn given_to(&self, step: StepRef) -> BTreeMap<u64, Option<Time>> {
-        let live = self.rotations.get(step.rotation);
-        match live.and_then(|live| live.active.get(&step.step)) {
-            Some(Active::Gathering { given }) => given.clone(),
-            None
-            | Some(
-                Active::Ahead { .. }
-                | Active::Preparing { .. }
-                | Active::Running { .. }
-                | Active::Settling { .. },
-            ) => BTreeMap::new(),
+    pub(crate) fn given_to(&self, step: StepRef) -> Option<&BTreeMap<u64, Option<Time>>> {
+        match self.rotations.get(step.rotation)?.active.get(&step.step)? {
+            Active::Gathering { given } => Some(given),
+            Active::Ahead { .. }
+            | Active::Preparing { .. }
+            | Active::Running { .. }
+            | Active::Settling { .. } => None,
         }
     }
 
@@ -214,11 +149,10 @@ impl RotationMachine {
         }
     }
 
-    fn give_to(&mut self, step: StepRef, key: &KeyName, free: &[u64], now: Moment) {
-        let busy = self.given_to(step).len();
+    fn give_to(&mut self, step: StepRef, key: &KeyName, set: &Set, now: Moment) {
+        let busy = self.given_to(step).map_or(0, BTreeMap::len);
         let places = self.config.instances_at_once.max(1).saturating_sub(busy);
-        let next: Vec<u64> = free.iter().copied().take(places).collect();
-        if next.is_empty() {
+        if places == 0 || set.free.is_empty() {
             return;
         }
         if self.gathering(step).is_none() {
@@ -231,7 +165,7 @@ impl RotationMachine {
             }
         }
         let until = self.answer_until(key, now);
-        for number in next {
+        for number in set.next(places) {
             self.give(step, number, CallbackOf::Memory);
             if let Some(given) = self.gathering(step) {
                 given.insert(number, until);
@@ -243,8 +177,12 @@ impl RotationMachine {
     /// all of it anew.
     fn fail_late_answers(&mut self, step: StepRef, key: &KeyName, now: Moment) {
         let until = self.answer_until(key, now);
-        for (number, at) in self.given_to(step) {
-            let is_late = at.is_some_and(|at| at <= now.time);
+        let is_due = |at: &Option<Time>| at.is_none_or(|at| at <= now.time);
+        let given = self.given_to(step).into_iter().flatten();
+        let due = given.filter(|(_, at)| is_due(at));
+        let due: Vec<(u64, Option<Time>)> = due.map(|(number, at)| (*number, *at)).collect();
+        for (number, at) in due {
+            let is_late = at.is_some();
             let fails = is_late && self.is_handed_over(step, number);
             let Some(given) = self.gathering(step) else {
                 return;
@@ -252,7 +190,7 @@ impl RotationMachine {
             if fails {
                 given.remove(&number);
                 self.is_to_fail(step, no_answer(number));
-            } else if is_late || at.is_none() {
+            } else {
                 given.insert(number, until);
             }
         }
@@ -260,7 +198,8 @@ impl RotationMachine {
 
     /// When the step is to be looked at again.
     fn time_gathering(&mut self, step: StepRef, set: &Set, now: Moment) {
-        let given = self.given_to(step).into_values().flatten().min();
+        let given = self.given_to(step).into_iter();
+        let given = given.flat_map(BTreeMap::values).copied().flatten().min();
         let wait = self
             .config
             .worker_wait

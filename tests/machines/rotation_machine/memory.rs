@@ -67,6 +67,22 @@ fn so_many_instances_are_called_at_once_and_no_more() {
     );
 }
 
+/// Regression: what an instance had done was kept in its record for each rotation of its life.
+#[test]
+fn what_an_instance_has_done_for_a_step_that_has_ended_is_forgotten_with_its_next_call() {
+    let (mut c, numbers) = begun(1);
+    for rotation in 1..=3 {
+        if rotation > 1 {
+            c.declare(rotation);
+            c.snapped(rotation);
+        }
+        let calls = &c.journal.instances[&(worker("web"), numbers[0])].calls;
+        assert_eq!(calls.keys().collect::<Vec<_>>(), [&at(rotation, 0)]);
+        c.step_ended_at(("web", numbers[0]), at(rotation, 0), 1, ok());
+    }
+    assert_eq!(c.story(), "ended");
+}
+
 #[test]
 fn who_registers_while_the_step_is_open_is_added() {
     let (mut c, numbers) = begun(1);
