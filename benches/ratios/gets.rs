@@ -119,7 +119,7 @@ pub fn one_by_one(
 }
 
 /// Requests a second: 64 tasks on the asker's one thread, each asking again when it was answered.
-fn at_once<F>(asker: &Runtime, each: u32, client: impl Fn() -> F) -> Outcome<f64>
+pub fn at_once<F>(asker: &Runtime, each: u32, client: impl Fn() -> F) -> Outcome<f64>
 where
     F: Future<Output = Outcome<()>> + Send + 'static,
 {

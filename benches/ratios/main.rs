@@ -30,6 +30,7 @@ mod restart;
 mod rotations;
 mod shared;
 mod side_by_side;
+mod socket;
 mod table;
 
 use std::error::Error;
@@ -44,7 +45,7 @@ pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// What measures some rows, and their names: nothing is started for rows that nobody wants.
 type Section = (&'static [&'static str], fn(&mut Bench) -> Outcome<()>);
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     (&gets::ROWS, gets::run),
     (&forward::ROWS, forward::run),
     (&shared::ROWS, shared::run),
@@ -54,11 +55,15 @@ const SECTIONS: [Section; 9] = [
     (&restart::ROWS, restart::run),
     (&history::ROWS, history::run),
     (&idle::ROWS, idle::run),
+    (&socket::ROWS, socket::run),
 ];
 
 fn main() -> Outcome<()> {
     if let Some(folder) = std::env::var_os(idle::CHILD) {
         return idle::child(folder.as_ref());
+    }
+    if let Ok(kind) = std::env::var(socket::child::CHILD) {
+        return socket::child::run(&kind);
     }
     let folder = tempfile::tempdir()?;
     subscribe(File::create(folder.path().join("log"))?);
