@@ -37,7 +37,6 @@ use manager::ManagerSettings;
 use section::Section;
 use source::Source;
 
-
 /// No configuration is longer.
 const LONGEST: u64 = 1024 * 1024;
 
