@@ -15,14 +15,17 @@ use crate::rotation::plan::Step;
 use crate::rotation::roster::{Member, MemberCallback};
 use crate::secret::value::SecretKeyPair;
 
+/// What can be made of bytes that may be a record of a schema.
+type Reads<T> = fn(&Place, u8, &[u8]) -> Result<T, Malformed>;
+
 /// What can be done with a record of a kind.
 #[derive(Clone, Copy)]
 pub(super) struct Codec {
     /// Decodes it, to see whether that can be done.
-    check: fn(&Place, u8, &[u8]) -> Result<(), Malformed>,
+    check: Reads<()>,
     /// Decodes it, and encodes it as this version does; none if it is too large then.
     #[cfg(feature = "testing")]
-    pub(super) again: fn(&Place, u8, &[u8]) -> Result<Option<Plain>, Malformed>,
+    pub(super) again: Reads<Option<Plain>>,
 }
 
 /// Every kind, and what can be done with such a record.

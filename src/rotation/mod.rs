@@ -44,6 +44,7 @@ mod long_waits;
 pub mod machine;
 #[cfg(feature = "embedded")]
 mod memory;
+#[cfg(feature = "embedded")]
 mod memory_set;
 #[cfg(feature = "embedded")]
 pub mod operate;
