@@ -114,45 +114,70 @@
     )
 )]
 
-// Rooms of the crate: `crate::key` is `src/key/mod.rs`. With `testing`, which the crate's own tests, benches and
-// examples have, they are open to these.
+// The folders. With `testing`, which the crate's own tests, benches and examples have, those that they look into
+// are open.
+#[cfg(feature = "embedded")]
+mod actors;
+#[cfg(all(feature = "client", not(feature = "testing")))]
+mod client;
+#[cfg(all(feature = "embedded", not(feature = "testing")))]
+mod crypto;
 #[cfg(not(feature = "testing"))]
-use rooms::*;
-#[cfg(feature = "testing")]
-pub use rooms::*;
-
-#[path = ""]
-mod rooms {
-    #[cfg(feature = "embedded")]
-    pub(crate) mod actors;
-    #[cfg(feature = "client")]
-    pub mod client;
-    #[cfg(feature = "embedded")]
-    pub mod crypto;
-    pub mod guard;
-    #[cfg(feature = "embedded")]
-    pub mod journal;
-    pub mod key;
-    #[cfg(feature = "embedded")]
-    pub mod management;
-    pub mod operator;
-    #[cfg(feature = "embedded")]
-    pub mod repo;
-    #[cfg(not(feature = "embedded"))]
-    pub mod repo {
-        //! What names the place of a record that the keeper could not read.
-        pub mod space;
-    }
-    pub mod rotation;
-    pub mod secret;
-    #[cfg(feature = "server")]
-    pub(crate) mod server;
-    #[cfg(feature = "embedded")]
-    pub mod store;
-    #[cfg(feature = "wire")]
-    pub mod wire;
-    pub mod worker;
+mod guard;
+#[cfg(all(feature = "embedded", not(feature = "testing")))]
+mod journal;
+#[cfg(not(feature = "testing"))]
+mod key;
+#[cfg(all(feature = "embedded", not(feature = "testing")))]
+mod management;
+#[cfg(not(feature = "testing"))]
+mod operator;
+#[cfg(all(feature = "embedded", not(feature = "testing")))]
+mod repo;
+#[cfg(not(feature = "embedded"))]
+mod repo {
+    //! What names the place of a record that the keeper could not read.
+    pub mod space;
 }
+#[cfg(not(feature = "testing"))]
+mod rotation;
+#[cfg(not(feature = "testing"))]
+mod secret;
+#[cfg(feature = "server")]
+mod server;
+#[cfg(all(feature = "embedded", not(feature = "testing")))]
+mod store;
+#[cfg(all(feature = "wire", not(feature = "testing")))]
+mod wire;
+#[cfg(not(feature = "testing"))]
+mod worker;
+
+#[cfg(all(feature = "client", feature = "testing"))]
+pub mod client;
+#[cfg(feature = "testing")]
+pub mod crypto;
+#[cfg(feature = "testing")]
+pub mod guard;
+#[cfg(feature = "testing")]
+pub mod journal;
+#[cfg(feature = "testing")]
+pub mod key;
+#[cfg(feature = "testing")]
+pub mod management;
+#[cfg(feature = "testing")]
+pub mod operator;
+#[cfg(feature = "testing")]
+pub mod repo;
+#[cfg(feature = "testing")]
+pub mod rotation;
+#[cfg(feature = "testing")]
+pub mod secret;
+#[cfg(feature = "testing")]
+pub mod store;
+#[cfg(all(feature = "wire", feature = "testing"))]
+pub mod wire;
+#[cfg(feature = "testing")]
+pub mod worker;
 
 pub mod docs;
 pub mod promises;

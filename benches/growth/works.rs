@@ -136,7 +136,7 @@ pub fn restart_by_history(bench: &Bench, rotations: u32) -> Outcome<Measure<'sta
     restart(bench, "history", rotations, 0)
 }
 
-/// A start with so many rotations that wait, none of whose keys is defined yet.
+/// A start with so many rotations that wait, before any of their keys is defined.
 pub fn restart_by_unfinished(bench: &Bench, rotations: u32) -> Outcome<Measure<'static>> {
     restart(bench, "unfinished", 0, rotations)
 }

@@ -20,7 +20,7 @@ const THREADS: &str = "threads with 100,000 keys and 1,000 workers / with none";
 /// What is measured here.
 pub const ROWS: [&str; 4] = [KEY, WORKER, START, THREADS];
 
-/// In whose environment the folder of the child's database is, and the sizes.
+/// The variable that gives the child the folder of its database, and the sizes.
 pub const CHILD: &str = "KEYWARD_BENCH_IDLE_CHILD";
 const SIZES: &str = "KEYWARD_BENCH_IDLE_SIZES";
 

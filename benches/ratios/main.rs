@@ -42,7 +42,7 @@ use measure::Bench;
 /// How all of this ends.
 pub type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// What measures some rows, and their names: nothing is started for rows that nobody wants.
+/// What measures some rows, and their names: nothing is started for rows that were not asked for.
 type Section = (&'static [&'static str], fn(&mut Bench) -> Outcome<()>);
 
 const SECTIONS: [Section; 10] = [

@@ -61,7 +61,7 @@ impl KeyEntry {
         &self.behaviour
     }
 
-    /// Whose turn it is to ask a store of new keys for it.
+    /// The turns of those requests that ask a store of new keys for this key.
     pub(super) fn new_keys(&self) -> &Arc<NewKeysTurns> {
         &self.new_keys
     }

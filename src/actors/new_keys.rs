@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::actors::fetch::fetch_end::FetchEnd;
 use crate::guard::plugins::Plugins;
 
-/// Whose turn it is to ask a store of new keys. The semaphore is closed while a store that passed its limit
+/// The turns of those requests that ask a store of new keys: one at a time. The semaphore is closed while a store that passed its limit
 /// has not returned.
 pub struct NewKeysTurns {
     turns: Mutex<Arc<Semaphore>>,

@@ -122,7 +122,7 @@ impl Overview {
         self.workers.iter().map(worker).collect()
     }
 
-    /// Who would do what if this key changed now, in the plan's order; and what is missing.
+    /// Which callbacks would be called if this key changed now, in the plan's order; and what is missing.
     pub fn planned(&self, key: &KeyName) -> (Vec<PlannedStep>, Vec<WaitsFor>) {
         let (mut steps, mut missing) = (Vec::new(), Vec::new());
         for (worker, entry) in &self.workers {

@@ -40,7 +40,7 @@ impl Connector {
         &self.place
     }
 
-    /// Connects ahead: who asks next soon has this connection.
+    /// Connects ahead, so that the next request finds a connection.
     ///
     /// # Errors
     /// `keeper_unavailable`, `permission_denied`, `invalid_socket`, `untrusted_keeper`.

@@ -1,5 +1,5 @@
-//! Whose listener a client trusts with its keys: whoever can put a socket at the path that a client looks
-//! at could else hand it keys, or take those that it declares.
+//! Which users' listeners a client trusts with its keys. A user who can put a socket at the client's path
+//! could otherwise hand it keys, or take those that it declares.
 //!
 //! Trusted are root, the client's own user, users that the program names, and the owner of the socket's
 //! folder where everything above that folder is root's alone: nobody else can have put it there then.

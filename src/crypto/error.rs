@@ -40,7 +40,7 @@ pub enum CryptoError {
         /// How many bytes were given.
         bytes: usize,
     },
-    /// The operating system gave no random bytes. Nobody can seal until it does.
+    /// The operating system gave no random bytes. Nothing can be sealed until it does.
     #[error("the operating system gave no random bytes: {}", told(cause.as_ref()))]
     NoRandomness {
         /// What the operating system said.

@@ -1,4 +1,4 @@
-//! Those who watch what is told to the program's log: operators, from elsewhere.
+//! Watchers of what is told to the program's log: operators, from elsewhere.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -12,10 +12,10 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Metadata, Subscriber, dispatcher};
 
-/// So many events wait for one who watches; further ones are left out, and counted.
+/// So many events wait for one watcher; further ones are left out, and counted.
 const MAX_WAITING: usize = 1_024;
 
-/// Whose events are watched: keyward's own.
+/// The events that are watched: keyward's own.
 const TARGET: &str = "keyward";
 
 /// A second subscriber, which is told nothing. While `tracing` knows one only, it asks the subscriber of the
@@ -39,7 +39,7 @@ pub struct SeenEvent {
     pub left_out: u64,
 }
 
-/// All who watch.
+/// All watchers.
 #[derive(Clone, Default)]
 pub(super) struct EventWatches {
     shared: Arc<Mutex<Watching>>,
@@ -48,7 +48,7 @@ pub(super) struct EventWatches {
 #[derive(Default)]
 struct Watching {
     watchers: Vec<Watcher>,
-    /// Where events are told while somebody watches.
+    /// Where events are told while there are watchers.
     to: Option<Dispatch>,
 }
 
@@ -76,7 +76,7 @@ impl EventWatches {
         seen
     }
 
-    /// Has an event told to those who watch, if anybody does.
+    /// Has an event told to the watchers, if there are any.
     pub(super) fn tell(&self, event: &dyn Fn()) {
         let mut watching = self.watching();
         watching.watchers.retain(|watcher| !watcher.to.is_closed());
@@ -109,7 +109,7 @@ impl EventWatches {
     }
 }
 
-/// Takes events up for those who watch.
+/// Takes events up for the watchers.
 struct Capture(EventWatches);
 
 impl Subscriber for Capture {

@@ -42,7 +42,7 @@ pub enum Fault {
         /// What the system said.
         why: String,
     },
-    /// keyward is shutting down; nobody is at fault. Try again in the next life of the program.
+    /// keyward is shutting down; this is no fault. Try again in the next life of the program.
     #[error("what runs it has been shut down")]
     Gone,
 }

@@ -34,7 +34,7 @@ impl<T: Send + 'static> Foreign<T> {
         Foreign { value }
     }
 
-    /// The value, for who runs it or drops it where that may be done.
+    /// The value, to be run or dropped on a thread where that may be done.
     pub fn take(mut self) -> Option<T> {
         self.value.take()
     }

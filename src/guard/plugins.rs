@@ -48,7 +48,7 @@ impl Default for PluginThreads {
 }
 
 /// All that runs foreign code, and keyward's own stores. Dropping it, on any thread, waits for
-/// nothing: async plug-ins are dropped at their next await, blocking ones run on, and who waits for
+/// nothing: async plug-ins are dropped at their next await, blocking ones run on, and a caller that waits for
 /// either sees [`Fault::Gone`].
 pub struct Plugins {
     timer: Timer,

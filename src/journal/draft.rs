@@ -301,7 +301,7 @@ impl<'a> Draft<'a> {
             for (key, _) in collect(self.repo, Space::Rotations, &prefix)? {
                 batch = batch.delete(Space::Rotations, key);
             }
-            // Somebody may have put records where this one's go.
+            // Records may lie already where this one's go.
             match collect(self.repo, Space::History, &layout::ended_prefix(*id))?.as_slice() {
                 [] => self.sound.insert(*id),
                 _ => self.sound.remove(id),

@@ -18,7 +18,7 @@ use crate::rotation::error::RotationError;
 use crate::rotation::event::Event;
 use crate::store::keys_store::{KeysStore, StoreRequest};
 
-/// A definition whose store ends where foreign code may.
+/// A definition whose store is dropped on a thread where foreign code may run.
 struct Given {
     name: String,
     behaviour: KeyBehaviour,

@@ -111,7 +111,7 @@ impl LocalMembership {
         fork::refuse_child()?;
         let mut stated = self.inner.declarer.directory.all();
         stated.retain(|entry| entry.behaviour().has_record() && wanted(entry.name()));
-        // Those whose turn comes late have no more time than the first.
+        // Every key's deadline counts from now, also where its turn comes late.
         let stated = stated.into_iter().map(|entry| (entry.deadline(), entry));
         let stated: Vec<_> = stated.collect();
         let save = async |(by, entry): (Time, Arc<KeyEntry>)| self.save(&entry, by).await;

@@ -86,7 +86,8 @@ impl KeysManagement {
         found.await.map_err(|_| about(id, coordinator.gone()))
     }
 
-    /// What would happen if a key changed now: who would do what, who is missing, what is in the way.
+    /// What would happen if a key changed now: which callbacks would be called, which are missing, what is in
+    /// the way.
     ///
     /// # Errors
     /// `key_not_defined`, `invalid_name`; `busy` while 64 others are being answered; `timed_out`,

@@ -58,7 +58,7 @@ impl PhaseWatch {
     fn at_least(&self, phase: Phase) -> impl Future<Output = ()> + Send + use<> {
         let mut phases = self.0.clone();
         async move {
-            // Where nobody tells the phases any more, all has ended.
+            // When the sender of the phases is gone, all has ended.
             let _ = phases.wait_for(|now| *now >= phase).await;
         }
     }

@@ -5,7 +5,7 @@ use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::instance::CallbackOf;
 use crate::rotation::report::WaitsFor;
 
-/// What would happen if a key changed now: who would do what, who is missing, what is in the way.
+/// What would happen if a key changed now: which callbacks would be called, which are missing, what is in the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -14,7 +14,7 @@ pub struct ChangePlan {
     pub key: KeyName,
     /// What a failed callback would do.
     pub strategy: OnKeyChangedCallbackErrorStrategy,
-    /// Who would do what, in the plan's order.
+    /// Which callback would be called, in the plan's order.
     pub steps: Vec<PlannedStep>,
     /// What a rotation that was declared now would wait for.
     pub waits_for: Vec<WaitsFor>,

@@ -1,4 +1,4 @@
-//! What a data folder has, as it was found by who looked at every record of it.
+//! What a data folder has, after every record of it was opened.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use crate::operator::status::UnreadableRecord;
 use crate::repo::space::Space;
 use crate::rotation::report::UnreadableRotation;
 
-/// What was found in a data folder of which every record was opened. See
+/// What was found in a data folder by opening every record. See
 /// [`verify`](crate::management::builder::KeysManagementBuilder::verify).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -15,7 +15,7 @@ use crate::rotation::report::UnreadableRotation;
 pub struct Verified {
     /// How many records each space has.
     pub records: BTreeMap<Space, u64>,
-    /// Rotations of which a record cannot be read, or is missing.
+    /// Rotations with a record that cannot be read, or is missing.
     pub unreadable_rotations: Vec<UnreadableRotation>,
     /// Every other record that cannot be read.
     pub unreadable: Vec<UnreadableRecord>,

@@ -11,7 +11,7 @@ use crate::repo::space::Space;
 use crate::secret::text::told;
 use crate::secret::visible::{Visible, debug_with_code};
 
-/// Who holds a data folder.
+/// The process that holds a data folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
@@ -19,7 +19,7 @@ pub struct Holder {
     pub pid: u32,
     /// The name of its program, without arguments.
     pub program: String,
-    /// Whether it is the process that asks: another manager in it, or an earlier one whose shutdown
+    /// Whether it is this process: another manager in it, or an earlier one whose shutdown
     /// has not ended.
     pub is_this_process: bool,
 }
@@ -99,7 +99,7 @@ pub enum RepoError {
     AlreadyOpen {
         /// The data folder.
         folder: PathBuf,
-        /// Who has it open, if that could be read.
+        /// The process that has it open, if that could be read.
         holder: Option<Holder>,
     },
     /// The folder at the data folder's path, or the lock file in it, is not the one that was opened:

@@ -43,7 +43,7 @@ impl FolderOptions {
     }
 }
 
-/// Creates the folder if it is missing, checks who owns it, and answers its path without links.
+/// Creates the folder if it is missing, checks its owner, and answers its path without links.
 pub(super) fn prepare(options: &FolderOptions) -> Result<PathBuf, RepoError> {
     let path = &options.path;
     DirBuilder::new()

@@ -82,7 +82,7 @@ pub(super) fn own_name() -> String {
     format!("{} {}\n", own.pid, own.program)
 }
 
-/// The holder where the lock file does not tell it: the system lists who took which lock.
+/// The holder where the lock file does not tell it: the system lists which process took which lock.
 pub(super) fn known_to_the_system(folder_is: Identity) -> Option<Holder> {
     let (major, minor) = (major(folder_is.device), minor(folder_is.device));
     let wanted = format!("{major:02x}:{minor:02x}:{}", folder_is.inode);

@@ -143,7 +143,7 @@ fn read_reached<'a>(
     })
 }
 
-/// FNV-1a: it tells accidents, and an attacker who writes here can do anything.
+/// FNV-1a: it finds accidents. An attacker that can write here can do anything anyway.
 fn checksum(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

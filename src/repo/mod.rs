@@ -2,7 +2,7 @@
 //! that every adapter must pass, a program's own too ([`conformance`]).
 //!
 //! Read [`state_repo`] first, then [`batch`] and [`memory`]. [`rocks`] is the durable adapter, and
-//! `rocks_reader` only reads what that one wrote; it stands on [`folder`] (who owns the folder), `lock` (only one has it open), `holder` (which process that is), `paths` (where it is, also after
+//! `rocks_reader` only reads what that one wrote; it stands on [`folder`] (its owner and its path), `lock` (only one has it open), `holder` (which process that is), `paths` (where it is, also after
 //! it was moved), `marker` (what lies in it), `backup_target` (where a copy of it is put), `rocks_calls` (what
 //! RocksDB is told), `failure` (what its errors, and the system's, mean), `rocks_threads` (those that RocksDB needs),
 //! `program_end` and `file_size` (what must not end the process in the middle of a write), and `files`

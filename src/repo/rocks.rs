@@ -381,7 +381,7 @@ impl Drop for RocksDbRepo {
             drop(state);
         } else {
             // RocksDB would wait for threads that a child of `fork()` has not got, and is not touched
-            // any more when the program ends. Nobody else may have the folder before the process is
+            // any more when the program ends. No other process may have the folder before this one is
             // gone.
             mem::forget(state);
             let lock = self.lock.get_mut().unwrap_or_else(PoisonError::into_inner);

@@ -17,7 +17,7 @@ pub enum Space {
     States,
     /// What was declared last of each key: fingerprints of its old keys, and no keys.
     Keys,
-    /// Who has joined, and their callbacks.
+    /// The workers that have joined, and their callbacks.
     Roster,
     /// Rotations that have not ended, and their steps.
     Rotations,

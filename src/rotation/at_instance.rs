@@ -251,7 +251,7 @@ impl RotationMachine {
         true
     }
 
-    /// An instance of which the handle was dropped is gone once everything that it ran has returned.
+    /// Removes an instance whose handle was dropped, once everything that it ran has returned.
     pub(crate) fn go_if_done(&mut self, worker: &WorkerName, number: u64, now: Moment) {
         let entry = self.roster.get(worker);
         let one = entry.and_then(|entry| entry.instance(number));

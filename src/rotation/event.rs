@@ -309,7 +309,7 @@ impl Event {
         matches!(self, Self::RemoveInstance { .. })
     }
 
-    /// The step of which an instance of another process tells the end.
+    /// The step whose end an instance of another process tells.
     pub fn ended_step(&self) -> Option<StepRef> {
         let Self::Instance { event, .. } = self else {
             return None;

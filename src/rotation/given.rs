@@ -125,7 +125,7 @@ impl RotationMachine {
         self.time_answer(step, now);
     }
 
-    /// A step is in progress: that is durable, with who is given it, before it is called.
+    /// A step is in progress: that, and to which instances it is given, is durable before it is called.
     pub(crate) fn begin_call(&mut self, step: StepRef, now: Moment) -> Option<u32> {
         let live = self.rotations.get_mut(step.rotation)?;
         let key = live.header.key.clone();
@@ -298,7 +298,7 @@ impl RotationMachine {
     }
 }
 
-/// Why a call has failed whose instance has not said how it ended.
+/// Why a call has failed: its instance has not said how it ended.
 pub(crate) fn no_answer(number: u64) -> String {
     format!(
         "still running: instance {number} has not said how its call ended, {ANSWER_WAIT:?} after its time limit; \

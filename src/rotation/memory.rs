@@ -40,7 +40,7 @@ impl RotationMachine {
         }
     }
 
-    /// Takes a step of memory as far as it goes now: calls who can be called, and ends it where nothing is
+    /// Takes a step of memory as far as it goes now: calls the instances that can be called, and ends it where nothing is
     /// left to be done.
     pub(crate) fn gather(&mut self, step: StepRef, now: Moment) -> Start {
         let Some((key, due)) = self.of_memory(step) else {
@@ -173,7 +173,7 @@ impl RotationMachine {
         }
     }
 
-    /// The calls of which the time is over have failed. Those that an earlier life of the keeper made have
+    /// A call fails once its time is over. Those that an earlier life of the keeper made have
     /// all of it anew.
     fn fail_late_answers(&mut self, step: StepRef, key: &KeyName, now: Moment) {
         let until = self.answer_until(key, now);

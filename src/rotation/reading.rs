@@ -53,7 +53,7 @@ impl RotationEngine {
         self.begin_to_read(now.time).into_iter().collect()
     }
 
-    /// This manager writes nothing more, for good: who waits for what the journal has is told so, and
+    /// This manager writes nothing more, for good: a request that waits for what the journal has is told so, and
     /// what a write may have changed counts as not made.
     pub(crate) fn lose(&mut self, why: JournalDown, now: Moment) -> Vec<Action> {
         self.phase = Phase::Lost;

@@ -57,8 +57,8 @@ impl RotationMachine {
         self.facts.clear();
     }
 
-    /// Takes what the journal has as true and goes on. A step found InProgress of which the
-    /// callback runs, or has ended, is not called again; one of which nothing is known is.
+    /// Takes what the journal has as true and goes on. A step found InProgress is not
+    /// called again if its callback still runs or has ended; it is called again if nothing is known of it.
     pub(crate) fn recover(&mut self, recovery: Recovery, now: Moment) {
         let Recovery {
             mut facts,
@@ -151,8 +151,8 @@ impl RotationMachine {
         known.map_or(0, |step| step.crashes)
     }
 
-    /// The steps that were found InProgress and of which no callback runs: that was no crash, and a
-    /// journal that still had them InProgress would let the next life take it for one.
+    /// Makes these steps Pending, which were found InProgress without a running callback. None of them crashed;
+    /// a journal that still had them InProgress would have the next life count a crash.
     fn give_back(&mut self, uncalled: Vec<StepRef>) {
         for StepRef { rotation, step } in uncalled {
             let live = self.rotations.get(rotation);

@@ -91,7 +91,7 @@ pub struct Live {
     pub warned: BTreeMap<u32, Time>,
     /// The due steps that wait for instances of other processes.
     pub missing: BTreeMap<u32, Missing>,
-    /// The steps of which instances of other processes said how they ended: they are told when that is
+    /// The steps that instances of other processes have ended: an instance is told once the end is
     /// durable.
     pub answered: BTreeMap<u32, Answered>,
     /// Whether the key has been asked what it has.
@@ -204,8 +204,8 @@ impl KeyQueue {
         self.turn.or(waiting)
     }
 
-    /// Whether the key is defined as it was when a rotation was accepted. Of one whose abort was not made
-    /// after all it may not be: it stays as it is until it is aborted once more.
+    /// Whether the key is defined as it was when a rotation was accepted. A rotation whose abort failed to be
+    /// written may find it defined otherwise: it stays as it is until it is aborted once more.
     pub fn is_defined_for(&self, accepted: &Header) -> bool {
         let defined = self.defined.as_ref();
         defined.is_some_and(|(behaviour, _)| behaviour.use_case == accepted.use_case)

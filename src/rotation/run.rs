@@ -393,7 +393,7 @@ impl RotationMachine {
     }
 }
 
-/// Why a step has Failed whose calls ended in crashes.
+/// Why a step has Failed after too many crashes.
 pub(crate) fn too_many_attempts(crashes: u32) -> String {
     format!("too many attempts: {crashes} calls ended in a crash")
 }

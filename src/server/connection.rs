@@ -62,7 +62,7 @@ impl Connection {
         }
     }
 
-    /// Who asks.
+    /// The peer at the other end.
     pub(super) fn asker(&self) -> Asker<'_> {
         Asker {
             user: self.peer.user,

@@ -87,7 +87,7 @@ impl Counts {
         })
     }
 
-    /// A place for a connection whose peer is only told that it is not served.
+    /// A permit for a connection that is only told that it is not served.
     pub(super) fn turn_away(&self) -> Option<OwnedSemaphorePermit> {
         take(&self.turned_away)
     }

@@ -17,7 +17,7 @@ pub enum ServeError {
     InUse {
         /// The socket's path.
         path: PathBuf,
-        /// Who serves it, if the system tells.
+        /// The process that serves it, if the system tells.
         holder: Option<Holder>,
     },
     /// The path is longer than a socket's may be. Take a shorter one.

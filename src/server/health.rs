@@ -16,7 +16,7 @@ use crate::server::caller::caller;
 use crate::server::connection::Connection;
 use crate::server::keeper::Keeper;
 
-/// How often it is looked for one who watches.
+/// How often it is looked for a caller that watches.
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
 
 /// The services that are asked for by name; the empty name is all of them.

@@ -26,7 +26,7 @@ pub(super) struct Requests {
     connection: Arc<Connection>,
 }
 
-/// A request whose messages are looked at.
+/// A request with the size and pace of its messages checked.
 type Asked = Request<IncomingMessages>;
 
 impl Requests {

@@ -183,7 +183,7 @@ fn invalid_key(field: &'static str, why: InvalidKey) -> InvalidMessage {
 }
 
 impl Ended {
-    /// How a call ended; none of one of which nothing tells that.
+    /// How a call ended; `None` where it is not known how.
     pub fn new(call: CallRef, end: &CallEnd, still_runs: bool) -> Option<Self> {
         let outcome = match &end.outcome {
             StepOutcome::Done { effect, .. } => ended::Outcome::Succeeded(Succeeded {

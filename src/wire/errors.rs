@@ -18,7 +18,7 @@ const DOMAIN: &str = "keyward";
 /// In an error's metadata: whether the same may succeed later.
 const RETRIABLE: &str = "retriable";
 
-/// The longest text, in bytes: it travels twice in headers, of which other libraries take 8 KiB.
+/// The longest text, in bytes: it travels twice in headers, and other libraries take 8 KiB of these.
 pub const MAX_TEXT_BYTES: usize = 2 * 1024;
 
 /// Stands at the end of a text that was longer.

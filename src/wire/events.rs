@@ -1,4 +1,4 @@
-//! Events, as a keeper tells them to those who watch.
+//! Events, as a keeper tells them to clients that watch.
 
 use crate::operator::event::{EventLevel, KeeperEvent};
 use crate::secret::visible::Visible;

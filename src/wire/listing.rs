@@ -1,4 +1,4 @@
-//! Listings: the keeper takes them to pieces of which none is large, and a client puts them together.
+//! Listings: the keeper sends them in small pieces, and a client puts them together.
 
 use prost::Message;
 

@@ -25,7 +25,7 @@ pub type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, RotationError>> + 
 pub trait Membership: Send + Sync + 'static {
     /// The worker's name.
     fn name(&self) -> &WorkerName;
-    /// A key on this flow, or on the one that it finds by itself.
+    /// A key on this flow, or on the flow that the key chooses.
     fn get<'a>(&'a self, key: &'a str, flow: Option<SecretKeyFlow>) -> AskedOfKey<'a, KeyAnswer>;
     /// Every back half that data may be under.
     fn candidates<'a>(&'a self, key: &'a str) -> AskedOfKey<'a, Vec<SecretKeyValue>>;

@@ -332,11 +332,10 @@ fn every_room_of_the_table_is_a_module_of_the_crate() {
     let modules: BTreeSet<&str> = lib
         .lines()
         .filter_map(|line| {
-            line.strip_prefix("    pub")?
-                .strip_suffix(';')?
-                .split_once("mod ")
+            let line = line.strip_suffix(';')?;
+            line.strip_prefix("mod ").or(line.strip_prefix("pub mod "))
         })
-        .map(|(_, name)| name)
+        .filter(|name| !["docs", "promises", "proofs"].contains(name))
         .collect();
     let rooms: BTreeSet<&str> = ROOMS.iter().map(|(name, _)| *name).collect();
     assert_eq!(modules, rooms);
@@ -449,8 +448,7 @@ fn nothing_is_imported_by_a_glob_outside_of_tests() {
         for line in source.code.lines() {
             let line = line.trim_start();
             let import = line.starts_with("use ") || line.starts_with("pub use ");
-            // The root opens its rooms to the crate's own tests this way.
-            if import && line.contains("::*") && !line.ends_with("use rooms::*;") {
+            if import && line.contains("::*") {
                 faults.push(format!("{}: {line}", source.path));
             }
         }

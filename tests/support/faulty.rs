@@ -30,7 +30,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Every fault after which nobody knows whether the write was made, and whether it was.
+    /// Every fault after which it is not known whether the write was made, and whether it was.
     pub fn unknown() -> [(Self, bool); 5] {
         [
             (Self::Fails, false),

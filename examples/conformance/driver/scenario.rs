@@ -77,7 +77,7 @@ pub struct Key {
 pub struct Callback {
     /// Its name.
     pub name: String,
-    /// Whose it is.
+    /// The worker that has it.
     #[serde(default = "first_worker")]
     pub worker: String,
     /// What it does when it is called.

@@ -78,8 +78,7 @@ impl CoordinatorPart {
         self.told_of_instance(worker.clone(), number, event);
     }
 
-    /// What a call at an instance comes to of which the keys are not here: they cannot be read, or are to
-    /// be read later.
+    /// How a call at an instance ends when its rotation's keys cannot be read, or are not read yet.
     fn end_without_keys(&self, step: StepRef, attempt: u32) -> InstanceEvent {
         let work = self.rotations.get(&step.rotation);
         match work.and_then(|work| work.kept.as_ref()) {

@@ -108,7 +108,7 @@ pub struct CoordinatorPart {
     actions: VecDeque<Action>,
     /// What is being taken in; still here if that panicked.
     pub(super) half: Option<Half>,
-    /// An event whose step was lost: it is taken in once more.
+    /// An event that is taken in once more, because the machine's step over it was lost in a panic.
     pub(super) again: Option<Event>,
     lives: u64,
     timer: Option<Time>,

@@ -100,8 +100,8 @@ impl Requests {
         self.take_all_given_up()
     }
 
-    /// Takes out every request that its caller gave up, or whose caller was told that the coordinator has
-    /// failed: no answer to it may come any more.
+    /// Takes out every request that needs no answer: its caller gave it up, or was told that the coordinator
+    /// has failed.
     pub(super) fn take_all_given_up(&mut self) -> Vec<Ticket> {
         let is_gone = |one: &OpenRequest| one.reply.as_ref().is_none_or(ReplySender::is_closed);
         let gone = self.open.extract_if(|_, one| is_gone(one));

@@ -125,7 +125,7 @@ impl CommandError {
         error.code() == "timed_out" && !error.is_from_keeper()
     }
 
-    /// Nobody reads what is printed any more, as behind `head`.
+    /// The reader of what is printed has gone, as behind `head`.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Process { cause, .. } if cause.kind() == io::ErrorKind::BrokenPipe)
     }

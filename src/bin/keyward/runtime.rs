@@ -5,8 +5,8 @@ use std::os::unix::net::UnixStream;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// A runtime on this thread alone. The demo's server is started on the main thread, to whose life the
-/// kernel ties it.
+/// A runtime on this thread alone. The demo starts its server on the main thread, and the kernel ends the server
+/// with that thread.
 ///
 /// # Errors
 /// The operating system refuses descriptors.

@@ -199,7 +199,7 @@ impl Duties {
         self.is_dropped
     }
 
-    /// The calls that it was given and of which the end is not taken.
+    /// The calls that it was given and whose ends the keeper has not taken.
     pub(super) fn open_calls(&self) -> Vec<CallRef> {
         let known = self.calls.iter().filter(|(_, given)| !given.forgotten);
         known
@@ -210,7 +210,7 @@ impl Duties {
     /// All that has to be told over a new connection.
     pub(super) fn all_to_tell(&mut self) -> Vec<ToKeeper> {
         self.requests.retain(|request| {
-            // Whoever asked has gone.
+            // Its caller has gone.
             !request
                 .reply
                 .as_ref()

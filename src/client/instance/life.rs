@@ -52,7 +52,7 @@ pub(super) struct Life {
     pub(super) here: mpsc::UnboundedReceiver<Here>,
     /// Why the handle asks nothing more.
     pub(super) over: Arc<OnceLock<KeeperError>>,
-    /// Who waits for the first join.
+    /// The caller that waits for the first join.
     pub(super) joined: Option<oneshot::Sender<Result<(), KeeperError>>>,
     pub(super) instance: u64,
     pub(super) duties: Duties,
@@ -243,7 +243,7 @@ impl Life {
                 if let Some(waiting) = self.joined.take()
                     && waiting.send(Ok(())).is_err()
                 {
-                    // Whoever asked has gone, and nobody has the handle.
+                    // The caller has gone, so there is no handle.
                     self.duties.drop_handle();
                 }
                 return self.duties.all_to_tell();
@@ -298,7 +298,7 @@ impl Life {
     }
 }
 
-/// Ends when nobody waits for the first join any more.
+/// Ends when the caller of the first join has gone.
 async fn gone(joined: &mut Option<oneshot::Sender<Result<(), KeeperError>>>) {
     match joined {
         Some(waiting) => waiting.closed().await,

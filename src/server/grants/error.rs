@@ -23,7 +23,7 @@ pub enum InvalidGrant {
     /// The system's users cannot be asked now.
     #[error("the users and groups of the system cannot be asked: {cause}; name `{}` by its number", Visible(.name))]
     Unavailable {
-        /// Who was asked for.
+        /// Which user or group was asked for.
         name: String,
         /// What the system said.
         cause: io::Error,

@@ -1,4 +1,4 @@
-//! Who may what: which users and groups have which rights, on which keys and workers. Pure but for
+//! Which users and groups have which rights, on which keys and workers. Pure but for
 //! [`names`], which asks the system for users and groups once, when a grant is made.
 //!
 //! Never in here: connections, and what is done for whom.
@@ -19,7 +19,7 @@ use right::Right;
 /// The user and the group that stand for all that a user namespace does not map. They match no grant.
 const OVERFLOW: u32 = 65_534;
 
-/// Who is asking, by the kernel's word.
+/// The user and groups of a caller, as the kernel tells them.
 #[derive(Debug, Clone, Copy)]
 pub struct Asker<'a> {
     /// The user.
@@ -52,7 +52,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// These rights, of nobody yet, and on no key.
+    /// These rights, for no user or group yet, and on no key.
     pub fn of(rights: impl IntoIterator<Item = Right>) -> Self {
         Self {
             rights: rights.into_iter().collect(),
@@ -122,7 +122,7 @@ impl Grant {
     }
 }
 
-/// Who may what over a socket.
+/// The rights of users and groups over a socket.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Grants {
     /// The user of the keeper.

@@ -1,4 +1,4 @@
-//! What is told of what happens, to a caller who watches.
+//! The stream of events, for a caller that watches.
 
 use std::sync::Arc;
 

@@ -48,7 +48,7 @@ impl OperateService {
         Self { keeper }
     }
 
-    /// Lets those see listings who may operate any key; they are shown what the grants name.
+    /// Lets a caller see listings if it may operate any key; it is shown what its grants name.
     fn demand_sight(&self, caller: &Connection, call: &'static str) -> Result<(), Status> {
         let right = Right::Operate;
         let asked = || call.to_owned();
@@ -60,7 +60,7 @@ impl OperateService {
         Ok(demanded?)
     }
 
-    /// Lets those do something about a rotation who may operate its key.
+    /// Lets a caller act on a rotation if it may operate its key.
     async fn demand_of(
         &self,
         caller: &Connection,

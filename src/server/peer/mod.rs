@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection, by the kernel's word: user, groups, process.
+//! The peer at the other end of a connection, as the kernel tells it: user, groups, process.
 //!
 //! Never in here: what such a peer may do, and anything that it says of itself.
 

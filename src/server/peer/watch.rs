@@ -7,7 +7,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A descriptor of a process. It is a zombie's too: the end is told before anybody waits for it.
+/// A descriptor of a process. It tells the end already when the process is a zombie, before its parent has
+/// waited for it.
 #[derive(Debug)]
 pub struct ProcessWatch {
     pidfd: OwnedFd,

@@ -66,7 +66,7 @@ impl Made {
 }
 
 impl SocketFile {
-    /// Makes the socket's file with this mode, in place of one that nobody serves.
+    /// Makes the socket's file with this mode, in place of one that is not served.
     ///
     /// # Errors
     /// `socket_in_use`, `socket_path_too_long`, `socket_path_unnamed`, `socket_path_is_folder`,
@@ -223,7 +223,7 @@ fn refuse_what_lives(path: &Path) -> Result<(), ServeError> {
     }
 }
 
-/// Who listens at a path, if anybody does, as far as the system names it. The connection is blocking: a
+/// The process that listens at a path, if one does, as far as the system names it. The connection is blocking: a
 /// server whose backlog is full is a living one too, so it must not be waited for.
 fn server_of(path: &Path) -> Option<Option<Holder>> {
     match connect(path) {
@@ -247,7 +247,7 @@ fn connect(path: &Path) -> io::Result<UnixStream> {
     Ok(socket.into())
 }
 
-/// Listens at a path: under a name of its own first, so that nobody connects before it has its mode.
+/// Listens at a path: under a name of its own first, so that no connection comes before it has its mode.
 fn listen_at(path: &Path, folder: &KeptFile, mode: u32) -> io::Result<(UnixListener, Made)> {
     let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
     folder.with(|folder| {

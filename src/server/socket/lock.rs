@@ -1,4 +1,4 @@
-//! The lock beside the socket: who holds it makes, replaces and removes the socket's file.
+//! The lock beside the socket: only its holder makes, replaces and removes the socket's file.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -21,14 +21,14 @@ pub struct SocketLock {
     file: KeptFile,
 }
 
-/// Who has the lock, if it is not this one.
+/// The lock, or the process that has it.
 pub enum Locked {
     Here(SocketLock),
     ByOther(Option<Holder>),
 }
 
 impl SocketLock {
-    /// Takes the lock, if nobody has it.
+    /// Takes the lock, if it is free.
     pub fn take(socket: &Path) -> io::Result<Locked> {
         fork::watch()?;
         let path = beside(socket);

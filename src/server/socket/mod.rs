@@ -1,4 +1,4 @@
-//! The socket's file: made so that nobody connects too early, that a stale one is replaced and a living
+//! The socket's file: made so that no connection comes too early, that a stale one is replaced and a living
 //! one is left alone; or the listening socket that systemd passes.
 //!
 //! Never in here: what is said over the socket.

@@ -36,7 +36,7 @@ pub(super) struct OpenCall {
 }
 
 impl OpenCall {
-    /// A call of this key, of which a text may quote these.
+    /// A call of this key. A text of it may quote these keys.
     pub(super) fn new(
         key: KeyName,
         use_case: SecretKeyUseCase,

@@ -1,4 +1,4 @@
-//! What goes to an instance: a queue, of which the messages are made when there is room for them.
+//! What goes to an instance: a queue, whose messages are made when there is room for them.
 
 use std::pin::Pin;
 
@@ -16,7 +16,7 @@ const MOST: usize = 4_096;
 
 /// What is to be sent.
 enum Item {
-    /// A call, of which the message has copies of the keys.
+    /// A call. Its message will have copies of the keys.
     Call(Box<Call>),
     /// The same, to catch up.
     CatchUp(Box<Call>),

@@ -106,8 +106,8 @@ impl Registry {
         Arc::clone(known)
     }
 
-    /// It is connected over a new stream, whose number this answers. The end of an earlier one is of no
-    /// interest any more.
+    /// Notes that it is connected over a new stream, and answers that stream's number. The end of an earlier
+    /// stream changes nothing any more.
     pub(super) fn connect(&self, known: &Known) -> u64 {
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);
         known.at().stream = Some(stream);

@@ -24,7 +24,7 @@ use crate::worker::change::Change;
 /// An answer to come.
 pub(super) type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
-/// Who asks.
+/// The caller.
 #[derive(Clone)]
 pub(super) struct Asks {
     pub(super) keeper: Arc<Keeper>,

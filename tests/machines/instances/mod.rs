@@ -1,5 +1,5 @@
 //! Workers whose instances are other processes: the real engine with processes that run callbacks, die, lose
-//! their connection and return, and a keeper that crashes and of which writes fail.
+//! their connection and return, and a keeper that crashes and whose writes fail.
 //!
 //! Small worlds are looked through to their last state, with the count of their states; large ones are walked
 //! at random. `KEYWARD_WALKS=FROM..TO` takes other seeds; one that fails is printed with its last moves.

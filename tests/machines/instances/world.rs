@@ -30,7 +30,7 @@ pub struct Counts {
     pub cuts: u8,
     /// A process dies; another one comes in its place.
     pub deaths: u8,
-    /// Time passes though somebody still does something.
+    /// Time passes while something is still under way.
     pub late: u8,
     /// A callback fails.
     pub failures: u8,
@@ -72,7 +72,7 @@ pub struct Proc {
     pub connected: bool,
     pub returning: bool,
     pub running: Vec<(StepRef, u32)>,
-    /// How calls ended of which it was not told that it is durable.
+    /// The ends of calls that it was not told to be durable.
     pub ended: Vec<(StepRef, u32, bool)>,
     /// The steps of memory that it has done.
     pub did: BTreeSet<StepRef>,

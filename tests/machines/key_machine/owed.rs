@@ -1,4 +1,4 @@
-//! A write that corrects the record and fails: nobody waits for it, so it is made again later, unless
+//! A write that corrects the record and fails: no caller waits for it, so it is made again later, unless
 //! something newer has taken its place. And an actor that dies forgets who waited, not what it knew.
 
 use keyward::key::effect::KeyEffect;

@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order: nobody is answered twice or never, and the record's order
+//! Whatever happens in whatever order: no caller is answered twice or never, and the record's order
 //! holds.
 
 use std::collections::{BTreeMap, BTreeSet};

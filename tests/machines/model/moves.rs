@@ -26,7 +26,7 @@ pub enum Move {
     TimePasses,
     /// An orderly end, once everything that can be written is durable.
     End,
-    // Somebody wants something.
+    // Requests.
     Declare(usize),
     Resume(usize),
     Abort(usize),

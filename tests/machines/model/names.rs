@@ -42,7 +42,7 @@ pub fn number(id: RotationId) -> usize {
 
 /// Who asks for what. The same question of the same asker has the same number in every state, so
 /// that states which differ in nothing else are one; a worker's questions name its incarnation,
-/// because an answer to an earlier one of its lives is for nobody.
+/// because an answer to an earlier one of its lives is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     Define,

@@ -351,7 +351,7 @@ impl State {
         self.expect(again || machine.paused().is_some(), Rule::Crash);
     }
 
-    /// The process ends: what is not durable is lost, and nobody is here any more.
+    /// The process ends: what is not durable is lost, and no worker is here any more.
     fn crash(&mut self, shape: &Shape, batch_was_made: bool) {
         let batch = self.batch.take();
         if let Some(batch) = batch.filter(|_| batch_was_made) {

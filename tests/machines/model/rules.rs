@@ -148,7 +148,7 @@ impl State {
     }
 
     /// Whether every rotation that was accepted has ended or is stopped, in the journal and in the
-    /// listing; nobody waits, and nothing is left of what was on the way.
+    /// listing; no caller waits, and nothing is left of what was on the way.
     fn is_settled(&self) -> bool {
         let journal = &self.durable.journal;
         let is_known = |rotation: &usize| {

@@ -120,7 +120,7 @@ fn a_callback_is_not_called_unless_its_in_progress_is_durable() {
 
     let mut e = prepared();
     assert_eq!(e.unknown_but_made(), ["release r1/0", "reopen"]);
-    // Nobody called it: the next life must not take it for a callback that a crash interrupted.
+    // It was not called: the next life must not take it for a callback that a crash interrupted.
     let given_back = "write r1/0 w0.a Pending attempt 1";
     assert_eq!(e.reopened(true), ["prepare r1/0 w0#1.a", given_back]);
     e.settle();

@@ -1,4 +1,4 @@
-//! An actor that dies in the middle of a step: what that step wanted is nobody's.
+//! An actor that dies in the middle of a step: what that step wanted is dropped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

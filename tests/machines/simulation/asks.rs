@@ -29,7 +29,7 @@ pub enum Kind {
     Abort(RotationId),
 }
 
-/// Somebody who waits for an answer of the coordinator.
+/// A caller that waits for an answer of the coordinator.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub kind: Kind,

@@ -1,4 +1,4 @@
-//! Workers' callbacks: whose turn it is, what one does, and when it has really returned.
+//! Workers' callbacks: which one runs, what it does, and when it has really returned.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -394,7 +394,7 @@ impl World {
         shell.proposals.insert(ticket, step);
         self.tell_key(key, KeyEvent::Propose { ticket, change });
         if !self.calm && self.chance.percent(30) {
-            // Somebody asks between a proposal and its end.
+            // A request comes between a proposal and its end.
             self.ask_key(key, Request::Get { flow: None }, KeyAsk::program());
         }
     }
@@ -510,7 +510,7 @@ impl World {
             life.perhaps_left.insert(worker);
         }
         let Some(asked) = self.life().asks.remove(&ticket) else {
-            // Whoever asked is gone: a worker that joined for nobody dies, one that left has left.
+            // The caller is gone: a worker that joined without it dies, one that left has left.
             match (self.life().gone.remove(&ticket), reply) {
                 (Some(Kind::Join(worker)), Ok(Reply::Joined { incarnation, .. })) => {
                     let worker = worker_name(worker);

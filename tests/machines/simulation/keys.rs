@@ -80,7 +80,7 @@ impl Shell {
         self.tickets
     }
 
-    /// Whether nobody waits for anything.
+    /// Whether no caller waits.
     pub fn rests(&self) -> bool {
         self.pending.is_empty()
             && self.snapshots.is_empty()

@@ -198,7 +198,7 @@ impl World {
     }
 
     fn of_some_rotation(&mut self, kind: fn(RotationId) -> Kind) {
-        // The newest ones mostly; also one that nobody ever declared.
+        // The newest ones mostly; also one that was never declared.
         if self.chance.percent(3) {
             let id = RotationId::new(Uuid::from_u128(self.chance.uuid()));
             self.ask(kind(id));

@@ -148,7 +148,7 @@ impl World {
         }
     }
 
-    /// A worker that is here is here after a recovery too, unless it was told that nobody knows
+    /// A worker that is here is here after a recovery too, unless it was told that it is not known
     /// whether it has left: then the journal, as it was read anew, decides.
     pub fn check_recovered(&mut self) {
         let life = self.life();

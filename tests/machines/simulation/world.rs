@@ -27,7 +27,7 @@ const SHOWN: usize = 30;
 /// virtual minutes. Each rotation of a long queue may wait some minutes for callbacks that never return.
 const REST: u64 = 3_600_000;
 
-/// Whose happening it is: of a life or process that is over, it does not happen.
+/// The life and the process that it happens in: once these are over, it does not happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
     World,

@@ -53,7 +53,7 @@ async fn a_folder_that_cannot_be_one_or_is_not_writable_is_named() {
         assert_says(error.code(), "not_a_folder", &error.to_string(), &[&name]);
     }
     assert_eq!(fs::read(&file).expect("the file"), b"a file");
-    // Nobody may make a folder here, root neither.
+    // No user may make a folder here, root neither.
     let error = refused(Path::new("/sys/keyward")).await;
     assert_says(
         error.code(),

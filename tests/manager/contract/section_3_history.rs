@@ -96,7 +96,7 @@ fn tables(folder: &Path) -> Vec<String> {
     names.filter(|name| name.ends_with(".sst")).collect()
 }
 
-/// A folder that nobody else may enter.
+/// A folder that only its owner may enter.
 fn folder() -> tempfile::TempDir {
     let private = fs::Permissions::from_mode(0o700);
     let builder = tempfile::Builder::new().permissions(private).tempdir();

@@ -49,7 +49,7 @@ pub struct Call {
     pub span: Span,
     /// For which rotation.
     pub rotation: RotationId,
-    /// Whose callback it is.
+    /// The worker that has the callback.
     pub worker: String,
     /// The old keys that it was given.
     pub old: Option<Halves>,
@@ -132,7 +132,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// This moment, which is nobody else's.
+    /// This moment, which no other call has.
     pub fn now(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::SeqCst)
     }

@@ -42,7 +42,7 @@ pub enum Operation {
     Snapshot(Option<SecretKeyFlow>, Option<Halves>),
     /// A callback saves the state.
     StageSave {
-        /// Which call of which callback.
+        /// The call's number, and its callback.
         call: usize,
         /// What it staged before.
         staged: Vec<Staged>,
@@ -53,7 +53,7 @@ pub enum Operation {
     },
     /// What a callback did takes effect.
     Effect {
-        /// Which call of which callback.
+        /// The call's number, and its callback.
         call: usize,
         /// The place of its rotation in the order of declarations.
         sequence: u64,

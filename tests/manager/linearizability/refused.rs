@@ -249,7 +249,7 @@ fn an_effect_is_seen_before_the_next_callback_begins() {
 
 #[test]
 fn the_end_of_a_rotation_comes_after_its_effects() {
-    // Nothing is held any more when it supersedes; what is fetched then is nobody's old key.
+    // Nothing is held any more when it supersedes; what is fetched then is not taken for an old key.
     let changed = forwarded().changed((10, 40), 2);
     let decrypted = changed.called((15, 20), 2, Effect::Decrypted);
     let fetched = decrypted.got((50, 53), BACK, "d3").fetched((51, 52), 3);

@@ -58,7 +58,7 @@ async fn gets_that_an_actor_had_taken_when_it_died_are_answered_by_the_next() {
         assert!(manager.kill_actor(&key("documents"), fault_point));
         let answers = within(join_all((0..64).map(|_| back(&manager)))).await;
         assert_eq!(actor(&manager, &key("documents")).await.restarts, 1);
-        // Only the one in whose step it died may have to ask again.
+        // Only the caller of the step in which it died may have to ask again.
         let mut refused = answers.iter().filter(|answer| *answer != "value_1");
         assert!(refused.next().is_none_or(|answer| answer == "unavailable"));
         assert_eq!(refused.next(), None, "at point {fault_point}");

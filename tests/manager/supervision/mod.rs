@@ -1,5 +1,5 @@
 //! Actors die, at every point of what they do, and keyward goes on: nothing that they knew is lost,
-//! nobody who asked waits for ever, and an operator sees it.
+//! no caller waits for ever, and an operator sees it.
 
 mod coordinator;
 mod escalation;
@@ -48,6 +48,6 @@ async fn wear_out(manager: &KeysManagement, name: &ActorName) {
         actor(manager, name).await.state == ActorState::Failed
     })
     .await;
-    // The last blow may have hit nobody: the next life is not to be killed by it.
+    // The last kill may not have come to its point: it must not kill the next life.
     manager.kill_actor(name, 0);
 }

@@ -117,7 +117,7 @@ impl Audit {
 
     /// After the last life: everything that was accepted was found in the history, in its order.
     pub fn finish(&mut self) {
-        // What was declared just before a kill may have left no trace, if nobody was told.
+        // What was declared just before a kill may have left no trace, if its caller was not answered.
         self.rotations
             .retain(|_, rotation| rotation.accepted || rotation.found);
         for ((key, no), rotation) in &self.rotations {

@@ -123,7 +123,7 @@ fn check_second(second: &[&str], found: &Option<Found>, interrupted: Option<&str
     }
 }
 
-/// The calls of a program that nobody kills.
+/// The calls of a program that is not killed.
 fn undisturbed(strategy: OnKeyChangedCallbackErrorStrategy) -> Vec<&'static str> {
     let mut calls = PLAN.to_vec();
     let again = if strategy.stops() { 3 } else { PLAN.len() };

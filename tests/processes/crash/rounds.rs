@@ -53,7 +53,7 @@ impl fmt::Display for Figures {
     }
 }
 
-/// A program, its folder, and how long it lives where nobody kills it.
+/// A program, its folder, and how long it lives if it is not killed.
 struct Program {
     folder: tempfile::TempDir,
     variant: usize,

@@ -68,7 +68,7 @@ async fn a_history_that_the_repo_does_not_answer_is_an_error_and_not_an_empty_on
     let error = within(manager.wait(id)).await;
     let error = error.expect_err("its report cannot be read now");
     assert!(error.code() == "repo_unavailable" && error.is_retriable());
-    // The same declaration again must not start anything while nobody knows of the first.
+    // The same declaration again must not start anything while it is not known how the first ended.
     let again = within(manager.declare(change("documents"))).await;
     assert!(again.is_err(), "{again:?}");
     repo.cannot_read(None);

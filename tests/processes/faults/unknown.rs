@@ -1,4 +1,4 @@
-//! Writes that fail, made or not: the caller is told that nobody knows, and the next life finds what
+//! Writes that fail, made or not: the caller is told that it is not known which, and the next life finds what
 //! there is. The repo stays closed until then: what reopening does is in `reopening.rs`.
 
 use keyward::RotationState;

@@ -157,7 +157,7 @@ async fn those_who_wait_take_no_places_of_those_who_want_something_done() {
     let anna = within(manager.join("anna")).await.expect("she joins");
     let aborted = within(manager.abort(declared[1], &["main"])).await;
     aborted.expect("an operator's call is served");
-    // They all go, and nobody is held up by that.
+    // They all go, and that holds up no other caller.
     drop(waiters);
     for _ in 0..1_100 {
         let removed = within(manager.remove_worker("nobody")).await;

@@ -1,5 +1,5 @@
 //! The journal on real repos: what was written is loaded, what was damaged is named and left in
-//! place, and nobody who was overtaken writes.
+//! place, and a manager that was overtaken does not write.
 
 mod again;
 mod damage;

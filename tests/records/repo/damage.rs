@@ -265,7 +265,7 @@ fn a_flip_in_a_log_of_many_blocks_is_found() {
 /// its folder, with both logs, and what it had written.
 ///
 /// Only from the second record of the new log on is the length of the older one known for sure; and
-/// once its content is in the tables, nobody needs it any more.
+/// once its content is in the tables, it is not needed any more.
 fn two_logs() -> (Files, History) {
     for _ in 0..500 {
         let folder = new_folder();

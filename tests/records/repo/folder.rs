@@ -75,7 +75,7 @@ fn a_file_in_the_place_of_the_folder_or_a_parent_is_refused() {
 
 #[test]
 fn a_folder_that_may_not_be_written_is_refused() {
-    // A file system that nobody writes to, not even root.
+    // A file system that not even root can write to.
     let error = open(Path::new("/proc/keyward")).unwrap_err();
     assert!(
         ["not_writable", "repo_failed"].contains(&error.code()),

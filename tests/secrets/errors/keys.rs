@@ -109,7 +109,7 @@ async fn invalid(seen: &mut Seen, manager: &KeysManagement) {
     }
 }
 
-/// A store that answers only when nobody waits any more.
+/// A store that answers only when no caller waits any more.
 async fn late(seen: &mut Seen, manager: &KeysManagement) {
     let gate = Gate::default();
     let held = gate.clone();

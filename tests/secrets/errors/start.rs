@@ -150,7 +150,7 @@ async fn folders(seen: &mut Seen) {
     fs::set_permissions(&foreign, private).expect("it is mine");
     fs::write(foreign.join("key"), PRINTED).expect("a file");
     in_folder(seen, "ForeignContent", &foreign).await;
-    // Nobody may make a folder here, root neither.
+    // No user may make a folder here, root neither.
     in_folder(seen, "NotWritable", Path::new("/sys/keyward")).await;
     support::within(manager(&data).await.shutdown())
         .await

@@ -186,7 +186,7 @@ async fn define_failing(manager: &KeysManagement, folder: &Folder) -> usize {
     2
 }
 
-/// A store that answers a key when nobody waits for it any more.
+/// A store that answers a key when no caller waits for it any more.
 async fn ask_a_slow_store(manager: &KeysManagement, folder: &Folder) {
     let (gate, keys) = (Gate::default(), folder.clone());
     let held = gate.clone();
@@ -244,7 +244,7 @@ async fn change(manager: &KeysManagement, folder: &Folder) -> RotationId {
     report.id
 }
 
-/// A callback that quotes its key when nobody waits for it any more.
+/// A callback that quotes its key when it is not waited for any more.
 async fn change_too_late(manager: &KeysManagement, worker: &Worker, folder: &Folder) {
     let (gate, keys) = (Gate::default(), folder.clone());
     let held = gate.clone();

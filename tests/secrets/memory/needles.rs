@@ -15,7 +15,7 @@ const MASK: u8 = 0xa5;
 
 /// A piece.
 pub struct Needle {
-    /// Of which key in which form.
+    /// The key, and the form that it is written in.
     row: usize,
     /// Which piece of that.
     no: usize,

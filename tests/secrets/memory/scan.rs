@@ -33,7 +33,7 @@ impl Mapping {
         let (start, end) = words.next()?.split_once('-')?;
         let rights = words.next()?;
         let address = |text| usize::from_str_radix(text, 16).ok();
-        // Nobody writes where nobody may: the program's own text and constants are left out.
+        // What cannot be written has no copy of a key: the program's own text and constants are left out.
         rights.starts_with("rw").then_some(Self {
             start: address(start)?,
             end: address(end)?,

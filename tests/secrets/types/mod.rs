@@ -30,8 +30,7 @@ struct Shown {
 /// The path of a type in the crate.
 fn path(name: &str) -> String {
     let name = name.split('<').next().unwrap_or_default();
-    let name = name.trim_start_matches("keyward::");
-    name.trim_start_matches("rooms::").to_owned()
+    name.trim_start_matches("keyward::").to_owned()
 }
 
 impl Shown {

@@ -27,7 +27,7 @@ struct Seen {
 }
 
 impl World {
-    /// One rotation of a worker of two processes, of which this one's way to the keeper is cut.
+    /// One rotation of a worker of two processes; the connection of this one to the keeper is cut.
     async fn rotation(&mut self, cut: Option<Cut>) -> Seen {
         self.number += 1;
         let (calls, bait_calls) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
@@ -45,7 +45,7 @@ impl World {
         let report = within(self.ground.keys.key_changed(change)).await.unwrap();
         assert_eq!(report.state, RotationState::Completed, "{cut:?}: {report}");
         let step = &report.steps[report.steps.len() - 1];
-        // A call of which the client says that it never came is given again, which is no crash.
+        // A call that never came to the client, as it says, is given again, which is no crash.
         assert_eq!(step.crashes, 0, "{cut:?}: {report}");
         assert!(step.attempt <= 2, "{cut:?}: {report}");
         let seen = Seen {

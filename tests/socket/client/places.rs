@@ -117,7 +117,7 @@ async fn a_listener_is_trusted_by_its_user_or_by_the_folder_that_only_its_user_c
     let named = Client::builder().socket(open.join("s")).trust_user(OTHER);
     named.connect().await.expect("the program names its user");
 
-    // The folder is its owner's, and the one above is everybody's: who knows whose folder it is tomorrow.
+    // The folder is its owner's, but everybody may write to the one above: another user may replace the folder.
     let deep = folder(&open, "deep", 0o755, OTHER);
     let in_deep = listen_as(OTHER, &deep.join("s"));
     assert_eq!(refused(deep.join("s")).await.0, "untrusted_keeper");

@@ -72,7 +72,7 @@ fn events_are_a_line_each_and_end_with_the_keeper_also_of_a_program_without_a_lo
         runtime.block_on(async {
             let ground = Ground::new().await;
             let _anna = ground.worker("anna", || Err("the disk is full")).await;
-            // There is nothing to watch yet: what is told first is told to nobody.
+            // An event that comes before the command watches would be missed.
             assert_eq!(ground.rotate().await.1.code, 3);
             let id = ground.manager.rotations().await.unwrap()[0].id.to_string();
             let abort = ["abort", &id, "--yes", "anna"];

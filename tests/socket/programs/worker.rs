@@ -178,7 +178,7 @@ fn several_processes_are_one_shared_worker_and_each_is_called_for_memory() {
         let process = format!("(process {},", worker.id());
         assert!(workers_said.contains(&process), "{workers_said}");
     }
-    // One that has ended is called no more, and is waited for by nobody.
+    // One that has ended is called no more, and is not waited for.
     drop(workers.remove(0));
     keeper.has_instances("web", 2);
     fs::remove_file(keeper.path("called")).unwrap();

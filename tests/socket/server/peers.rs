@@ -1,4 +1,4 @@
-//! Peers that do not do what a client does: each is cut off, with an event, and nobody else notices.
+//! Peers that do not do what a client does: each is cut off, with an event, and no other peer notices.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;

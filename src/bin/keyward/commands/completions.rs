@@ -21,7 +21,7 @@ pub struct CompletionsOptions {
 
 /// Prints them.
 pub fn run(options: &CompletionsOptions, keyward: &clap::Command) -> Result<Ended, CommandError> {
-    // A hidden command is nobody's to call, and the generator names it all the same.
+    // A hidden command is not to be called by people, and the generator names it all the same.
     let shown = keyward
         .get_subcommands()
         .filter(|command| !command.is_hide_set());

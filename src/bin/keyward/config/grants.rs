@@ -1,4 +1,4 @@
-//! Who may what: `[[grants]]`.
+//! The rights of users and groups: `[[grants]]`.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::config::kinds::{Choice, Kind, Value};
 use crate::config::near::did_you_mean;
 use crate::config::section::Section;
 
-/// The number that a user or a group has who is not known in this user namespace.
+/// The number of each user or group that is not known in this user namespace.
 const OVERFLOW: &str = "65534";
 
 /// What stands for any part of a name.

@@ -55,7 +55,7 @@ impl Location {
 }
 
 /// A configuration says which commands are run. So one that merely lies in this folder is taken only where
-/// nobody else could have put it there.
+/// no other user could have put it there.
 fn own(path: PathBuf) -> Result<PathBuf, String> {
     match is_own(&path) {
         true => Ok(path),

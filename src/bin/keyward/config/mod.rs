@@ -141,7 +141,7 @@ impl Config {
         named.map(|(name, key)| key.definition(name)).collect()
     }
 
-    /// Who may what.
+    /// The rights of users and groups.
     pub fn grants(&self) -> Grants {
         let grants = self.grants.clone();
         grants.map_or_else(Grants::own_user, Grants::table)

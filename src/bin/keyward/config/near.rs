@@ -2,7 +2,7 @@
 
 use strsim::normalized_damerau_levenshtein;
 
-/// How alike two names are at least of which one is taken for a slip of the other.
+/// How alike two names have to be, at least, for one to be suggested in place of the other.
 const ALIKE: f64 = 0.6;
 
 /// The one of these names that this one is most likely meant to be.

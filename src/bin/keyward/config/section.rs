@@ -96,7 +96,7 @@ impl<'t> Section<'t> {
         read
     }
 
-    /// A setting whose default is that it is not there.
+    /// A setting that may be missing and then has no value.
     pub fn optional<K: Kind>(&self, name: &'static str) -> Option<K> {
         let read = self
             .value(name)

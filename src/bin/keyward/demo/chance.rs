@@ -54,7 +54,7 @@ impl Chance {
     }
 }
 
-/// A worker's document as it was before anybody encrypted it. Workers and documents count from 1.
+/// A worker's document before it is encrypted. Workers and documents count from 1.
 pub fn original(seed: u64, worker: u32, document: u32) -> Vec<u8> {
     let mut chance = Chance::of(seed, [u64::from(worker), u64::from(document)]);
     let mut text = format!("Document {document} of worker {worker}\n\n");

@@ -32,7 +32,7 @@ impl Page {
     /// Writes a line, above the bars if there are any.
     ///
     /// # Errors
-    /// Nobody reads standard output any more.
+    /// The reader of standard output has gone.
     pub fn line(&self, text: impl Display) -> Result<(), DemoError> {
         if self.quiet {
             return Ok(());
@@ -47,7 +47,7 @@ impl Page {
     /// Writes a line for programs, where they read.
     ///
     /// # Errors
-    /// Nobody reads standard output any more.
+    /// The reader of standard output has gone.
     pub fn object(&self, object: &Value) -> Result<(), DemoError> {
         if !self.quiet {
             return Ok(());
@@ -80,7 +80,7 @@ impl Page {
     /// Says what became of a worker's callback: beside its bar on a terminal, in a line elsewhere.
     ///
     /// # Errors
-    /// Nobody reads standard output any more.
+    /// The reader of standard output has gone.
     pub fn worker(&self, worker: &str, text: &str) -> Result<(), DemoError> {
         match self.bar(worker) {
             Some(bar) => {

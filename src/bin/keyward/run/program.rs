@@ -19,7 +19,7 @@ use crate::run::signals::Signals;
 
 /// A program that can be started, again and again.
 pub struct Program {
-    /// The program and its arguments, of which there is one at least.
+    /// The program and its arguments: at least one word.
     pub words: Vec<OsString>,
     /// Where it finds its keys.
     pub places: Vec<KeyPlace>,

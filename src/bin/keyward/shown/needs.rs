@@ -265,7 +265,7 @@ fn of_store(
     ))
 }
 
-/// What the next rotation will wait for: callbacks of the roster that nobody who is here has registered.
+/// What the next rotation will wait for: callbacks of the roster that no worker here has registered.
 pub fn missing_callbacks(status: &Status, commands: &Commands) -> Vec<Need> {
     let mut missing = Vec::new();
     for worker in &status.workers {

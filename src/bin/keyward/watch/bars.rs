@@ -28,7 +28,7 @@ impl Bars {
         }
     }
 
-    /// Whether somebody sees them.
+    /// Whether they are on a terminal.
     pub fn are_shown(&self) -> bool {
         self.shown.is_some()
     }

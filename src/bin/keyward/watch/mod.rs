@@ -1,6 +1,6 @@
 //! Waiting for a rotation's end: on a terminal with a bar a worker.
 //!
-//! Never in here: what a rotation does. It goes on whether anybody watches or not.
+//! Never in here: what a rotation does. It goes on whether it is watched or not.
 
 mod bars;
 
@@ -108,7 +108,7 @@ fn tell(
     })
 }
 
-/// Says that a rotation goes on without the one who declared it, and how to look at it.
+/// Says that a rotation goes on without this command, and how to look at it.
 ///
 /// # Errors
 /// Standard output cannot be written.

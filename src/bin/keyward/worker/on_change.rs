@@ -11,7 +11,7 @@ pub struct OnChange {
     pub command: Words,
 }
 
-/// A command in words, of which there is one at least. They are split as a shell splits them, quotes and
+/// A command in words, at least one. They are split as a shell splits them, quotes and
 /// backslashes too, and nothing in them is replaced: there is no shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
