@@ -154,4 +154,121 @@ mod tests {
             );
         }
     }
+
+    /// The words of each command that a person is told, in these sources.
+    fn told() -> Vec<String> {
+        let sources = [
+            include_str!("commands/resume.rs"),
+            include_str!("commands/rotate.rs"),
+            include_str!("shown/history.rs"),
+            include_str!("shown/needs.rs"),
+            include_str!("shown/plan.rs"),
+            include_str!("shown/status.rs"),
+            include_str!("watch/mod.rs"),
+        ];
+        let calls = sources
+            .iter()
+            .flat_map(|source| source.split("commands.keyward(").skip(1));
+        calls
+            .map(|call| call.split('"').nth(1).unwrap().replace("{next}", "7"))
+            .collect()
+    }
+
+    #[test]
+    fn every_command_that_a_person_is_told_is_one_and_takes_the_same_socket() {
+        use clap::error::ErrorKind::{
+            DisplayHelpOnMissingArgumentOrSubcommand, MissingRequiredArgument,
+        };
+        let told = told();
+        assert!(told.len() > 20, "{told:?}");
+        for words in told {
+            let line = format!("keyward {words} --socket /s --trust-user 7");
+            let parsed = Arguments::try_parse_from(line.split(' '));
+            // What it is about comes behind these words.
+            let kind = parsed.err().map(|error| error.kind());
+            let lacks = [
+                MissingRequiredArgument,
+                DisplayHelpOnMissingArgumentOrSubcommand,
+            ];
+            assert!(
+                kind.is_none_or(|kind| lacks.contains(&kind)),
+                "{line}: {kind:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_abort_that_is_told_confirms_whoever_is_named() {
+        let commands = shown::command::Commands {
+            socket: Some("/s".to_owned()),
+            trust_user: None,
+        };
+        let id = "018f3a5e-1111-7222-8333-123456789abc";
+        for workers in [&["anna", "ben"][..], &["-anna", "ben"], &[]] {
+            let line = commands.confirmed_abort(id, workers);
+            let parsed = Arguments::try_parse_from(line.split(' '));
+            let Ok(Arguments {
+                command: Command::Abort(options),
+            }) = parsed
+            else {
+                panic!("{line}");
+            };
+            assert_eq!(options.confirmed(), workers, "{line}");
+        }
+    }
+
+    /// The commands in the docs: what stands between backticks, or on a line of a block of code.
+    fn in_docs() -> Vec<String> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut pages = vec![root.join("README.md")];
+        let docs = std::fs::read_dir(root.join("src/docs")).unwrap();
+        pages.extend(docs.map(|entry| entry.unwrap().path()));
+        pages.retain(|page| page.extension().is_some_and(|kind| kind == "md"));
+        let mut found = Vec::new();
+        for page in pages {
+            let text = std::fs::read_to_string(page).unwrap();
+            let code = text.split('`').skip(1).step_by(2);
+            let lines = code.flat_map(str::lines).map(str::trim);
+            let commands =
+                lines.filter(|line| line.starts_with("keyward ") && !line.contains(" = "));
+            found.extend(commands.map(str::to_owned));
+        }
+        found
+    }
+
+    #[test]
+    fn every_command_in_the_docs_is_one_with_the_options_that_it_names() {
+        let mut keyward = Arguments::command();
+        keyward.build();
+        let found = in_docs();
+        assert!(found.len() > 40, "{found:?}");
+        for line in found {
+            let mut command = &keyward;
+            // What follows is a program's, or another command's.
+            let own = line.split([';', '|', '>', '&']).next().unwrap();
+            let own = own.split(" -- ").next().unwrap();
+            for word in own.split_whitespace().skip(1) {
+                if let Some(inner) = command.find_subcommand(word) {
+                    command = inner;
+                } else if std::ptr::eq(command, &keyward) && !word.starts_with('-') {
+                    assert!(
+                        word.chars().any(|c| !c.is_ascii_lowercase()),
+                        "{line}: {word}"
+                    );
+                }
+                let option = word.trim_start_matches('[').trim_end_matches(']');
+                let Some(option) = option.strip_prefix("--") else {
+                    continue;
+                };
+                let name = option.split('=').next().unwrap_or(option);
+                let known = command
+                    .get_arguments()
+                    .any(|known| known.get_long() == Some(name));
+                assert!(
+                    known || ["help", "version"].contains(&name),
+                    "{line}: --{name}"
+                );
+            }
+        }
+    }
 }

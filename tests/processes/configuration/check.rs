@@ -188,3 +188,24 @@ fn paths_count_from_the_folder_of_the_file_as_it_is_named() {
     let missing = real.canonicalize().unwrap().join("master.key");
     assert!(errors.contains(missing.to_str().unwrap()), "{errors}");
 }
+
+#[test]
+fn of_a_user_or_group_that_the_system_does_not_know_the_nearest_is_named() {
+    let (code, _, errors) = check(
+        "data_folder = \"data\"\nmaster_key.file = \"master.key\"\n[keys.documents]\n[[grants]]\n\
+         users = [\"roott\", \"no-such-user-4711\"]\ngroups = [\"rooot\"]\nkeys = [\"*\"]\nmay = [\"back\"]\n",
+        &[],
+    );
+    assert_eq!(code, Some(2));
+    let lines: Vec<&str> = errors.lines().collect();
+    assert_eq!(lines.len(), 3, "{errors}");
+    for (line, place) in lines.iter().zip(["5:10", "5:19", "6:11"]) {
+        assert!(
+            line.starts_with(&format!("keyward.toml:{place}: ")),
+            "{line}"
+        );
+    }
+    for line in [lines[0], lines[2]] {
+        assert!(line.ends_with("did you mean `root`?"), "{line}");
+    }
+}

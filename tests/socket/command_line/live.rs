@@ -208,4 +208,10 @@ async fn no_colour_is_no_colour_and_a_pipe_has_none() {
     assert!(coloured(false).contains("\u{1b}[32m"));
     assert!(!coloured(true).contains('\u{1b}'));
     assert!(!ground.run(&["status"]).await.out.contains('\u{1b}'));
+    // A variable that is empty says nothing, and an object is for programs.
+    let mut empty = ground.command(&["status"]);
+    empty.env("NO_COLOR", "");
+    assert!(Terminal::start(empty).raw().contains("\u{1b}[32m"));
+    let object = Terminal::start(ground.command(&["status", "--json"])).raw();
+    assert!(!object.contains('\u{1b}'), "{object}");
 }

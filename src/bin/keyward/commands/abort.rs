@@ -33,6 +33,15 @@ pub struct AbortOptions {
     pub printing: Printing,
 }
 
+#[cfg(test)]
+impl AbortOptions {
+    /// The workers that --yes names.
+    pub fn confirmed(&self) -> Vec<&str> {
+        let named = self.yes.iter().flatten();
+        named.map(String::as_str).collect()
+    }
+}
+
 /// Aborts it.
 pub async fn run(options: &AbortOptions) -> Result<Ended, CommandError> {
     let client = options.keeper.connect().await?;
@@ -72,7 +81,7 @@ fn confirm(report: &RotationReport, commands: &Commands) -> Result<Vec<String>, 
         let named: Vec<&str> = names.iter().map(String::as_str).collect();
         return Err(CommandError::Usage(format!(
             "these workers' steps have not succeeded, and may hold data under the old key; confirm them: {}",
-            commands.keyward(&format!("abort {id} --yes"), &named)
+            commands.confirmed_abort(&id.to_string(), &named)
         )));
     }
     let shown: Vec<String> = workers.iter().map(ToString::to_string).collect();

@@ -1,5 +1,6 @@
 //! The rights of users and groups: `[[grants]]`.
 
+use std::fs;
 use std::ops::Range;
 
 use keyward::{Grant, InvalidGrant, KeyName, Right, WorkerName};
@@ -81,12 +82,12 @@ fn grant(section: Section<'_>, known: &[&str]) -> Grant {
     let mut grant = Grant::of(may);
     for user in &users {
         grant = with(grant, &user.at, findings, |grant| {
-            match_one(grant, user, Grant::user)
+            match_one(grant, user, "/etc/passwd", Grant::user)
         });
     }
     for group in &groups {
         grant = with(grant, &group.at, findings, |grant| {
-            match_one(grant, group, Grant::group)
+            match_one(grant, group, "/etc/group", Grant::group)
         });
     }
     for key in &keys {
@@ -137,10 +138,11 @@ fn check_whole(section: &Section<'_>, may: &[Right]) {
     }
 }
 
-/// The grant for one more user or group.
+/// The grant for one more user or group, of which the system's own are in that file.
 fn match_one(
     grant: Grant,
     account: &Placed<Account>,
+    known: &str,
     add: impl Fn(Grant, &str) -> Result<Grant, InvalidGrant>,
 ) -> Result<Grant, String> {
     let name = account.value.name();
@@ -150,7 +152,17 @@ fn match_one(
             "{OVERFLOW} stands for everyone whom the system does not know, and matches no grant"
         ));
     }
-    said(add(grant, &name))
+    add(grant, &name).map_err(|error| match error.code() {
+        "unknown_user" | "unknown_group" => format!("{error}{}", near_account(&name, known)),
+        _ => error.to_string(),
+    })
+}
+
+/// The account that was most likely meant, of those in that file: further ones may come from elsewhere.
+fn near_account(name: &str, known: &str) -> String {
+    let known = fs::read_to_string(known).unwrap_or_default();
+    let names = known.lines().filter_map(|line| line.split(':').next());
+    did_you_mean(name, names)
 }
 
 fn said(added: Result<Grant, InvalidGrant>) -> Result<Grant, String> {

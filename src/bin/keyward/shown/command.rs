@@ -30,6 +30,22 @@ impl Commands {
         }
         line
     }
+
+    /// An abort that confirms these workers. Their names go last, for the option takes all that follow it.
+    pub fn confirmed_abort(&self, id: &str, workers: &[&str]) -> String {
+        let mut line = self.keyward("abort", &[id]);
+        if workers.iter().any(|name| name.starts_with('-')) {
+            for name in workers {
+                add(&mut line, &format!("--yes={}", quoted(name)));
+            }
+            return line;
+        }
+        add(&mut line, "--yes");
+        workers
+            .iter()
+            .for_each(|name| add(&mut line, &quoted(name)));
+        line
+    }
 }
 
 fn add(line: &mut String, word: &str) {
