@@ -208,6 +208,7 @@ pub use operator::status::{
 };
 pub use operator::verified::Verified;
 pub use repo::space::Space;
+pub use rotation::act::{About, Act, By, Deed, InvalidReason};
 pub use rotation::error::RotationError;
 pub use rotation::id::RotationId;
 pub use rotation::instance::{CallbackOf, Sharing};

@@ -87,6 +87,7 @@ fn declare_as(engine: &mut RotationEngine, id: RotationId, key: KeyName) -> Vec<
         new_unasked: false,
         old_keys: None,
         new_keys: Some(7),
+        by: Default::default(),
     };
     let declare = Event::Declare {
         ticket: 1_000_000,
@@ -204,7 +205,14 @@ fn change_among(others: u32, repeats: u32) -> Box<dyn FnMut()> {
             write_all(&mut engine);
             engine.step(Event::Snapped { rotation: id }, NOW);
             fails(&mut engine, id, 1);
-            engine.step(Event::Resume { ticket: 1, id }, NOW);
+            engine.step(
+                Event::Resume {
+                    ticket: 1,
+                    id,
+                    by: Default::default(),
+                },
+                NOW,
+            );
             write_all(&mut engine);
             fails(&mut engine, id, 2);
             let confirmed = BTreeSet::from([worker.clone()]);
@@ -213,6 +221,7 @@ fn change_among(others: u32, repeats: u32) -> Box<dyn FnMut()> {
                     ticket: 1,
                     id,
                     confirmed,
+                    by: Default::default(),
                 },
                 NOW,
             );

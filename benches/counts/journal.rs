@@ -54,6 +54,7 @@ fn header() -> Header {
         overtaken: false,
         accepted_ms: 1_800_000_000_000,
         ended_ms: None,
+        acts: Default::default(),
     }
 }
 

@@ -182,6 +182,7 @@ fn header(seq: u64, key: &str) -> Outcome<Header> {
         overtaken: false,
         accepted_ms: ACCEPTED_MS,
         ended_ms: None,
+        acts: Default::default(),
     })
 }
 

@@ -7,6 +7,7 @@ use crate::key::error::KeyError;
 use crate::key::event::Request;
 use crate::key::name::KeyName;
 use crate::key::state::Staged;
+use crate::rotation::act::By;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::secret::value::SecretKeyValue;
@@ -17,6 +18,8 @@ use crate::worker::handle::{KeyLink, LinkFuture};
 pub struct CallbackLink {
     /// Declares changes, and knows the keys.
     pub declarer: Declarer,
+    /// By whom it does so.
+    pub by: By,
 }
 
 impl KeyLink for CallbackLink {
@@ -43,7 +46,7 @@ impl KeyLink for CallbackLink {
     }
 
     fn declare(&self, change: Change) -> LinkFuture<Result<RotationId, RotationError>> {
-        let declarer = self.declarer.clone();
-        Box::pin(async move { declarer.declare(change).await })
+        let (declarer, by) = (self.declarer.clone(), self.by.clone());
+        Box::pin(async move { declarer.declare(change, by).await })
     }
 }

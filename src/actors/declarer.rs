@@ -21,6 +21,7 @@ use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::{FetchFailure, Request as KeyRequest};
 use crate::key::flow::SecretKeyUseCase;
+use crate::rotation::act::By;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Declaration, Event, OldKeys};
@@ -44,6 +45,8 @@ pub struct Declarer {
     pub plugins: Arc<Plugins>,
     /// The program's log.
     pub events: Events,
+    /// This process, by which what is not said to be another's is done.
+    pub own: By,
     /// How long a call may take that asks for no key.
     pub limit: Duration,
 }
@@ -52,18 +55,23 @@ impl Declarer {
     /// Declares a change; answers its rotation's id when it is durable.
     ///
     /// # Errors
-    /// `key_not_defined`, `invalid_key`, `same_keys`, `other_declaration`, `rotation_unfinished`, `busy`,
+    /// `key_not_defined`, `invalid_reason`, `invalid_key`, `same_keys`, `other_declaration`, `rotation_unfinished`, `busy`,
     /// `repo_unavailable`, `write_unknown`, `timed_out`, `shut_down`; where a store is to be asked,
     /// `store_failed` and what asking the key answers.
-    pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
+    pub async fn declare(&self, change: Change, by: By) -> Result<RotationId, RotationError> {
+        let by = match &change.reason {
+            Some(reason) => by.because(reason)?,
+            None => by,
+        };
         let id = RotationId::new(change.id.unwrap_or_else(|| new_id(self.clock)));
-        self.within(Some(id), self.declare_as(id, change)).await
+        self.within(Some(id), self.declare_as(id, change, by)).await
     }
 
     async fn declare_as(
         &self,
         id: RotationId,
         change: Change,
+        by: By,
     ) -> Result<RotationId, RotationError> {
         if self.directory.is_closed() {
             return Err(RotationError::ShutDown { id: None });
@@ -97,6 +105,7 @@ impl Declarer {
                 new_unasked: store.is_some(),
                 old_keys: random(&old),
                 new_keys: random(&new),
+                by: by.clone(),
             };
             let secrets = RotationSecrets {
                 old: old.clone(),

@@ -41,6 +41,7 @@ impl Connection {
             return Ok(HistoryListing {
                 rotations: Vec::new(),
                 unreadable: Vec::new(),
+                acts: Vec::new(),
                 next: before,
             });
         }

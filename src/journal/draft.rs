@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::journal::acts;
+use crate::journal::codec::acts::ActsRecord;
 use crate::journal::codec::keys::DeclaredRecord;
 use crate::journal::codec::meta::SequenceRecord;
 use crate::journal::codec::rotation::{ENDED_HEADER, ENDED_STEP, HeaderRecord};
@@ -13,8 +15,7 @@ use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::known::{Known, Learned};
 use crate::journal::place::{Number, Of, Place, layout};
 use crate::journal::quarantine::Quarantine;
-use crate::journal::records;
-use crate::journal::scanned::collect;
+use crate::journal::scanned::{collect, of_worker};
 use crate::journal::vault::{Unread, Vault};
 use crate::key::name::{KeyName, WorkerName};
 use crate::key::state::{RecordChange, Snapshot, StateRecord};
@@ -56,6 +57,8 @@ pub(super) struct Draft<'a> {
     dismissed: BTreeSet<RotationId>,
     /// Places in the order of the history.
     order: Vec<Vec<u8>>,
+    /// What was done that stands with no rotation, once something is added to it.
+    acts: Option<ActsRecord>,
 }
 
 impl<'a> Draft<'a> {
@@ -79,6 +82,7 @@ impl<'a> Draft<'a> {
             ended: BTreeSet::new(),
             dismissed: BTreeSet::new(),
             order: Vec::new(),
+            acts: None,
         }
     }
 
@@ -127,6 +131,11 @@ impl<'a> Draft<'a> {
             Fact::Step(id, key, step) => self.step(*id, key, step)?,
             Fact::Ended(header, steps) => self.ended(header, steps)?,
             Fact::Dismissed(id) => drop(self.dismissed.insert(*id)),
+            Fact::Act(act) => {
+                let acts = acts::with(self.acts.take(), act, self.repo, self.vault)?;
+                self.put(Of::Database, &acts);
+                self.acts = Some(acts);
+            }
             Fact::Keys(_) | Fact::Snapshot(_) | Fact::Record(_) => {
                 return Err(incomplete(format!(
                     "{} without its attachment",
@@ -164,12 +173,8 @@ impl<'a> Draft<'a> {
                 *change = Planned::Delete;
             }
         }
-        for prefix in [layout::callbacks_of(worker), layout::instances_of(worker)] {
-            for (key, _) in collect(self.repo, Space::Roster, &prefix)? {
-                if let Some(place) = records::parse(Space::Roster, &key) {
-                    self.changes.insert(place, Planned::Delete);
-                }
-            }
+        for place in of_worker(self.repo, worker)? {
+            self.changes.insert(place, Planned::Delete);
         }
         self.delete::<Member>(Of::Worker(worker.clone()));
         Ok(())
@@ -378,16 +383,15 @@ impl<'a> Draft<'a> {
         let missing = keys.into_iter().flatten().any(|random| {
             !known.contains(&Some(random)) && !has(SecretKeyPair::place(of(Number::Keys(random))))
         });
-        if missing {
-            return Err(incomplete(format!("rotation {id} comes without its keys")));
-        }
         let begins = header.begun && !before.is_some_and(|before| before.begun);
-        if begins && !has(Snapshot::place(of(Number::None))) {
-            return Err(incomplete(format!(
-                "rotation {id} begins without its snapshot"
-            )));
-        }
-        Ok(())
+        let lacks = if missing {
+            "its keys"
+        } else if begins && !has(Snapshot::place(of(Number::None))) {
+            "its snapshot"
+        } else {
+            return Ok(());
+        };
+        Err(incomplete(format!("rotation {id} comes without {lacks}")))
     }
 }
 

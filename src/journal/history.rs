@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
+use crate::journal::acts;
 use crate::journal::error::JournalError;
 use crate::journal::gathered::Gathered;
 use crate::journal::opened::Journal;
 use crate::journal::place::layout;
 use crate::key::name::KeyName;
 use crate::repo::space::Space;
+use crate::rotation::act::Act;
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Header, Step};
 use crate::rotation::report::{RotationReport, UnreadableRotation};
@@ -26,6 +28,8 @@ pub struct History {
     pub rotations: Vec<RotationReport>,
     /// The rotations with a record that cannot be read; their records stay where they are.
     pub unreadable: Vec<UnreadableRotation>,
+    /// Of the newest part: what was done that stands with no rotation, the earliest first.
+    pub acts: Vec<Act>,
     /// Where the next part begins: give it as `before`. None at the end.
     pub next: Option<u64>,
 }
@@ -107,6 +111,10 @@ impl Journal {
                     ordered.clear();
                 }
             }
+        }
+        if reading.before.is_none() {
+            let acts = acts::find(self.repo()?, self.vault())?;
+            reading.history.acts = acts.acts;
         }
         Ok(Some(std::mem::take(&mut reading.history)))
     }

@@ -20,6 +20,7 @@
 //! Never in here: a store, a worker, an actor, a thread of its own. It imports `secret`, `key`,
 //! `rotation`, `crypto` and `repo`; serde and bincode stay in `codec`.
 
+mod acts;
 #[cfg(feature = "testing")]
 pub mod any_bytes;
 mod codec;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "testing")]
 use crate::journal::codec::Plain;
+use crate::journal::codec::acts::ActsRecord;
 use crate::journal::codec::keys::{DeclaredRecord, ENDED_KEYS, ENDED_SNAPSHOT};
 use crate::journal::codec::meta::{BatchRecord, CheckRecord, SequenceRecord};
 use crate::journal::codec::rotation::{ENDED_HEADER, ENDED_STEP, HeaderRecord};
@@ -29,10 +30,11 @@ pub(super) struct Codec {
 }
 
 /// Every kind, and what can be done with such a record.
-pub(super) const RECORDS: [(Kind, Codec); 16] = [
+pub(super) const RECORDS: [(Kind, Codec); 17] = [
     entry::<CheckRecord>(CheckRecord::KIND),
     entry::<BatchRecord>(BatchRecord::KIND),
     entry::<SequenceRecord>(SequenceRecord::KIND),
+    entry::<ActsRecord>(ActsRecord::KIND),
     entry::<StateRecord>(StateRecord::KIND),
     entry::<DeclaredRecord>(DeclaredRecord::KIND),
     entry::<Member>(Member::KIND),

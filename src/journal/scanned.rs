@@ -3,6 +3,9 @@
 use std::ops::ControlFlow;
 
 use crate::journal::error::JournalError;
+use crate::journal::place::{Place, layout};
+use crate::journal::records;
+use crate::key::name::WorkerName;
 use crate::repo::space::Space;
 use crate::repo::state_repo::StateRepo;
 
@@ -20,4 +23,21 @@ pub(super) fn collect(
         ControlFlow::Continue(())
     })?;
     Ok(found)
+}
+
+/// Where the callbacks and instances of a worker lie.
+pub(super) fn of_worker(
+    repo: &dyn StateRepo,
+    worker: &WorkerName,
+) -> Result<Vec<Place>, JournalError> {
+    let mut places = Vec::new();
+    for prefix in [layout::callbacks_of(worker), layout::instances_of(worker)] {
+        let found = collect(repo, Space::Roster, &prefix)?;
+        places.extend(
+            found
+                .iter()
+                .filter_map(|(key, _)| records::parse(Space::Roster, key)),
+        );
+    }
+    Ok(places)
 }

@@ -12,6 +12,7 @@ use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Staged;
 use crate::management::answer::find;
 use crate::management::keys_management::KeysManagement;
+use crate::rotation::act::By;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Event, StepRef};
@@ -130,6 +131,7 @@ impl KeysManagement {
             ticket,
             worker,
             incarnation: Some(number),
+            by: By::default(),
         };
         self.inner
             .declarer
@@ -145,7 +147,8 @@ impl KeysManagement {
         staged: Vec<Staged>,
     ) -> Result<Option<SecretKeyValue>, KeyError> {
         let declarer = self.inner.declarer.clone();
-        CallbackLink { declarer }.stage_save(key, staged).await
+        let by = declarer.own.clone();
+        CallbackLink { declarer, by }.stage_save(key, staged).await
     }
 
     /// Something happens at an instance.

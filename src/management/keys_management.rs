@@ -12,6 +12,7 @@ use crate::management::builder::KeysManagementBuilder;
 use crate::management::error::StartError;
 use crate::management::inner::Inner;
 use crate::management::local_membership::LocalMembership;
+use crate::rotation::act::By;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
@@ -31,6 +32,8 @@ use crate::worker::membership::Membership;
 pub struct KeysManagement {
     pub(crate) inner: Arc<Inner>,
     pub(crate) main: Arc<LocalMembership>,
+    /// By whom this handle does what it does, and why.
+    by: By,
 }
 
 impl fmt::Debug for KeysManagement {
@@ -52,6 +55,7 @@ impl KeysManagement {
             Ok(main) => {
                 inner.unreadable.keep_replaced(false);
                 Ok(Self {
+                    by: inner.declarer.own.clone(),
                     inner,
                     main: Arc::new(main),
                 })
@@ -59,6 +63,32 @@ impl KeysManagement {
             // Dropped, what was begun is asked for its end.
             Err(error) => Err(StartError::Roster(error)),
         }
+    }
+
+    /// The same manager. What is declared, resumed, aborted, dismissed and removed by this handle is so for this reason,
+    /// of at most 1,024 bytes: it stands in the listing and in the history.
+    ///
+    /// ```no_run
+    /// # async fn example(keys: keyward::KeysManagement, id: keyward::RotationId) -> Result<(), keyward::RotationError> {
+    /// keys.because("the disk has been replaced")?.resume(id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `invalid_reason` for a longer one, and for one with control characters.
+    pub fn because(&self, reason: &str) -> Result<Self, RotationError> {
+        Ok(self.by(self.by.clone().because(reason)?))
+    }
+
+    /// The same manager; what is done by this handle is done so by another process.
+    pub(crate) fn by(&self, by: By) -> Self {
+        Self { by, ..self.clone() }
+    }
+
+    /// By whom this handle does what it does, and why.
+    pub(super) fn who(&self) -> By {
+        self.by.clone()
     }
 
     /// A key on the flow that it finds by itself: forward first, then back, in turn.
@@ -142,22 +172,22 @@ impl KeysManagement {
     /// # Errors
     /// `callbacks_failed` with the report ([`RotationError::Raised`]) if callbacks failed under a strategy
     /// that raises. From the declaration: `key_not_defined`, `invalid_name`, `invalid_key`, `same_keys`,
-    /// `store_failed`, `rotation_unfinished`, `other_declaration`, `rotation_unreadable`, `key_failed`,
+    /// `invalid_reason`, `store_failed`, `rotation_unfinished`, `other_declaration`, `rotation_unreadable`, `key_failed`,
     /// `timed_out`, `busy`, `repo_unavailable`, `write_unknown`, `unavailable`, `coordinator_failed`,
     /// `shut_down`, `forked`. From the wait: `unknown_rotation`, `rotation_unreadable`.
     pub async fn key_changed(&self, change: Change) -> Result<RotationReport, RotationError> {
-        unless_raised(self.inner.change(change).await?)
+        unless_raised(self.inner.change(change, self.who()).await?)
     }
 
     /// Declares a change; answers the rotation's id as soon as it is durable.
     ///
     /// # Errors
-    /// `key_not_defined`, `invalid_name`, `invalid_key`, `same_keys`, `store_failed`,
+    /// `key_not_defined`, `invalid_name`, `invalid_key`, `invalid_reason`, `same_keys`, `store_failed`,
     /// `rotation_unfinished`, `other_declaration`, `rotation_unreadable`, `key_failed`, `timed_out`,
     /// `busy`, `repo_unavailable`, `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`,
     /// `forked`.
     pub async fn declare(&self, change: Change) -> Result<RotationId, RotationError> {
-        self.inner.declarer.declare(change).await
+        self.inner.declarer.declare(change, self.who()).await
     }
 
     /// Waits until a rotation neither waits nor runs, and answers its report; at once if that is

@@ -1,7 +1,6 @@
 //! A worker of this process: what its handle asks, answered by the actors.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
@@ -18,6 +17,7 @@ use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
 use crate::management::answer::find;
 use crate::management::inner::Inner;
+use crate::rotation::act::By;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::Event;
@@ -30,12 +30,10 @@ use crate::worker::caught_up::CaughtUp;
 use crate::worker::change::Change;
 use crate::worker::join::Join;
 use crate::worker::membership::{Asked, AskedOfKey, Membership};
+use crate::worker::names;
 
 /// How many keys [`LocalMembership::save_states`] saves at a time: as many as one write takes.
 const MAX_SAVES: usize = 1_024;
-
-/// How long a worker that waits for its name waits between two looks.
-const LOOKS_AGAIN: Duration = Duration::from_millis(100);
 
 /// A worker of this process that has joined.
 pub struct LocalMembership {
@@ -52,11 +50,9 @@ impl LocalMembership {
             return Err(RotationError::SoleHere { worker: name });
         }
         loop {
+            let freed = names::freed();
             match Self::join_named(Arc::clone(&inner), name.clone()).await {
-                Err(RotationError::WorkerNameTaken { .. }) if join.waits => {
-                    let nothing = std::future::pending::<()>();
-                    let _has_passed = inner.plugins.within(LOOKS_AGAIN, nothing).await;
-                }
+                Err(RotationError::WorkerNameTaken { .. }) if join.waits => freed.await,
                 joined => return joined,
             }
         }
@@ -213,7 +209,7 @@ impl Membership for LocalMembership {
     }
 
     fn declare(&self, change: Change) -> Asked<'_, RotationId> {
-        Box::pin(self.inner.declarer.declare(change))
+        Box::pin(self.inner.declarer.declare(change, self.by()))
     }
 
     fn wait(&self, id: RotationId) -> Asked<'_, RotationReport> {
@@ -221,20 +217,30 @@ impl Membership for LocalMembership {
     }
 
     fn change(&self, change: Change) -> Asked<'_, RotationReport> {
-        Box::pin(self.inner.change(change))
+        Box::pin(self.inner.change(change, self.by()))
     }
 
     fn leave(&self) -> Asked<'_, ()> {
         Box::pin(async move {
             let (worker, incarnation) = (self.name.clone(), Some(self.incarnation));
+            let by = self.by();
             let leave = move |ticket| Event::Leave {
                 ticket,
                 worker,
                 incarnation,
+                by,
             };
             let declarer = &self.inner.declarer;
             declarer.ask(With::Nothing, leave).await.map(drop)
         })
+    }
+}
+
+impl LocalMembership {
+    /// By whom this worker does what it does.
+    fn by(&self) -> By {
+        let own = self.inner.declarer.own.clone();
+        own.of_worker(Some(self.name.clone()))
     }
 }
 

@@ -22,6 +22,7 @@ mod looking;
 mod opening;
 pub mod operator;
 pub(crate) mod phase;
+mod removing;
 pub mod settings;
 pub mod single;
 mod start;

@@ -1,4 +1,4 @@
-//! The operator's calls: listing, resume, abort, dismissal, recovery of keys, and removal.
+//! The operator's calls: listing, resume, abort, dismissal, and recovery of keys.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -19,11 +19,12 @@ use crate::journal::secrets::RotationSecrets;
 use crate::key::definition::KeyBehaviour;
 use crate::key::event::Ticket;
 use crate::key::facts::KeyFacts;
-use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::name::WorkerName;
 use crate::management::answer::about;
 use crate::management::keys_management::KeysManagement;
 use crate::operator::actor::ActorName;
 use crate::operator::status::{HistoryListing, KeyStatus, RecoveredKeys, Status, WorkerStatus};
+use crate::rotation::act::{By, Deed};
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::Event;
@@ -145,6 +146,7 @@ impl KeysManagement {
                 Ok(Ok(history)) => Ok(HistoryListing {
                     rotations: history.rotations,
                     unreadable: history.unreadable,
+                    acts: history.acts,
                     next: history.next,
                 }),
                 Ok(Err(error)) => Err(RotationError::of_journal(None, (&error).into())),
@@ -162,8 +164,9 @@ impl KeysManagement {
     /// `unknown_rotation`, `wrong_state`, `rotation_unreadable`, `timed_out`, `busy`, `repo_unavailable`,
     /// `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn resume(&self, id: RotationId) -> Result<(), RotationError> {
-        self.operate(id, move |ticket| Event::Resume { ticket, id })
-            .await
+        let by = self.who();
+        let resume = move |ticket| Event::Resume { ticket, id, by };
+        self.operate(id, Deed::Resumed, resume).await
     }
 
     /// Ends a rotation for good, also of a key that is not defined. It undoes nothing, and the
@@ -177,12 +180,14 @@ impl KeysManagement {
     pub async fn abort(&self, id: RotationId, confirmed: &[&str]) -> Result<(), RotationError> {
         let names = confirmed.iter().map(|name| WorkerName::new(name));
         let confirmed = names.collect::<Result<BTreeSet<WorkerName>, _>>()?;
+        let by = self.who();
         let abort = move |ticket| Event::Abort {
             ticket,
             id,
             confirmed,
+            by,
         };
-        self.operate(id, abort).await
+        self.operate(id, Deed::Aborted, abort).await
     }
 
     /// Moves the records of an unreadable rotation to quarantine, so that its key goes on without
@@ -192,13 +197,15 @@ impl KeysManagement {
     /// `unknown_rotation`, `wrong_state` if it can be read, `timed_out`, `busy`, `repo_unavailable`,
     /// `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
     pub async fn dismiss(&self, id: RotationId) -> Result<(), RotationError> {
-        self.operate(id, move |ticket| Event::Dismiss { ticket, id })
-            .await
+        let by = self.who();
+        let dismiss = move |ticket| Event::Dismiss { ticket, id, by };
+        self.operate(id, Deed::Dismissed, dismiss).await
     }
 
     async fn operate(
         &self,
         id: RotationId,
+        deed: Deed,
         make: impl FnOnce(Ticket) -> Event + Send + 'static,
     ) -> Result<(), RotationError> {
         let declarer = &self.inner.declarer;
@@ -218,7 +225,23 @@ impl KeysManagement {
                 | Reply::Joined { .. } => Ok(()),
             }
         };
-        declarer.within(Some(id), operate).await
+        declarer.within(Some(id), operate).await?;
+        self.tell_act(deed, format!("rotation {id}"));
+        Ok(())
+    }
+
+    /// Tells who did what.
+    pub(super) fn tell_act(&self, deed: Deed, about: String) {
+        let By {
+            user,
+            process,
+            reason,
+            ..
+        } = self.who();
+        let reason = reason.unwrap_or_default();
+        self.inner.events.tell(move || {
+            tracing::info!(user, process, reason, "{about} was {deed}");
+        });
     }
 
     /// The keys of a rotation that still holds them: one that has not ended, obsolete ones too.
@@ -302,72 +325,6 @@ impl KeysManagement {
             Some(false) => Err(RotationError::NotFailed { actor: name }),
             None => Err(RotationError::UnknownActor { actor: name }),
         }
-    }
-
-    /// Removes a worker for good, alive or dead, as if it had left.
-    ///
-    /// # Errors
-    /// `invalid_name`, `unknown_worker`, also for `main`; `callback_runs`; `timed_out`, `busy`,
-    /// `repo_unavailable`, `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
-    pub async fn remove_worker(&self, worker: &str) -> Result<(), RotationError> {
-        let worker = WorkerName::new(worker)?;
-        let leave = move |ticket| Event::Leave {
-            ticket,
-            worker,
-            incarnation: None,
-        };
-        self.inner
-            .declarer
-            .ask(With::Nothing, leave)
-            .await
-            .map(drop)
-    }
-
-    /// Removes an instance of a worker: a process that keeps the worker's steps waiting and will not come back. Of a
-    /// call that it was given nothing is awaited any more, so that its process must not run on.
-    ///
-    /// # Errors
-    /// `invalid_name`, `unknown_instance`, `timed_out`, `busy`, `repo_unavailable`, `write_unknown`, `unavailable`,
-    /// `coordinator_failed`, `shut_down`, `forked`.
-    pub async fn remove_instance(&self, worker: &str, number: u64) -> Result<(), RotationError> {
-        let worker = WorkerName::new(worker)?;
-        let remove = move |ticket| Event::RemoveInstance {
-            ticket,
-            worker,
-            number,
-        };
-        self.inner
-            .declarer
-            .ask(With::Nothing, remove)
-            .await
-            .map(drop)
-    }
-
-    /// Removes a worker's callback for good: it is taken out of every plan.
-    ///
-    /// # Errors
-    /// `invalid_name`, `unknown_callback`, `callback_runs`, `timed_out`, `busy`, `repo_unavailable`,
-    /// `write_unknown`, `unavailable`, `coordinator_failed`, `shut_down`, `forked`.
-    pub async fn remove_callback(
-        &self,
-        worker: &str,
-        key: &str,
-        callback: &str,
-    ) -> Result<(), RotationError> {
-        let worker = WorkerName::new(worker)?;
-        let key = KeyName::new(key)?;
-        let callback = CallbackName::new(callback)?;
-        let remove = move |ticket| Event::RemoveCallback {
-            ticket,
-            worker,
-            key,
-            callback,
-        };
-        self.inner
-            .declarer
-            .ask(With::Nothing, remove)
-            .await
-            .map(drop)
     }
 
     /// Lets an actor die, in the middle of what it does: at its fault point of this number from now

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
+use rustix::process::geteuid;
 use tokio::sync::oneshot;
 
 use crate::actors::admission::Permits;
@@ -37,6 +38,7 @@ use crate::management::keys_management::KeysManagement;
 use crate::management::opening::{self, Opened};
 use crate::management::settings::Settings;
 use crate::operator::actor::ActorName;
+use crate::rotation::act::By;
 use crate::rotation::engine::RotationEngine;
 use crate::rotation::machine::RotationMachine;
 
@@ -219,6 +221,8 @@ impl Stands {
             database: self.database,
         };
         let directory = Arc::new(Directory::default());
+        let own = By::process(geteuid().as_raw(), std::process::id());
+        let by = own.clone();
         let beginnings = self.loaded.beginnings;
         let (of_callbacks, prints) = (Arc::clone(&directory), self.fingerprints.clone());
         let (of_declarer, limit) = (Arc::clone(&plugins), settings.call_time_limit);
@@ -239,6 +243,7 @@ impl Stands {
                     clock,
                     plugins: of_declarer,
                     events: means.events.clone(),
+                    own: by,
                     limit,
                 };
                 CoordinatorPart::new(engine, beginnings, means, declarer, Arc::clone(slot))
@@ -258,6 +263,7 @@ impl Stands {
             clock,
             plugins: Arc::clone(&plugins),
             events: self.events.clone(),
+            own,
             limit,
         };
         Inner {

@@ -5,6 +5,7 @@ use crate::actors::journal_thread::Refused;
 use crate::journal::error::JournalError;
 use crate::management::answer::about;
 use crate::management::inner::Inner;
+use crate::rotation::act::By;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
@@ -13,9 +14,13 @@ use crate::worker::change::Change;
 
 impl Inner {
     /// Declares a change and waits for the end of its rotation.
-    pub(super) async fn change(&self, change: Change) -> Result<RotationReport, RotationError> {
+    pub(super) async fn change(
+        &self,
+        change: Change,
+        by: By,
+    ) -> Result<RotationReport, RotationError> {
         let permit = self.declarer.coordinator.permit_to_wait()?;
-        let id = self.declarer.declare(change).await?;
+        let id = self.declarer.declare(change, by).await?;
         self.wait_in(permit, id).await
     }
 

@@ -173,6 +173,7 @@ impl fmt::Display for HistoryListing {
         write!(f, "{} ended", count(self.rotations.len(), "rotation"))?;
         lines(f, &self.rotations)?;
         lines(f, &self.unreadable)?;
+        lines(f, &self.acts)?;
         match self.next {
             Some(next) => write!(f, "\nthe next page is history_before({next}, limit)"),
             None => Ok(()),
@@ -190,6 +191,7 @@ mod tests {
     use crate::management::definition::SecretKeyDefinition;
     use crate::operator::actor::ActorName;
     use crate::repo::space::Space;
+    use crate::rotation::act::{About, Act, By, Deed};
     use crate::rotation::instance::{CallbackOf, Sharing};
     use crate::rotation::plan::Step;
     use crate::rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
@@ -227,7 +229,14 @@ mod tests {
             ended_ms: Some(2_000),
             steps: vec![done, failed, Step::new(2, worker("cleo"), callback())],
             waits_for: Vec::new(),
+            acts: vec![declared()],
         }
+    }
+
+    fn declared() -> Act {
+        let by = By::process(1000, 300).of_worker(Some(worker("anna")));
+        let by = by.because("it is due").unwrap();
+        by.did(Deed::Declared, None, 1_000)
     }
 
     fn status() -> Status {
@@ -381,16 +390,25 @@ actor key documents: failed, restarts: 5; it died last of: it panicked"
     #[cfg(feature = "serde")]
     #[test]
     fn a_page_of_the_history_is_serialized_with_its_reports() {
+        let about = About::Worker {
+            worker: worker("dan"),
+        };
+        let removed = By::process(0, 12).did(Deed::Removed, Some(about), 3_000);
         let page = HistoryListing {
             rotations: vec![report()],
             unreadable: Vec::new(),
+            acts: vec![removed.clone()],
             next: Some(7),
         };
         let seen: serde_json::Value = serde_json::to_value(&page).unwrap();
         let of_status: serde_json::Value = serde_json::to_value(status()).unwrap();
         assert_eq!(seen["rotations"], of_status["rotations"]);
         assert_eq!(seen["next"], 7);
+        assert_eq!(seen["acts"][0]["about"]["worker"]["worker"], "dan");
         let shown = page.to_string();
+        let told = format!("\n{removed}\n");
+        assert_eq!(told, "\nworker dan removed by user 0, process 12\n");
+        assert!(shown.contains(&told), "{shown}");
         assert!(
             shown.ends_with("the next page is history_before(7, limit)"),
             "{shown}"

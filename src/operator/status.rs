@@ -6,6 +6,7 @@ use crate::key::facts::KeyFacts;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::operator::actor::ActorStatus;
 use crate::repo::space::Space;
+use crate::rotation::act::Act;
 use crate::rotation::instance::{CallbackOf, Sharing};
 use crate::rotation::report::{RotationReport, UnreadableRotation};
 use crate::secret::value::SecretKeyPair;
@@ -148,6 +149,9 @@ pub struct HistoryListing {
     pub rotations: Vec<RotationReport>,
     /// Those that cannot be read.
     pub unreadable: Vec<UnreadableRotation>,
+    /// On the first page: the 256 latest acts that stand with no rotation, the earliest first: removals and
+    /// dismissals.
+    pub acts: Vec<Act>,
     /// Where the next page begins: give it to `history_before`. None on the last page.
     pub next: Option<u64>,
 }

@@ -6,6 +6,7 @@ use crate::key::definition::KeyBehaviour;
 use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
+use crate::rotation::act::{Acts, Deed};
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Declaration, EndedRotation, Moment, OldKeys};
@@ -234,6 +235,7 @@ impl RotationMachine {
             overtaken: false,
             accepted_ms: now.wall_ms,
             ended_ms: None,
+            acts: Acts::new([declaration.by.did(Deed::Declared, None, now.wall_ms)]),
         };
         let plan = self.roster.plan(&key);
         let steps: Vec<Step> = (0..)

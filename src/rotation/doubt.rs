@@ -275,7 +275,8 @@ impl RotationEngine {
                 | Fact::Keys(_)
                 | Fact::Snapshot(_)
                 | Fact::Record(_)
-                | Fact::Dismissed(_) => {}
+                | Fact::Dismissed(_)
+                | Fact::Act(_) => {}
             }
         }
         steps

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::key::error::KeyError;
 use crate::key::keeper_error::KeeperError;
 use crate::key::name::{CallbackName, InvalidName, KeyName, WorkerName};
+use crate::rotation::act::InvalidReason;
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::{CallbackOf, Sharing};
 use crate::rotation::plan::Step;
@@ -26,6 +27,9 @@ pub enum RotationError {
     /// A name cannot be one. The caller's fault.
     #[error(transparent)]
     InvalidName(#[from] InvalidName),
+    /// A reason cannot be kept. The caller's fault; nothing was done.
+    #[error(transparent)]
+    InvalidReason(#[from] InvalidReason),
     /// The definition does not fit an unfinished rotation, or the key is defined already.
     #[error("key {key}: the definition is refused: {why}")]
     InvalidDefinition {
@@ -122,13 +126,13 @@ pub enum RotationError {
         /// Which callback.
         callback: CallbackName,
     },
-    /// A callback of the worker that passed its time limit runs in another process. Ask again when it has
-    /// returned, or remove its instance first.
-    #[error("worker {worker}: {why}; ask again when it has, or remove the instance first")]
+    /// A callback of the worker that passed its time limit runs in another process than the one that asks. Ask again
+    /// when it has returned.
+    #[error("worker {worker}: {why}")]
     StillRuns {
         /// The worker.
         worker: WorkerName,
-        /// Which instance, and for which key.
+        /// Where it runs, and what to do.
         why: String,
     },
     /// An abort gives up on these workers' steps, which has to be confirmed by naming them.

@@ -19,6 +19,7 @@ impl RotationError {
         match self {
             Self::KeyNotDefined { .. } => "key_not_defined",
             Self::InvalidName(error) => error.code(),
+            Self::InvalidReason(error) => error.code(),
             Self::InvalidDefinition { .. } => "invalid_definition",
             Self::InvalidKey { why, .. } => why.code(),
             Self::SameKeys { .. } => "same_keys",

@@ -8,6 +8,7 @@ use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
+use crate::rotation::act::By;
 use crate::rotation::durable::DurableFacts;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
@@ -43,6 +44,8 @@ pub struct Declaration {
     pub old_keys: Option<u128>,
     /// A random id for the record of the new keys, if there are any.
     pub new_keys: Option<u128>,
+    /// By whom it is declared, and why.
+    pub by: By,
 }
 
 /// Where the old keys of a declaration come from.
@@ -132,6 +135,8 @@ pub enum Event {
         worker: WorkerName,
         /// Its number.
         number: u64,
+        /// By whom, and why.
+        by: By,
     },
     /// Something happens at an instance of another process.
     Instance {
@@ -157,6 +162,8 @@ pub enum Event {
         worker: WorkerName,
         /// The incarnation that leaves; none for an operator's removal.
         incarnation: Option<u64>,
+        /// By whom an operator has it removed, and why.
+        by: By,
     },
     /// An operator removes a callback for good.
     RemoveCallback {
@@ -168,6 +175,8 @@ pub enum Event {
         key: KeyName,
         /// Its name.
         callback: CallbackName,
+        /// By whom, and why.
+        by: By,
     },
     /// A worker registers a callback.
     Register {
@@ -227,6 +236,8 @@ pub enum Event {
         ticket: Ticket,
         /// Which.
         id: RotationId,
+        /// By whom, and why.
+        by: By,
     },
     /// An operator aborts a rotation.
     Abort {
@@ -236,6 +247,8 @@ pub enum Event {
         id: RotationId,
         /// The workers with unfinished steps that are given up.
         confirmed: BTreeSet<WorkerName>,
+        /// By whom, and why.
+        by: By,
     },
     /// An operator dismisses an unreadable rotation.
     Dismiss {
@@ -243,6 +256,8 @@ pub enum Event {
         ticket: Ticket,
         /// Which.
         id: RotationId,
+        /// By whom, and why.
+        by: By,
     },
     /// The key told what it has, for a rotation that begins.
     Snapped {
@@ -307,6 +322,21 @@ impl Event {
             return event.is_told_once();
         }
         matches!(self, Self::RemoveInstance { .. })
+    }
+
+    /// Whether the name of a worker may be free after it that was taken before.
+    pub fn may_free_a_name(&self) -> bool {
+        if let Self::Instance { event, .. } = self {
+            return event.may_free_a_name();
+        }
+        matches!(
+            self,
+            Self::Died { .. }
+                | Self::Leave { .. }
+                | Self::RemoveInstance { .. }
+                | Self::Recovered(_)
+                | Self::Tick
+        )
     }
 
     /// The step whose end an instance of another process tells.

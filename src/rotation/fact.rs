@@ -1,6 +1,7 @@
 //! What the coordinator's machine wants made durable.
 
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::act::Act;
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::Instance;
 use crate::rotation::outcome::StepRef;
@@ -50,6 +51,8 @@ pub enum Fact {
     Ended(Header, Vec<Step>),
     /// An unreadable rotation is dismissed: its bytes move to quarantine.
     Dismissed(RotationId),
+    /// Something was done that stands with no rotation: a removal, a dismissal.
+    Act(Act),
 }
 
 impl Fact {
@@ -70,6 +73,7 @@ impl Fact {
             Self::Record(_) => "Record",
             Self::Ended(..) => "Ended",
             Self::Dismissed(_) => "Dismissed",
+            Self::Act(_) => "Act",
         }
     }
 }

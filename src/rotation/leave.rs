@@ -2,6 +2,7 @@
 
 use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::act::{About, By, Deed};
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::Moment;
@@ -14,8 +15,8 @@ impl RotationMachine {
     pub(crate) fn leave(
         &mut self,
         ticket: Ticket,
-        worker: WorkerName,
-        incarnation: Option<u64>,
+        (worker, incarnation): (WorkerName, Option<u64>),
+        by: By,
         now: Moment,
     ) {
         if !self.admits(ticket) {
@@ -50,6 +51,10 @@ impl RotationMachine {
         }
         self.roster.remove(&worker);
         self.facts.push(Fact::MemberGone(worker.clone()));
+        if incarnation.is_none() {
+            let worker = worker.clone();
+            self.note_act(by, Deed::Removed, About::Worker { worker }, now);
+        }
         self.take_out_of_plans(None, |step| step.worker == worker, now);
         let after = self.this_write();
         self.effects.push(RotationEffect::Left { after, worker });
@@ -59,9 +64,8 @@ impl RotationMachine {
     pub(crate) fn remove_callback(
         &mut self,
         ticket: Ticket,
-        worker: WorkerName,
-        key: KeyName,
-        callback: CallbackName,
+        (worker, key, callback): (WorkerName, KeyName, CallbackName),
+        by: By,
         now: Moment,
     ) {
         if !self.admits(ticket) {
@@ -99,6 +103,12 @@ impl RotationMachine {
             key: key.clone(),
             callback: callback.clone(),
         });
+        let about = About::Callback {
+            worker: worker.clone(),
+            key: key.clone(),
+            callback: callback.clone(),
+        };
+        self.note_act(by, Deed::Removed, about, now);
         self.take_out_of_plans(Some(&key), this, now);
         self.effects.push(RotationEffect::Removed {
             after: self.this_write(),

@@ -136,14 +136,14 @@ impl RotationMachine {
                 self.returns(ticket, (worker, number), &process, &has, now);
             }
             Event::Ready { ticket, worker, number } => self.ready(ticket, worker, number, now),
-            Event::RemoveInstance { ticket, worker, number } => {
-                self.remove_instance(ticket, worker, number, now);
+            Event::RemoveInstance { ticket, worker, number, by } => {
+                self.remove_instance(ticket, (worker, number), by, now);
             }
             Event::Instance { worker, number, event } => self.at_instance(&worker, number, event, now),
             Event::Died { worker, incarnation } => self.died(&worker, incarnation, now),
-            Event::Leave { ticket, worker, incarnation } => self.leave(ticket, worker, incarnation, now),
-            Event::RemoveCallback { ticket, worker, key, callback } => {
-                self.remove_callback(ticket, worker, key, callback, now);
+            Event::Leave { ticket, worker, incarnation, by } => self.leave(ticket, (worker, incarnation), by, now),
+            Event::RemoveCallback { ticket, worker, key, callback, by } => {
+                self.remove_callback(ticket, (worker, key, callback), by, now);
             }
             Event::Register { ticket, worker, incarnation, key, callback, of } => {
                 let callback = MemberCallback { worker, key, callback, registered: 0, of };
@@ -158,9 +158,9 @@ impl RotationMachine {
             }
             Event::Wait { ticket, id } => self.wait(ticket, id),
             Event::Gone { ticket } => self.gone(ticket),
-            Event::Resume { ticket, id } => self.resume(ticket, id, now),
-            Event::Abort { ticket, id, confirmed } => self.abort(ticket, id, &confirmed, now),
-            Event::Dismiss { ticket, id } => self.dismiss(ticket, id, now),
+            Event::Resume { ticket, id, by } => self.resume(ticket, id, by, now),
+            Event::Abort { ticket, id, confirmed, by } => self.abort(ticket, (id, &confirmed), by, now),
+            Event::Dismiss { ticket, id, by } => self.dismiss(ticket, id, by, now),
             Event::Snapped { rotation } => self.snapped(rotation, now),
             Event::Prepared { step } => self.prepared(step, now),
             Event::Lacks { step, lacks } => self.lacks(step, lacks),

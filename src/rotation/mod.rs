@@ -4,6 +4,7 @@
 //!
 //! Never in here: a clock, a channel, async, a key's bytes. It imports `secret` and `key`.
 
+pub mod act;
 #[cfg(feature = "embedded")]
 mod at_instance;
 #[cfg(feature = "embedded")]

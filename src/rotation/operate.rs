@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::WorkerName;
+use crate::rotation::act::{About, By, Deed};
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Moment, StepRef};
@@ -56,11 +57,11 @@ impl RotationMachine {
         self.finding.remove(&ticket);
     }
 
-    pub(crate) fn resume(&mut self, ticket: Ticket, id: RotationId, now: Moment) {
+    pub(crate) fn resume(&mut self, ticket: Ticket, id: RotationId, by: By, now: Moment) {
         if !self.admits(ticket) {
             return;
         }
-        if let Err(error) = self.try_resume(id) {
+        if let Err(error) = self.try_resume(id, by, now) {
             self.refuse(ticket, id, error);
             return;
         }
@@ -70,7 +71,7 @@ impl RotationMachine {
         }
     }
 
-    fn try_resume(&mut self, id: RotationId) -> Result<(), RotationError> {
+    fn try_resume(&mut self, id: RotationId, by: By, now: Moment) -> Result<(), RotationError> {
         let live = self.living(id)?;
         let header = &live.header;
         let state = header.state;
@@ -102,6 +103,9 @@ impl RotationMachine {
         live.header.place = place;
         live.header.resumes += 1;
         live.header.ended_ms = None;
+        live.header
+            .acts
+            .push(by.did(Deed::Resumed, None, now.wall_ms));
         self.facts.push(Fact::Rotation(live.header.clone()));
         for no in live.steps.numbers(|step| !step.removed) {
             let renew = |step: &mut Step| {
@@ -119,8 +123,8 @@ impl RotationMachine {
     pub(crate) fn abort(
         &mut self,
         ticket: Ticket,
-        id: RotationId,
-        confirmed: &BTreeSet<WorkerName>,
+        (id, confirmed): (RotationId, &BTreeSet<WorkerName>),
+        by: By,
         now: Moment,
     ) {
         if !self.admits(ticket) {
@@ -129,7 +133,7 @@ impl RotationMachine {
         match self.may_abort(id, confirmed) {
             Err(error) => self.refuse(ticket, id, error),
             Ok(()) => {
-                self.give_up(id, now);
+                self.give_up(id, by, now);
                 self.reply(ticket, Ok(Reply::Done));
             }
         }
@@ -154,7 +158,7 @@ impl RotationMachine {
         Ok(())
     }
 
-    fn give_up(&mut self, id: RotationId, now: Moment) {
+    fn give_up(&mut self, id: RotationId, by: By, now: Moment) {
         let waiters = self.rotations.take_waiters(id);
         let Some(mut live) = self.rotations.remove(id) else {
             return;
@@ -165,6 +169,9 @@ impl RotationMachine {
             live.header.state = state;
         }
         live.header.ended_ms = Some(now.wall_ms);
+        live.header
+            .acts
+            .push(by.did(Deed::Aborted, None, now.wall_ms));
         for (no, _) in std::mem::take(&mut live.active) {
             let step = StepRef {
                 rotation: id,
@@ -203,7 +210,7 @@ impl RotationMachine {
         self.rotations.unreadable_why(id).map(str::to_owned)
     }
 
-    pub(crate) fn dismiss(&mut self, ticket: Ticket, id: RotationId, now: Moment) {
+    pub(crate) fn dismiss(&mut self, ticket: Ticket, id: RotationId, by: By, now: Moment) {
         if !self.admits(ticket) {
             return;
         }
@@ -220,10 +227,20 @@ impl RotationMachine {
             return;
         }
         self.facts.push(Fact::Dismissed(id));
+        for key in keys.iter().cloned() {
+            let about = About::Rotation { id, key };
+            self.note_act(by.clone(), Deed::Dismissed, about, now);
+        }
         self.reply(ticket, Ok(Reply::Done));
         for key in keys {
             self.advance_key(&key, now);
         }
+    }
+
+    /// Something was done that stands with no rotation.
+    pub(crate) fn note_act(&mut self, by: By, deed: Deed, about: About, now: Moment) {
+        self.facts
+            .push(Fact::Act(by.did(deed, Some(about), now.wall_ms)));
     }
 
     /// Every step that was running in this process is to be called again in the next life; what instances of

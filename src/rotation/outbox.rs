@@ -111,6 +111,7 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::key::name::KeyName;
+    use crate::rotation::act::By;
     use crate::rotation::effect::Reply;
     use crate::rotation::event::{Declaration, OldKeys};
     use crate::rotation::id::RotationId;
@@ -167,6 +168,7 @@ mod tests {
             new_unasked: false,
             old_keys: None,
             new_keys: None,
+            by: By::default(),
         };
         let search = RotationEffect::Search {
             after: 1,

@@ -6,6 +6,7 @@ use crate::key::definition::OnKeyChangedCallbackErrorStrategy;
 use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Effect;
+use crate::rotation::act::Acts;
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::CallbackOf;
 use crate::rotation::state::RotationState;
@@ -49,6 +50,8 @@ pub struct Header {
     pub accepted_ms: u64,
     /// When it last stopped or ended, in milliseconds since 1970 by the wall clock.
     pub ended_ms: Option<u64>,
+    /// Who declared, resumed and aborted it, and why.
+    pub acts: Acts,
 }
 
 /// What a step does.

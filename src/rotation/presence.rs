@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::act::{About, By, Deed};
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Moment, StepRef};
@@ -177,8 +178,8 @@ impl RotationMachine {
     pub(crate) fn remove_instance(
         &mut self,
         ticket: Ticket,
-        worker: WorkerName,
-        number: u64,
+        (worker, number): (WorkerName, u64),
+        by: By,
         now: Moment,
     ) {
         if !self.admits(ticket) {
@@ -191,6 +192,8 @@ impl RotationMachine {
             );
             return;
         }
+        let instance = number;
+        self.note_act(by, Deed::Removed, About::Instance { worker, instance }, now);
         self.reply(ticket, Ok(Reply::Done));
     }
 

@@ -2,6 +2,7 @@
 
 use crate::key::definition::OnKeyChangedCallbackErrorStrategy;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::rotation::act::Act;
 use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Header, Step};
 use crate::rotation::state::RotationState;
@@ -100,6 +101,9 @@ pub struct RotationReport {
     pub steps: Vec<Step>,
     /// What it waits for, if it goes on by itself.
     pub waits_for: Vec<WaitsFor>,
+    /// Who declared, resumed and aborted it, and why: the declaration and at most the 31 latest. Of a rotation that an earlier
+    /// version accepted it is not known.
+    pub acts: Vec<Act>,
 }
 
 impl Header {
@@ -116,6 +120,7 @@ impl Header {
             ended_ms: self.ended_ms,
             steps,
             waits_for: Vec::new(),
+            acts: self.acts.all().to_vec(),
         }
     }
 }

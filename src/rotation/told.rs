@@ -130,6 +130,7 @@ impl RotationEngine {
                 worker,
                 key,
                 callback,
+                ..
             } => {
                 let entry = self.machine.roster().get(worker);
                 let here = entry.filter(|entry| entry.has_attached(key, callback));

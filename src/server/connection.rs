@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use crate::key::name::WorkerName;
+use crate::rotation::act::By;
 use crate::server::bounds::ServeBounds;
 use crate::server::counts::{ConnectionPlace, RequestPlace, UserCounts, places};
 use crate::server::grants::Asker;
 use crate::server::peer::Peer;
 use crate::server::refusal::SocketRefusal;
+use crate::server::unread::Unread;
 
 /// One connection.
 pub(super) struct Connection {
@@ -25,8 +28,12 @@ pub(super) struct Connection {
     why_cut: Mutex<Option<String>>,
     /// Told when the answer after which it is to end has been given.
     answered: Notify,
-    /// Whether a worker has joined over it.
+    /// Whether a worker joins over it, or has joined.
     joined: AtomicBool,
+    /// The answers that its peer makes no room for.
+    unread: Arc<Unread>,
+    /// The worker that has joined over it.
+    worker: Mutex<Option<WorkerName>>,
 }
 
 /// What becomes of a connection's requests.
@@ -59,6 +66,8 @@ impl Connection {
             why_cut: Mutex::default(),
             answered: Notify::new(),
             joined: AtomicBool::new(false),
+            unread: Arc::default(),
+            worker: Mutex::default(),
         }
     }
 
@@ -113,19 +122,40 @@ impl Connection {
         }
     }
 
+    /// The answers that its peer makes no room for.
+    pub(super) fn unread(&self) -> &Arc<Unread> {
+        &self.unread
+    }
+
     /// Waits for the answer with which the connection ends.
     pub(super) async fn to_be_ended(&self) {
         self.answered.notified().await;
     }
 
-    /// Takes the one place of a worker that a connection has.
+    /// Takes the one place of a worker that a connection has; false if it is taken.
     pub(super) fn join(&self) -> bool {
         !self.joined.swap(true, Ordering::AcqRel)
     }
 
+    /// The worker has joined.
+    pub(super) fn joined_as(&self, worker: WorkerName) {
+        *self.worker() = Some(worker);
+    }
+
     /// Frees the place of the worker.
     pub(super) fn leave(&self) {
+        *self.worker() = None;
         self.joined.store(false, Ordering::Release);
+    }
+
+    fn worker(&self) -> MutexGuard<'_, Option<WorkerName>> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who does what is asked for over it: by the kernel's word, and the worker that has joined.
+    pub(super) fn by(&self) -> By {
+        let Peer { user, pid, .. } = self.peer;
+        By::process(user, pid).of_worker(self.worker().clone())
     }
 }
 

@@ -128,7 +128,7 @@ impl Keys for KeysService {
         let request = request.into_inner();
         self.demand(&caller, &[Right::Declare], &request.key, "declare")?;
         let change = Change::try_from(request).map_err(invalid)?;
-        let id = self.keeper.keys.declare(change).await;
+        let id = self.keeper.keys.by(caller.by()).declare(change).await;
         let id = id.map_err(of_rotation)?.to_string();
         Ok(Response::new(DeclareAnswer { id }))
     }

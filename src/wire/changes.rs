@@ -32,7 +32,7 @@ impl TryFrom<&Change> for DeclareRequest {
             old,
             new_keys,
             id: change.id.map(|id| id.to_string()).unwrap_or_default(),
-            reason: String::new(),
+            reason: change.reason.clone().unwrap_or_default(),
         })
     }
 }
@@ -53,6 +53,7 @@ impl TryFrom<DeclareRequest> for Change {
             old,
             new: new.map_or(New::Undeclared, New::Given),
             id: own.transpose()?.map(Into::into),
+            reason: (!request.reason.is_empty()).then_some(request.reason),
         })
     }
 }

@@ -7,10 +7,12 @@ use crate::key::name::WorkerName;
 use crate::operator::actor;
 use crate::operator::plan::ChangePlan;
 use crate::operator::status::{self, HistoryListing, Status};
+use crate::rotation::act::Act;
 use crate::rotation::report::{self, RotationReport};
+use crate::wire::acts::acts;
 use crate::wire::generated::listing_part::Part;
 use crate::wire::generated::{
-    Callbacks, KeeperStatus, ListingPart, PageEnd, Sharing, Steps, Waits, WorkerStatus,
+    Acts, Callbacks, KeeperStatus, ListingPart, PageEnd, Sharing, Steps, Waits, WorkerStatus,
 };
 use crate::wire::instances::sharing;
 use crate::wire::invalid::{InvalidMessage, name, needed};
@@ -46,6 +48,11 @@ pub(super) fn in_parts<T: Message>(
     }
 }
 
+fn act_parts(acts: &[Act], parts: &mut Vec<ListingPart>) {
+    let acts = acts.iter().map(Into::into);
+    in_parts(acts, |acts| Part::Acts(Acts { acts }), parts);
+}
+
 /// A report in parts.
 pub fn report_parts(report: &RotationReport) -> Vec<ListingPart> {
     let mut parts = vec![Part::Rotation(report.into()).into()];
@@ -53,6 +60,7 @@ pub fn report_parts(report: &RotationReport) -> Vec<ListingPart> {
     in_parts(steps, |steps| Part::Steps(Steps { steps }), &mut parts);
     let waits = report.waits_for.iter().map(Into::into);
     in_parts(waits, |waits| Part::Waits(Waits { waits }), &mut parts);
+    act_parts(&report.acts, &mut parts);
     parts
 }
 
@@ -78,7 +86,10 @@ pub fn history_parts(history: &HistoryListing) -> impl Iterator<Item = ListingPa
     let rotations = history.rotations.iter().flat_map(report_parts);
     let unreadable = history.unreadable.iter();
     let unreadable = unreadable.map(|one| Part::UnreadableRotation(one.into()).into());
-    rotations
+    let mut acts = Vec::new();
+    act_parts(&history.acts, &mut acts);
+    acts.into_iter()
+        .chain(rotations)
         .chain(unreadable)
         .chain([Part::PageEnd(end).into()])
 }
@@ -126,6 +137,8 @@ pub struct Listing {
     pub actors: Vec<actor::ActorStatus>,
     /// The keeper as a whole, at the end of a status.
     pub keeper: Option<KeeperStatus>,
+    /// Of a page of the history, what was done that stands with no rotation.
+    pub acts: Vec<Act>,
     /// The end of a page of the history.
     pub page_end: Option<PageEnd>,
     /// The plan of a change.
@@ -188,7 +201,10 @@ impl Listing {
                 let of = needed("worker", self.workers.last_mut())?;
                 of.instances.push(instance.into());
             }
-            Part::Acts(_) => {}
+            Part::Acts(more) => {
+                let of_rotation = self.rotations.last_mut().map(|of| &mut of.acts);
+                of_rotation.unwrap_or(&mut self.acts).extend(acts(more)?);
+            }
         }
         Ok(())
     }
@@ -223,6 +239,7 @@ impl Listing {
         Ok(HistoryListing {
             rotations: self.rotations,
             unreadable: self.unreadable_rotations,
+            acts: self.acts,
             next: end.next,
         })
     }

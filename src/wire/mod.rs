@@ -7,6 +7,7 @@
 //! Never in here: a socket, an actor, the journal. It imports `secret`, `key`, `rotation`, `operator`, `worker`, and of `repo` the names of
 //! its spaces.
 
+pub mod acts;
 pub mod calls;
 pub mod changes;
 pub mod errors;

@@ -74,6 +74,7 @@ impl TryFrom<RotationHeader> for RotationReport {
             ended_ms: header.ended_ms,
             steps: Vec::new(),
             waits_for: Vec::new(),
+            acts: Vec::new(),
         })
     }
 }

@@ -25,6 +25,7 @@ pub struct Change {
     pub(crate) old: Old,
     pub(crate) new: New,
     pub(crate) id: Option<Uuid>,
+    pub(crate) reason: Option<String>,
 }
 
 /// Where the old keys of a change come from.
@@ -65,6 +66,7 @@ impl Change {
             old: Old::Undeclared,
             new: New::Undeclared,
             id: None,
+            reason: None,
         }
     }
 
@@ -109,6 +111,13 @@ impl Change {
     /// nothing: it answers the same rotation, and asks no store.
     pub fn id(mut self, id: impl Into<Uuid>) -> Self {
         self.id = Some(id.into());
+        self
+    }
+
+    /// Why it is changed, for the listing and the history: at most 1,024 bytes without control characters, else the
+    /// declaration is refused, `invalid_reason`.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
         self
     }
 }

@@ -76,6 +76,7 @@ impl Journal {
             Fact::Record(step) => self.is_accepted(step.rotation)?,
             Fact::Ended(header, steps) => self.ended(header, steps)?,
             Fact::Dismissed(id) => self.unreadable.retain(|unreadable| unreadable.id != *id),
+            Fact::Act(_) => {}
         }
         Ok(())
     }

@@ -74,7 +74,8 @@ impl CoordinatorPart {
             | Fact::Callback(_)
             | Fact::Step(..)
             | Fact::Ended(..)
-            | Fact::Dismissed(_) => Attached::Nothing,
+            | Fact::Dismissed(_)
+            | Fact::Act(_) => Attached::Nothing,
         };
         JournalFact::new(fact, attached)
     }

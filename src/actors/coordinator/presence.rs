@@ -33,6 +33,7 @@ impl CoordinatorPart {
     pub(super) fn start_worker(&mut self, worker: &WorkerName, incarnation: u64) {
         let coordinator = Arc::clone(&self.slot);
         let declarer = self.declarer.clone();
+        let by = declarer.own.clone().of_worker(Some(worker.clone()));
         let new = NewWorker {
             incarnation,
             database: self.means.database,
@@ -40,7 +41,7 @@ impl CoordinatorPart {
                 worker: worker.clone(),
                 plugins: Arc::clone(&self.means.plugins),
                 events: self.means.events.clone(),
-                link: Arc::new(CallbackLink { declarer }),
+                link: Arc::new(CallbackLink { declarer, by }),
             },
             tell: Arc::new(move |event| coordinator.post(CoordinatorMessage::Worker(event))),
         };

@@ -170,7 +170,8 @@ impl CoordinatorPart {
                 | Fact::Keys(_)
                 | Fact::Snapshot(_)
                 | Fact::Record(_)
-                | Fact::Dismissed(_) => continue,
+                | Fact::Dismissed(_)
+                | Fact::Act(_) => continue,
             };
             if !self.has_keys(needing) {
                 self.read_keys(needing);

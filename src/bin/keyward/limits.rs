@@ -33,8 +33,11 @@ pub fn parse_limit(text: &str) -> Result<Duration, String> {
 /// A reason for the listing and the history.
 ///
 /// # Errors
-/// It is too long.
+/// It is too long, or could look like something else in a listing.
 pub fn parse_reason(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err("a reason has no control characters, such as line ends".to_owned());
+    }
     match text.len() {
         0..=MAX_REASON => Ok(text.to_owned()),
         bytes => Err(format!(
@@ -74,8 +77,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_has_1024_bytes_at_most() {
+    fn a_reason_has_1024_bytes_at_most_and_no_control_characters() {
         assert!(parse_reason(&"r".repeat(1_024)).is_ok());
         assert!(parse_reason(&"r".repeat(1_025)).is_err());
+        assert!(parse_reason("a\nb").is_err());
     }
 }

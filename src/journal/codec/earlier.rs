@@ -1,10 +1,13 @@
 //! Records as earlier schemas wrote them are read as what they meant then.
 
-use crate::journal::codec::golden::{DECLARED, callback, decode_at, member, place, step};
 use crate::journal::codec::keys::DeclaredRecord;
+use crate::journal::codec::samples::{
+    DECLARED, callback, decode_at, header, member, place, recorded, step,
+};
 use crate::journal::codec::{Malformed, Record};
+use crate::rotation::act::Acts;
 use crate::rotation::instance::{CallbackOf, Sharing};
-use crate::rotation::plan::Declared;
+use crate::rotation::plan::{Declared, Header};
 use crate::rotation::roster::{Member, MemberCallback};
 
 /// What the first schema wrote: every worker was sole and in the keeper's process, every callback one of
@@ -38,4 +41,17 @@ fn what_was_declared_last_is_read_as_the_first_schema_wrote_it() {
     assert_eq!(decode_at(&plain), Ok(read));
     let of_the_second = DeclaredRecord::decode(&place(DeclaredRecord::KIND), 2, &plain);
     assert_eq!(of_the_second, Err(Malformed::Bytes));
+}
+
+#[test]
+fn of_a_rotation_of_the_first_schema_it_is_not_known_who_did_what() {
+    let hex = "09fc7011010001030400010101010101010101010101010101010101010101010101010101010101\
+               01010102020202020202020202020202020202020202020202020202020202020202020001feffff\
+               ffffffffffffffffffffffffffff010200fd00e897b69a01000001fd01e897b69a01000004";
+    let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
+    let read = Header {
+        acts: Acts::default(),
+        ..header()
+    };
+    assert_eq!(decode_at(&bytes), Ok(recorded(read)));
 }

@@ -7,6 +7,7 @@
 //!
 //! Never in here: where records lie, how they are sealed, a repo.
 
+pub(super) mod acts;
 pub(super) mod instance;
 pub(super) mod keys;
 pub(super) mod meta;
@@ -17,6 +18,8 @@ pub(super) mod rotation;
 mod earlier;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod samples;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -198,8 +201,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Bytes<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::codec::golden::{decode_at, every_place};
     use crate::journal::codec::meta::SequenceRecord;
+    use crate::journal::codec::samples::{decode_at, every_place};
     use crate::journal::records;
     use crate::secret::value::{MAX_VALUE_BYTES, SecretKeyPair, SecretKeyValue};
     use proptest::prelude::*;
@@ -240,7 +243,7 @@ mod tests {
             byte: u8,
             cut: prop::sample::Index,
         ) {
-            let all = golden::all();
+            let all = samples::all();
             let mut plain = which.get(&all).1.clone();
             let at = at.index(plain.len());
             plain[at] = byte;

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::codec::{
-    Malformed, Plain, Record, TooLarge, decode, decode_first, encode, frozen,
-};
+use crate::journal::codec::acts::ActV1;
+use crate::journal::codec::{Malformed, Plain, Record, TooLarge, decode, encode, frozen};
 use crate::journal::kind::{Kind, Shape};
 use crate::journal::place::{Number, Of, Place};
 use crate::key::definition::OnKeyChangedCallbackErrorStrategy as Strategy;
@@ -12,6 +11,7 @@ use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::{CallbackName, WorkerName};
 use crate::key::state::Effect;
 use crate::repo::space::Space;
+use crate::rotation::act::{Act, Acts};
 use crate::rotation::plan::{Declared, Fingerprint, Header, Step, StepKind};
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
@@ -43,6 +43,14 @@ struct HeaderV1 {
     accepted_ms: u64,
     ended_ms: Option<u64>,
     steps: u32,
+}
+
+/// A header since it is kept who did what: the first schema, and the acts.
+#[derive(Serialize, Deserialize)]
+struct HeaderV2<'a> {
+    header: HeaderV1,
+    #[serde(borrow)]
+    acts: Vec<ActV1<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,13 +93,14 @@ impl Record for HeaderRecord {
         Space::Rotations,
         "header",
         "header",
-        1,
+        2,
         (Shape::Rotation, 1),
     );
 
     fn encode(&self) -> Result<Plain, TooLarge> {
         let header = &self.header;
-        encode(&HeaderV1 {
+        let acts = header.acts.all().iter().map(ActV1::from).collect();
+        let header = HeaderV1 {
             seq: header.seq,
             place: header.place,
             use_case: header.use_case.into(),
@@ -107,11 +116,23 @@ impl Record for HeaderRecord {
             accepted_ms: header.accepted_ms,
             ended_ms: header.ended_ms,
             steps: self.steps,
-        })
+        };
+        encode(&HeaderV2 { header, acts })
     }
 
     fn decode(place: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed> {
-        let frozen: HeaderV1 = decode_first(schema, plain)?;
+        let HeaderV2 {
+            header: frozen,
+            acts,
+        } = match schema {
+            1 => HeaderV2 {
+                header: decode(plain)?,
+                acts: Vec::new(),
+            },
+            2 => decode(plain)?,
+            other => return Err(Malformed::Schema(other)),
+        };
+        let acts = acts.into_iter().map(Act::try_from);
         let Of::Rotation(id, key, _) = &place.of else {
             return Err(Malformed::Bytes);
         };
@@ -134,6 +155,7 @@ impl Record for HeaderRecord {
             overtaken: frozen.overtaken,
             accepted_ms: frozen.accepted_ms,
             ended_ms: frozen.ended_ms,
+            acts: Acts::new(acts.collect::<Result<Vec<_>, _>>()?),
         };
         let steps = frozen.steps;
         Ok(Self { header, steps })

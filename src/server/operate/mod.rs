@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::{Request, Response, Status};
 
 use crate::management::backup::BackupError;
+use crate::management::keys_management::KeysManagement;
 use crate::operator::actor::ActorName;
 use crate::operator::status::HistoryListing;
 use crate::rotation::id::RotationId;
@@ -28,12 +29,9 @@ use crate::wire::generated::{
     RestartAnswer, RestartRequest, ResumeAnswer, ResumeRequest, RotationRequest, RotationsRequest,
     StatusRequest, WorkersRequest, remove_request,
 };
-use crate::wire::invalid::{InvalidMessage, enumerated, id, needed};
+use crate::wire::invalid::{enumerated, id, needed};
 use crate::wire::listing::{history_parts, report_parts, status_parts, worker_parts};
 use crate::wire::plan::plan_parts;
-
-/// The longest reason.
-const MAX_REASON_BYTES: usize = 1_024;
 
 /// How many rotations a page has that does not say it.
 const PAGE: usize = 100;
@@ -60,6 +58,13 @@ impl OperateService {
         Ok(demanded?)
     }
 
+    /// The manager by which the caller does something, for this reason.
+    fn keys_of(&self, caller: &Connection, reason: &str) -> Result<KeysManagement, Status> {
+        let by = caller.by().because(reason);
+        let by = by.map_err(|error| of_rotation(error.into()))?;
+        Ok(self.keeper.keys.by(by))
+    }
+
     /// Lets a caller act on a rotation if it may operate its key.
     async fn demand_of(
         &self,
@@ -74,15 +79,6 @@ impl OperateService {
             .await?;
         Ok(id)
     }
-}
-
-/// Refuses a reason that is too long, or could look like something else in a listing.
-fn check_reason(reason: &str) -> Result<(), Status> {
-    let refused = |why| Err(invalid(InvalidMessage::new("reason", why)));
-    if reason.len() > MAX_REASON_BYTES {
-        return refused(format!("has more than {MAX_REASON_BYTES} bytes"));
-    }
-    Ok(())
 }
 
 #[tonic::async_trait]
@@ -197,8 +193,8 @@ impl Operate for OperateService {
         let caller = caller(&request)?;
         let ResumeRequest { id, reason } = request.into_inner();
         let id = self.demand_of(&caller, &id, "resume").await?;
-        check_reason(&reason)?;
-        self.keeper.keys.resume(id).await.map_err(of_rotation)?;
+        let keys = self.keys_of(&caller, &reason)?;
+        keys.resume(id).await.map_err(of_rotation)?;
         Ok(Response::new(ResumeAnswer {}))
     }
 
@@ -206,9 +202,9 @@ impl Operate for OperateService {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let id = self.demand_of(&caller, &request.id, "abort").await?;
-        check_reason(&request.reason)?;
+        let keys = self.keys_of(&caller, &request.reason)?;
         let confirmed: Vec<&str> = request.confirmed.iter().map(String::as_str).collect();
-        let aborted = self.keeper.keys.abort(id, &confirmed).await;
+        let aborted = keys.abort(id, &confirmed).await;
         aborted.map_err(of_rotation)?;
         Ok(Response::new(AbortAnswer {}))
     }
@@ -251,24 +247,21 @@ impl Operate for OperateService {
                     &callback.key,
                     "remove a callback",
                 )?;
-                check_reason(&reason)?;
-                let removed =
-                    keeper
-                        .keys
-                        .remove_callback(&worker, &callback.key, &callback.callback);
+                let keys = self.keys_of(&caller, &reason)?;
+                let removed = keys.remove_callback(&worker, &callback.key, &callback.callback);
                 removed.await.map_err(of_rotation)?;
             }
             Some(remove_request::What::Instance(instance)) => {
                 let asked = || format!("remove instance {instance} of worker {shown}");
                 keeper.demand_on_all(&caller, asked)?;
-                check_reason(&reason)?;
-                let removed = keeper.keys.remove_instance(&worker, instance).await;
+                let keys = self.keys_of(&caller, &reason)?;
+                let removed = keys.remove_instance(&worker, instance).await;
                 removed.map_err(of_rotation)?;
             }
             None => {
                 keeper.demand_on_all(&caller, || format!("remove worker {shown}"))?;
-                check_reason(&reason)?;
-                let removed = keeper.keys.remove_worker(&worker).await;
+                let keys = self.keys_of(&caller, &reason)?;
+                let removed = keys.remove_worker(&worker).await;
                 removed.map_err(of_rotation)?;
             }
         }
@@ -282,8 +275,8 @@ impl Operate for OperateService {
         let caller = caller(&request)?;
         let DismissRequest { id, reason } = request.into_inner();
         let id = self.demand_of(&caller, &id, "dismiss").await?;
-        check_reason(&reason)?;
-        self.keeper.keys.dismiss(id).await.map_err(of_rotation)?;
+        let keys = self.keys_of(&caller, &reason)?;
+        keys.dismiss(id).await.map_err(of_rotation)?;
         Ok(Response::new(DismissAnswer {}))
     }
 

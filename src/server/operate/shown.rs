@@ -3,6 +3,7 @@
 use crate::key::name::KeyName;
 use crate::operator::actor::{ActorName, ActorStatus};
 use crate::operator::status::{HistoryListing, Status, WorkerStatus};
+use crate::rotation::act::{About, Act};
 use crate::rotation::report::{RotationReport, UnreadableRotation};
 use crate::server::grants::right::Right;
 use crate::server::grants::{Asker, Grants};
@@ -56,6 +57,9 @@ impl<'a> Sight<'a> {
     pub(super) fn history(&self, page: &mut HistoryListing) {
         self.rotations(&mut page.rotations);
         self.unreadable(&mut page.unreadable);
+        let key = |act: &Act| act.about.as_ref().and_then(About::key).cloned();
+        let sees = |act: &Act| self.all || key(act).is_some_and(|key| self.has(key.as_str()));
+        page.acts.retain(sees);
     }
 
     pub(super) fn status(&self, status: &mut Status) {

@@ -148,7 +148,8 @@ impl Asks {
         self.keeper
             .demand_on(&self.connection, &right, &change.key, "declare")?;
         let change = Change::try_from(change).map_err(invalid)?;
-        let id = self.keeper.keys.declare(change).await.map_err(refused)?;
+        let keys = self.keeper.keys.by(self.connection.by());
+        let id = keys.declare(change).await.map_err(refused)?;
         let id = id.to_string();
         Ok(DeclareAnswer { id })
     }

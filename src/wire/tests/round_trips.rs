@@ -103,10 +103,11 @@ proptest! {
             Just(Old::Undeclared), samples::keys().prop_map(Old::Given), Just(Old::OfStore),
         ],
         new in option::of(samples::keys()), id in option::of(any::<u128>()), key in "[a-z]{0,300}",
+        reason in option::of("[ -~]{1,40}"),
     ) {
         let id = id.map(Uuid::from_u128);
         let new = new.map_or(New::Undeclared, New::Given);
-        let change = Change { key, old, new, id };
+        let change = Change { key, old, new, id, reason };
         let back = Change::try_from(sent(DeclareRequest::try_from(&change).unwrap())).unwrap();
         prop_assert_eq!((&back.key, back.id), (&change.key, change.id));
         let given = |change: &Change| match (&change.old, &change.new) {
@@ -128,13 +129,14 @@ proptest! {
     #[test]
     fn pages_of_the_history(
         rotations in vec(samples::report(), 0..5), next in option::of(any::<u64>()),
-        id in samples::id(), key in samples::key(),
+        id in samples::id(), key in samples::key(), acts in vec(samples::act(), 0..99),
     ) {
         let unreadable = vec![UnreadableRotation::new(id, key, false, "torn".to_owned())];
-        let history = HistoryListing { rotations, unreadable, next };
+        let history = HistoryListing { rotations, unreadable, acts, next };
         let back = put_together(history_parts(&history)).into_history().unwrap();
         prop_assert_eq!(back.rotations, history.rotations);
         prop_assert_eq!((back.unreadable, back.next), (history.unreadable, history.next));
+        prop_assert_eq!(back.acts, history.acts);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, Snapshot, Staged};
 use crate::operator::status::RosterCallback;
+use crate::rotation::act::{About, Act, By, Deed};
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::CallbackOf;
 use crate::rotation::outcome::StepRef;
@@ -207,17 +208,63 @@ pub fn report() -> impl Strategy<Value = RotationReport> {
     let names = (id(), key(), any::<u64>());
     let how = (rotation_state(), strategy(), any::<u32>());
     let times = (any::<u64>(), option::of(any::<u64>()));
-    let parts = (vec(step(), 0..40), vec(waits_for(), 0..9));
-    (names, how, times, parts).prop_map(|(names, how, times, (steps, waits_for))| RotationReport {
-        id: names.0,
-        key: names.1,
-        sequence: names.2,
-        state: how.0,
-        strategy: how.1,
-        resumes: how.2,
-        accepted_ms: times.0,
-        ended_ms: times.1,
-        steps,
-        waits_for,
+    let parts = (
+        vec(step(), 0..40),
+        vec(waits_for(), 0..9),
+        vec(act(), 0..33),
+    );
+    (names, how, times, parts).prop_map(|(names, how, times, (steps, waits_for, acts))| {
+        RotationReport {
+            id: names.0,
+            key: names.1,
+            sequence: names.2,
+            state: how.0,
+            strategy: how.1,
+            resumes: how.2,
+            accepted_ms: times.0,
+            ended_ms: times.1,
+            steps,
+            waits_for,
+            acts,
+        }
+    })
+}
+
+fn about() -> impl Strategy<Value = About> {
+    prop_oneof![
+        (id(), key()).prop_map(|(id, key)| About::Rotation { id, key }),
+        worker().prop_map(|worker| About::Worker { worker }),
+        (worker(), key(), callback()).prop_map(|(worker, key, callback)| {
+            About::Callback {
+                worker,
+                key,
+                callback,
+            }
+        }),
+        (worker(), any::<u64>())
+            .prop_map(|(worker, instance)| About::Instance { worker, instance }),
+    ]
+}
+
+pub fn act() -> impl Strategy<Value = Act> {
+    let deed = prop_oneof![
+        Just(Deed::Declared),
+        Just(Deed::Resumed),
+        Just(Deed::Aborted),
+        Just(Deed::Dismissed),
+        Just(Deed::Removed),
+    ];
+    let by = (
+        any::<u32>(),
+        any::<u32>(),
+        option::of(worker()),
+        "[ -~]{0,1024}",
+    );
+    (deed, by, option::of(about()), any::<u64>()).prop_map(|(deed, by, about, at_ms)| {
+        let (user, process, worker, reason) = by;
+        let by = By::process(user, process)
+            .of_worker(worker)
+            .because(&reason);
+        by.unwrap().did(deed, about, at_ms)
     })
 }

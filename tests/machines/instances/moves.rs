@@ -182,7 +182,11 @@ impl World {
             Move::Resume(rotation) => {
                 self.used.resumes += 1;
                 let (ticket, id) = (Asked::Resume.ask(), rid(rotation));
-                self.happen(Event::Resume { ticket, id });
+                self.happen(Event::Resume {
+                    ticket,
+                    id,
+                    by: Default::default(),
+                });
             }
             Move::Crash(made) => self.crash(made),
             Move::WriteFails { made, unknown } => {

@@ -181,6 +181,7 @@ pub fn declaration(rotation: usize) -> Declaration {
         new_unasked: false,
         old_keys: None,
         new_keys: Some(id.as_uuid().as_u128()),
+        by: Default::default(),
     }
 }
 

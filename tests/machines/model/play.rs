@@ -143,7 +143,14 @@ impl State {
             Move::Resume(rotation) => {
                 self.used.resumes += 1;
                 let (ticket, id) = (Asked::Resume(rotation).ask(), rid(rotation));
-                self.happen(shape, Event::Resume { ticket, id });
+                self.happen(
+                    shape,
+                    Event::Resume {
+                        ticket,
+                        id,
+                        by: Default::default(),
+                    },
+                );
             }
             Move::Abort(rotation) => {
                 self.used.aborts += 1;
@@ -155,6 +162,7 @@ impl State {
                         ticket,
                         id,
                         confirmed,
+                        by: Default::default(),
                     },
                 );
             }
@@ -166,6 +174,7 @@ impl State {
                     worker: WORKERS[number].clone(),
                     key: KEYS[key].clone(),
                     callback: CALLBACKS[callback].clone(),
+                    by: Default::default(),
                 };
                 self.happen(shape, remove);
             }
@@ -209,6 +218,7 @@ impl State {
                     ticket,
                     worker,
                     incarnation,
+                    by: Default::default(),
                 };
                 self.happen(shape, leave);
             }

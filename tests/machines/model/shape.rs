@@ -158,6 +158,7 @@ impl Shape {
             new_unasked: false,
             old_keys: None,
             new_keys: Some(id.as_uuid().as_u128()),
+            by: Default::default(),
         }
     }
 

@@ -271,6 +271,7 @@ impl Driver {
             ticket: 4,
             worker: worker(name),
             incarnation: None,
+            by: Default::default(),
         })
     }
 
@@ -280,6 +281,7 @@ impl Driver {
             worker: worker(name),
             key: key("data"),
             callback: callback(call),
+            by: Default::default(),
         })
     }
 
@@ -313,7 +315,11 @@ impl Driver {
 
     pub fn resume(&mut self, rotation: u128) -> Vec<String> {
         let id = rid(rotation);
-        self.step(Event::Resume { ticket: 7, id })
+        self.step(Event::Resume {
+            ticket: 7,
+            id,
+            by: Default::default(),
+        })
     }
 
     pub fn abort(&mut self, rotation: u128, confirmed: &[&str]) -> Vec<String> {
@@ -321,6 +327,7 @@ impl Driver {
             ticket: 8,
             id: rid(rotation),
             confirmed: confirmed.iter().map(|name| worker(name)).collect(),
+            by: Default::default(),
         })
     }
 

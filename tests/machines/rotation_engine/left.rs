@@ -13,13 +13,16 @@ const CALLBACK_TAKEN: [&str; 1] = ["reply 3 error callback_taken"];
 
 fn leaving() -> Driver {
     let mut e = Driver::with(Strategy::Halt, TWO);
-    assert_eq!(e.leave("w1"), ["write gone w1"]);
+    assert_eq!(e.leave("w1"), ["write gone w1 | act: removed worker w1"]);
     e
 }
 
 fn removing() -> Driver {
     let mut e = Driver::with(Strategy::Halt, TWO);
-    assert_eq!(e.remove("w1", "b"), ["write gone w1.b"]);
+    assert_eq!(
+        e.remove("w1", "b"),
+        ["write gone w1.b | act: removed callback b of worker w1 for key data"]
+    );
     e
 }
 
@@ -115,6 +118,7 @@ fn a_leave_that_was_refused_or_told_puts_nobody_back() {
         worker: crate::rotation_machine::script::worker("w0"),
         key: crate::rotation_machine::script::key("data"),
         callback: crate::rotation_machine::script::callback("a"),
+        by: Default::default(),
     });
     assert_eq!(e.refused(), REFUSED);
     assert_eq!(members(&e), ["w0"]);

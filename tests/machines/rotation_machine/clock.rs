@@ -1,6 +1,7 @@
 //! A wall clock that jumps: nothing that a machine decides depends on it. What it shows stands in
 //! the listing, and nowhere else.
 
+use keyward::rotation::act::Acts;
 use keyward::rotation::effect::{Fact, Reply, RotationEffect};
 use keyward::rotation::plan::{Header, Step};
 use keyward::rotation::report::RotationReport;
@@ -15,6 +16,9 @@ const HOUR_MS: i64 = 3_600_000;
 fn header(header: &mut Header) {
     header.accepted_ms = 0;
     header.ended_ms = header.ended_ms.map(|_| 0);
+    let mut acts = header.acts.all().to_vec();
+    acts.iter_mut().for_each(|act| act.at_ms = 0);
+    header.acts = Acts::new(acts);
 }
 
 fn step(step: &mut Step) {
@@ -26,6 +30,7 @@ fn report(report: &mut RotationReport) {
     report.accepted_ms = 0;
     report.ended_ms = report.ended_ms.map(|_| 0);
     report.steps.iter_mut().for_each(step);
+    report.acts.iter_mut().for_each(|act| act.at_ms = 0);
 }
 
 /// What a machine wanted, without what the wall clock showed.
@@ -35,6 +40,7 @@ fn without_times(mut effects: Vec<RotationEffect>) -> Vec<RotationEffect> {
             RotationEffect::Write { facts, .. } => facts.iter_mut().for_each(|fact| match fact {
                 Fact::Rotation(of) => header(of),
                 Fact::Step(_, _, of) => step(of),
+                Fact::Act(act) => act.at_ms = 0,
                 Fact::Ended(of, steps) => {
                     header(of);
                     steps.iter_mut().for_each(step);

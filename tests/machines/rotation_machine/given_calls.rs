@@ -345,6 +345,7 @@ fn a_worker_leaves_with_its_last_instance() {
         ticket: 9,
         worker: worker("web"),
         incarnation: Some(number),
+        by: Default::default(),
     };
     let said = c.step(leave(a));
     assert!(said[0].contains("other_instances"), "{said:?}");
@@ -365,6 +366,7 @@ fn an_operator_removes_an_instance_and_its_call_is_made_elsewhere_without_a_cras
         ticket: 9,
         worker: worker("web"),
         number: a,
+        by: Default::default(),
     });
     assert_eq!(
         Coordinator::given(&said),

@@ -1,6 +1,7 @@
 //! Effects as lines of text: one line an effect, with everything that it says.
 
 use keyward::key::state::Effect;
+use keyward::rotation::act::About;
 use keyward::rotation::effect::{Fact, Reply, RotationEffect};
 use keyward::rotation::error::RotationError;
 use keyward::rotation::event::StepRef;
@@ -197,6 +198,10 @@ fn fact(fact: &Fact) -> String {
             format!("ended {} [{}]", header(h), steps.join(", "))
         }
         Fact::Dismissed(rotation) => format!("dismissed {}", id(*rotation)),
+        Fact::Act(act) => {
+            let about = act.about.as_ref().map(About::to_string);
+            format!("act: {} {}", act.deed, about.unwrap_or_default())
+        }
     }
 }
 

@@ -35,6 +35,7 @@ fn waiting(no: u64, steps: u32) -> (Header, Vec<Step>) {
         overtaken: false,
         accepted_ms: 0,
         ended_ms: None,
+        acts: Default::default(),
     };
     let step = |no| {
         let callback = CallbackName::new("callback").expect("a name");

@@ -84,6 +84,7 @@ fn what_was_found_counts_only_if_nothing_was_accepted_or_has_ended_since() {
         ticket: 3,
         id: rid(2),
         confirmed: [crate::rotation_machine::script::worker("w0")].into(),
+        by: Default::default(),
     });
     assert_eq!(
         found(&mut c, 8, undeclared(1), Ok(Some(NEW))),
@@ -210,6 +211,7 @@ fn a_rotation_that_was_aborted_leads_nowhere_and_one_before_it_that_goes_on_does
         ticket: 3,
         id,
         confirmed,
+        by: Default::default(),
     });
     // The data will be under the new keys of the first when the third runs.
     assert_eq!(declare(&mut c, 8, undeclared(3)), ["find 8 r3 r1"]);
@@ -223,6 +225,7 @@ fn a_rotation_that_was_aborted_leads_nowhere_and_one_before_it_that_goes_on_does
         ticket: 3,
         id,
         confirmed,
+        by: Default::default(),
     });
     assert_eq!(declare(&mut c, 8, undeclared(3)), ["find 8 r3 r1"]);
 }

@@ -273,7 +273,7 @@ fn an_unreadable_rotation_lets_none_of_its_key_start_until_it_is_dismissed() {
     let wrong = ["reply 9 error wrong_state, when all is written"];
     assert_eq!(c.dismiss(1), wrong);
     let expected = [
-        "write dismissed r9",
+        "write dismissed r9 | act: dismissed rotation 00000000-0000-0000-0000-000000000009 of key data",
         "reply 9 done, when written",
         "snapshot r1 data",
     ];

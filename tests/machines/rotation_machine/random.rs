@@ -76,6 +76,7 @@ impl World {
             worker: worker(WORKERS[w]),
             key: key(KEYS[k]),
             callback: callback(CALLBACKS[c]),
+            by: Default::default(),
         });
     }
 
@@ -87,6 +88,7 @@ impl World {
                 ticket: 1000,
                 id,
                 confirmed,
+                by: Default::default(),
             });
         }
     }
@@ -109,6 +111,7 @@ impl World {
                 ticket: 1000,
                 worker: worker(WORKERS[w]),
                 incarnation: None,
+                by: Default::default(),
             }),
             Move::RemoveCallback(w, k, c) => self.remove_callback(w, k, c),
             Move::Declare(k) => {
@@ -120,7 +123,11 @@ impl World {
             }
             Move::Resume(which) => {
                 if let Some(id) = self.open(which).map(|report| report.id) {
-                    self.step(Event::Resume { ticket: 1000, id });
+                    self.step(Event::Resume {
+                        ticket: 1000,
+                        id,
+                        by: Default::default(),
+                    });
                 }
             }
             Move::Abort(which) => self.abort(which),

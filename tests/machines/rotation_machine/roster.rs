@@ -17,6 +17,7 @@ fn remove(c: &mut Coordinator, name: &str, call: &str) -> Vec<String> {
         worker: worker(name),
         key: key("data"),
         callback: callback(call),
+        by: Default::default(),
     };
     lines(&c.effects(event))
 }
@@ -192,7 +193,7 @@ fn leaving_takes_the_remaining_steps_out_of_every_plan() {
 fn leaving_gives_up_what_is_prepared_and_lets_the_next_step_run() {
     let mut c = Coordinator::begun(Strategy::Halt, TWO);
     let expected = [
-        "write gone w0 | r1/0 w0.a Pending removed",
+        "write gone w0 | act: removed worker w0 | r1/0 w0.a Pending removed",
         "release r1/0",
         "prepare r1/1 w1#2.b",
         "left w0, when written",
@@ -247,7 +248,7 @@ fn a_removed_step_does_not_count_when_its_worker_registers_again() {
 fn an_operator_removes_one_callback() {
     let mut c = Coordinator::begun(Strategy::Halt, &[("w0", &["a", "b"])]);
     let expected = [
-        "write gone w0.b | r1/1 w0.b Pending removed",
+        "write gone w0.b | act: removed callback b of worker w0 for key data | r1/1 w0.b Pending removed",
         "removed data w0.b, when written",
         "reply 4 done, when written",
     ];

@@ -88,6 +88,7 @@ pub fn declaration(rotation: u128, of: &str) -> Declaration {
         new_unasked: false,
         old_keys: None,
         new_keys: Some(rotation),
+        by: Default::default(),
     }
 }
 
@@ -246,6 +247,7 @@ impl Coordinator {
             ticket: 4,
             worker: worker(name),
             incarnation: life.into(),
+            by: Default::default(),
         })
     }
 
@@ -301,7 +303,11 @@ impl Coordinator {
 
     pub fn resume(&mut self, rotation: u128) -> Vec<String> {
         let id = rid(rotation);
-        self.step(Event::Resume { ticket: 7, id })
+        self.step(Event::Resume {
+            ticket: 7,
+            id,
+            by: Default::default(),
+        })
     }
 
     pub fn abort(&mut self, rotation: u128, confirmed: &[&str]) -> Vec<String> {
@@ -309,12 +315,17 @@ impl Coordinator {
             ticket: 8,
             id: rid(rotation),
             confirmed: confirmed.iter().map(|name| worker(name)).collect(),
+            by: Default::default(),
         })
     }
 
     pub fn dismiss(&mut self, rotation: u128) -> Vec<String> {
         let id = rid(rotation);
-        self.step(Event::Dismiss { ticket: 9, id })
+        self.step(Event::Dismiss {
+            ticket: 9,
+            id,
+            by: Default::default(),
+        })
     }
 
     pub fn tick(&mut self, seconds: u64) -> Vec<String> {

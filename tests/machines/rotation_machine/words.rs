@@ -338,12 +338,14 @@ fn asked() -> Vec<Event> {
             ticket: 13,
             worker: w(),
             incarnation: None,
+            by: Default::default(),
         },
         Event::RemoveCallback {
             ticket: 14,
             worker: w(),
             key: k(),
             callback: c(),
+            by: Default::default(),
         },
         Event::Register {
             ticket: 15,
@@ -363,13 +365,22 @@ fn asked() -> Vec<Event> {
             found,
         },
         Event::Wait { ticket: 18, id },
-        Event::Resume { ticket: 19, id },
+        Event::Resume {
+            ticket: 19,
+            id,
+            by: Default::default(),
+        },
         Event::Abort {
             ticket: 20,
             id,
             confirmed: [w()].into(),
+            by: Default::default(),
         },
-        Event::Dismiss { ticket: 21, id },
+        Event::Dismiss {
+            ticket: 21,
+            id,
+            by: Default::default(),
+        },
     ]
 }
 

@@ -349,19 +349,25 @@ impl World {
                 ticket,
                 worker: worker_name(*worker),
                 incarnation: life(worker),
+                by: Default::default(),
             },
             Kind::Remove((worker, key, callback)) => Event::RemoveCallback {
                 ticket,
                 worker: worker_name(*worker),
                 key: key_name(*key),
                 callback: callback_name(*callback),
+                by: Default::default(),
             },
             Kind::Declare(made) => Event::Declare {
                 ticket,
                 declaration: made.declaration.clone(),
             },
             Kind::Wait(id) => Event::Wait { ticket, id: *id },
-            Kind::Resume(id) => Event::Resume { ticket, id: *id },
+            Kind::Resume(id) => Event::Resume {
+                ticket,
+                id: *id,
+                by: Default::default(),
+            },
             Kind::Abort(id) => {
                 let id = *id;
                 let confirmed: BTreeSet<_> = (0..4).map(worker_name).collect();
@@ -369,6 +375,7 @@ impl World {
                     ticket,
                     id,
                     confirmed,
+                    by: Default::default(),
                 }
             }
         }

@@ -285,7 +285,7 @@ impl World {
                 ticket,
                 declaration,
                 ..
-            } => self.job(Job::Search(ticket, declaration)),
+            } => self.job(Job::Search(ticket, Box::new(declaration))),
             RotationEffect::FindOld {
                 ticket,
                 declaration,

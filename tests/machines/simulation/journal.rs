@@ -153,7 +153,7 @@ impl World {
                 });
                 self.send(Told::Happened(Event::Searched {
                     ticket,
-                    declaration,
+                    declaration: *declaration,
                     found,
                 }));
             }

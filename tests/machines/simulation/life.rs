@@ -33,7 +33,7 @@ pub enum Job {
         applied: BTreeSet<StepRef>,
     },
     Reopen,
-    Search(Ticket, Declaration),
+    Search(Ticket, Box<Declaration>),
     Find(Asked, RotationId),
     Load(usize, Ticket),
     Look(usize, Ticket),

@@ -150,6 +150,7 @@ impl World {
             new_unasked: false,
             old_keys,
             new_keys,
+            by: Default::default(),
         };
         let made = Made {
             declaration,

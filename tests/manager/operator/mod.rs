@@ -1,5 +1,6 @@
 //! What operators do about rotations, workers and callbacks, and what they are told.
 
+mod acts;
 mod listing;
 mod rotations;
 mod workers;

@@ -138,6 +138,7 @@ fn header(number: u64, name: &str) -> Header {
         overtaken: false,
         accepted_ms: 5,
         ended_ms: None,
+        acts: Default::default(),
     }
 }
 

@@ -26,6 +26,7 @@ use keyward::journal::error::JournalError;
 use keyward::key::name::InvalidName;
 use keyward::repo::conformance::ConformanceFailure;
 use keyward::repo::error::RepoError;
+use keyward::rotation::act::InvalidReason;
 use keyward::secret::value::InvalidKey;
 use keyward::wire::invalid::InvalidMessage;
 use keyward::{
@@ -67,6 +68,7 @@ coded!(
     InvalidKey,
     InvalidMessage,
     InvalidName,
+    InvalidReason,
     JournalError,
     KeeperError,
     KeyError,

@@ -110,6 +110,16 @@ fn at_other_processes(seen: &mut Seen) {
 
 async fn workers(seen: &mut Seen, manager: &KeysManagement) {
     seen.refused("InvalidName", manager.join("").await);
+    for (variant, reason) in [
+        ("ControlCharacter", "a\nb"),
+        ("TooLong", &"r".repeat(1_025)),
+    ] {
+        let error = manager.because(reason).expect_err("no reason");
+        if let RotationError::InvalidReason(reason) = &error {
+            seen.real(variant, reason.clone());
+        }
+        seen.real("InvalidReason", error);
+    }
     let worker = manager.join("w1").await.expect("it joins");
     seen.refused("WorkerNameTaken", manager.join("w1").await);
     seen.refused("SoleHere", manager.join(Join::shared("w2")).await);

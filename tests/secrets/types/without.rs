@@ -12,7 +12,7 @@ use keyward::key::{
 use keyward::management::testing;
 use keyward::repo::{conformance, error as repo_error, folder, space};
 use keyward::rotation::{
-    durable, effect, engine, event, half, id, instance, listing, machine as rotation_machine,
+    act, durable, effect, engine, event, half, id, instance, listing, machine as rotation_machine,
     outbox, plan, report, retention, roster, rotations, shared, state as rotation_state, status,
     steps,
 };
@@ -58,6 +58,7 @@ pub(super) fn all(shown: &mut Shown) {
         guard::foreign::Foreign<()>,
         guard::plugins::Plugins,
         guard::runtime::RuntimeThread,
+        guard::fork::Opening,
         guard::foreign_call::Ended<()>,
         guard::foreign_call::Returned,
         guard::thread_pool::Slot,
@@ -102,6 +103,7 @@ pub(super) fn all(shown: &mut Shown) {
         event::StepRef,
         folder::FolderOptions,
         guard::fork::Home,
+        guard::fork::Kept,
         keyward::ChangePlan,
         keyward::Client,
         keyward::ClientBuilder,
@@ -176,6 +178,11 @@ pub(super) fn all(shown: &mut Shown) {
         key_event::FetchFailure,
         outbox::Outbox,
         plan::Step,
+        act::About,
+        act::Act,
+        act::Acts,
+        act::By,
+        act::Deed,
         plan::StepKind,
         keyward::CandidatesError<String>,
         keyward::EventStream,

@@ -191,3 +191,73 @@ async fn the_history_is_paged() {
             .is_empty()
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_did_what_and_why_stands_in_show_and_history() {
+    let ground = Ground::new().await;
+    let _anna = ground.worker("anna", || Err("the disk is full")).await;
+    let file = ground.key_file("next.key", NEW);
+    let rotate = ["rotate", "documents", "--new-file", file.to_str().unwrap()];
+    let too_long = "x".repeat(1_025);
+    for bad in [too_long.as_str(), "a\nb"] {
+        let refused = ground
+            .run(&[&rotate[..], &["--reason", bad]].concat())
+            .await;
+        assert_eq!(refused.code, 2, "{}", refused.err);
+    }
+    let ran = ground
+        .run(&[&rotate[..], &["--reason", "it is due"]].concat())
+        .await;
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    let id = ran.out.lines().next().unwrap().to_owned();
+    let resumed = ["resume", &id, "--reason", "the disk has been replaced"];
+    assert_eq!(ground.run(&resumed).await.code, 0);
+    assert_eq!(ground.run(&["wait", &id]).await.code, 3);
+    let user = rustix::process::geteuid().as_raw();
+    let object = ground.object(&["show", &id]).await;
+    let acts = object["report"]["acts"].as_array().unwrap();
+    let told: Vec<_> = acts
+        .iter()
+        .map(|act| (&act["deed"], &act["by"]["reason"]))
+        .collect();
+    let declared = (&"declared".into(), &"it is due".into());
+    let resumed = (&"resumed".into(), &"the disk has been replaced".into());
+    assert_eq!(told, [declared, resumed]);
+    let process = acts[0]["by"]["process"].as_u64().unwrap();
+    assert_ne!(
+        process,
+        u64::from(std::process::id()),
+        "it is the command's"
+    );
+    let shown = ground.run(&["show", &id]).await.out;
+    let line = format!("declared by user {user}, process {process}: it is due");
+    assert!(shown.lines().any(|shown| shown.ends_with(&line)), "{shown}");
+    let listed = ground.run(&["rotations"]).await.out;
+    assert!(
+        listed.contains(&format!("resumed, user {user}")),
+        "{listed}"
+    );
+
+    let abort = ["abort", &id, "--yes", "anna", "--reason", "a drill"];
+    assert_eq!(ground.run(&abort).await.code, 0);
+    let remove = [
+        "remove",
+        "callback",
+        "anna",
+        "documents",
+        "reencrypt",
+        "--reason",
+        "gone",
+    ];
+    assert_eq!(ground.run(&remove).await.code, 0);
+    let history = ground.run(&["history"]).await.out;
+    let line =
+        format!("callback reencrypt of worker anna for key documents removed by user {user}");
+    assert!(
+        history.contains(&line) && history.trim_end().ends_with(": gone"),
+        "{history}"
+    );
+    let object = ground.object(&["history"]).await;
+    assert_eq!(object["rotations"][0]["acts"][2]["by"]["reason"], "a drill");
+    assert_eq!(object["acts"][0]["about"]["callback"]["worker"], "anna");
+}

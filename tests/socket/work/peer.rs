@@ -170,6 +170,13 @@ impl Peer {
         assert!(matches!(self.answer().await, Given::Done(_)));
     }
 
+    /// Asks something under the next number.
+    pub async fn ask(&mut self, said: impl FnOnce(u64) -> Said) -> Given {
+        self.requests += 1;
+        self.say(said(self.requests));
+        self.answer().await
+    }
+
     /// Leaves; answers the code of an error.
     pub async fn leave(&mut self) -> Result<(), String> {
         self.requests += 1;

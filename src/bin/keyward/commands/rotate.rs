@@ -11,7 +11,7 @@ use crate::command_error::CommandError;
 use crate::connection::KeeperOptions;
 use crate::ended::Ended;
 use crate::given_keys::Reading;
-use crate::limits::parse_limit;
+use crate::limits::{parse_limit, parse_reason};
 use crate::printing::Printing;
 use crate::shown::command::Commands;
 use crate::shown::plan;
@@ -43,11 +43,14 @@ pub struct RotateOptions {
     #[arg(long)]
     exact: bool,
     /// Change nothing: print who would do what, who is missing and what is in the way
-    #[arg(long, conflicts_with_all = ["new_file", "old_file", "id", "no_wait", "time_limit"])]
+    #[arg(long, conflicts_with_all = ["new_file", "old_file", "id", "reason", "no_wait", "time_limit"])]
     plan: bool,
     /// The id of the rotation, a UUID: the same change under the same id starts nothing twice
     #[arg(long)]
     id: Option<Uuid>,
+    /// Why, for the listing and the history
+    #[arg(long, value_parser = parse_reason)]
+    reason: Option<String>,
     /// Do not wait for the end
     #[arg(long, conflicts_with = "time_limit")]
     no_wait: bool,
@@ -79,6 +82,9 @@ pub async fn run(options: &RotateOptions) -> Result<Ended, CommandError> {
         Some(old) => change.old(old),
         None => change.old_from_store(),
     };
+    if let Some(reason) = &options.reason {
+        change = change.reason(reason);
+    }
     tokio::select! {
         biased;
         interrupted = interruption() => {

@@ -1,6 +1,6 @@
 //! Rotations for people: a line each in a table, and one with its steps.
 
-use keyward::{CallbackStatus, RotationReport, Step, UnreadableRotation};
+use keyward::{Act, CallbackStatus, RotationReport, Step, UnreadableRotation};
 
 use crate::shown::command::Commands;
 use crate::shown::need::{Listed, Need};
@@ -24,6 +24,7 @@ pub fn table(
         "STEPS",
         "DECLARED",
         "ENDED",
+        "LAST ACT",
         "WAITS FOR",
     ];
     let mut table = Table::new(paint, &head);
@@ -42,6 +43,7 @@ pub fn table(
                     .map(|ms| ago(ms, now_ms))
                     .unwrap_or_default(),
             ),
+            Cell::from(report.acts.last().map(last_act).unwrap_or_default()),
             Cell::from(waits.unwrap_or_default()),
         ]);
     }
@@ -50,6 +52,7 @@ pub fn table(
             Cell::from(rotation.id),
             Cell::from(&rotation.key),
             Cell(Tone::Bad, "unreadable".to_owned()),
+            Cell::from(""),
             Cell::from(""),
             Cell::from(""),
             Cell::from(""),
@@ -83,6 +86,7 @@ pub fn whole(paint: Paint, report: &RotationReport, commands: &Commands, now_ms:
         times => format!(", resumed {times} times"),
     };
     lines.push(format!("strategy {}{resumes}", report.strategy));
+    lines.extend(report.acts.iter().map(|act| self::act(act, now_ms)));
     if !report.steps.is_empty() {
         lines.push(String::new());
         lines.push(steps(paint, &report.steps));
@@ -123,6 +127,16 @@ pub fn ended(paint: Paint, report: &RotationReport, commands: &Commands) -> Stri
         }
     }
     lines.join("\n")
+}
+
+/// Who did what, when and why.
+pub fn act(act: &Act, now_ms: u64) -> String {
+    format!("{} ({}) {act}", utc(act.at_ms), ago(act.at_ms, now_ms))
+}
+
+/// What was done last about a rotation, and by which user.
+fn last_act(act: &Act) -> String {
+    format!("{}, user {}", act.deed, act.by.user)
 }
 
 fn headline(paint: Paint, report: &RotationReport) -> String {
