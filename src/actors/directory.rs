@@ -27,6 +27,7 @@ use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::name::KeyName;
 use crate::key::time::Time;
 use crate::operator::actor::ActorName;
+use crate::worker::names;
 
 /// How many messages more than requests may lie in a key's inbox: those of askers that are gone.
 const MAX_IN_INBOX: usize = 1_024;
@@ -297,7 +298,9 @@ impl Directory {
 
     /// Admits no request any more; answers whether it was open.
     pub fn close(&self) -> bool {
-        !self.closed.swap(true, Ordering::SeqCst)
+        let was_open = !self.closed.swap(true, Ordering::SeqCst);
+        names::may_be_free();
+        was_open
     }
 
     /// Ends every key's actor.

@@ -2,13 +2,14 @@
 //! held for ever, and locks on files belong to its parent.
 //!
 //! A child that is forked after the first [`watch`] knows that it is one and has closed every
-//! [`KeptFile`], so that a lock on such a file ends with the process that took it. A child that execs at
-//! once notices nothing.
+//! [`KeptFile`] and every descriptor that is [`Kept`], so that a lock on such a file ends with the process that took
+//! it, and so does a socket. A child that execs at once notices nothing.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
@@ -21,11 +22,14 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 static FILES: Mutex<Files> = Mutex::new(Files {
     next: 0,
     open: BTreeMap::new(),
+    of_others: BTreeSet::new(),
 });
 
 struct Files {
     next: u64,
     open: BTreeMap<u64, File>,
+    /// Open descriptors that belong to something else.
+    of_others: BTreeSet<RawFd>,
 }
 
 thread_local! {
@@ -160,7 +164,20 @@ extern "C" fn in_child() {
     let held = WHILE_FORKING.try_with(Cell::take).ok().flatten();
     if let Some(mut files) = held {
         files.open.clear();
+        std::mem::take(&mut files.of_others)
+            .into_iter()
+            .for_each(close);
     }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "what owns the descriptor is used by threads that a child has not got"
+)]
+fn close(descriptor: RawFd) {
+    // SAFETY: it was open in the parent, which took it out of the set before it closed it, and nothing in the child
+    // uses it.
+    let _ = unsafe { libc::close(descriptor) };
 }
 
 fn files() -> MutexGuard<'static, Files> {
@@ -196,6 +213,37 @@ impl KeptFile {
         match files().open.get(&self.number) {
             Some(file) => f(file),
             None => Err(io::Error::other(Forked)),
+        }
+    }
+}
+
+/// While it lives no fork happens: what is opened meanwhile can be kept from every child.
+pub struct Opening(MutexGuard<'static, Files>);
+
+/// Begins to open something that is to be kept from the children of `fork()`. It must be quick.
+pub fn opening() -> Opening {
+    Opening(files())
+}
+
+impl Opening {
+    /// Has every child close this descriptor. What is answered has to be dropped before its owner closes it.
+    pub fn keep(&mut self, descriptor: &impl AsRawFd) -> Kept {
+        let descriptor = descriptor.as_raw_fd();
+        self.0.of_others.insert(descriptor);
+        Kept { descriptor }
+    }
+}
+
+/// A descriptor that belongs to something else, and that no child of `fork()` keeps open.
+#[derive(Debug)]
+pub struct Kept {
+    descriptor: RawFd,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if !is_child() {
+            files().of_others.remove(&self.descriptor);
         }
     }
 }

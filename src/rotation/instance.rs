@@ -196,6 +196,11 @@ pub enum InstanceEvent {
 }
 
 impl InstanceEvent {
+    /// Whether the name of its worker may be free after it.
+    pub fn may_free_a_name(&self) -> bool {
+        matches!(self, Self::Dropped | Self::ProcessEnded)
+    }
+
     /// Whether it is told once, and has to become durable.
     pub fn is_told_once(&self) -> bool {
         match self {

@@ -113,7 +113,7 @@ impl WorkerEntry {
             Some((&one.instance, &call.key))
         })?;
         Some(format!(
-            "{one} has not returned from a callback for key {key}"
+            "{one} has not returned from a callback for key {key}; ask again when it has, or remove the instance first"
         ))
     }
 

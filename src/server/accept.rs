@@ -10,11 +10,12 @@ use std::time::Duration;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustix::io::Errno;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
+use crate::guard::fork::Kept;
 use crate::secret::text::told;
 use crate::server::connection::{Connection, Service};
 use crate::server::io::ReadByPeer;
@@ -22,6 +23,7 @@ use crate::server::peer::Peer;
 use crate::server::requests::Requests;
 use crate::server::services::Served;
 use crate::server::socket::file::AtPath;
+use crate::server::socket::listening::Listening;
 
 /// How often it is looked whether the socket's file is still there.
 const LOOKS_EVERY: Duration = Duration::from_secs(5);
@@ -45,7 +47,7 @@ pub(super) async fn accept(
     listener: StdListener,
     threads: Vec<Handle>,
 ) -> io::Result<()> {
-    let mut listener = UnixListener::from_std(listener)?;
+    let mut listener = Listening::new(listener)?;
     let phases = served.keeper.phases.clone();
     let mut closing = pin!(phases.closing());
     let mut ticks = interval(LOOKS_EVERY);
@@ -63,9 +65,10 @@ pub(super) async fn accept(
                     listener = anew;
                 }
             }
-            accepted = listener.accept() => match accepted.and_then(|(stream, _)| stream.into_std()) {
-                Ok(stream) => {
+            accepted = listener.accept() => match accepted {
+                Ok((kept, stream)) => {
                     if let (Some(connection), Some(thread)) = (admit(&served, &stream), next.next()) {
+                        let stream = (kept, stream);
                         connections.spawn_on(serve(Arc::clone(&served), stream, connection), thread);
                     }
                 }
@@ -126,10 +129,13 @@ fn admit(served: &Served, stream: &StdStream) -> Option<Connection> {
 }
 
 /// Serves a connection to its end.
-async fn serve(served: Arc<Served>, stream: StdStream, connection: Connection) {
+async fn serve(served: Arc<Served>, (kept, stream): (Kept, StdStream), connection: Connection) {
     let connection = Arc::new(connection);
     let why = match UnixStream::from_std(stream) {
-        Ok(stream) => to_the_end(&served, stream, &connection).await,
+        Ok(stream) => {
+            let stream = ReadByPeer::new(stream, kept, served.keeper.bounds.patience);
+            to_the_end(&served, stream, &connection).await
+        }
         Err(error) => Some(error.to_string()),
     };
     if let Some(why) = why {
@@ -140,7 +146,7 @@ async fn serve(served: Arc<Served>, stream: StdStream, connection: Connection) {
 /// Serves a connection; answers why it was cut, if it was.
 async fn to_the_end(
     served: &Arc<Served>,
-    stream: UnixStream,
+    stream: ReadByPeer<UnixStream>,
     connection: &Arc<Connection>,
 ) -> Option<String> {
     let keeper = &served.keeper;
@@ -159,10 +165,12 @@ async fn to_the_end(
         // Together no more than the time of silence.
         .keep_alive_interval(bounds.silence * 2 / 3)
         .keep_alive_timeout(bounds.silence / 3);
-    let io = TokioIo::new(ReadByPeer::new(stream, bounds.patience));
+    let io = TokioIo::new(stream);
     let requests = Requests::new(Arc::clone(served), Arc::clone(connection));
     let mut http = pin!(http.serve_connection(io, requests));
     let mut first = pin!(sleep(bounds.patience));
+    let mut looks = interval(bounds.patience / 2);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ended = pin!(keeper.phases.ended());
     let mut last_answers = pin!(sleep_until(Instant::now()));
     let (mut is_ending, mut is_due_past) = (false, false);
@@ -170,6 +178,12 @@ async fn to_the_end(
         tokio::select! {
             end = http.as_mut() => return end.err().and_then(|error| cause_of_end(&error)),
             why = connection.to_be_cut() => return Some(why),
+            _ = looks.tick() => {
+                let patience = bounds.patience;
+                if connection.unread().is_for(patience) {
+                    return Some(format!("its peer has made no room for an answer for {patience:?}"));
+                }
+            }
             () = &mut first, if !is_due_past => {
                 is_due_past = true;
                 if !connection.has_asked() {
@@ -217,7 +231,7 @@ struct Told {
 
 impl Told {
     /// Looks whether the socket's file is still there, and makes it again where it was removed.
-    fn look(&mut self, served: &Served) -> Option<UnixListener> {
+    fn look(&mut self, served: &Served) -> Option<Listening> {
         let mut file = served.keeper.file();
         let file = file.as_mut()?;
         let at_path = file.at_path().ok()?;
@@ -238,7 +252,7 @@ impl Told {
                 None
             }
             AtPath::Nothing => {
-                let made = file.make_again().and_then(UnixListener::from_std);
+                let made = file.make_again().and_then(Listening::new);
                 match made {
                     Ok(listener) => {
                         events.tell(move || {

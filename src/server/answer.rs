@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{HeaderMap, Response};
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use hyper::body::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
@@ -17,6 +17,7 @@ use crate::management::phase::PhaseWatch;
 use crate::server::connection::Connection;
 use crate::server::counts::RequestPlace;
 use crate::server::refusal::SocketRefusal;
+use crate::server::unread::UnreadAnswer;
 
 /// So many bytes are handed on at once. The library below keeps what it is handed until the peer has room
 /// for it, so that the rest has to stay here to be counted.
@@ -34,6 +35,7 @@ pub(super) struct Answer {
     room: Option<OwnedSemaphorePermit>,
     /// The keeper's end, from when there is something to wait for.
     end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    unread: UnreadAnswer,
     _place: Option<RequestPlace>,
 }
 
@@ -49,6 +51,7 @@ impl Answer {
         Self {
             body: Some(body),
             rest: Bytes::new(),
+            unread: connection.unread().begin(),
             connection,
             phases,
             bound,
@@ -91,15 +94,9 @@ impl Answer {
     }
 }
 
-impl http_body::Body for Answer {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let this = &mut *self;
+impl Answer {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self;
         if !this.rest.is_empty() {
             return Poll::Ready(Some(Ok(this.next_piece())));
         }
@@ -120,6 +117,23 @@ impl http_body::Body for Answer {
                     .map(|()| Some(Ok(this.end_with(SocketRefusal::ShutDown))))
             }
         }
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = self.poll_next(cx);
+        match frame {
+            Poll::Ready(Some(Ok(_))) => self.unread.gave(),
+            Poll::Ready(Some(Err(_)) | None) | Poll::Pending => self.unread.has_nothing(),
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

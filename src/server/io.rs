@@ -9,8 +9,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::guard::fork::Kept;
+
 /// The stream of a peer that has to read.
 pub(super) struct ReadByPeer<S> {
+    // Dropped before the stream.
+    _kept: Option<Kept>,
     stream: S,
     limit: Duration,
     /// The end of the time, while something waits to be written.
@@ -20,8 +24,9 @@ pub(super) struct ReadByPeer<S> {
 }
 
 impl<S> ReadByPeer<S> {
-    pub(super) fn new(stream: S, limit: Duration) -> Self {
+    pub(super) fn new(stream: S, kept: impl Into<Option<Kept>>, limit: Duration) -> Self {
         Self {
+            _kept: kept.into(),
             stream,
             limit,
             stalled: None,
@@ -111,7 +116,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_reads_nothing_ends_the_stream() {
         let (stream, peer) = duplex(16);
-        let mut stream = ReadByPeer::new(stream, LIMIT);
+        let mut stream = ReadByPeer::new(stream, None, LIMIT);
         let begun = Instant::now();
         let error = stream.write_all(&[0; 32]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -122,7 +127,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_reads_slowly_is_waited_for() {
         let (stream, mut peer) = duplex(16);
-        let mut stream = ReadByPeer::new(stream, LIMIT);
+        let mut stream = ReadByPeer::new(stream, None, LIMIT);
         let reads = tokio::spawn(async move {
             for _ in 0..8 {
                 tokio::time::sleep(LIMIT - Duration::from_secs(1)).await;

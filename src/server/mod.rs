@@ -31,4 +31,5 @@ mod requests;
 mod services;
 pub mod serving;
 pub mod socket;
+mod unread;
 mod work;

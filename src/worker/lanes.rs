@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::key::name::{KeyName, WorkerName};
+use crate::worker::names;
 
 /// The worker and key of one database.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,7 +23,14 @@ pub struct CallLane {
 /// The right to call a callback of a lane; dropped when the callback has really returned.
 #[derive(Debug)]
 pub struct Turn {
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        names::may_be_free();
+    }
 }
 
 static LANES: LazyLock<Mutex<HashMap<CallLane, Weak<Semaphore>>>> =
@@ -42,7 +50,7 @@ impl Lane {
     /// Waits until no callback of the lane runs.
     pub(crate) async fn turn(self) -> Turn {
         Turn {
-            _permit: self.0.acquire_owned().await.ok(),
+            permit: self.0.acquire_owned().await.ok(),
         }
     }
 
@@ -50,9 +58,23 @@ impl Lane {
     pub fn try_turn(&self) -> Option<Turn> {
         let permit = Arc::clone(&self.0).try_acquire_owned().ok()?;
         Some(Turn {
-            _permit: Some(permit),
+            permit: Some(permit),
         })
     }
+}
+
+/// Whether a callback of this worker runs in this process, or is about to.
+#[cfg(feature = "embedded")]
+pub fn runs(database: &[u8; 16], worker: &WorkerName) -> bool {
+    let lanes = LANES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut lanes = lanes.iter();
+    lanes.any(|(lane, semaphore)| {
+        let is_of = lane.database == *database && lane.worker == *worker;
+        is_of
+            && semaphore
+                .upgrade()
+                .is_some_and(|lane| lane.available_permits() == 0)
+    })
 }
 
 /// The lane that all managers of this process share.

@@ -16,5 +16,6 @@ pub mod joined;
 pub mod lanes;
 pub mod link;
 pub mod membership;
+pub mod names;
 pub mod ready;
 mod refused;

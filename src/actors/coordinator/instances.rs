@@ -12,9 +12,12 @@ use crate::actors::supervision::actor;
 use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Staged;
+use crate::rotation::error::RotationError;
 use crate::rotation::event::{Event, StepOutcome, StepRef};
 use crate::rotation::instance::InstanceEvent;
+use crate::rotation::roster::WorkerEntry;
 use crate::worker::call::Call;
+use crate::worker::lanes;
 use crate::worker::link::{WorkerEvent, WorkerRequest};
 
 /// How long keys have to be read before what needs them is looked at again.
@@ -29,6 +32,29 @@ impl CoordinatorPart {
                 earlier.ask(WorkerRequest::Stop);
             }
         }
+    }
+
+    /// Why a process may not join yet: a callback of the worker of that name, which is gone, has not returned in this
+    /// process, and another process would be given its next one meanwhile.
+    pub(super) fn held_back(&self, event: &Event) -> Option<RotationError> {
+        let Event::Join {
+            worker,
+            process: Some(_),
+            ..
+        } = event
+        else {
+            return None;
+        };
+        let entry = self.engine.machine().roster().get(worker);
+        if entry.is_some_and(WorkerEntry::is_taken) || !lanes::runs(&self.means.database, worker) {
+            return None;
+        }
+        let why = "a callback of it has not returned in the keeper's process, which it was a worker of; ask again when \
+                   it has";
+        Some(RotationError::StillRuns {
+            worker: worker.clone(),
+            why: why.to_owned(),
+        })
     }
 
     /// An instance is gone: nothing is asked of it any more.

@@ -31,6 +31,7 @@ use crate::rotation::id::RotationId;
 use crate::rotation::plan::{Declared, Header};
 use crate::secret::value::SecretKeyValue;
 use crate::worker::link::WorkerLink;
+use crate::worker::names;
 
 /// What the coordinator works with.
 pub struct CoordinatorMeans {
@@ -123,6 +124,7 @@ impl Part for CoordinatorPart {
         self.lives += 1;
         if self.lives > 1 {
             self.recover(ctx);
+            names::may_be_free();
         } else {
             self.tell_who_needs_a_person();
         }
@@ -249,12 +251,16 @@ impl CoordinatorPart {
 
     /// Steps the engine.
     pub(super) fn step(&mut self, event: Event, ctx: &mut Ctx) {
+        let frees = event.may_free_a_name();
         let before = self.engine.before(&event);
         self.half = Some(Half::Step(Box::new((event.clone(), before))));
         self.slot.fault_points().pass();
         let actions = self.engine.step(event, self.means.clock.moment());
         self.slot.fault_points().pass();
         self.act(actions, ctx);
+        if frees {
+            names::may_be_free();
+        }
     }
 
     /// Performs what the engine wants done. It is kept until it is performed, by a successor if it must

@@ -19,7 +19,12 @@ impl CoordinatorPart {
             self.step(Event::Gone { ticket }, ctx);
         }
         let ticket = self.requests.add(reply, with);
-        self.step(make(ticket), ctx);
+        let event = make(ticket);
+        if let Some(error) = self.held_back(&event) {
+            self.reply(ticket, &Err(error));
+            return;
+        }
+        self.step(event, ctx);
     }
 
     /// Something was looked for, for a declaration. Where its caller waits no more it is not accepted:

@@ -4,5 +4,6 @@
 //! Never in here: what is said over the socket.
 
 pub mod file;
+pub mod listening;
 pub mod lock;
 pub mod passed;

@@ -11,7 +11,6 @@ use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::WorkerName;
 use crate::key::state::Snapshot;
 use crate::management::instances::InstanceRef;
-use crate::management::phase::Phase;
 use crate::rotation::error::RotationError;
 use crate::rotation::instance::Process;
 use crate::secret::visible::Visible;
@@ -28,9 +27,7 @@ use crate::wire::instances::sharing;
 use crate::wire::invalid::InvalidMessage;
 use crate::worker::call::Call;
 use crate::worker::link::WorkerRequest;
-
-/// How long a worker that waits for its name waits between two looks.
-const LOOKS_AGAIN: Duration = Duration::from_millis(100);
+use crate::worker::names;
 
 /// So often it is looked whether an earlier connection of the same process ends, and after such pauses.
 const EXEC_LOOKS: u32 = 10;
@@ -56,6 +53,7 @@ impl InstanceStream {
         match joined {
             Ok(instance) => {
                 let connection = Arc::clone(&self.connection);
+                connection.joined_as(instance.known.of.worker.clone());
                 Session::new(self, instance).run().await;
                 connection.leave();
             }
@@ -126,6 +124,7 @@ impl InstanceStream {
         self.let_exec_end(&worker, process).await;
         let mut early = VecDeque::new();
         let (number, (link, asked)) = loop {
+            let freed = names::freed();
             let (link, asked) = self.link();
             let joins = self.keeper.keys.join_instance(
                 worker.clone(),
@@ -135,8 +134,10 @@ impl InstanceStream {
             );
             match joins.await {
                 Ok(number) => break (number, (link, asked)),
-                Err(RotationError::WorkerNameTaken { .. }) if join.wait_for_name => {
-                    self.wait_for_name(&mut early).await?;
+                Err(RotationError::WorkerNameTaken { .. } | RotationError::StillRuns { .. })
+                    if join.wait_for_name =>
+                {
+                    self.wait_for_name(&mut early, freed).await?;
                 }
                 Err(error) => return Err(of_rotation(error)),
             }
@@ -156,14 +157,16 @@ impl InstanceStream {
         }
     }
 
-    /// Waits a little. A peer that is gone waits no more.
-    async fn wait_for_name(&mut self, early: &mut VecDeque<ToKeeper>) -> Result<(), Status> {
-        if self.keeper.phases.now() > Phase::Open {
-            return Err(SocketRefusal::ShutDown.into());
-        }
-        let message = tokio::time::timeout(LOOKS_AGAIN, self.from.message()).await;
-        let Ok(message) = message else {
-            return Ok(());
+    /// Waits until the name may be free. A peer that is gone waits no more.
+    async fn wait_for_name(
+        &mut self,
+        early: &mut VecDeque<ToKeeper>,
+        freed: impl Future<Output = ()>,
+    ) -> Result<(), Status> {
+        let message = tokio::select! {
+            message = self.from.message() => message,
+            () = freed => return Ok(()),
+            () = self.keeper.phases.closing() => return Err(SocketRefusal::ShutDown.into()),
         };
         match message? {
             Some(message) if early.len() < MOST_EARLY => {

@@ -234,3 +234,38 @@ async fn a_rotation_that_raises_is_the_same_error_with_its_report() {
     let client = at(&ground.path()).await;
     assert_eq!(here, raised(&client.join("anna").await.unwrap()).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_the_socket_a_change_carries_values_or_names_the_keys_own_store_and_no_other() {
+    let ground = Ground::new().await;
+    let client = at(&ground.path()).await;
+    let of_file = Change::of("documents").new_from(keyward::FileStore::new("/etc/hostname"));
+    let refused = client.declare(of_file).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.is_retriable()),
+        ("invalid_declaration", false)
+    );
+    assert!(ground.keys.history(1).await.unwrap().rotations.is_empty());
+    let own = Change::of("documents").old_from_store().new_keys("value_2");
+    let id = client.declare(own).await.unwrap();
+    let report = within(client.wait(id)).await.unwrap();
+    assert_eq!(report.state, RotationState::Completed);
+    // There is no field for anything else.
+    let proto = include_str!("../../../src/wire/keyward/v1/keyward.proto");
+    let message = proto.split("message DeclareRequest {").nth(1).unwrap();
+    let message = message.split("\n}").next().unwrap();
+    let fields: Vec<&str> = message
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.ends_with(';'))
+        .collect();
+    let wanted = [
+        "string key = 1;",
+        "ValueOrPair old_keys = 2;",
+        "bool old_from_store = 3;",
+        "ValueOrPair new_keys = 4;",
+        "string id = 5;",
+        "string reason = 6;",
+    ];
+    assert_eq!(fields, wanted);
+}

@@ -3,9 +3,9 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use keyward::wire::generated::{
-    BackupRequest, CandidatesRequest, DeclareRequest, Flow, LookRequest, RecoverKeysRequest,
-    ReloadRequest, RemoveRequest, ResumeRequest, RotationsRequest, SaveStateRequest,
-    SaveStatesRequest, StatusRequest, WaitRequest,
+    BackupRequest, CandidatesRequest, DeclareRequest, EventsRequest, Flow, LookRequest,
+    RecoverKeysRequest, ReloadRequest, RemoveRequest, RestartRequest, ResumeRequest,
+    RotationsRequest, SaveStateRequest, SaveStatesRequest, StatusRequest, WaitRequest,
 };
 use keyward::wire::listing::Listing;
 use keyward::{Change, Grants, Right, SecretKeyDefinition};
@@ -146,8 +146,12 @@ async fn what_touches_several_keys_needs_operate_on_all_of_them() {
             worker: "anna".to_owned(),
             ..RemoveRequest::default()
         };
+        let restart = RestartRequest {
+            actor: Some((&keyward::ActorName::Coordinator).into()),
+        };
         for code in [
             code(operate.remove(remove).await),
+            code(operate.restart(restart).await),
             code(operate.reload(ReloadRequest {}).await),
             code(operate.backup(BackupRequest {}).await),
         ] {
@@ -267,4 +271,115 @@ async fn each_refusal_is_an_event_with_user_process_and_what_was_asked() {
     let (user, process) = (own(), std::process::id());
     let wanted = format!("user={user} process={process} asked=\"get of key documents\"");
     crate::support::until("the refusal is told", async || log.text().contains(&wanted)).await;
+}
+
+#[tokio::test]
+async fn events_are_told_of_the_keys_that_the_grants_name_and_to_no_others() {
+    let grants = Grants::table([grant(own(), [Right::Operate], &["documents"], &[])]);
+    let ground = Ground::with(|options| options.grants(grants)).await;
+    for key in ["token", "documents"] {
+        let fails = |_: keyward::KeyChange| Err::<(), _>("no");
+        ground
+            .keys
+            .register_on_change(key, "fails", fails)
+            .await
+            .unwrap();
+    }
+    let mut client = ground.client().await;
+    let mut events = client
+        .operate
+        .events(EventsRequest::default())
+        .await
+        .unwrap();
+    for key in ["token", "documents"] {
+        let _stopped = ground.keys.key_changed(Change::of(key)).await.unwrap();
+        // Of no key, or of another one.
+        assert_eq!(code(client.get("token").await), "permission_denied");
+    }
+    let mut told = async || crate::support::within(events.get_mut().message()).await;
+    let mut stopped = false;
+    while !stopped {
+        let event = told().await.unwrap().unwrap();
+        assert_eq!(
+            event.fields.get("key").map(String::as_str),
+            Some("documents"),
+            "{event:?}"
+        );
+        stopped = event.fields.contains_key("callback");
+    }
+    // What is taken back is told no more.
+    ground
+        .serving
+        .set_grants(Grants::table([grant(
+            own(),
+            [Right::Operate],
+            &["token"],
+            &[],
+        )]))
+        .unwrap();
+    for key in ["documents", "token"] {
+        let _stopped = ground.keys.key_changed(Change::of(key)).await.unwrap();
+    }
+    let event = told().await.unwrap().unwrap();
+    assert_eq!(event.fields["key"], "token");
+}
+
+/// Asks for a key over a connection that another process, of another user, has opened and handed over.
+#[expect(unsafe_code, reason = "this is what is tested")]
+fn asked_in_a_child(stream: std::os::unix::net::UnixStream, user: u32) -> i32 {
+    // SAFETY: what the child does needs nothing of its parent's threads.
+    match unsafe { libc::fork() } {
+        0 => {
+            let user = rustix::process::Uid::from_raw(user);
+            rustix::thread::set_thread_res_uid(user, user, user).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let got = runtime.unwrap().block_on(async {
+                let mut client = Client::over(stream).await;
+                client.get("documents").await
+            });
+            std::process::exit(match got {
+                Ok(_) => 10,
+                Err(status) if code::<()>(Err(status.clone())) == "permission_denied" => 20,
+                Err(_) => 30,
+            })
+        }
+        child => {
+            drop(stream);
+            let child = rustix::process::Pid::from_raw(child).unwrap();
+            let none = rustix::process::WaitOptions::empty();
+            let (_, status) = rustix::process::waitpid(Some(child), none)
+                .unwrap()
+                .unwrap();
+            status.exit_status().unwrap_or(-1)
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_is_handed_to_another_process_stays_its_openers() {
+    if !is_root() {
+        return;
+    }
+    crate::support::alone::alone(
+        a_connection_that_is_handed_to_another_process_stays_its_openers,
+        || {
+            let log = Log::begin();
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let granted = [grant(own(), [Right::Forward], &["documents"], &[])];
+            let stranger = grant(OTHER, [Right::Back], &["token"], &[]);
+            let grants = Grants::table(granted.into_iter().chain([stranger]));
+            let ground = Ground::with(|options| options.grants(grants));
+            let ground = runtime.block_on(ground);
+            // Its user is granted nothing of this key, and its opener is: it is answered.
+            assert_eq!(asked_in_a_child(ground.connect(), OTHER), 10);
+            // And the other way round, with the opener's process in the event.
+            assert_eq!(asked_in_a_child(ground.connect_as(OTHER), own()), 20);
+            let wanted = format!("user={OTHER} process={} asked", std::process::id());
+            runtime.block_on(crate::support::until("it is told", async || {
+                log.text().contains(&wanted)
+            }));
+        },
+    );
 }

@@ -1,11 +1,13 @@
 //! The standard health service.
 
+use keyward::wire::generated::StatusRequest;
 use keyward::{MemoryRepo, SecretKeyDefinition, Space};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::ground::{Ground, code};
+use crate::server::operate::listing;
 use crate::support::faulty::{Fault, FaultyRepo};
 use crate::support::{define, on, until, within};
 
@@ -22,7 +24,7 @@ async fn the_health_service_says_serving_while_rotations_can_run() {
     define(&keys, SecretKeyDefinition::round_trip("documents", || "v")).await;
     let ground = Ground::serve(keys, |options| options).await;
     let client = ground.client().await;
-    let mut health = HealthClient::new(client.channel);
+    let mut health = HealthClient::new(client.channel.clone());
     for service in [
         "",
         "keyward.v1.Keys",
@@ -44,6 +46,12 @@ async fn the_health_service_says_serving_while_rotations_can_run() {
         said.status() == ServingStatus::NotServing
     })
     .await;
+    // Why, the status says.
+    let mut operate = client.operate.clone();
+    let status = operate.status(StatusRequest {}).await;
+    let status = listing(status).await.into_status().unwrap();
+    let here = ground.keys.status().await.unwrap().paused;
+    assert!(status.paused.is_some() && status.paused == here, "{here:?}");
     let next = within(watched.message()).await.unwrap().unwrap();
     assert_eq!(next.status(), ServingStatus::NotServing);
 }

@@ -1,5 +1,7 @@
 //! What is asked about keys over the socket is answered as in the keeper's process.
 
+use std::time::Duration;
+
 use keyward::wire::generated::{
     CandidatesRequest, DeclareRequest, Flow, LookRequest, Refusal, SaveStateRequest,
     SaveStatesRequest, Value, ValueOrPair, WaitRequest, declare_request,
@@ -9,7 +11,7 @@ use keyward::{Change, RotationState, SecretKeyDefinition, SecretKeyFlow};
 use tonic::Status;
 
 use crate::ground::{Client, Ground, code};
-use crate::support::{define, in_memory, within};
+use crate::support::{Gate, define, in_memory, within};
 
 fn value(text: &str) -> Option<ValueOrPair> {
     Some(ValueOrPair {
@@ -178,4 +180,51 @@ async fn a_value_of_a_mebibyte_in_both_halves_passes() {
     within(client.keys.declare(declared.clone())).await.unwrap();
     declared.new_keys = value(&"c".repeat((1 << 20) + 1));
     assert_eq!(code(client.keys.declare(declared).await), "invalid_key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limits_of_calls_are_for_keys_and_a_wait_has_its_callers_time() {
+    let limit = Duration::from_millis(200);
+    let keys = crate::support::builder()
+        .state_repo(keyward::MemoryRepo::new())
+        .call_time_limit(limit)
+        .start()
+        .await
+        .unwrap();
+    let (gate, slow) = (Gate::default(), Gate::default());
+    let hangs = slow.clone();
+    let store = move || {
+        hangs.pass_blocking();
+        "value_1"
+    };
+    let key = SecretKeyDefinition::round_trip("slow", store).request_time_limit(limit);
+    define(&keys, key).await;
+    define(
+        &keys,
+        SecretKeyDefinition::round_trip("documents", || "value_1"),
+    )
+    .await;
+    let waits = gate.clone();
+    let hangs = move |_: keyward::KeyChange| {
+        waits.pass_blocking();
+    };
+    keys.register_on_change("documents", "hangs", hangs)
+        .await
+        .unwrap();
+    let ground = Ground::serve(keys, |options| options).await;
+    let mut client = ground.client().await;
+    assert_eq!(code(client.get("slow").await), "timed_out");
+    let id = ground
+        .keys
+        .declare(crate::support::change())
+        .await
+        .unwrap()
+        .to_string();
+    let mut waiting = client.keys.clone();
+    let waited = tokio::spawn(async move { waiting.wait(WaitRequest { id }).await });
+    tokio::time::sleep(3 * limit).await;
+    assert!(!waited.is_finished(), "the rotation has not ended");
+    gate.open();
+    slow.open();
+    within(waited).await.unwrap().unwrap();
 }

@@ -1,6 +1,9 @@
 //! The keeper's side of the socket.
 
+mod acts;
+mod authority;
 mod bounds;
+mod children;
 mod ends;
 mod file;
 mod flood;
@@ -9,3 +12,4 @@ mod health;
 mod keys;
 mod operate;
 mod peers;
+mod refused;

@@ -21,7 +21,8 @@ use crate::support::alone::alone_async;
 use crate::support::{builder, define, in_memory, until, within};
 use crate::work::peer::{Peer, shared};
 
-async fn listing(answer: Result<Response<Streaming<ListingPart>>, Status>) -> Listing {
+/// The listing that an answer has.
+pub async fn listing(answer: Result<Response<Streaming<ListingPart>>, Status>) -> Listing {
     let (mut parts, mut listing) = (answer.unwrap().into_inner(), Listing::default());
     while let Some(part) = parts.message().await.unwrap() {
         listing.take(part).unwrap();
@@ -131,7 +132,7 @@ async fn an_operator_recovers_keys_and_resumes_and_aborts_over_the_socket() {
         reason,
     };
     let too_long = operate.resume(resume("x".repeat(1_025))).await;
-    assert_eq!(code(too_long), "invalid_message");
+    assert_eq!(code(too_long), "invalid_reason");
     operate.resume(resume("x".repeat(1_024))).await.unwrap();
     let report = within(ground.keys.wait(id)).await.unwrap();
     assert_eq!(report.state, RotationState::Completed);
@@ -259,6 +260,27 @@ async fn workers_callbacks_and_actors_are_removed_and_restarted_over_the_socket(
         actor: Some((&keyward::ActorName::Coordinator).into()),
     };
     assert_eq!(code(operate.restart(restart).await), "not_failed");
+    // One that has failed lives again.
+    let key = keyward::ActorName::Key(keyward::KeyName::new("documents").unwrap());
+    let state = async || {
+        let actors = ground.keys.status().await.unwrap().actors;
+        let found = actors.into_iter().find(|one| one.actor == key);
+        found.unwrap().state
+    };
+    crate::support::until("it has failed", async || {
+        ground.keys.kill_actor(&key, 1);
+        state().await == keyward::ActorState::Failed
+    })
+    .await;
+    ground.keys.kill_actor(&key, 0);
+    let mut keys = ground.client().await;
+    assert_eq!(code(keys.get("documents").await), "key_failed");
+    let restart = keyward::wire::generated::RestartRequest {
+        actor: Some((&key).into()),
+    };
+    operate.restart(restart).await.unwrap();
+    assert_eq!(state().await, keyward::ActorState::Running);
+    assert_eq!(keys.get("documents").await.unwrap(), b"value_1");
     let nothing = keyward::wire::generated::RestartRequest { actor: None };
     assert_eq!(code(operate.restart(nothing).await), "invalid_message");
 }

@@ -264,3 +264,41 @@ async fn an_answer_that_is_not_read_is_within_the_users_bound() {
     drop(held);
     ground.client().await.get("large").await.unwrap();
 }
+
+#[tokio::test]
+async fn a_peer_that_reads_and_makes_no_room_for_an_answer_is_cut_off_with_an_event() {
+    let log = Log::begin();
+    let patience = Duration::from_millis(500);
+    let ground = Ground::bounded(|bounds| bounds.patience = patience).await;
+    // One who has nothing to be told is not meant.
+    let mut idle = ground.client().await;
+    let only_errors = keyward::wire::generated::EventsRequest {
+        level: keyward::wire::generated::Level::Error.into(),
+    };
+    let events = idle.operate.events(only_errors).await.unwrap();
+    let stream = ground.connect();
+    stream.set_nonblocking(true).unwrap();
+    let io = hyper_util::rt::TokioIo::new(tokio::net::UnixStream::from_std(stream).unwrap());
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let mut http = hyper::client::conn::http2::Builder::new(executor);
+    http.initial_stream_window_size(0);
+    let (mut send, connection) = http.handshake(io).await.unwrap();
+    // It reads all that comes, and answers pings.
+    let connection = tokio::spawn(connection);
+    let message = [&[0, 0, 0, 0, 13, 10, 9][..], b"documents", &[16, 2]].concat();
+    let request = http::Request::post(format!("http://localhost{GET}"))
+        .header("content-type", "application/grpc")
+        .body(Full::new(Bytes::from(message)))
+        .unwrap();
+    let answer = within(send.send_request(request)).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let _held = answer.into_body();
+    let _ended = within(connection).await.unwrap();
+    until("it is told", async || {
+        let told = ["a connection was cut", "made no room for an answer"];
+        !log.lines(&told).is_empty()
+    })
+    .await;
+    idle.get("documents").await.unwrap();
+    drop(events);
+}

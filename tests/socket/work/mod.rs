@@ -2,6 +2,7 @@
 
 mod catching_up;
 mod ends;
+mod moves;
 pub mod peer;
 mod processes;
 mod refused;

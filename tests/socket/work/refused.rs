@@ -185,3 +185,43 @@ async fn a_worker_needs_the_grant_for_its_name_and_for_each_key() {
     );
     assert!(web.hears_nothing_for(Duration::from_millis(200)).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_is_of_one_kind_while_an_instance_that_has_registered_it_is_there() {
+    let ground = Ground::new().await;
+    let mut first = Peer::join(&ground, shared("web")).await.unwrap();
+    first.register("load", CallbackKind::Memory).await.unwrap();
+    let mut second = Peer::join(&ground, shared("web")).await.unwrap();
+    let other = second.register("load", CallbackKind::Data).await;
+    assert_eq!(other, Err("other_kind".to_owned()));
+    second.register("load", CallbackKind::Memory).await.unwrap();
+    // Sharing as well; both may change once nobody is there.
+    let sole_web = Peer::join(&ground, sole("web")).await.map(drop);
+    assert_eq!(code(sole_web), "other_sharing");
+    for one in [&first, &second] {
+        one.drop_handle();
+    }
+    let gone = async || {
+        let workers = ground.keys.workers().await.unwrap();
+        workers.iter().all(|one| one.instances.is_empty())
+    };
+    crate::support::until("both are gone", gone).await;
+    let mut alone = Peer::join(&ground, sole("web")).await.unwrap();
+    alone.register("load", CallbackKind::Data).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_instances_than_may_be_are_refused_and_one_that_goes_makes_room() {
+    let ground = Ground::bounded(|bounds| bounds.instances = 2).await;
+    let anna = Peer::ready(&ground, sole("anna")).await;
+    let _ben = Peer::ready(&ground, sole("ben")).await;
+    let third = async || Peer::join(&ground, sole("carl")).await;
+    let refused = third().await.map(drop);
+    assert!(
+        refused.as_ref().unwrap_err().message().contains('2'),
+        "{refused:?}"
+    );
+    assert_eq!(code(refused), "too_many_instances");
+    anna.drop_handle();
+    crate::support::until("there is room", async || third().await.is_ok()).await;
+}
