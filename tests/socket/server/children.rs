@@ -4,25 +4,33 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
 
 use keyward::ServeOptions;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::ground::{Client, Ground};
 use crate::support::alone::alone_async;
-use crate::support::{LIMIT, within};
+use crate::support::{LIMIT, until, within};
 
-/// A child that does nothing until it is killed.
+/// A child that does nothing until this is dropped.
+struct Child(Pid);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        kill_process(self.0, Signal::KILL).unwrap();
+        waitpid(Some(self.0), WaitOptions::empty()).unwrap();
+    }
+}
+
 #[expect(unsafe_code, reason = "this is what is tested")]
-fn forked() -> Pid {
+fn forked() -> Child {
     // SAFETY: the child only waits.
     match unsafe { libc::fork() } {
         0 => loop {
             // SAFETY: it may be called at any time.
             unsafe { libc::pause() };
         },
-        child => Pid::from_raw(child).expect("a child"),
+        child => Child(Pid::from_raw(child).expect("a child")),
     }
 }
 
@@ -61,8 +69,11 @@ fn a_child_that_the_keeper_forked_has_no_part_in_its_socket_nor_in_a_connection(
             let mut idle = ground.connect();
             client.get("documents").await.unwrap();
             let child = forked();
-            let of_child = sockets(&child.as_raw_pid().to_string(), Path::new(&name));
-            assert_eq!(of_child, BTreeSet::new());
+            let process = child.0.as_raw_pid().to_string();
+            until("the child has closed them", async || {
+                sockets(&process, Path::new(&name)).is_empty()
+            })
+            .await;
             // Its connections end with the service though the child lives, and the path can be served again.
             client.get("documents").await.unwrap();
             within(ground.serving.stop()).await;
@@ -78,10 +89,7 @@ fn a_child_that_the_keeper_forked_has_no_part_in_its_socket_nor_in_a_connection(
             let mut client = Client::over(ground.connect()).await;
             client.get("documents").await.unwrap();
             within(again.stop()).await;
-            kill_process(child, Signal::KILL).unwrap();
-            while waitpid(Some(child), WaitOptions::NOHANG).unwrap().is_none() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            drop(child);
         },
     );
 }
