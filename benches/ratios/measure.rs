@@ -18,6 +18,8 @@ pub enum Target {
     AtMost(f64),
     /// Ours has to be so many times the floor.
     AtLeast(f64),
+    /// Nothing: it is stated beside it.
+    Stated,
 }
 
 /// How many rounds a row takes.
@@ -54,6 +56,7 @@ impl Row {
         match self.target {
             Target::AtMost(most) => self.ratio <= most,
             Target::AtLeast(least) => self.ratio >= least,
+            Target::Stated => true,
         }
     }
 }

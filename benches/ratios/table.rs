@@ -48,6 +48,7 @@ fn target(target: Target) -> String {
     match target {
         Target::AtMost(most) => format!("≤ {most}x"),
         Target::AtLeast(least) => format!("≥ {least}x"),
+        Target::Stated => "stated".to_owned(),
     }
 }
 

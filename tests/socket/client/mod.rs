@@ -1,6 +1,7 @@
 //! The client of another process: a worker's handle is the same in both, errors are the same, and the
 //! connection may end at any byte.
 
+mod authority;
 mod cut;
 mod forked;
 mod places;

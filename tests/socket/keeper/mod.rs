@@ -1,6 +1,7 @@
 //! `keyward serve` as a process: its start, its end, its reload, and what systemd tells and is told.
 
 mod ends;
+mod idle;
 mod process;
 mod reload;
 mod restored;
