@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::journal::codec::{Malformed, Plain, Record, TooLarge, decode_first, encode, frozen};
+use crate::journal::codec::{
+    Malformed, Plain, Record, TooLarge, decode_first, encode, frozen, list,
+};
 use crate::journal::kind::{Kind, Shape};
 use crate::journal::place::Place;
 use crate::key::name::{CallbackName, InvalidName, KeyName, WorkerName};
@@ -115,7 +117,7 @@ impl TryFrom<ActV1<'_>> for Act {
 
 #[derive(Serialize, Deserialize)]
 struct ActsV1<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "list")]
     acts: Vec<ActV1<'a>>,
 }
 

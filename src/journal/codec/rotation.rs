@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::journal::codec::acts::ActV1;
-use crate::journal::codec::{Malformed, Plain, Record, TooLarge, decode, encode, frozen};
+use crate::journal::codec::{Malformed, Plain, Record, TooLarge, decode, encode, frozen, list};
 use crate::journal::kind::{Kind, Shape};
 use crate::journal::place::{Number, Of, Place};
 use crate::key::definition::OnKeyChangedCallbackErrorStrategy as Strategy;
@@ -49,7 +49,7 @@ struct HeaderV1 {
 #[derive(Serialize, Deserialize)]
 struct HeaderV2<'a> {
     header: HeaderV1,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "list")]
     acts: Vec<ActV1<'a>>,
 }
 
