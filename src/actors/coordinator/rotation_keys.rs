@@ -150,12 +150,20 @@ impl CoordinatorPart {
     /// that an earlier life of the program began, for a callback or for its end.
     pub(super) fn read_keys_for(&self, facts: &[Fact]) {
         for fact in facts {
-            let needing = match fact {
-                Fact::Step(id, _, step) if step.status == CallbackStatus::InProgress => *id,
+            match fact {
+                Fact::Step(id, _, step) if step.status == CallbackStatus::InProgress => {
+                    self.read_missing_keys(*id);
+                }
                 Fact::Rotation(header) | Fact::Ended(header, _)
                     if header.resumes > 0 && !header.state.goes_on() =>
                 {
-                    header.id
+                    self.read_missing_keys(header.id);
+                }
+                // A step of memory that an earlier life began may be given to further instances.
+                Fact::Instance(instance) => {
+                    for (step, _) in instance.unreturned() {
+                        self.read_missing_keys(step.rotation);
+                    }
                 }
                 Fact::Step(..)
                 | Fact::Rotation(_)
@@ -165,17 +173,19 @@ impl CoordinatorPart {
                 | Fact::MemberGone(_)
                 | Fact::Callback(_)
                 | Fact::CallbackGone { .. }
-                | Fact::Instance(_)
                 | Fact::InstanceGone { .. }
                 | Fact::Keys(_)
                 | Fact::Snapshot(_)
                 | Fact::Record(_)
                 | Fact::Dismissed(_)
-                | Fact::Act(_) => continue,
-            };
-            if !self.has_keys(needing) {
-                self.read_keys(needing);
+                | Fact::Act(_) => {}
             }
+        }
+    }
+
+    fn read_missing_keys(&self, id: RotationId) {
+        if !self.has_keys(id) {
+            self.read_keys(id);
         }
     }
 

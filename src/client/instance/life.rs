@@ -30,7 +30,7 @@ use crate::wire::generated::{self, Refusal, Sharing, ToInstance, ToKeeper};
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// A connection that held so long was a good one: the next pause is short again.
-const HELD_LONG: Duration = Duration::from_secs(5);
+const HELD_LONG: Duration = Duration::from_millis(500);
 
 /// How a connection of an instance ended.
 enum Over {

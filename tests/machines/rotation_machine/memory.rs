@@ -432,3 +432,47 @@ fn a_callback_of_memory_of_the_keepers_own_process_is_called_as_any_other_there(
     c.ended(1, 1, ok());
     assert!(c.story().contains("1 w0.m Succeeded"), "{}", c.story());
 }
+
+#[test]
+fn a_step_whose_instances_have_all_ended_while_the_keeper_was_away_goes_on_with_a_new_one() {
+    for variant in 0..16 {
+        let (before_define, join_first, one_done, absent_first) = (
+            variant & 1 > 0,
+            variant & 2 > 0,
+            variant & 4 > 0,
+            variant & 8 > 0,
+        );
+        let (mut c, numbers) = begun(2);
+        if absent_first {
+            for number in &numbers {
+                c.happens("web", *number, InstanceEvent::Absent);
+            }
+        }
+        if one_done {
+            c.ended_at("web", numbers[0], 1, ok());
+        }
+        let mut c = c.crash();
+        let ended = |c: &mut Coordinator| {
+            for number in &numbers {
+                c.happens("web", *number, InstanceEvent::ProcessEnded);
+            }
+        };
+        if before_define {
+            ended(&mut c);
+        }
+        c.define("data", behaviour(Strategy::Halt));
+        let mut new = join_first.then(|| c.instance("web", 9, Memory));
+        if !before_define {
+            ended(&mut c);
+        }
+        let new = *new.get_or_insert_with(|| c.instance("web", 9, Memory));
+        c.step(Event::Tick);
+        let has = c.journal.instances[&(worker("web"), new)]
+            .calls
+            .contains_key(&at(1, 0));
+        assert!(has, "{variant}: {}", c.story());
+        let attempt = c.journal.instances[&(worker("web"), new)].calls[&at(1, 0)].attempt;
+        c.ended_at("web", new, attempt, ok());
+        assert_eq!(c.story(), "ended", "{variant}");
+    }
+}

@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::ground::Client;
 use crate::support::alone::{again, ended};
 use crate::support::{MASTER_KEY, change, step, until, within};
-use crate::work::peer::{Peer, of, sole};
+use crate::work::peer::{Peer, of, shared, sole};
 use crate::work::processes::{called_in, start_at};
 
 const FOLDER: &str = "KEYWARD_TEST_FOLDER";
@@ -192,4 +192,35 @@ async fn a_process_that_joins_anew_without_its_number_has_called_exec_and_is_cal
     assert_eq!((of(&first).1, of(&call).1), (1, 2));
     anna.succeed(&call);
     assert_eq!(completed(&operator, id).await.0, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_joins_the_next_keeper_is_called_for_a_step_of_memory_that_the_one_before_began()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let mut keeper = Keeper::start(folder.path()).await;
+    let mut first = keeper.peer(shared("web")).await.unwrap();
+    first.register("load", CallbackKind::Memory).await.unwrap();
+    first.is_ready().await;
+    let id = keeper.operator().await.declare(change()).await.unwrap();
+    let call = first.call().await;
+    keeper.kill();
+    let keeper = Keeper::start(folder.path()).await;
+    let again = keyward::wire::generated::Join {
+        sharing: shared("web").sharing,
+        ..first.again(vec![call.call.clone().unwrap()], "web")
+    };
+    drop(first);
+    let mut first = keeper.peer(again).await.unwrap();
+    let mut second = keeper.peer(shared("web")).await.unwrap();
+    second.register("load", CallbackKind::Memory).await.unwrap();
+    second.is_ready().await;
+    let of_second = second.call().await;
+    assert_eq!(of(&of_second), of(&call));
+    for (peer, call) in [(&mut first, &call), (&mut second, &of_second)] {
+        peer.succeed(call);
+        assert_eq!(peer.end_taken().await.1, None);
+    }
+    let report = within(keeper.operator().await.wait(id)).await.unwrap();
+    assert_eq!(report.state, RotationState::Completed, "{report}");
 }
