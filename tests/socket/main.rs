@@ -16,5 +16,6 @@ mod command_line;
 mod ground;
 mod keeper;
 mod programs;
+mod rotations;
 mod server;
 mod work;

@@ -2,7 +2,7 @@
 
 mod ends;
 mod idle;
-mod process;
+pub mod process;
 mod reload;
 mod restored;
 mod starts;
