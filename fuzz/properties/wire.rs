@@ -13,8 +13,8 @@ use keyward::wire::generated::{
     self, CallRef, DeclareRequest, Ended, Event, GetAnswer, ListingPart, RecoverKeysAnswer,
     Refusal, ToInstance, ToKeeper, ValueOrPair, to_instance, to_keeper,
 };
-use keyward::wire::listing::{Listing, history_parts, report_parts, status_parts};
-use keyward::wire::plan::plan_parts;
+use keyward::wire::listing::Listing;
+use keyward::wire::parts::{history_parts, plan_parts, report_parts, status_parts};
 use keyward::worker::call::Call;
 use keyward::worker::change::Change;
 use prost::Message;

@@ -19,7 +19,7 @@ use crate::rotation::event::Event;
 use crate::store::keys_store::{KeysStore, StoreRequest};
 
 /// A definition whose store is dropped on a thread where foreign code may run.
-struct Given {
+struct GuardedDefinition {
     name: String,
     behaviour: KeyBehaviour,
     store: Foreign<Arc<dyn KeysStore>>,
@@ -67,14 +67,14 @@ impl KeysManagement {
                 store,
             } = definition;
             let store = Foreign::new(store);
-            Given {
+            GuardedDefinition {
                 name,
                 behaviour,
                 store,
                 fault,
             }
         };
-        let definitions: Vec<Given> = definitions.into_iter().map(guard).collect();
+        let definitions: Vec<GuardedDefinition> = definitions.into_iter().map(guard).collect();
         let (mut keys, mut new) = (Vec::new(), Vec::new());
         for definition in definitions {
             let defined = self.new_key(definition).await?;
@@ -88,8 +88,8 @@ impl KeysManagement {
     }
 
     /// What the actor of a key needs.
-    async fn new_key(&self, definition: Given) -> Result<NewKey, RotationError> {
-        let Given {
+    async fn new_key(&self, definition: GuardedDefinition) -> Result<NewKey, RotationError> {
+        let GuardedDefinition {
             name,
             behaviour,
             store,

@@ -19,7 +19,7 @@ use crate::wire::generated::{
 };
 use crate::wire::invalid::id;
 use crate::wire::keys::flow;
-use crate::wire::listing::report_parts;
+use crate::wire::parts::report_parts;
 use crate::worker::change::Change;
 
 /// What any process that is let in may ask about keys.

@@ -7,12 +7,14 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use crate::guard::events::Events;
 use crate::guard::runtime::RuntimeThread;
 use crate::management::keys_management::KeysManagement;
-use crate::management::phase::{Phase, Phases};
+use crate::management::phase::{Phase, PhaseWatch, Phases};
 use crate::server::accept::accept;
 use crate::server::descriptors::{self, Fitted};
 use crate::server::error::ServeError;
@@ -81,14 +83,7 @@ impl KeysManagement {
         let threads = start_threads()?;
         let (listener, file) = listen(&path, takes_passed, grants.mode())?;
         if let Fitted::Lowered { limit } = fitted {
-            let connections = bounds.connections;
-            self.inner.events.tell(move || {
-                tracing::warn!(
-                    limit,
-                    connections,
-                    "the limit of open files is too low for all connections: fewer are taken; raise it"
-                );
-            });
+            tell_of_the_limit(&self.inner.events, limit, bounds.connections);
         }
         let phases = Phases::default();
         let mut keeper = Keeper::new(self.clone(), grants, bounds, phases.watch(), file);
@@ -111,19 +106,7 @@ impl KeysManagement {
         let accepting = accept(served, listener, handles);
         let of_work = Arc::clone(&keeper);
         let life = async move {
-            let end = async {
-                tokio::select! {
-                    () = of_manager.closing() => {
-                        phases.go_on(Phase::Closing);
-                        of_manager.ended().await;
-                    }
-                    () = stopped.notified() => {
-                        phases.go_on(Phase::Closing);
-                        let _ = tokio::time::timeout(grace, of_work.counts.no_instances()).await;
-                    }
-                }
-                phases.go_on(Phase::Ended);
-            };
+            let end = end(&phases, &of_manager, &stopped, &of_work, grace);
             let _accepted = futures_util::future::join(accepting, end).await;
             drop(of_manager);
             told.send_replace(true);
@@ -188,6 +171,37 @@ impl Serving {
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         self.handle.keeper.read_again().await
     }
+}
+
+/// Takes the socket to its end: with its manager, or when it is stopped.
+async fn end(
+    phases: &Phases,
+    of_manager: &PhaseWatch,
+    stopped: &Notify,
+    keeper: &Keeper,
+    grace: Duration,
+) {
+    tokio::select! {
+        () = of_manager.closing() => {
+            phases.go_on(Phase::Closing);
+            of_manager.ended().await;
+        }
+        () = stopped.notified() => {
+            phases.go_on(Phase::Closing);
+            let _ = tokio::time::timeout(grace, keeper.counts.no_instances()).await;
+        }
+    }
+    phases.go_on(Phase::Ended);
+}
+
+fn tell_of_the_limit(events: &Events, limit: u64, connections: usize) {
+    events.tell(move || {
+        tracing::warn!(
+            limit,
+            connections,
+            "the limit of open files is too low for all connections: fewer are taken; raise it"
+        );
+    });
 }
 
 fn listen(

@@ -2,11 +2,15 @@
 
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::act;
+#[cfg(feature = "client")]
+use crate::wire::generated::Acts;
 use crate::wire::generated::about::What;
 use crate::wire::generated::{
-    About, Act, Acts, Deed, DismissedRotation, RemovedCallback, RemovedInstance,
+    About, Act, Deed, DismissedRotation, RemovedCallback, RemovedInstance,
 };
-use crate::wire::invalid::{InvalidMessage, enumerated, id, name, needed};
+#[cfg(feature = "client")]
+use crate::wire::invalid::enumerated;
+use crate::wire::invalid::{InvalidMessage, id, name, needed};
 
 impl From<act::Deed> for Deed {
     fn from(deed: act::Deed) -> Self {
@@ -90,6 +94,7 @@ impl From<&act::Act> for Act {
 }
 
 /// An act; none where this version does not know what was done.
+#[cfg(feature = "client")]
 fn act(act: Act) -> Result<Option<act::Act>, InvalidMessage> {
     let deed = match enumerated("act.deed", act.deed) {
         Ok(Deed::Declared) => act::Deed::Declared,
@@ -114,6 +119,7 @@ fn act(act: Act) -> Result<Option<act::Act>, InvalidMessage> {
 ///
 /// # Errors
 /// What is wrong with one of them.
+#[cfg(feature = "client")]
 pub(super) fn acts(acts: Acts) -> Result<Vec<act::Act>, InvalidMessage> {
     let known = acts.acts.into_iter().map(act);
     known.filter_map(Result::transpose).collect()

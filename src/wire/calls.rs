@@ -9,9 +9,10 @@ use crate::key::state;
 use crate::rotation::outcome::{StepOutcome, StepRef};
 use crate::secret::value::{InvalidKey, SecretKeyValue, SecretKeys};
 use crate::wire::generated::{
-    Call, CallRef, Clean, Effect, Ended, Failed, Flow, Save, Snapshot, Staged, Succeeded, ended,
-    staged,
+    Call, CallRef, Clean, Effect, Flow, Save, Snapshot, Staged, ended, staged,
 };
+#[cfg(feature = "client")]
+use crate::wire::generated::{Ended, Failed, Succeeded};
 use crate::wire::invalid::{InvalidMessage, enumerated, id, name, needed};
 use crate::wire::keys::{flow, needed_flow};
 use crate::wire::values::pair;
@@ -182,6 +183,7 @@ fn invalid_key(field: &'static str, why: InvalidKey) -> InvalidMessage {
     InvalidMessage::new(field, format!("is refused: {why}"))
 }
 
+#[cfg(feature = "client")]
 impl Ended {
     /// How a call ended; `None` where it is not known how.
     pub fn new(call: CallRef, end: &CallEnd, still_runs: bool) -> Option<Self> {

@@ -27,8 +27,11 @@ pub mod generated;
 pub mod instances;
 pub mod invalid;
 pub mod keys;
+#[cfg(feature = "client")]
 pub mod listing;
 pub mod operator;
+#[cfg(feature = "server")]
+pub mod parts;
 pub mod plan;
 pub mod reports;
 pub mod values;

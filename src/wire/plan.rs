@@ -2,29 +2,10 @@
 
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::operator::plan;
-use crate::wire::generated::listing_part::Part;
-use crate::wire::generated::{
-    CallbackKind, ListingPart, PlanHeader, PlannedStep, PlannedSteps, Strategy, Waits,
-};
+use crate::wire::generated::{CallbackKind, PlanHeader, PlannedStep};
 use crate::wire::instances::callback_of;
 use crate::wire::invalid::{InvalidMessage, name};
 use crate::wire::keys::strategy;
-use crate::wire::listing::in_parts;
-
-/// A plan in parts.
-pub fn plan_parts(plan: &plan::ChangePlan) -> Vec<ListingPart> {
-    let head = PlanHeader {
-        key: plan.key.as_str().to_owned(),
-        strategy: Strategy::from(plan.strategy).into(),
-    };
-    let mut parts = vec![Part::Plan(head).into()];
-    let steps = plan.steps.iter().map(Into::into);
-    let part = |steps| Part::PlannedSteps(PlannedSteps { steps });
-    in_parts(steps, part, &mut parts);
-    let waits = plan.waits_for.iter().map(Into::into);
-    in_parts(waits, |waits| Part::Waits(Waits { waits }), &mut parts);
-    parts
-}
 
 impl From<&plan::PlannedStep> for PlannedStep {
     fn from(step: &plan::PlannedStep) -> Self {

@@ -196,6 +196,7 @@ impl From<&report::WaitsFor> for WaitsFor {
 }
 
 /// What a rotation waits for; none of what this version does not know.
+#[cfg(feature = "client")]
 pub fn waits_for(waits: WaitsFor) -> Result<Option<report::WaitsFor>, InvalidMessage> {
     let of = |of: WorkersCallback| {
         let worker = name("waits.worker", WorkerName::new(&of.worker))?;

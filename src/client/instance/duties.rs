@@ -20,7 +20,7 @@ use crate::worker::callback::Callback;
 pub(super) type CallKey = (StepRef, u32);
 
 /// Where the answer to a request goes.
-pub(super) type Reply = oneshot::Sender<Result<Answer, KeeperError>>;
+pub(super) type ReplyTo = oneshot::Sender<Result<Answer, KeeperError>>;
 
 /// Something that the keeper is asked, and answers.
 #[derive(Debug, Clone)]
@@ -64,17 +64,17 @@ impl Asking {
 }
 
 /// A request without its answer.
-struct Request {
+struct UnansweredRequest {
     number: u64,
     asking: Asking,
     /// None where the instance asks for itself.
-    reply: Option<Reply>,
+    reply: Option<ReplyTo>,
     was_sent: bool,
 }
 
 /// What is known of a call that was given.
 #[derive(Debug)]
-struct Given {
+struct InstanceCall {
     /// Whether it runs, beyond its limit too.
     runs: bool,
     /// How it ended, until that is taken.
@@ -89,25 +89,25 @@ struct Given {
 #[derive(Default)]
 pub(super) struct Duties {
     next: u64,
-    requests: Vec<Request>,
+    requests: Vec<UnansweredRequest>,
     /// In the order of registration.
     callbacks: Vec<(KeyName, CallbackName, Callback)>,
-    calls: BTreeMap<CallKey, Given>,
+    calls: BTreeMap<CallKey, InstanceCall>,
     is_ready: bool,
     is_dropped: bool,
 }
 
 /// What was answered to a request.
-pub(super) struct Answered {
+pub(super) struct AnsweredRequest {
     pub(super) asking: Asking,
-    pub(super) reply: Option<Reply>,
+    pub(super) reply: Option<ReplyTo>,
 }
 
 impl Duties {
     /// Keeps a request until it is answered.
-    pub(super) fn ask(&mut self, asking: Asking, reply: Option<Reply>) {
+    pub(super) fn ask(&mut self, asking: Asking, reply: Option<ReplyTo>) {
         self.next += 1;
-        self.requests.push(Request {
+        self.requests.push(UnansweredRequest {
             number: self.next,
             asking,
             reply,
@@ -141,7 +141,7 @@ impl Duties {
         if self.calls.contains_key(&call) {
             return false;
         }
-        let given = Given {
+        let given = InstanceCall {
             runs: true,
             ended: None,
             returned: false,
@@ -184,7 +184,7 @@ impl Duties {
     }
 
     fn forget(&mut self, call: CallKey) {
-        let over = |given: &Given| given.forgotten && !given.runs;
+        let over = |given: &InstanceCall| given.forgotten && !given.runs;
         if self.calls.get(&call).is_some_and(over) {
             self.calls.remove(&call);
         }
@@ -236,7 +236,7 @@ impl Duties {
     /// The requests that have not been sent over this connection.
     pub(super) fn new_requests(&mut self) -> Vec<ToKeeper> {
         let unsent = self.requests.iter_mut().filter(|request| !request.was_sent);
-        let send = |request: &mut Request| {
+        let send = |request: &mut UnansweredRequest| {
             request.was_sent = true;
             request.asking.message(request.number, false)
         };
@@ -253,7 +253,7 @@ impl Duties {
     }
 
     /// The request of this number is answered.
-    pub(super) fn answered(&mut self, number: u64, refused: bool) -> Option<Answered> {
+    pub(super) fn answered(&mut self, number: u64, refused: bool) -> Option<AnsweredRequest> {
         let at = self
             .requests
             .iter()
@@ -262,7 +262,7 @@ impl Duties {
         if matches!(request.asking, Asking::Ready) && !refused {
             self.is_ready = true;
         }
-        Some(Answered {
+        Some(AnsweredRequest {
             asking: request.asking,
             reply: request.reply,
         })
@@ -299,7 +299,7 @@ impl Duties {
             self.ask(Asking::Ready, None);
         }
         self.requests
-            .extend(waiting.into_iter().map(|request| Request {
+            .extend(waiting.into_iter().map(|request| UnansweredRequest {
                 was_sent: false,
                 ..request
             }));

@@ -33,7 +33,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 const HELD_LONG: Duration = Duration::from_millis(500);
 
 /// How a connection of an instance ended.
-enum Over {
+enum StreamEnd {
     /// The instance is gone, and this is what its handle answers.
     Gone(KeeperError),
     /// The connection is away, or the keeper is.
@@ -43,7 +43,7 @@ enum Over {
 }
 
 /// The life of an instance.
-pub(super) struct Life {
+pub(super) struct InstanceLife {
     pub(super) name: WorkerName,
     pub(super) sharing: instance::Sharing,
     pub(super) waits: bool,
@@ -62,21 +62,21 @@ pub(super) struct Life {
     pub(super) is_away: bool,
 }
 
-impl Life {
+impl InstanceLife {
     /// Lives.
     pub(super) async fn live(mut self) {
         let mut pause = PAUSES.0;
         loop {
             let begun = Instant::now();
             let why = match self.connect().await {
-                Over::Gone(why) => return self.end(why),
-                Over::Away(why) => why,
-                Over::Unknown if self.duties.is_dropped() => {
+                StreamEnd::Gone(why) => return self.end(why),
+                StreamEnd::Away(why) => why,
+                StreamEnd::Unknown if self.duties.is_dropped() => {
                     self.has_ended_by_itself = true;
                     let why = self.has_left();
                     return self.end(why);
                 }
-                Over::Unknown => {
+                StreamEnd::Unknown => {
                     self.instance = 0;
                     self.duties.begin_anew();
                     continue;
@@ -138,7 +138,7 @@ impl Life {
     }
 
     /// One connection, to its end.
-    async fn connect(&mut self) -> Over {
+    async fn connect(&mut self) -> StreamEnd {
         let (tell, mut to_tell) = mpsc::unbounded_channel::<ToKeeper>();
         drop(tell.send(self.join()));
         let messages = stream::poll_fn(move |context| to_tell.poll_recv(context));
@@ -158,7 +158,7 @@ impl Life {
                 message = heard.next() => match message {
                     None => {
                         self.has_ended_by_itself = true;
-                        return Over::Gone(self.has_left());
+                        return StreamEnd::Gone(self.has_left());
                     }
                     Some(Err(status)) => return self.over(&status, has_joined),
                     Some(Ok(message)) => {
@@ -166,7 +166,7 @@ impl Life {
                         if has_joined { to_tell } else { Vec::new() }
                     }
                 },
-                () = gone(&mut self.joined) => return Over::Gone(self.has_left()),
+                () = gone(&mut self.joined) => return StreamEnd::Gone(self.has_left()),
             };
             for message in to_tell {
                 drop(tell.send(message));
@@ -188,15 +188,15 @@ impl Life {
         }))
     }
 
-    fn over(&self, status: &Status, has_joined: bool) -> Over {
+    fn over(&self, status: &Status, has_joined: bool) -> StreamEnd {
         let why = self.connection.session.failure(status);
         let told = Refusal::of_status(status);
         match told.as_ref().map(|refusal| refusal.code.as_str()) {
             // One that ends the stream of a known instance: an operator has removed it.
-            Some("unknown_instance") if self.instance > 0 && !has_joined => Over::Unknown,
-            Some("shut_down") | None => Over::Away(why),
-            Some(_) if why.is_retriable() && self.instance > 0 => Over::Away(why),
-            Some(_) => Over::Gone(why),
+            Some("unknown_instance") if self.instance > 0 && !has_joined => StreamEnd::Unknown,
+            Some("shut_down") | None => StreamEnd::Away(why),
+            Some(_) if why.is_retriable() && self.instance > 0 => StreamEnd::Away(why),
+            Some(_) => StreamEnd::Gone(why),
         }
     }
 

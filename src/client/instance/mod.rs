@@ -16,9 +16,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::client::connection::Connection;
 use crate::client::instance::calling::Calling;
-use crate::client::instance::duties::{Asking, Duties, Reply};
+use crate::client::instance::duties::{Asking, Duties, ReplyTo};
 use crate::client::instance::here::{Here, ToLife};
-use crate::client::instance::life::Life;
+use crate::client::instance::life::InstanceLife;
 use crate::client::session::Session;
 use crate::key::answer::KeyAnswer;
 use crate::key::flow::SecretKeyFlow;
@@ -53,7 +53,7 @@ impl RemoteMembership {
         let (to_life, here) = mpsc::unbounded_channel();
         let (told, joined) = oneshot::channel();
         let over = Arc::<OnceLock<KeeperError>>::default();
-        let life = Life {
+        let life = InstanceLife {
             name: name.clone(),
             sharing: join.sharing,
             waits: join.waits,
@@ -77,7 +77,7 @@ impl RemoteMembership {
         })
     }
 
-    async fn ask(&self, here: impl FnOnce(Reply) -> Here) -> Result<Answer, KeeperError> {
+    async fn ask(&self, here: impl FnOnce(ReplyTo) -> Here) -> Result<Answer, KeeperError> {
         let session = &self.connection.session;
         session.refuse_child()?;
         let over = || self.over.get().cloned().unwrap_or_else(|| session.ended());

@@ -30,8 +30,7 @@ use crate::wire::generated::{
     StatusRequest, WorkersRequest, remove_request,
 };
 use crate::wire::invalid::{enumerated, id, needed};
-use crate::wire::listing::{history_parts, report_parts, status_parts, worker_parts};
-use crate::wire::plan::plan_parts;
+use crate::wire::parts::{history_parts, plan_parts, report_parts, status_parts, worker_parts};
 
 /// How many rotations a page has that does not say it.
 const PAGE: usize = 100;

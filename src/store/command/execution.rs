@@ -15,7 +15,7 @@ use crate::secret::text::ForeignText;
 use crate::secret::value::{InvalidKey, SecretKeyValue};
 use crate::store::buffer::LineEnd;
 use crate::store::command::output::{ErrorOutput, LastLine, Output};
-use crate::store::command::process::{LeaderEnd, NotStarted, Process, ProcessWatch};
+use crate::store::command::process::{CommandProcess, CommandWatch, LeaderEnd, NotStarted};
 use crate::store::error::StoreError;
 use crate::store::keys_store::{FetchResult, StoreRequest};
 
@@ -77,10 +77,10 @@ impl Execution {
         Ok(output.into_value())
     }
 
-    fn start(&mut self, input: bool) -> Result<(Process, ProcessWatch), StoreError> {
+    fn start(&mut self, input: bool) -> Result<(CommandProcess, CommandWatch), StoreError> {
         // tokio panics where there is no runtime; here that is an error.
         Handle::try_current().map_err(|error| self.cannot(io::Error::other(error)))?;
-        let started = Process::start(&mut self.command, input);
+        let started = CommandProcess::start(&mut self.command, input);
         started.map_err(|why| match why {
             NotStarted::Program(cause) => self.cannot(cause),
             NotStarted::Other(error) => error,
@@ -98,7 +98,7 @@ impl Execution {
     /// Ends its group, and answers whether it ended in time and with success.
     fn judge(
         self,
-        process: Process,
+        process: CommandProcess,
         ended: Option<Result<(), InvalidKey>>,
         limit: Duration,
         said: impl FnOnce() -> ForeignText,

@@ -32,14 +32,14 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 ///
 /// The group is named by the leader's process id. The system gives that number to no other process while
 /// the leader has not been reaped, dead or alive, so the group is always killed before that.
-pub(super) struct Process {
+pub(super) struct CommandProcess {
     /// `None` once it is reaped.
     child: Option<Child>,
     group: Pid,
 }
 
 /// What a new process is watched by.
-pub(super) struct ProcessWatch {
+pub(super) struct CommandWatch {
     pub(super) end: LeaderEnd,
     /// Only of a process that was started with an input.
     pub(super) stdin: Option<ChildStdin>,
@@ -69,7 +69,7 @@ pub(super) enum NotStarted {
     Other(StoreError),
 }
 
-impl Process {
+impl CommandProcess {
     /// Starts the command with pipes for its outputs, and a pipe or an empty file for its standard input. Only
     /// inside a tokio runtime that has I/O and time enabled.
     ///
@@ -78,7 +78,7 @@ impl Process {
     pub(super) fn start(
         command: &mut Command,
         input: bool,
-    ) -> Result<(Self, ProcessWatch), NotStarted> {
+    ) -> Result<(Self, CommandWatch), NotStarted> {
         if children::ends_are_thrown_away() {
             return Err(NotStarted::Other(StoreError::ChildrenIgnored));
         }
@@ -103,7 +103,7 @@ impl Process {
             child: Some(child),
             group,
         };
-        let watch = ProcessWatch::begin(group, pipes)
+        let watch = CommandWatch::begin(group, pipes)
             .map_err(|error| refused("pipes that can be waited for", error))?;
         Ok((process, watch))
     }
@@ -134,7 +134,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for CommandProcess {
     fn drop(&mut self) {
         if self.child.is_none() {
             return;
@@ -194,7 +194,7 @@ fn other(why: impl Into<String>) -> io::Error {
     io::Error::other(why.into())
 }
 
-impl ProcessWatch {
+impl CommandWatch {
     fn begin(leader: Pid, (stdin, stdout, stderr): Pipes) -> io::Result<Self> {
         let no_pipe = || other("the system gave no pipe");
         Ok(Self {

@@ -25,7 +25,8 @@ use crate::wire::calls::end;
 use crate::wire::generated::{
     self, CallRef, DeclareRequest, Ended, ListingPart, RecoverKeysAnswer, ValueOrPair,
 };
-use crate::wire::listing::{Listing, history_parts, report_parts, status_parts};
+use crate::wire::listing::Listing;
+use crate::wire::parts::{history_parts, report_parts, status_parts};
 use crate::wire::tests::samples;
 use crate::worker::call::{Call, CallEnd};
 use crate::worker::change::{Change, New, Old};
