@@ -9,7 +9,7 @@ use crate::rotation::error::RotationError;
 use crate::rotation::event::{Event, Moment, StepOutcome, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::InstanceEvent;
-use crate::rotation::reading::Phase;
+use crate::rotation::phase::Phase;
 use crate::rotation::report::{RotationReport, WaitsFor};
 
 impl RotationEngine {

@@ -15,7 +15,7 @@ use crate::rotation::id::RotationId;
 use crate::rotation::instance::CallbackOf;
 use crate::rotation::machine::RotationMachine;
 use crate::rotation::outbox::Outbox;
-use crate::rotation::reading::Phase;
+use crate::rotation::phase::Phase;
 use crate::rotation::roster::WorkerEntry;
 
 /// What the engine wants done.

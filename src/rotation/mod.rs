@@ -52,6 +52,8 @@ pub mod operate;
 #[cfg(feature = "embedded")]
 pub mod outbox;
 pub mod outcome;
+#[cfg(feature = "embedded")]
+mod phase;
 pub mod plan;
 #[cfg(feature = "embedded")]
 mod prepare;

@@ -6,22 +6,7 @@ use crate::key::time::Time;
 use crate::rotation::engine::{Action, RotationEngine};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Event, Moment};
-
-/// How far the engine is on its way back from a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(crate) enum Phase {
-    /// Nothing is wrong.
-    #[default]
-    Going,
-    /// The end of the batch under way is awaited.
-    Draining,
-    /// The journal is being read anew.
-    Reading,
-    /// It is to be read anew at this time.
-    Waiting(Time),
-    /// Nothing is written any more, and the journal is not read again.
-    Lost,
-}
+use crate::rotation::phase::Phase;
 
 impl RotationEngine {
     /// What was found when the journal was read anew was lost: it is read once more.

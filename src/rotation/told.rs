@@ -5,7 +5,7 @@ use crate::key::name::WorkerName;
 use crate::rotation::engine::RotationEngine;
 use crate::rotation::event::{Event, Moment, StepRef};
 use crate::rotation::instance::InstanceEvent;
-use crate::rotation::reading::Phase;
+use crate::rotation::phase::Phase;
 use crate::rotation::roster::WorkerEntry;
 
 impl RotationEngine {

@@ -6,14 +6,10 @@ use crate::layers::{Source, is_word, sources};
 
 /// Files that import each other, by themselves or through one another, and why they may. What is new
 /// does not belong here: a type that both need goes into a file of its own.
-const CIRCLES: [(&[&str], &str); 4] = [
+const CIRCLES: [(&[&str], &str); 3] = [
     (
         &["key/attempt", "key/machine", "key/proposal"],
         "the machine of a key: its rules stand in several files, with the types that only they need",
-    ),
-    (
-        &["rotation/engine", "rotation/reading"],
-        "the engine of rotations: reading the journal anew stands in a file of its own, with its phase",
     ),
     (
         &[
