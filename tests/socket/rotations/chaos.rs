@@ -25,7 +25,7 @@ const WORKERS: [&str; 6] = ["anna", "anna", "ben", "ben", "cleo", "cleo"];
 
 /// What was done to whom.
 pub struct Died {
-    /// When each process was killed, at the earliest.
+    /// When each process was killed, at the earliest, by its number.
     pub killed: BTreeMap<u32, u128>,
     done: BTreeMap<&'static str, u32>,
     folder: Folder,
@@ -46,8 +46,16 @@ impl fmt::Display for Died {
 /// What goes on until it is told to end.
 pub struct Chaos {
     ends: Arc<AtomicBool>,
-    runs: JoinHandle<Died>,
+    runs: Option<JoinHandle<Died>>,
     socket: PathBuf,
+}
+
+impl Drop for Chaos {
+    /// Where the test has failed, the keeper and all processes end too.
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::SeqCst);
+        drop(self.runs.take().map(JoinHandle::join));
+    }
 }
 
 impl Chaos {
@@ -65,6 +73,7 @@ impl Chaos {
             }
             all.died
         });
+        let runs = Some(runs);
         Self { ends, runs, socket }
     }
 
@@ -72,20 +81,27 @@ impl Chaos {
         self.socket.clone()
     }
 
-    pub fn end(self) -> Died {
+    /// Whether it goes on: it has ended where a keeper did not start, for example.
+    pub fn goes_on(&self) -> bool {
+        self.runs.as_ref().is_some_and(|runs| !runs.is_finished())
+    }
+
+    pub fn end(mut self) -> Died {
         self.ends.store(true, Ordering::SeqCst);
-        self.runs.join().unwrap()
+        self.runs.take().unwrap().join().unwrap()
     }
 }
 
 struct All {
     keeper: Option<Keeper>,
     processes: Vec<Process>,
+    /// How many processes were started.
+    started: u32,
     died: Died,
 }
 
-/// A worker's process, which ends with this.
-struct Process(Child);
+/// A worker's process and its number. It ends with this.
+struct Process(Child, u32);
 
 impl Process {
     fn signal(&self, signal: Signal) {
@@ -103,8 +119,9 @@ impl Drop for Process {
 impl All {
     fn start(folder: Folder) -> Self {
         let keeper = Some(folder.serve());
-        let begin = |name| Process(start(name, &folder.socket(), &folder.path().join("logs")));
-        let processes = WORKERS.into_iter().map(begin).collect();
+        let logs = folder.path().join("logs");
+        let begin = |(number, name)| Process(start(name, number, &folder.socket(), &logs), number);
+        let processes = (1..).zip(WORKERS).map(begin).collect();
         let (killed, done) = (BTreeMap::new(), BTreeMap::new());
         let died = Died {
             killed,
@@ -114,6 +131,7 @@ impl All {
         Self {
             keeper,
             processes,
+            started: 6,
             died,
         }
     }
@@ -188,11 +206,13 @@ impl All {
 
     fn kill(&mut self, which: usize) {
         let process = &mut self.processes[which];
-        self.died.killed.insert(process.0.id(), now());
+        self.died.killed.insert(process.1, now());
         drop(process.0.kill());
         drop(process.0.wait());
         let folder = &self.died.folder;
         let logs = folder.path().join("logs");
-        self.processes[which] = Process(start(WORKERS[which], &folder.socket(), &logs));
+        self.started += 1;
+        let begun = start(WORKERS[which], self.started, &folder.socket(), &logs);
+        self.processes[which] = Process(begun, self.started);
     }
 }

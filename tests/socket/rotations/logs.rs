@@ -108,6 +108,23 @@ impl Logs {
         wrong
     }
 
+    /// What ran in another order than it was declared: of each key, the first calls of data of its rotations.
+    pub fn out_of_order(&self, declared: &[String]) -> Vec<String> {
+        let first = |rotation: &String| {
+            let mine = self
+                .calls
+                .iter()
+                .filter(|((of, _, memory), _)| of == rotation && !memory);
+            mine.filter_map(|(_, calls)| Some(calls.first()?.begun))
+                .min()
+        };
+        let begun: Vec<u128> = declared.iter().filter_map(first).collect();
+        match begun.is_sorted() {
+            true => Vec::new(),
+            false => vec![format!("{declared:?} began at {begun:?}")],
+        }
+    }
+
     /// Attempts that one process was given twice. What an instance is caught up with is no attempt.
     pub fn given_twice(&self) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -125,14 +142,30 @@ impl Logs {
         wrong
     }
 
-    /// Calls that began after an operator had seen their step succeed.
-    pub fn after_success(&self, seen: &BTreeMap<(String, String), u128>) -> Vec<String> {
+    /// Calls that began though their step had Succeeded durably: in these rotations one worker's callback runs at a
+    /// time, so that another worker's has begun only once it had.
+    pub fn after_success(&self, rotations: &[String], killed: &BTreeMap<u32, u128>) -> Vec<String> {
         let mut wrong = Vec::new();
-        for ((rotation, worker), at) in seen {
-            let of = (rotation.clone(), worker.clone(), false);
-            let calls = self.calls.get(&of).map_or(&[][..], Vec::as_slice);
-            if calls.iter().any(|call| call.begun > *at) {
-                wrong.push(format!("{of:?} had succeeded at {at}: {calls:?}"));
+        for (of, calls) in self.calls.iter().filter(|((.., memory), _)| !memory) {
+            let (rotation, worker, _) = of;
+            if !rotations.contains(rotation) {
+                continue;
+            }
+            let others = self.calls.iter();
+            let others =
+                others.filter(|((r, w, memory), _)| r == rotation && w != worker && !memory);
+            let begun: Vec<u128> = others
+                .flat_map(|(_, calls)| calls)
+                .map(|call| call.begun)
+                .collect();
+            for call in calls {
+                let End::Done(ended) = call.end else { continue };
+                let lived = |at: &u128| killed.get(&call.process).is_none_or(|killed| killed > at);
+                let next = begun.iter().filter(|at| **at > ended && lived(at)).min();
+                let again = |at| calls.iter().any(|later| later.begun > at);
+                if next.is_some_and(|at| again(*at)) {
+                    wrong.push(format!("{of:?} had succeeded before {next:?}: {calls:?}"));
+                }
             }
         }
         wrong

@@ -37,6 +37,9 @@ error_strategy = "skip_and_raise"
 workers_at_once = 3
 "#;
 
+/// The key of which several workers run their callbacks at once.
+const AT_ONCE: &str = "third";
+
 const STRATEGIES: [Strategy; 3] = [Strategy::Halt, Strategy::Skip, Strategy::SkipAndRaise];
 
 /// No single rotation takes so long, whatever is killed.
@@ -53,36 +56,29 @@ fn given(name: &str, otherwise: u64) -> u64 {
 /// What an operator has seen of the rotations.
 #[derive(Default)]
 struct Seen {
-    /// Rotation and worker of each step of data that has Succeeded, and when that was known at the latest.
-    succeeded: BTreeMap<(String, String), u128>,
     /// When each rotation was asked about that had not ended then.
     open: BTreeMap<String, u128>,
+    /// When it was known of each rotation at the latest that it had ended.
+    ended: BTreeMap<String, u128>,
 }
 
 impl Seen {
     fn take(&mut self, asked: u128, report: &RotationReport) {
         let id = report.id.to_string();
         let answered = now();
-        let done = |step: &&keyward::Step| step.status == CallbackStatus::Succeeded;
-        let of_data = |step: &&keyward::Step| step.callback.as_str() == "reencrypt";
-        for step in report.steps.iter().filter(done).filter(of_data) {
-            let of = (id.clone(), step.worker.to_string());
-            self.succeeded.entry(of).or_insert(answered);
-        }
         if report.state.is_unfinished() {
             self.open.insert(id, asked);
+        } else {
+            self.ended.insert(id, answered);
         }
     }
 
     fn add(&mut self, other: Self) {
-        for (of, at) in other.succeeded {
-            let known = self.succeeded.entry(of).or_insert(at);
-            *known = at.min(*known);
-        }
         for (id, at) in other.open {
             let known = self.open.entry(id).or_insert(at);
             *known = at.max(*known);
         }
+        self.ended.extend(other.ended);
     }
 }
 
@@ -159,6 +155,19 @@ async fn ended(socket: &PathBuf, id: RotationId, seen: &mut Seen) -> RotationRep
     }
 }
 
+/// What a task answers, while the chaos goes on.
+async fn within_chaos<T>(chaos: &Chaos, mut task: tokio::task::JoinHandle<T>) -> T {
+    loop {
+        match tokio::time::timeout(Duration::from_secs(1), &mut task).await {
+            Ok(done) => return done.unwrap(),
+            Err(_) => assert!(
+                chaos.goes_on(),
+                "a keeper did not start, or did not end well"
+            ),
+        }
+    }
+}
+
 /// What must hold of every rotation that has ended.
 fn wrong_with_reports(key: usize, reports: &[RotationReport]) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -189,7 +198,8 @@ fn not_loaded(logs: &Logs, died: &Died, seen: &Seen, reports: &[RotationReport])
         let id = report.id.to_string();
         let open = seen.open.get(&id).copied().unwrap_or_default();
         for (process, (worker, ready)) in &logs.ready {
-            let lived = !died.killed.contains_key(process);
+            let killed = died.killed.get(process);
+            let lived = killed.is_none_or(|at| *at > seen.ended[&id]);
             if lived && *ready < open && !logs.has_loaded(*process, &id, worker) {
                 wrong.push(format!(
                     "process {process} of {worker} has not loaded the key of {id}"
@@ -217,7 +227,7 @@ async fn nothing_is_lost_or_repeated_while_keeper_and_processes_are_killed_and_s
     let all: Vec<_> = all.collect();
     let (mut seen, mut reports) = (Seen::default(), Vec::new());
     for of_key in all {
-        let (of_key, saw) = of_key.await.unwrap();
+        let (of_key, saw) = within_chaos(&chaos, of_key).await;
         reports.push(of_key);
         seen.add(saw);
     }
@@ -225,9 +235,13 @@ async fn nothing_is_lost_or_repeated_while_keeper_and_processes_are_killed_and_s
     let logs = Logs::read(&died.logs());
     let mut wrong = logs.wrong_with_data(&died.killed);
     wrong.extend(logs.given_twice());
-    wrong.extend(logs.after_success(&seen.succeeded));
     for (key, reports) in reports.iter().enumerate() {
         wrong.extend(wrong_with_reports(key, reports));
+        let ids: Vec<String> = reports.iter().map(|report| report.id.to_string()).collect();
+        wrong.extend(logs.out_of_order(&ids));
+        if KEYS[key] != AT_ONCE {
+            wrong.extend(logs.after_success(&ids, &died.killed));
+        }
         wrong.extend(not_loaded(&logs, &died, &seen, reports));
     }
     for report in reports.iter().flatten() {

@@ -17,6 +17,7 @@ use crate::support::alone::again;
 const SOCKET: &str = "KEYWARD_TEST_SOCKET";
 const NAME: &str = "KEYWARD_TEST_WORKER";
 const LOGS: &str = "KEYWARD_TEST_LOGS";
+const NUMBER: &str = "KEYWARD_TEST_NUMBER";
 
 /// The keys of these tests.
 pub const KEYS: [&str; 3] = ["first", "second", "third"];
@@ -27,11 +28,12 @@ pub fn now() -> u128 {
     since.unwrap().as_nanos()
 }
 
-/// A process of this worker.
-pub fn start(name: &str, socket: &Path, logs: &Path) -> Child {
+/// A process of this worker. Its number is its own in the whole test: the system uses process ids again.
+pub fn start(name: &str, number: u32, socket: &Path, logs: &Path) -> Child {
     let mut command = again(process);
     command
         .env(NAME, name)
+        .env(NUMBER, number.to_string())
         .env(SOCKET, socket)
         .env(LOGS, logs)
         .stdin(Stdio::null())
@@ -47,7 +49,7 @@ fn process() {
         return;
     };
     let name = env::var(NAME).unwrap();
-    let file = format!("{name}.{}", std::process::id());
+    let file = format!("{name}.{}", env::var(NUMBER).unwrap());
     let log = Log::new(&PathBuf::from(env::var_os(LOGS).unwrap()).join(file));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
