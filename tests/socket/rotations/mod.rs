@@ -3,6 +3,7 @@
 
 mod chaos;
 mod logs;
+mod twice;
 mod worker;
 
 use std::collections::BTreeMap;

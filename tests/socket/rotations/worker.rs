@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,6 +17,8 @@ use crate::support::alone::again;
 const SOCKET: &str = "KEYWARD_TEST_SOCKET";
 const NAME: &str = "KEYWARD_TEST_WORKER";
 const LOGS: &str = "KEYWARD_TEST_LOGS";
+/// How many milliseconds each callback of data takes.
+pub const TAKES: &str = "KEYWARD_TEST_TAKES";
 const NUMBER: &str = "KEYWARD_TEST_NUMBER";
 
 /// The keys of these tests.
@@ -30,6 +32,11 @@ pub fn now() -> u128 {
 
 /// A process of this worker. Its number is its own in the whole test: the system uses process ids again.
 pub fn start(name: &str, number: u32, socket: &Path, logs: &Path) -> Child {
+    command(name, number, socket, logs).spawn().unwrap()
+}
+
+/// What starts it.
+pub fn command(name: &str, number: u32, socket: &Path, logs: &Path) -> Command {
     let mut command = again(process);
     command
         .env(NAME, name)
@@ -39,7 +46,7 @@ pub fn start(name: &str, number: u32, socket: &Path, logs: &Path) -> Child {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    command.spawn().unwrap()
+    command
 }
 
 #[test]
@@ -87,6 +94,12 @@ async fn joined(socket: &Path, name: &str, log: &Log) -> Result<Worker, Box<dyn 
     Ok(worker)
 }
 
+/// How long a callback of data takes that never fails.
+fn takes() -> Option<Duration> {
+    let takes = env::var(TAKES).ok()?;
+    Some(Duration::from_millis(takes.parse().unwrap()))
+}
+
 #[derive(Clone)]
 struct Log(Arc<Mutex<File>>);
 
@@ -109,6 +122,11 @@ impl Log {
         let (id, attempt) = (handle.rotation_id(), handle.attempt());
         let of = format!("{} {kind} {id} {attempt}", handle.name());
         self.line(&format!("begin {of}"));
+        if let Some(takes) = takes().filter(|_| kind == "data") {
+            sleep(takes);
+            self.line(&format!("end {of}"));
+            return Ok(());
+        }
         let chance = id.as_uuid().into_bytes()[15] ^ handle.worker().as_bytes()[0];
         sleep(Duration::from_millis(u64::from(chance % 16)));
         if kind == "data" && attempt == 1 && chance.is_multiple_of(4) {
