@@ -10,12 +10,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::keeper::process::{Folder, Keeper};
 use crate::rotations::logs::{Call, End, Logs};
-use crate::rotations::worker::{TAKES, command};
+use crate::rotations::worker::{EXECS, TAKES, command};
 
 /// So long nothing may begin.
 const WATCHED: Duration = Duration::from_secs(20);
 
-/// A keeper and three processes of the worker `web`, of which one has begun its callback of data and is stopped.
+/// A keeper and processes of the worker `web`, of which one has begun its callback of data.
 struct Stopped {
     folder: Folder,
     keeper: Option<Keeper>,
@@ -43,6 +43,13 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 impl Stopped {
     fn with(limit: &str, takes: &str) -> Self {
+        let stopped = Self::begun(limit, 3, (TAKES, takes));
+        stopped.signal(Signal::STOP);
+        stopped
+    }
+
+    /// So many processes with this variable, of which one has begun.
+    fn begun(limit: &str, count: u32, (name, value): (&str, &str)) -> Self {
         let folder = Folder::new("");
         std::fs::create_dir(folder.path().join("keys")).unwrap();
         let key = |key: &str| {
@@ -59,10 +66,12 @@ impl Stopped {
         let keeper = folder.serve();
         let start = |number| {
             let mut command = command("web", number, &folder.socket(), &logs);
-            command.env(TAKES, takes).spawn().unwrap()
+            command.env(name, value).spawn().unwrap()
         };
-        let processes: Vec<Child> = (0..3).map(start).collect();
-        until("all are ready", || Logs::read(&logs).ready.len() == 3);
+        let processes: Vec<Child> = (0..count).map(start).collect();
+        until("all are ready", || {
+            Logs::read(&logs).ready.len() == processes.len()
+        });
         let rotate = ["rotate", "first", "--new-file", "next.key", "--no-wait"];
         let rotated = folder.run(&rotate);
         let said = String::from_utf8(rotated.stdout).unwrap();
@@ -72,15 +81,13 @@ impl Stopped {
             Logs::read(&logs).calls.contains_key(&of)
         });
         let first = Logs::read(&logs).calls[&of][0].clone();
-        let stopped = Self {
+        Self {
             folder,
             keeper: Some(keeper),
             processes,
             id,
             first,
-        };
-        stopped.signal(Signal::STOP);
-        stopped
+        }
     }
 
     /// Signals the process that has begun.
@@ -200,4 +207,19 @@ fn past_its_limit_a_stopped_call_has_failed_and_a_resume_waits_until_it_has_retu
         calls[1].begun > returned && calls[1].attempt == 2,
         "{calls:?}"
     );
+}
+
+#[test]
+fn a_process_that_calls_exec_in_a_callback_is_one_crash_and_is_called_again() {
+    let begun = Stopped::begun("60 s", 1, (EXECS, "1"));
+    begun.completes();
+    let calls = begun.calls();
+    let [first, second] = &calls[..] else {
+        panic!("{calls:?}");
+    };
+    assert_eq!(
+        (first.attempt, first.end, second.attempt),
+        (1, End::Unknown, 2)
+    );
+    assert!(matches!(second.end, End::Done(_)) && first.process == second.process);
 }

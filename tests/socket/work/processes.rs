@@ -37,6 +37,11 @@ fn worker() {
 async fn work(socket: PathBuf, does: &str) {
     let stream = || std::os::unix::net::UnixStream::connect(&socket).unwrap();
     if does == "take another's number" {
+        // A keeper may be about to start.
+        until("a keeper listens", async || {
+            std::os::unix::net::UnixStream::connect(&socket).is_ok()
+        })
+        .await;
         let instance = env::var(NUMBER).unwrap().parse().unwrap();
         let join = Join {
             instance,
@@ -85,6 +90,17 @@ fn keep_in_a_child() {
         std::thread::sleep(Duration::from_secs(30));
         std::process::exit(0);
     }
+}
+
+/// A process that tries to be this instance of anna.
+pub fn start_as(socket: &Path, number: u64) -> Command {
+    let mut command: Command = again(worker);
+    command
+        .env(SOCKET, socket)
+        .env(DOES, "take another's number")
+        .env(NUMBER, number.to_string())
+        .stdin(Stdio::null());
+    command
 }
 
 fn start(ground: &Ground, does: &str) -> Child {
@@ -203,11 +219,7 @@ async fn a_child_that_keeps_the_socket_does_not_keep_its_dead_parent_alive() {
 async fn another_process_may_not_take_an_instance_up() {
     let ground = Ground::new().await;
     let mut anna = Peer::ready(&ground, sole("anna")).await;
-    let mut command: Command = again(worker);
-    command
-        .env(SOCKET, ground.path())
-        .env(DOES, "take another's number");
-    command.env(NUMBER, anna.number.to_string());
+    let mut command = start_as(&ground.path(), anna.number);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap())
         .await
         .unwrap();

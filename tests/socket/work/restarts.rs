@@ -14,10 +14,10 @@ use keyward::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::ground::Client;
-use crate::support::alone::{again, ended};
+use crate::support::alone::{again, again_by, ended, passes};
 use crate::support::{MASTER_KEY, change, step, until, within};
 use crate::work::peer::{Peer, of, shared, sole};
-use crate::work::processes::{called_in, start_at};
+use crate::work::processes::{called_in, start_as, start_at};
 
 const FOLDER: &str = "KEYWARD_TEST_FOLDER";
 
@@ -223,4 +223,59 @@ async fn an_instance_that_joins_the_next_keeper_is_called_for_a_step_of_memory_t
     }
     let report = within(keeper.operator().await.wait(id)).await.unwrap();
     assert_eq!(report.state, RotationState::Completed, "{report}");
+}
+
+#[test]
+fn a_process_id_that_is_used_again_while_the_keeper_was_away_is_a_strangers() {
+    let namespace = || {
+        let mut namespace = Command::new("unshare");
+        namespace.args(["--pid", "--fork", "--mount-proc", "--"]);
+        namespace
+    };
+    let may = namespace().arg("true").status();
+    if !may.is_ok_and(|status| status.success()) {
+        println!("this user may have no namespace of process ids: not tested");
+        return;
+    }
+    passes(again_by(namespace(), in_a_namespace_of_process_ids));
+}
+
+/// Here the next process id can be chosen.
+#[test]
+#[ignore = "it is started by the test before it, in a namespace of its own"]
+fn in_a_namespace_of_process_ids() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let mut keeper = Keeper::start(folder.path()).await;
+        let socket = folder.path().join("s");
+        let mut anna = start_at(&socket, "hang");
+        let operator = keeper.operator().await;
+        let instance = async || {
+            let workers = operator.workers().await.unwrap();
+            let mut all = workers.into_iter().flat_map(|worker| worker.instances);
+            all.find(|one| one.ready)
+        };
+        until("anna is ready", async || instance().await.is_some()).await;
+        let number = instance().await.unwrap().instance;
+        let id = operator.declare(change()).await.unwrap();
+        called_in(&mut anna).await;
+        keeper.kill();
+        anna.kill().unwrap();
+        anna.wait().unwrap();
+        let last = (anna.id() - 1).to_string();
+        std::fs::write("/proc/sys/kernel/ns_last_pid", last).unwrap();
+        let mut stranger = start_as(&socket, number).spawn().unwrap();
+        assert_eq!(stranger.id(), anna.id(), "the id is used again");
+        let keeper = Keeper::start(folder.path()).await;
+        // It asks for the number, and is refused.
+        assert!(ended(&mut stranger).success());
+        let mut next = keeper.ready(sole("anna")).await;
+        let call = next.call().await;
+        assert_eq!(of(&call).1, 2);
+        next.succeed(&call);
+        assert_eq!(next.end_taken().await.1, None);
+        let report = within(keeper.operator().await.wait(id)).await.unwrap();
+        assert_eq!(report.state, RotationState::Completed, "{report}");
+    });
 }
