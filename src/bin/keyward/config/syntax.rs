@@ -39,7 +39,12 @@ pub fn readable(text: &str, findings: &Findings) -> Readable {
             // Something further up is not closed. It was told of already, where it should have been.
             match last_line_before(&readable.text, line.start) {
                 Some(line) => readable.blank(line),
-                None => break,
+                None => {
+                    if readable.unread.is_empty() {
+                        findings.fault(&(at..at), message);
+                    }
+                    break;
+                }
             }
         } else {
             findings.fault(&(at..at), message);
@@ -85,13 +90,19 @@ fn line_at(text: &str, at: usize) -> Range<usize> {
     start..length.map_or(text.len(), |length| start + length)
 }
 
+/// Other white space than TOML's is a fault where it stands.
 fn is_blank(text: &str, line: &Range<usize>) -> bool {
-    text.get(line.clone())
-        .is_none_or(|line| line.trim().is_empty())
+    let is_ended = text
+        .get(line.end..)
+        .is_some_and(|rest| rest.starts_with('\n'));
+    text.get(line.clone()).is_none_or(|line| {
+        let line = line.strip_suffix('\r').filter(|_| is_ended).unwrap_or(line);
+        line.trim_matches([' ', '\t']).is_empty()
+    })
 }
 
 /// The last line that is not blank and ends before this one.
 fn last_line_before(text: &str, start: usize) -> Option<Range<usize>> {
-    let before = text.get(..start)?.trim_end();
+    let before = text.get(..start)?.trim_end_matches([' ', '\t', '\r', '\n']);
     (!before.is_empty()).then(|| line_at(text, before.len()))
 }

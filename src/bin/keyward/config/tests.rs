@@ -6,7 +6,7 @@ use std::path::Path;
 use keyward::{KeysManagement, SecretKeyDefinition, ServeBounds};
 
 use crate::config::Config;
-use crate::config::fault::Setting;
+use crate::config::fault::{Fault, Setting};
 
 /// A configuration in which every table stands.
 const ALL: &str = "data_folder = \"data\"\nmaster_key.file = \"master.key\"\n[keys.documents]\n\
@@ -219,4 +219,24 @@ fn each_setting_sets_what_it_is_named_for() {
     bounds.patience = seconds(309);
     bounds.silence = seconds(310);
     assert_eq!(config.bounds, bounds);
+}
+
+#[test]
+fn white_space_that_is_none_of_tomls_is_a_fault_where_it_stands() {
+    let complete = "data_folder = \"d\"\nmaster_key.file = \"m\"\n";
+    for space in ["\u{b}", "\u{c}", "\u{a0}", "\u{2028}"] {
+        for text in [
+            space.to_owned(),
+            format!("{space}\n"),
+            format!("\n{space}"),
+            format!("{complete}{space}"),
+            format!("{complete}\n{space}\nlog = \"warn\"\n"),
+        ] {
+            let faults = Config::from_bytes(text.as_bytes(), Path::new("/f")).map(drop);
+            let faults = faults.expect_err("it is no TOML");
+            let line = text.lines().position(|line| line.contains(space));
+            let at = |fault: &Fault| line.is_none_or(|line| fault.line == line + 1);
+            assert!(faults.iter().any(at), "{text:?}: {faults:?}");
+        }
+    }
 }
