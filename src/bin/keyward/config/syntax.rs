@@ -25,6 +25,7 @@ pub fn readable(text: &str, findings: &Findings) -> Readable {
         text: text.to_owned(),
         unread: Vec::new(),
     };
+    let mut is_told = false;
     for _ in 0..MOST {
         let (_, errors) = DeTable::parse_recoverable(&readable.text);
         let placed = errors
@@ -35,20 +36,19 @@ pub fn readable(text: &str, findings: &Findings) -> Readable {
         };
         let (at, message) = (at.start, message.to_owned());
         let line = line_at(&readable.text, at);
-        if is_blank(&readable.text, &line) {
-            // Something further up is not closed. It was told of already, where it should have been.
-            match last_line_before(&readable.text, line.start) {
-                Some(line) => readable.blank(line),
-                None => {
-                    if readable.unread.is_empty() {
-                        findings.fault(&(at..at), message);
-                    }
-                    break;
-                }
-            }
-        } else {
+        // At a blank line something further up is not closed: that is told once.
+        let is_open = is_blank(&readable.text, &line);
+        if !is_open || !is_told {
             findings.fault(&(at..at), message);
-            readable.blank(line);
+            is_told = true;
+        }
+        let blanked = match is_open {
+            true => last_line_before(&readable.text, line.start),
+            false => Some(line),
+        };
+        match blanked {
+            Some(line) => readable.blank(line),
+            None => break,
         }
     }
     let rest = 0..readable.text.len();

@@ -240,3 +240,17 @@ fn white_space_that_is_none_of_tomls_is_a_fault_where_it_stands() {
         }
     }
 }
+
+#[test]
+fn what_is_not_closed_is_a_fault() {
+    for text in [
+        "e ='''two\nlines\n",
+        "e = [1,\n\n2\n",
+        "e = \"\"\"\n",
+        "[a\n\n",
+        "e = {\n",
+    ] {
+        let faults = Config::from_bytes(text.as_bytes(), Path::new("/f")).map(drop);
+        assert!(!faults.expect_err("it is no TOML").is_empty(), "{text:?}");
+    }
+}
