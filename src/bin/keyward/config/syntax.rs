@@ -36,7 +36,7 @@ pub fn readable(text: &str, findings: &Findings) -> Readable {
         };
         let (at, message) = (at.start, message.to_owned());
         let line = line_at(&readable.text, at);
-        // At a blank line something further up is not closed: that is told once.
+        // At a blank line something further up is not closed: that is told where no fault was told before.
         let is_open = is_blank(&readable.text, &line);
         if !is_open || !is_told {
             findings.fault(&(at..at), message);
