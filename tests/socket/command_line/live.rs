@@ -1,11 +1,12 @@
 //! The live view of a rotation, looked at on a terminal.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward::KeyChange;
+use keyward::{KeyChange, RotationId, Uuid};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::Semaphore;
 
@@ -120,15 +121,16 @@ async fn interrupted_it_says_that_the_rotation_goes_on_and_how_to_look() {
     );
 }
 
-/// Sends a signal to a command once it has printed its first line; answers its lines and its exit status.
+/// Sends a signal to a command when it has begun; answers its lines, and its exit status.
 async fn interrupted(
     mut command: Command,
     signal: Signal,
-    begun: impl AsyncFn(),
+    begun: impl AsyncFn(Pid),
 ) -> (Vec<String>, Option<i32>) {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    begun().await;
-    kill_process(Pid::from_child(&child), signal).unwrap();
+    let pid = Pid::from_child(&child);
+    begun(pid).await;
+    kill_process(pid, signal).unwrap();
     let out = child.stdout.take().unwrap();
     let ended = tokio::task::spawn_blocking(move || {
         let lines = BufReader::new(out).lines().map(Result::unwrap);
@@ -138,49 +140,79 @@ async fn interrupted(
     ended.await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn interrupted_on_a_pipe_rotate_and_wait_say_that_the_rotation_goes_on_too() {
-    let ground = Ground::new().await;
-    // It waits for a worker that is not there.
+/// Until the command no longer dies of a signal, but answers it.
+async fn catches_it(command: Pid, signal: Signal) {
+    let status = format!("/proc/{}/status", command.as_raw_nonzero());
+    until("the command watches the signal", async || {
+        let status = fs::read_to_string(&status).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+        caught >> (signal.as_raw() - 1) & 1 == 1
+    })
+    .await;
+}
+
+/// A rotation that waits for a worker that is not there: its id, and the words that declare it.
+async fn waiting_rotation(ground: &Ground) -> (RotationId, Vec<String>) {
     drop(ground.worker("anna", || Ok(())).await);
     let file = ground.key_file("next.key", NEW);
-    let rotate = ["rotate", "documents", "--new-file", file.to_str().unwrap()];
-    let declared = async || {
-        until("it is declared", async || {
-            !ground.manager.rotations().await.unwrap().is_empty()
-        })
-        .await;
-    };
-    let command = ground.command(&[&rotate[..], &["--json"]].concat());
-    let (lines, code) = interrupted(command, Signal::TERM, declared).await;
-    assert_eq!(code, Some(1), "{lines:?}");
-    let mut lines: Vec<serde_json::Value> = lines
-        .iter()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let (last, id) = (lines.remove(1), lines[0]["id"].as_str().unwrap());
-    assert_documented("rotate", &lines[0]);
-    if last["error"].is_object() {
-        // The answer was still on its way.
-        assert_documented("error", &last);
-        assert!(
-            last["error"]["text"]
-                .as_str()
-                .unwrap()
-                .contains(&format!("--id {id}"))
-        );
-    } else {
-        assert_documented("rotate", &last);
-        assert_eq!(last["goes_on"]["id"], id);
-        assert_eq!(last["goes_on"]["because"], "interrupted");
+    let id = RotationId::new(Uuid::now_v7());
+    let words = ["rotate", "documents", "--json", "--new-file"].map(str::to_owned);
+    let given = [file.to_str().unwrap().to_owned(), "--id".to_owned()];
+    let words = words.into_iter().chain(given).chain([id.to_string()]);
+    (id, words.collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_on_a_pipe_rotate_says_that_the_rotation_goes_on_at_whatever_moment() {
+    let ground = Ground::new().await;
+    let (id, words) = waiting_rotation(&ground).await;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    // It is the same rotation each time; the signal comes before, at and after the keeper's answer.
+    for after in 0..20 {
+        let begun = async |command| {
+            catches_it(command, Signal::TERM).await;
+            tokio::time::sleep(Duration::from_millis(after)).await;
+        };
+        let (lines, code) = interrupted(ground.command(&words), Signal::TERM, begun).await;
+        assert_eq!(code, Some(1), "{lines:?}");
+        let lines: Vec<serde_json::Value> = lines
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let [first, last] = lines.as_slice() else {
+            panic!("{lines:?}");
+        };
+        assert_documented("rotate", first);
+        assert_eq!(first["id"], id.to_string());
+        if last["error"].is_object() {
+            assert_documented("error", last);
+            let text = last["error"]["text"].as_str().unwrap();
+            assert!(text.contains(&format!("--id {id}")), "{text}");
+        } else {
+            assert_documented("rotate", last);
+            assert_eq!(last["goes_on"]["id"], id.to_string());
+            assert_eq!(last["goes_on"]["because"], "interrupted");
+        }
     }
+    assert!(ground.manager.rotations().await.unwrap().len() <= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_on_a_pipe_wait_says_that_the_rotation_goes_on() {
+    let ground = Ground::new().await;
+    let (id, words) = waiting_rotation(&ground).await;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let declared = ground.run(&[&words[..], &["--no-wait"]].concat()).await;
+    assert_eq!(declared.code, 0, "{}", declared.err);
+    let id = id.to_string();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let mut command = Command::new("env");
         // What is ignored at its start stays so, as under nohup.
         command.arg("--default-signal=HUP");
-        command.args([env!("CARGO_BIN_EXE_keyward"), "wait", id]);
+        command.args([env!("CARGO_BIN_EXE_keyward"), "wait", &id]);
         command.env("KEYWARD_SOCKET", ground.folder.path().join("s"));
-        let asks = async || tokio::time::sleep(Duration::from_millis(700)).await;
+        let asks = async |command| catches_it(command, signal).await;
         let (lines, code) = interrupted(command, signal, asks).await;
         assert_eq!(code, Some(1), "{lines:?}");
         let said = lines.join("\n");

@@ -15,7 +15,7 @@ use crate::limits::{parse_limit, parse_reason};
 use crate::printing::Printing;
 use crate::shown::command::Commands;
 use crate::shown::plan;
-use crate::signals::interruption;
+use crate::signals::Interruption;
 use crate::watch::{goes_on, settle};
 
 /// Declare a change of a key: every worker's callback is called with the old keys and the new ones.
@@ -74,6 +74,8 @@ pub async fn run(options: &RotateOptions) -> Result<Ended, CommandError> {
     }
     let (new, old) = keys(options)?;
     let client = options.keeper.connect().await?;
+    let mut interruption =
+        Interruption::watch().map_err(CommandError::process("watching signals"))?;
     let id = RotationId::new(options.id.unwrap_or_else(Uuid::now_v7));
     printing.line(id)?;
     printing.object(&json!({ "id": id.to_string() }))?;
@@ -86,18 +88,22 @@ pub async fn run(options: &RotateOptions) -> Result<Ended, CommandError> {
         change = change.reason(reason);
     }
     tokio::select! {
-        biased;
-        interrupted = interruption() => {
-            interrupted.map_err(CommandError::process("watching signals"))?;
-            return Err(undecided(id, &commands));
-        }
+        () = interruption.next() => return Err(undecided(id, &commands)),
         declared = client.declare(change) => { declared?; }
     }
     if options.no_wait {
         goes_on(id, "no_wait", printing, &commands)?;
         return Ok(Ended::Done);
     }
-    settle(&client, id, options.time_limit, printing, &commands).await
+    settle(
+        &client,
+        id,
+        options.time_limit,
+        interruption,
+        printing,
+        &commands,
+    )
+    .await
 }
 
 /// Reads the new keys, and the old ones if they are given.

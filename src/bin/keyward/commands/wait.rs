@@ -10,6 +10,7 @@ use crate::connection::KeeperOptions;
 use crate::ended::Ended;
 use crate::limits::parse_limit;
 use crate::printing::Printing;
+use crate::signals::Interruption;
 use crate::watch::settle;
 
 /// Wait until a rotation neither waits nor runs, and say how it ended.
@@ -30,10 +31,12 @@ pub struct WaitOptions {
 pub async fn run(options: &WaitOptions) -> Result<Ended, CommandError> {
     let client = options.keeper.connect().await?;
     let commands = options.keeper.commands();
+    let interruption = Interruption::watch().map_err(CommandError::process("watching signals"))?;
     settle(
         &client,
         options.id,
         options.time_limit,
+        interruption,
         &options.printing,
         &commands,
     )

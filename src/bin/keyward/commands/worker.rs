@@ -1,15 +1,14 @@
 //! `keyward worker`: callbacks that are commands.
 
 use std::collections::BTreeSet;
-use std::io;
 
 use clap::Args;
 use keyward::{Join, Worker};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::command_error::CommandError;
 use crate::connection::KeeperOptions;
 use crate::ended::Ended;
+use crate::signals::Interruption;
 use crate::worker::calls::Calls;
 use crate::worker::on_change::OnChange;
 use crate::worker::{LAST_WORDS, refused};
@@ -82,7 +81,7 @@ impl WorkerOptions {
 /// The keeper does not answer, or refuses the worker or a callback.
 pub async fn run(options: &WorkerOptions) -> Result<Ended, CommandError> {
     options.check()?;
-    let mut signals = Signals::watch().map_err(CommandError::process("watching signals"))?;
+    let mut signals = Interruption::watch().map_err(CommandError::process("watching signals"))?;
     let mut calls = Calls::new();
     let works = async {
         let client = options.keeper.connect().await?;
@@ -114,27 +113,5 @@ async fn serve(
     tokio::select! {
         refused = refused(worker) => Err(refused.into()),
         () = calls.serve() => Ok(()),
-    }
-}
-
-/// The signals that end a worker.
-struct Signals([Signal; 3]);
-
-impl Signals {
-    fn watch() -> io::Result<Self> {
-        Ok(Self([
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::hangup())?,
-        ]))
-    }
-
-    async fn next(&mut self) {
-        let [terminate, interrupt, hangup] = &mut self.0;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-        }
     }
 }

@@ -20,7 +20,7 @@ use crate::demo::story::Story;
 use crate::demo::summary::Evidence;
 use crate::hardening::complain;
 use crate::runtime::runtime;
-use crate::signals;
+use crate::signals::Interruption;
 
 mod calls;
 mod chance;
@@ -69,11 +69,12 @@ fn play(options: &DemoOptions) -> Result<bool, DemoError> {
     let told = runtime()
         .map_err(DemoError::process("starting the runtime"))?
         .block_on(async {
+            let mut interruption =
+                Interruption::watch().map_err(DemoError::process("watching signals"))?;
             let story = Story::new(&layout, options, seed, &mut page);
+            // An interrupted story ends with its server, and the folder is removed after it.
             tokio::select! {
-                // First, so that signals are watched before anything is made.
-                biased;
-                interrupted = interruption() => Err(interrupted),
+                () = interruption.next() => Err(DemoError::Interrupted),
                 told = story.tell() => told,
             }
         });
@@ -104,15 +105,6 @@ fn create_folder(options: &DemoOptions) -> Result<TempDir, DemoError> {
         .disable_cleanup(options.keep)
         .tempdir_in(&parent)
         .map_err(DemoError::io("creating a folder in", &parent))
-}
-
-/// Waits for a signal that asks the demo to end. The story ends with its server, and the folder is
-/// removed after it.
-async fn interruption() -> DemoError {
-    match signals::interruption().await {
-        Ok(()) => DemoError::Interrupted,
-        Err(error) => DemoError::process("watching signals")(error),
-    }
 }
 
 fn summarize(page: &Page, evidence: &Evidence, took: Duration) -> Result<bool, DemoError> {

@@ -15,7 +15,7 @@ use crate::hardening::complain;
 use crate::printing::Printing;
 use crate::shown::command::Commands;
 use crate::shown::rotation;
-use crate::signals::interruption;
+use crate::signals::Interruption;
 use crate::watch::bars::Bars;
 
 /// How often a rotation is looked at while its bars are shown.
@@ -29,6 +29,7 @@ pub async fn settle(
     client: &Client,
     id: RotationId,
     limit: Option<Duration>,
+    mut interruption: Interruption,
     printing: &Printing,
     commands: &Commands,
 ) -> Result<Ended, CommandError> {
@@ -40,12 +41,7 @@ pub async fn settle(
         }
     };
     let settled = tokio::select! {
-        // First, so that signals are watched before anything is awaited.
-        biased;
-        interrupted = interruption() => {
-            interrupted.map_err(CommandError::process("watching signals"))?;
-            Err((Ended::Failed, "interrupted"))
-        }
+        () = interruption.next() => Err((Ended::Failed, "interrupted")),
         report = client.wait(id) => Ok(report),
         () = passed => Err((Ended::TimeLimit, "time_limit")),
         never = look(client, id, &mut bars) => match never {},
