@@ -150,7 +150,7 @@ mod secret;
 mod server;
 #[cfg(all(feature = "embedded", not(feature = "testing")))]
 mod store;
-#[cfg(all(feature = "wire", not(feature = "testing")))]
+#[cfg(all(any(feature = "client", feature = "server"), not(feature = "testing")))]
 mod wire;
 #[cfg(not(feature = "testing"))]
 mod worker;
@@ -189,7 +189,7 @@ pub mod proofs;
 #[cfg(feature = "client")]
 pub use client::{builder::ClientBuilder, event_stream::EventStream, handle::Client};
 pub use guard::fault::Fault;
-pub use guard::fork::Forked;
+pub use guard::forked::Forked;
 pub use guard::this_thread::{MustNotBlock, block_on};
 pub use key::answer::KeyAnswer;
 pub use key::declared::StoreAnswers;

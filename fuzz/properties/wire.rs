@@ -8,7 +8,7 @@ use keyward::key::keeper_error::KeeperError;
 use keyward::operator::actor::ActorName;
 use keyward::operator::status::RecoveredKeys;
 use keyward::secret::value::SecretKeys;
-use keyward::wire::calls::end;
+use keyward::wire::ends::end;
 use keyward::wire::generated::{
     self, CallRef, DeclareRequest, Ended, Event, GetAnswer, ListingPart, RecoverKeysAnswer,
     Refusal, ToInstance, ToKeeper, ValueOrPair, to_instance, to_keeper,

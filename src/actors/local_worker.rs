@@ -71,7 +71,7 @@ mod tests {
     use crate::worker::caller::Caller;
     use crate::worker::change::Change;
     use crate::worker::handle::{KeyLink, LinkFuture};
-    use crate::worker::lanes::{self, CallLane};
+    use crate::worker::process_lanes::{self as lanes, CallLane};
     use std::sync::mpsc::channel;
     use std::time::Duration;
     use uuid::Uuid;

@@ -14,8 +14,8 @@ use crate::rotation::instance::InstanceEvent;
 use crate::worker::call::{Call, CallEnd};
 use crate::worker::callback::Callback;
 use crate::worker::caller::Caller;
-use crate::worker::lanes::{self, CallLane};
 use crate::worker::link::{TellEvent, WorkerEvent, WorkerRequest};
+use crate::worker::process_lanes::{self as lanes, CallLane};
 use crate::worker::ready::{DueCallback, Readiness, Ready};
 
 /// What tells the coordinator how a call ended; dropped, it says that nothing was called.

@@ -6,19 +6,23 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+#[cfg(feature = "embedded")]
 use std::time::Duration;
 
+#[cfg(feature = "server")]
 use tokio::sync::mpsc::Receiver;
 use tracing::subscriber::NoSubscriber;
-use tracing::{Dispatch, Level, dispatcher};
+use tracing::{Dispatch, dispatcher};
 
-use super::event_watch::{EventWatches, SeenEvent};
+#[cfg(feature = "server")]
+use super::event_watch::{EventWatches, Level, SeenEvent};
 use super::fault::{catch, dispose};
 
 /// So many events wait for the subscriber; further ones are lost, and counted.
 const MAX_WAITING: usize = 1_024;
 
 /// So long the end of a manager waits for the subscriber to take what still waits.
+#[cfg(feature = "embedded")]
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// Something to tell: one event, made and told where it is called.
@@ -38,15 +42,15 @@ impl Events {
     /// # Errors
     /// The system refuses the thread.
     pub fn start() -> io::Result<Self> {
-        Self::with(MAX_WAITING, DRAIN_LIMIT)
+        Self::with(MAX_WAITING)
     }
 
-    fn with(most: usize, drain_limit: Duration) -> io::Result<Self> {
+    fn with(most: usize) -> io::Result<Self> {
         let shared = Arc::new(EventLine {
             queue: Mutex::default(),
             changed: Condvar::new(),
             most,
-            drain_limit,
+            #[cfg(feature = "server")]
             watches: EventWatches::default(),
         });
         let of_thread = Arc::clone(&shared);
@@ -84,14 +88,16 @@ impl Events {
 
     /// What is told from now on, of this level and more serious ones. What is not taken fast enough is left
     /// out, and counted.
+    #[cfg(feature = "server")]
     pub fn watch(&self, least: Level) -> Receiver<SeenEvent> {
         self.of_all.shared.watches.watch(least)
     }
 
     /// Takes no more events, and waits a second at most until those that wait are told; those that are
     /// not told by then are dropped. The thread ends when the subscriber gives it back.
+    #[cfg(feature = "embedded")]
     pub fn close(&self) {
-        self.of_all.shared.close_and_wait();
+        self.of_all.shared.end_within(DRAIN_LIMIT);
     }
 }
 
@@ -118,7 +124,7 @@ struct EventLine {
     /// Told when there is an event, when nothing more comes, and when all is told.
     changed: Condvar,
     most: usize,
-    drain_limit: Duration,
+    #[cfg(feature = "server")]
     watches: EventWatches,
 }
 
@@ -129,6 +135,7 @@ struct EventQueue {
     lost: u64,
     closed: bool,
     /// Whether the thread tells nothing more.
+    #[cfg(feature = "embedded")]
     ended: bool,
 }
 
@@ -141,6 +148,7 @@ impl EventLine {
     fn tell_all(&self) {
         while let Some(event) = self.next() {
             let told = catch(&event);
+            #[cfg(feature = "server")]
             self.watches.tell(&event);
             if told.is_err() {
                 // It is not told again: it would only panic again.
@@ -161,8 +169,11 @@ impl EventLine {
                 return Some(event);
             }
             if queue.closed {
-                queue.ended = true;
-                self.changed.notify_all();
+                #[cfg(feature = "embedded")]
+                {
+                    queue.ended = true;
+                    self.changed.notify_all();
+                }
                 return None;
             }
             let woken = self.changed.wait(queue);
@@ -170,13 +181,14 @@ impl EventLine {
         }
     }
 
-    fn close_and_wait(&self) {
+    #[cfg(feature = "embedded")]
+    fn end_within(&self, limit: Duration) {
         let mut queue = self.queue();
         queue.closed = true;
         self.changed.notify_all();
         let told = self
             .changed
-            .wait_timeout_while(queue, self.drain_limit, |queue| !queue.ended);
+            .wait_timeout_while(queue, limit, |queue| !queue.ended);
         let (mut queue, _) = told.unwrap_or_else(PoisonError::into_inner);
         let untold = std::mem::take(&mut queue.waiting);
         drop(queue);
@@ -240,15 +252,9 @@ mod tests {
         }
     }
 
-    fn events(
-        most: usize,
-        drain_limit: Duration,
-        does: impl Fn(String) + Send + Sync + 'static,
-    ) -> Events {
+    fn events(most: usize, does: impl Fn(String) + Send + Sync + 'static) -> Events {
         let subscriber = tracing::Dispatch::new(Does(does));
-        dispatcher::with_default(&subscriber, || {
-            Events::with(most, drain_limit).expect("it starts")
-        })
+        dispatcher::with_default(&subscriber, || Events::with(most).expect("it starts"))
     }
 
     fn number(events: &Events, no: u32) {
@@ -258,10 +264,10 @@ mod tests {
     #[test]
     fn events_are_told_in_order_to_the_subscriber_of_the_thread_that_started_it() {
         let (told, heard) = mpsc::channel();
-        let events = events(8, LONG, move |text| told.send(text).expect("heard"));
+        let events = events(8, move |text| told.send(text).expect("heard"));
         number(&events, 1);
         number(&events, 2);
-        events.close();
+        events.of_all.shared.end_within(LONG);
         number(&events, 3);
         drop(events);
         let heard: Vec<String> = heard.iter().collect();
@@ -277,7 +283,7 @@ mod tests {
         let (go, gone) = mpsc::channel::<()>();
         let (told, heard) = mpsc::channel();
         let gate = Mutex::new(gone);
-        let events = events(2, LONG, move |text| {
+        let events = events(2, move |text| {
             told.send(text).expect("heard");
             let _ = gate.lock().expect("no panic").recv();
         });
@@ -289,7 +295,7 @@ mod tests {
         drop(go);
         let next = heard.recv().expect("heard");
         assert!(next.contains("lost=3"), "{next}");
-        events.close();
+        events.of_all.shared.end_within(LONG);
         drop(events);
         assert_eq!(heard.iter().count(), 2);
     }
@@ -298,13 +304,13 @@ mod tests {
     fn a_subscriber_that_panics_loses_that_event_only() {
         let (told, heard) = mpsc::channel();
         let calls = AtomicUsize::new(0);
-        let events = events(8, LONG, move |text| {
+        let events = events(8, move |text| {
             assert!(calls.fetch_add(1, Ordering::SeqCst) != 0, "the first one");
             told.send(text).expect("heard");
         });
         number(&events, 1);
         number(&events, 2);
-        events.close();
+        events.of_all.shared.end_within(LONG);
         drop(events);
         let heard: Vec<String> = heard.iter().collect();
         assert!(
@@ -317,7 +323,7 @@ mod tests {
     fn the_end_waits_for_a_subscriber_that_blocks_only_so_long() {
         let (go, gone) = mpsc::channel::<()>();
         let gate = Mutex::new(gone);
-        let events = events(8, SHORT, move |_| {
+        let events = events(8, move |_| {
             let _ = gate.lock().expect("no panic").recv();
         });
         let (of_event, dropped) = mpsc::channel::<()>();
@@ -325,7 +331,7 @@ mod tests {
         let of_event = Mutex::new(Some(of_event));
         events.tell(move || drop(of_event.lock().map(|mut sender| sender.take())));
         let begun = Instant::now();
-        events.close();
+        events.of_all.shared.end_within(SHORT);
         assert!(begun.elapsed() < LONG);
         assert!(dropped.recv().is_err(), "what was not told is kept");
         let shared = Arc::downgrade(&events.of_all.shared);
@@ -337,7 +343,7 @@ mod tests {
 
     #[test]
     fn its_thread_ends_with_the_last_handle() {
-        let events = events(8, LONG, drop);
+        let events = events(8, drop);
         let shared = Arc::downgrade(&events.of_all.shared);
         drop(events.clone());
         number(&events, 1);

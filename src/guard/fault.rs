@@ -2,7 +2,9 @@
 
 use std::any::Any;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+#[cfg(feature = "embedded")]
+use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::secret::scrub::Scrubber;
@@ -80,6 +82,7 @@ impl Fault {
 ///
 /// # Errors
 /// [`Fault::Panicked`].
+#[cfg(any(feature = "client", feature = "embedded"))]
 pub fn catch<T>(foreign: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(foreign)).map_err(|payload| Fault::Panicked {
         text: text_of(payload),
@@ -88,6 +91,7 @@ pub fn catch<T>(foreign: impl FnOnce() -> T) -> Result<T, Fault> {
 
 /// Lets `act` do what `job` says; where that panics, `put_back` is given the job before the panic goes
 /// on, so that it is not lost.
+#[cfg(feature = "embedded")]
 pub fn keeping<S, J>(
     state: &mut S,
     job: J,
@@ -107,6 +111,7 @@ pub(super) fn dispose<T>(foreign: T) {
     }
 }
 
+#[cfg(any(feature = "client", feature = "embedded"))]
 fn text_of(payload: Box<dyn Any + Send>) -> ForeignText {
     let payload = match payload.downcast::<String>() {
         Ok(text) => return ForeignText::from(*text),

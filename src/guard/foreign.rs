@@ -35,6 +35,7 @@ impl<T: Send + 'static> Foreign<T> {
     }
 
     /// The value, to be run or dropped on a thread where that may be done.
+    #[cfg(feature = "embedded")]
     pub fn take(mut self) -> Option<T> {
         self.value.take()
     }

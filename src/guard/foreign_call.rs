@@ -17,11 +17,16 @@ pub struct Ended<T> {
     /// What the code answered, or the fault, at the latest when its limit has passed.
     pub answer: Result<T, Fault>,
     /// When the code has really come back: it runs no more, and nothing of it is left.
+    #[cfg_attr(
+        not(feature = "embedded"),
+        allow(dead_code, reason = "only stores are waited for")
+    )]
     pub returned: Returned,
     /// Whether its limit has passed and it goes on: it blocks, or blocked just then, a thread.
     pub still_runs: bool,
 }
 
+#[cfg(feature = "embedded")]
 impl<T> Ended<Result<T, Fault>> {
     /// The end of code that could answer a fault itself.
     pub fn flat(self) -> Ended<T> {

@@ -23,19 +23,33 @@
 //! Never in here: what is run and why (stores and callbacks have rooms of their own), keys, and any
 //! import from the crate but of `secret`.
 
+#[cfg(any(feature = "client", feature = "embedded"))]
 mod async_plugin;
+#[cfg(any(feature = "client", feature = "embedded"))]
 mod async_pool;
+#[cfg(feature = "server")]
 pub mod event_watch;
+#[cfg(any(feature = "client", feature = "embedded"))]
 pub mod events;
+#[cfg(any(feature = "client", feature = "embedded"))]
 mod executor;
 pub mod fault;
 pub mod foreign;
+#[cfg(any(feature = "client", feature = "embedded"))]
 pub mod foreign_call;
+#[cfg(any(feature = "client", feature = "embedded"))]
 pub mod fork;
+pub mod forked;
+#[cfg(any(feature = "client", feature = "embedded"))]
 pub mod plugins;
+#[cfg(any(feature = "client", feature = "embedded"))]
 pub mod runtime;
+#[cfg(feature = "embedded")]
+mod store_plugins;
 pub mod this_thread;
+#[cfg(any(feature = "client", feature = "embedded"))]
 pub mod thread_pool;
+#[cfg(any(feature = "client", feature = "embedded"))]
 mod timer;
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
@@ -14,13 +13,9 @@ use super::async_pool::AsyncPool;
 use super::fault::Fault;
 use super::foreign_call::{Ended, call};
 use super::runtime::RuntimeThread;
-use super::this_thread::{Inside, Role, enter};
-use super::thread_pool::{ASK_AGAIN, Slot, ThreadKind, ThreadPool};
+use super::this_thread::Role;
+use super::thread_pool::{ASK_AGAIN, ThreadKind, ThreadPool};
 use super::timer::Timer;
-
-/// How long a command that has passed its limit may take to be killed. One that takes longer is
-/// said to hang, and keeps its place.
-const KILLED_WITHIN: Duration = Duration::from_secs(1);
 
 /// How many calls of each kind may be under way at once, hung ones included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,15 +46,15 @@ impl Default for PluginThreads {
 /// nothing: async plug-ins are dropped at their next await, blocking ones run on, and a caller that waits for
 /// either sees [`Fault::Gone`].
 pub struct Plugins {
-    timer: Timer,
-    asyncs: AsyncPool,
-    stores: ThreadPool,
-    callbacks: ThreadPool,
+    pub(super) timer: Timer,
+    pub(super) asyncs: AsyncPool,
+    pub(super) stores: ThreadPool,
+    pub(super) callbacks: ThreadPool,
     /// Where the timers and pipes of keyward's own stores are.
-    own: RuntimeThread,
-    files: ThreadPool,
-    commands: ThreadPool,
-    ending: watch::Sender<bool>,
+    pub(super) own: RuntimeThread,
+    pub(super) files: ThreadPool,
+    pub(super) commands: ThreadPool,
+    pub(super) ending: watch::Sender<bool>,
 }
 
 impl Plugins {
@@ -88,24 +83,9 @@ impl Plugins {
         })
     }
 
-    /// The threads for blocking stores of the program's.
-    pub fn store_threads(&self) -> &ThreadPool {
-        &self.stores
-    }
-
     /// The threads for blocking callbacks.
     pub fn callback_threads(&self) -> &ThreadPool {
         &self.callbacks
-    }
-
-    /// The threads for key files.
-    pub fn file_threads(&self) -> &ThreadPool {
-        &self.files
-    }
-
-    /// The threads for commands.
-    pub fn command_threads(&self) -> &ThreadPool {
-        &self.commands
     }
 
     /// Starts an async store or callback on the threads of all of these. `make` is foreign too, and is
@@ -163,76 +143,9 @@ impl Plugins {
         }
     }
 
-    /// Waits until the system gives async plug-ins a thread, at most for this time. It needs tokio's
-    /// timers.
-    ///
-    /// # Errors
-    /// [`Fault::ThreadRefused`] when the time has passed; [`Fault::Gone`] after a shutdown.
-    pub fn async_thread_within(
-        self: &Arc<Self>,
-        limit: Duration,
-    ) -> impl Future<Output = Result<(), Fault>> + Send + 'static + use<> {
-        let plugins = Arc::clone(self);
-        async move {
-            let begun = Instant::now();
-            loop {
-                let left = limit.saturating_sub(begun.elapsed());
-                match plugins.has_async_thread() {
-                    Err(Fault::ThreadRefused { .. }) if left > ASK_AGAIN => {
-                        sleep(ASK_AGAIN).await;
-                    }
-                    Err(Fault::NoThread { .. }) => return Ok(()),
-                    there => return there,
-                }
-            }
-        }
-    }
-
-    /// Runs the beginning of an async store on a thread for blocking ones, as it would be run among
-    /// async ones: it must not block, and may use tokio.
-    ///
-    /// # Errors
-    /// What [`has_async_thread`](Self::has_async_thread) answers.
-    pub fn begin_here<T>(&self, role: Role, foreign: impl FnOnce() -> T) -> Result<T, Fault> {
-        let threads = self.asyncs.started()?;
-        let tokio = threads.tokio();
-        let _tokio = tokio.enter();
-        let _entered = enter(Inside::Async(role));
-        Ok(foreign())
-    }
-
     /// Runs a piece of keyward's own that never blocks.
     pub fn run_own(&self, own: impl Future<Output = ()> + Send + 'static) {
         drop(self.own.handle().spawn(own));
-    }
-
-    /// Runs a command, which keeps its limit itself, on its thread. When all is shut down, it is
-    /// dropped.
-    ///
-    /// `then` is told the outcome; [`Fault::TimedOut`] only of one that has not ended though its limit
-    /// passed a while ago.
-    pub fn run_command<T: Send + 'static>(
-        &self,
-        slot: Slot,
-        command: impl Future<Output = T> + Send + 'static,
-        limit: Duration,
-        then: impl FnOnce(Ended<T>) + Send + 'static,
-    ) {
-        let own = self.own.handle().clone();
-        let mut ending = self.ending.subscribe();
-        // The future is dropped here, on its own thread: that kills what it started.
-        let run = move || {
-            own.block_on(async move {
-                tokio::select! {
-                    biased;
-                    _ = ending.wait_for(|ending| *ending) => Err(Fault::Gone),
-                    answer = command => Ok(answer),
-                }
-            })
-        };
-        slot.run(run, limit.saturating_add(KILLED_WITHIN), move |run| {
-            then(run.flat());
-        });
     }
 
     /// Waits for something, on any runtime or on none, at most for this time. `None` when that has
@@ -267,14 +180,6 @@ impl Plugins {
         self.asyncs.close();
         self.ending.send_replace(true);
         self.own.close();
-    }
-
-    /// Ends it as [`close`](Self::close) does, and waits for the threads that keep time. Only on a thread
-    /// that may block.
-    pub fn end(&self) {
-        self.close();
-        self.own.end();
-        self.timer.end();
     }
 }
 

@@ -25,6 +25,10 @@ pub struct RuntimeThread {
     handle: Handle,
     /// Dropped, it ends the thread, and with it the runtime.
     end: Mutex<Option<oneshot::Sender<()>>>,
+    #[cfg_attr(
+        not(feature = "embedded"),
+        allow(dead_code, reason = "only a manager waits for its end")
+    )]
     thread: Mutex<Option<JoinHandle<()>>>,
     asked: Arc<Mutex<LifeSign>>,
 }
@@ -106,6 +110,7 @@ impl RuntimeThread {
     }
 
     /// Ends the runtime and waits for its thread. Not to be called on it.
+    #[cfg(feature = "embedded")]
     pub(super) fn end(&self) {
         self.close();
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,14 +9,13 @@
 use std::future::Future;
 use std::io;
 use std::mem;
-use std::pin::pin;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::sleep;
 
 use super::fault::{Fault, dispose};
 use super::foreign_call::{Ended, Fenced, call};
@@ -61,16 +60,16 @@ impl ThreadKind {
 
 /// The threads for one kind of blocking code.
 pub struct ThreadPool {
-    shared: Arc<PoolShared>,
+    pub(super) shared: Arc<PoolShared>,
 }
 
-struct PoolShared {
+pub(super) struct PoolShared {
     kind: ThreadKind,
-    bound: usize,
+    pub(super) bound: usize,
     timer: Timer,
     permits: Arc<Semaphore>,
     /// How many calls have passed their limits and have not come back.
-    late: watch::Sender<usize>,
+    pub(super) late: watch::Sender<usize>,
     idle: Mutex<Idle>,
     #[cfg(test)]
     refuses: std::sync::atomic::AtomicBool,
@@ -149,29 +148,6 @@ impl ThreadPool {
         }
     }
 
-    /// As [`reserve`](Self::reserve), for a call that has a limit: at most for this time, and no
-    /// longer once all threads are held by calls that have passed their limits.
-    ///
-    /// # Errors
-    /// [`Fault::NoThread`] when the time has passed, or at once where all hang;
-    /// [`Fault::ThreadRefused`] when the time has passed and the system refuses a thread;
-    /// [`Fault::Gone`] after a shutdown.
-    pub fn reserve_within(
-        &self,
-        limit: Duration,
-    ) -> impl Future<Output = Result<Slot, Fault>> + Send + 'static + use<> {
-        let shared = Arc::clone(&self.shared);
-        async move {
-            let mut late = shared.late.subscribe();
-            let mut reserved = pin!(shared.reserve_until(limit));
-            tokio::select! {
-                biased;
-                reserved = &mut reserved => reserved,
-                _ = late.wait_for(|late| *late >= shared.bound) => Err(shared.no_thread()),
-            }
-        }
-    }
-
     /// Ends the idle threads, and the others when they come back; nothing is started any more.
     pub(super) fn close(&self) {
         self.shared.permits.close();
@@ -188,30 +164,15 @@ impl PoolShared {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn no_thread(&self) -> Fault {
+    pub(super) fn no_thread(&self) -> Fault {
         Fault::NoThread {
             threads: self.bound,
         }
     }
 
-    async fn reserve(self: &Arc<Self>) -> Result<Slot, Fault> {
+    pub(super) async fn reserve(self: &Arc<Self>) -> Result<Slot, Fault> {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         Slot::take(self, permit.map_err(|_| Fault::Gone)?)
-    }
-
-    async fn reserve_until(self: &Arc<Self>, limit: Duration) -> Result<Slot, Fault> {
-        let Some(end) = Instant::now().checked_add(limit) else {
-            return self.reserve().await;
-        };
-        loop {
-            let reserved = timeout_at(end, self.reserve()).await;
-            match reserved.unwrap_or_else(|_| Err(self.no_thread())) {
-                Err(Fault::ThreadRefused { .. }) if Instant::now() + ASK_AGAIN < end => {
-                    sleep(ASK_AGAIN).await;
-                }
-                reserved => return reserved,
-            }
-        }
     }
 
     fn thread(&self) -> io::Result<JobThread> {

@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 
 use crate::actors::journal_thread::Refused;
 use crate::guard::fault::{self, Fault};
-use crate::guard::fork::{self, Forked};
+use crate::guard::fork;
+use crate::guard::forked::Forked;
 use crate::guard::this_thread::MustNotBlock;
 use crate::management::keys_management::KeysManagement;
 use crate::repo::error::RepoError;

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use crate::crypto::error::CryptoError;
 use crate::guard::fault::Fault;
-use crate::guard::fork::Forked;
+use crate::guard::forked::Forked;
 use crate::guard::this_thread::MustNotBlock;
 use crate::journal::error::JournalError;
 use crate::key::event::FetchFailure;

@@ -19,6 +19,7 @@ pub(crate) enum Phase {
 pub(crate) struct Phases(watch::Sender<Phase>);
 
 /// Sees the phases.
+#[cfg(feature = "server")]
 #[derive(Debug, Clone)]
 pub(crate) struct PhaseWatch(watch::Receiver<Phase>);
 
@@ -34,11 +35,13 @@ impl Phases {
     }
 
     /// What sees them.
+    #[cfg(feature = "server")]
     pub(crate) fn watch(&self) -> PhaseWatch {
         PhaseWatch(self.0.subscribe())
     }
 }
 
+#[cfg(feature = "server")]
 impl PhaseWatch {
     /// The phase now.
     pub(crate) fn now(&self) -> Phase {

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use crate::guard::fork::Forked;
+use crate::guard::forked::Forked;
 use crate::repo::space::Space;
 use crate::secret::text::told;
 use crate::secret::visible::{Visible, debug_with_code};

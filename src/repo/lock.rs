@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use crate::guard::fork::{self, KeptFile};
+use crate::guard::fork;
+use crate::guard::fork::kept_file::KeptFile;
 use crate::repo::error::RepoError;
 use crate::repo::failure::io_failure;
 use crate::repo::holder::{self, Identity, held};

@@ -10,7 +10,7 @@ use rocksdb::{
     FlushOptions, InfoLogger, LogLevel, Options, ReadOptions, WriteBatch,
 };
 
-use crate::guard::fork;
+use crate::guard::fork::exit::end_children_here;
 use crate::repo::batch::{Batch, Operation, Precondition};
 use crate::repo::error::RepoError;
 use crate::repo::failure::failure;
@@ -38,7 +38,7 @@ pub(super) fn before_the_first_use(folder: &Path) -> Result<(), RepoError> {
     find_memory(folder)?;
     drop(Options::default());
     program_end::wait_here(&OF_PARENT);
-    fork::end_children_here(&MOMENT);
+    end_children_here(&MOMENT);
     Ok(())
 }
 
@@ -60,7 +60,7 @@ pub(super) fn after_the_first_opening() {
     static MOMENT: Once = Once::new();
     static OF_PARENT: Once = Once::new();
     program_end::wait_here(&OF_PARENT);
-    fork::end_children_here(&MOMENT);
+    end_children_here(&MOMENT);
 }
 
 /// Creates a database, or finishes the creation of one that a crash interrupted.

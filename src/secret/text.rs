@@ -121,6 +121,7 @@ impl ForeignText {
 
 /// What an error of the system, of a library or of an adapter says, with its causes: visible, and
 /// shortened as every foreign text. It must not quote keys.
+#[cfg(feature = "embedded")]
 pub fn told(error: &(dyn Error + 'static)) -> String {
     ForeignText::of_causes(error).scrubbed(&Scrubber::default())
 }

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
-use crate::guard::fork::Kept;
+use crate::guard::fork::kept_descriptor::KeptDescriptor;
 use crate::secret::text::told;
 use crate::server::connection::{Connection, Service};
 use crate::server::io::ReadByPeer;
@@ -129,7 +129,11 @@ fn admit(served: &Served, stream: &StdStream) -> Option<Connection> {
 }
 
 /// Serves a connection to its end.
-async fn serve(served: Arc<Served>, (kept, stream): (Kept, StdStream), connection: Connection) {
+async fn serve(
+    served: Arc<Served>,
+    (kept, stream): (KeptDescriptor, StdStream),
+    connection: Connection,
+) {
     let connection = Arc::new(connection);
     let why = match UnixStream::from_std(stream) {
         Ok(stream) => {

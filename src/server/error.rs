@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::guard::fork::Forked;
+use crate::guard::forked::Forked;
 use crate::guard::this_thread::MustNotBlock;
 use crate::repo::error::Holder;
 use crate::secret::visible::{Visible, debug_with_code};

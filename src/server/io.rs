@@ -9,12 +9,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::guard::fork::Kept;
+use crate::guard::fork::kept_descriptor::KeptDescriptor;
 
 /// The stream of a peer that has to read.
 pub(super) struct ReadByPeer<S> {
     // Dropped before the stream.
-    _kept: Option<Kept>,
+    _kept: Option<KeptDescriptor>,
     stream: S,
     limit: Duration,
     /// The end of the time, while something waits to be written.
@@ -24,7 +24,7 @@ pub(super) struct ReadByPeer<S> {
 }
 
 impl<S> ReadByPeer<S> {
-    pub(super) fn new(stream: S, kept: impl Into<Option<Kept>>, limit: Duration) -> Self {
+    pub(super) fn new(stream: S, kept: impl Into<Option<KeptDescriptor>>, limit: Duration) -> Self {
         Self {
             _kept: kept.into(),
             stream,

@@ -3,20 +3,19 @@
 use std::sync::Arc;
 
 use crate::key::definition::KeyBehaviour;
-use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::{CallbackName, KeyName};
 use crate::key::state;
-use crate::rotation::outcome::{StepOutcome, StepRef};
-use crate::secret::value::{InvalidKey, SecretKeyValue, SecretKeys};
-use crate::wire::generated::{
-    Call, CallRef, Clean, Effect, Flow, Save, Snapshot, Staged, ended, staged,
-};
 #[cfg(feature = "client")]
-use crate::wire::generated::{Ended, Failed, Succeeded};
+use crate::rotation::outcome::StepOutcome;
+use crate::rotation::outcome::StepRef;
+use crate::wire::generated::{Call, CallRef, Clean, Effect, Flow, Save, Snapshot, Staged, staged};
+#[cfg(feature = "client")]
+use crate::wire::generated::{Ended, Failed, Succeeded, ended};
 use crate::wire::invalid::{InvalidMessage, enumerated, id, name, needed};
-use crate::wire::keys::{flow, needed_flow};
+use crate::wire::keys::flow;
 use crate::wire::values::pair;
 use crate::worker::call;
+#[cfg(feature = "client")]
 use crate::worker::call::CallEnd;
 
 impl CallRef {
@@ -141,48 +140,6 @@ impl From<&state::Staged> for Staged {
     }
 }
 
-/// What a handle staged, checked as the handle itself checks it: it may come from anywhere.
-pub fn staged(
-    staged: Vec<Staged>,
-    use_case: SecretKeyUseCase,
-) -> Result<Vec<state::Staged>, InvalidMessage> {
-    let one = |staged: Staged| {
-        let change = needed("staged.change", staged.change)?;
-        Ok(match change {
-            staged::Change::LastFlow(number) => {
-                let flow = needed_flow("staged.last_flow", number)?;
-                if !flow.fits(use_case) {
-                    let why = format!("is {flow}, which does not fit a {use_case} key");
-                    return Err(InvalidMessage::new("staged.last_flow", why));
-                }
-                state::Staged::LastFlow(flow)
-            }
-            staged::Change::PreviousKeys(keys) => {
-                let keys = SecretKeys::try_from(keys)?;
-                let one_way = use_case == SecretKeyUseCase::OneWayTrip;
-                let checked = match keys.check() {
-                    Ok(()) if one_way && keys.is_pair() => Err(InvalidKey::PairForOneWay),
-                    checked => checked,
-                };
-                checked.map_err(|why| invalid_key("staged.previous_keys", why))?;
-                state::Staged::PreviousKeys(keys.to_pair())
-            }
-            staged::Change::Clean(Clean {}) => state::Staged::Clean,
-            staged::Change::Save(Save { asked }) => {
-                let asked = asked.map(SecretKeyValue::from);
-                let checked = asked.as_ref().map_or(Ok(()), SecretKeyValue::check);
-                checked.map_err(|why| invalid_key("staged.save.asked", why))?;
-                state::Staged::Save { asked }
-            }
-        })
-    };
-    staged.into_iter().map(one).collect()
-}
-
-fn invalid_key(field: &'static str, why: InvalidKey) -> InvalidMessage {
-    InvalidMessage::new(field, format!("is refused: {why}"))
-}
-
 #[cfg(feature = "client")]
 impl Ended {
     /// How a call ended; `None` where it is not known how.
@@ -202,25 +159,5 @@ impl Ended {
             call: Some(call),
             outcome: Some(outcome),
         })
-    }
-}
-
-/// How a call of a callback of a key of this use case ended, and whether it still runs. What it says of a failure is
-/// not scrubbed.
-pub fn end(
-    outcome: Option<ended::Outcome>,
-    use_case: SecretKeyUseCase,
-) -> Result<(CallEnd, bool), InvalidMessage> {
-    match needed("ended.outcome", outcome)? {
-        ended::Outcome::Succeeded(succeeded) => {
-            let effect = effect("succeeded.effect", succeeded.effect)?;
-            let staged = staged(succeeded.staged, use_case)?;
-            let outcome = StepOutcome::Done {
-                effect,
-                staged: !staged.is_empty(),
-            };
-            Ok((CallEnd { outcome, staged }, false))
-        }
-        ended::Outcome::Failed(failed) => Ok((CallEnd::failed(failed.error), failed.still_runs)),
     }
 }

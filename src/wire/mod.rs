@@ -10,6 +10,8 @@
 pub mod acts;
 pub mod calls;
 pub mod changes;
+#[cfg(feature = "server")]
+pub mod ends;
 pub mod errors;
 pub mod events;
 #[rustfmt::skip]

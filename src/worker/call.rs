@@ -40,6 +40,7 @@ pub struct CallEnd {
 
 impl CallEnd {
     /// A call that ended without a sign of how.
+    #[cfg(feature = "embedded")]
     pub fn lost() -> Self {
         Self {
             outcome: StepOutcome::Lost,

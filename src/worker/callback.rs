@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::guard::foreign::Foreign;
 use crate::key::state::Effect;
+#[cfg(feature = "embedded")]
 use crate::rotation::instance::CallbackOf;
 use crate::secret::text::ForeignText;
 use crate::secret::value::SecretKeyPair;
@@ -35,6 +36,10 @@ type AsyncCall =
 type BlockingCall = dyn Fn(KeyChange) -> CallbackResult + Send + Sync;
 
 /// A callback, ready to be registered; closures become one by themselves.
+#[cfg_attr(
+    not(any(feature = "client", feature = "embedded")),
+    allow(dead_code, reason = "what calls it is not in this build")
+)]
 #[derive(Clone)]
 pub struct Callback {
     pub(crate) runs: CallbackKind,
@@ -43,6 +48,10 @@ pub struct Callback {
 }
 
 /// Where a callback runs.
+#[cfg_attr(
+    not(any(feature = "client", feature = "embedded")),
+    allow(dead_code, reason = "what calls it is not in this build")
+)]
 #[derive(Clone)]
 pub(crate) enum CallbackKind {
     /// On keyward's runtime.
@@ -154,6 +163,7 @@ impl Callback {
     }
 
     /// What it changes.
+    #[cfg(feature = "embedded")]
     pub(crate) fn of(&self) -> CallbackOf {
         if self.in_memory {
             CallbackOf::Memory

@@ -33,6 +33,7 @@ pub struct Caller {
 
 impl Caller {
     /// Makes a call. `told` is told its end or that its limit passed, on the thread that has it.
+    #[cfg(feature = "embedded")]
     pub fn call(&self, ready: Ready, call: Call, told: impl FnOnce(CallEnd) + Send + 'static) {
         let limit = call.behaviour.callback_time_limit;
         self.call_within(ready, call, limit, |end, _| told(end));

@@ -18,6 +18,10 @@ use crate::store::keys_store::KeysStore;
 /// use keyward::Change;
 /// let change = Change::of("documents").old("value_1").new_keys("value_2");
 /// ```
+#[cfg_attr(
+    not(any(feature = "client", feature = "embedded")),
+    allow(dead_code, reason = "what declares it is not in this build")
+)]
 #[derive(Debug, Clone)]
 #[must_use = "a change that is not declared changes nothing"]
 pub struct Change {
@@ -29,6 +33,10 @@ pub struct Change {
 }
 
 /// Where the old keys of a change come from.
+#[cfg_attr(
+    not(any(feature = "client", feature = "embedded")),
+    allow(dead_code, reason = "what declares it is not in this build")
+)]
 #[derive(Debug, Clone)]
 pub(crate) enum Old {
     Undeclared,

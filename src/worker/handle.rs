@@ -17,6 +17,7 @@ use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::outcome::StepRef;
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
+#[cfg(any(feature = "client", feature = "embedded"))]
 use crate::worker::call::Call;
 use crate::worker::change::Change;
 
@@ -46,6 +47,7 @@ pub struct Staging {
     staged: Mutex<Vec<Staged>>,
 }
 
+#[cfg(any(feature = "client", feature = "embedded"))]
 impl Staging {
     /// A call that has just begun.
     pub fn open() -> Arc<Self> {
@@ -61,7 +63,9 @@ impl Staging {
         self.open.store(false, Ordering::SeqCst);
         std::mem::take(&mut staged)
     }
+}
 
+impl Staging {
     fn lock(&self) -> MutexGuard<'_, Vec<Staged>> {
         self.staged.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -98,6 +102,7 @@ impl fmt::Debug for OnChangeKeyDefinition {
 
 impl OnChangeKeyDefinition {
     /// The handle of this call, which is made by this worker.
+    #[cfg(any(feature = "client", feature = "embedded"))]
     pub(crate) fn new(
         call: &Call,
         worker: WorkerName,

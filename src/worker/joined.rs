@@ -36,6 +36,7 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
+    #[cfg(any(feature = "client", feature = "embedded"))]
     pub(crate) fn new(joined: impl Membership) -> Self {
         Self {
             joined: Box::new(joined),

@@ -4,8 +4,10 @@
 //! Never in here: the journal, an actor, a socket. It imports `secret`, `key`, `rotation` and
 //! `guard`.
 
+#[cfg(any(feature = "client", feature = "embedded"))]
 pub mod call;
 pub mod callback;
+#[cfg(any(feature = "client", feature = "embedded"))]
 pub mod caller;
 pub mod candidates;
 pub mod caught_up;
@@ -13,9 +15,15 @@ pub mod change;
 pub mod handle;
 pub mod join;
 pub mod joined;
+#[cfg(any(feature = "client", feature = "embedded"))]
 pub mod lanes;
+#[cfg(feature = "embedded")]
 pub mod link;
 pub mod membership;
+#[cfg(feature = "embedded")]
 pub mod names;
+#[cfg(feature = "embedded")]
+pub mod process_lanes;
+#[cfg(any(feature = "client", feature = "embedded"))]
 pub mod ready;
 mod refused;

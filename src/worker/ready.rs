@@ -35,6 +35,7 @@ pub struct Ready {
 }
 
 /// Whether a callback can be called now.
+#[cfg(feature = "embedded")]
 pub enum Readiness {
     /// It can.
     Ready(Ready),
@@ -77,6 +78,7 @@ impl DueCallback {
     }
 
     /// What its call needs, if all of it is there; else what it waits for.
+    #[cfg(feature = "embedded")]
     pub fn try_ready(self) -> Readiness {
         let turn = self.lane.try_turn();
         match (turn, self.thread) {

@@ -1,7 +1,7 @@
 //! What the guard refuses, as an error of keys and as one of rotations: calls in a child of `fork()`, and
 //! waits where none may be.
 
-use crate::guard::fork::Forked;
+use crate::guard::forked::Forked;
 use crate::guard::this_thread::MustNotBlock;
 use crate::key::error::KeyError;
 use crate::key::keeper_error::KeeperError;

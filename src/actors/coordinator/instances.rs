@@ -17,8 +17,8 @@ use crate::rotation::event::{Event, StepOutcome, StepRef};
 use crate::rotation::instance::InstanceEvent;
 use crate::rotation::roster::WorkerEntry;
 use crate::worker::call::Call;
-use crate::worker::lanes;
 use crate::worker::link::{WorkerEvent, WorkerRequest};
+use crate::worker::process_lanes as lanes;
 
 /// How long keys have to be read before what needs them is looked at again.
 const READ_FIRST: Duration = Duration::from_millis(20);

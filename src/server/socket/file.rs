@@ -15,7 +15,8 @@ use rustix::net::{
 };
 use rustix::process::geteuid;
 
-use crate::guard::fork::{self, KeptFile};
+use crate::guard::fork;
+use crate::guard::fork::kept_file::KeptFile;
 use crate::repo::error::Holder;
 use crate::server::error::ServeError;
 use crate::server::peer::socket_options;

@@ -7,12 +7,12 @@ use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 
 use tokio::net::UnixListener;
 
-use crate::guard::fork::{self, Kept};
+use crate::guard::fork::kept_descriptor::{KeptDescriptor, opening};
 
 /// The socket that listens.
 pub struct Listening {
     // Dropped first.
-    _kept: Kept,
+    _kept: KeptDescriptor,
     listener: UnixListener,
 }
 
@@ -23,7 +23,7 @@ impl Listening {
     /// What the system says.
     pub fn new(listener: StdListener) -> io::Result<Self> {
         Ok(Self {
-            _kept: fork::opening().keep(&listener),
+            _kept: opening().keep(&listener),
             listener: UnixListener::from_std(listener)?,
         })
     }
@@ -32,10 +32,10 @@ impl Listening {
     ///
     /// # Errors
     /// What the system says.
-    pub async fn accept(&self) -> io::Result<(Kept, StdStream)> {
+    pub async fn accept(&self) -> io::Result<(KeptDescriptor, StdStream)> {
         let (kept, stream) = poll_fn(|cx| {
             // No fork happens between the two.
-            let mut opening = fork::opening();
+            let mut opening = opening();
             let accepted = self.listener.poll_accept(cx);
             accepted.map_ok(|(stream, _)| (opening.keep(&stream), stream))
         })

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use crate::guard::fork::{self, KeptFile};
+use crate::guard::fork;
+use crate::guard::fork::kept_file::KeptFile;
 use crate::repo::error::Holder;
 
 /// More than a process id needs.

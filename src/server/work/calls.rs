@@ -14,7 +14,7 @@ use crate::rotation::instance::InstanceEvent;
 use crate::secret::scrub::Scrubber;
 use crate::secret::text::ForeignText;
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
-use crate::wire::calls::end;
+use crate::wire::ends::end;
 use crate::wire::generated::ended;
 use crate::worker::call::{Call, CallEnd};
 

@@ -11,7 +11,7 @@ use crate::server::grants::right::Right;
 use crate::server::keeper::Keeper;
 use crate::server::work::calls::CallId;
 use crate::server::work::registry::Known;
-use crate::wire::calls::staged;
+use crate::wire::ends::staged;
 use crate::wire::generated::answer::Answer as Given;
 use crate::wire::generated::{
     Answer, AskForSave, CallRef, DeclareAnswer, DeclareInCall, Done, NotCaughtUp, Refusal,

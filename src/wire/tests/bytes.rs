@@ -10,7 +10,7 @@ use crate::key::flow::SecretKeyUseCase;
 use crate::operator::actor::ActorName;
 use crate::operator::status::RecoveredKeys;
 use crate::secret::value::SecretKeys;
-use crate::wire::calls::{end, staged};
+use crate::wire::ends::{end, staged};
 use crate::wire::generated::{
     self, Ended, GetAnswer, ListingPart, RecoverKeysAnswer, RestartRequest, ToInstance, ToKeeper,
     ValueOrPair, answer, to_instance, to_keeper,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::key::flow::SecretKeyUseCase;
 use crate::key::state::Staged;
 use crate::secret::value::{MAX_VALUE_BYTES, SecretKeyPair, SecretKeyValue, SecretKeys};
-use crate::wire::calls::{end, staged};
+use crate::wire::ends::{end, staged};
 use crate::wire::generated::{self, Value, ValueOrPair, ended};
 use crate::worker::call::Call;
 

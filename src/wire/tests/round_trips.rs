@@ -21,7 +21,7 @@ use crate::rotation::instance::Sharing;
 use crate::rotation::outcome::{StepOutcome, StepRef};
 use crate::rotation::report::UnreadableRotation;
 use crate::secret::value::{SecretKeyValue, SecretKeys};
-use crate::wire::calls::end;
+use crate::wire::ends::end;
 use crate::wire::generated::{
     self, CallRef, DeclareRequest, Ended, ListingPart, RecoverKeysAnswer, ValueOrPair,
 };

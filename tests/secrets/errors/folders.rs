@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use keyward::guard::fault::Fault;
-use keyward::guard::fork::Forked;
+use keyward::guard::forked::Forked;
 use keyward::repo::batch::Batch;
 use keyward::repo::error::RepoError;
 use keyward::repo::folder::FolderOptions;

@@ -20,7 +20,7 @@ use std::fmt::Debug;
 
 use keyward::crypto::error::CryptoError;
 use keyward::guard::fault::Fault;
-use keyward::guard::fork::Forked;
+use keyward::guard::forked::Forked;
 use keyward::guard::this_thread::MustNotBlock;
 use keyward::journal::error::JournalError;
 use keyward::key::name::InvalidName;

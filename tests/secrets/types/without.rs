@@ -16,7 +16,7 @@ use keyward::rotation::{
     outbox, plan, report, retention, roster, rotations, shared, state as rotation_state, status,
     steps,
 };
-use keyward::worker::{call, caller, handle, join, lanes, link, ready};
+use keyward::worker::{call, caller, handle, join, lanes, link, process_lanes, ready};
 use keyward::{
     ActorName, ActorState, ActorStatus, KeyAnswer, KeyStatus, RosterCallback, WorkerStatus,
 };
@@ -58,7 +58,7 @@ pub(super) fn all(shown: &mut Shown) {
         guard::foreign::Foreign<()>,
         guard::plugins::Plugins,
         guard::runtime::RuntimeThread,
-        guard::fork::Opening,
+        guard::fork::kept_descriptor::Opening,
         guard::foreign_call::Ended<()>,
         guard::foreign_call::Returned,
         guard::thread_pool::Slot,
@@ -103,7 +103,7 @@ pub(super) fn all(shown: &mut Shown) {
         event::StepRef,
         folder::FolderOptions,
         guard::fork::Home,
-        guard::fork::Kept,
+        guard::fork::kept_descriptor::KeptDescriptor,
         keyward::ChangePlan,
         keyward::Client,
         keyward::ClientBuilder,
@@ -114,7 +114,7 @@ pub(super) fn all(shown: &mut Shown) {
         keyward::Grant,
         keyward::Grants,
         keyward::PlannedStep,
-        guard::fork::KeptFile,
+        guard::fork::kept_file::KeptFile,
         guard::plugins::PluginThreads,
         testing::PluginPanics,
         ActorName,
@@ -143,7 +143,7 @@ pub(super) fn all(shown: &mut Shown) {
         roster::Roster,
         rotation_machine::RotationConfig,
         rotations::Active,
-        lanes::CallLane,
+        process_lanes::CallLane,
         lanes::Turn,
         time::Time,
         waiting::For,
