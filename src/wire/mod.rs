@@ -10,6 +10,7 @@
 pub mod acts;
 pub mod calls;
 pub mod changes;
+pub mod counted;
 #[cfg(feature = "server")]
 pub mod ends;
 pub mod errors;

@@ -19,6 +19,7 @@ use crate::key::state::Staged;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::secret::value::SecretKeyValue;
+use crate::wire::counted::MOST_ENTRIES;
 use crate::wire::generated::answer::Answer;
 use crate::wire::generated::{
     self, AskForSave, CallRef, DeclareInCall, DeclareRequest, Ended, ToKeeper,
@@ -136,13 +137,22 @@ fn late(limit: Duration) -> String {
 /// How a call ended, as it is told. What is too large to be told has failed.
 fn ended((step, attempt): CallKey, end: &CallEnd, still_runs: bool) -> Option<Ended> {
     let of = |end: &CallEnd| Ended::new(CallRef::new(step, attempt), end, still_runs);
+    if end.staged.len() > MOST_ENTRIES {
+        return of(&CallEnd::failed(too_many()));
+    }
     let ended = of(end)?;
     if ended.encoded_len() <= MOST_TO_TELL {
         return Some(ended);
     }
-    of(&CallEnd::failed(
-        "what the callback staged is larger than a message may be, 8 MiB",
-    ))
+    of(&CallEnd::failed(TOO_LARGE))
+}
+
+const TOO_LARGE: &str = "what the callback staged is larger than a message may be, 8 MiB";
+
+fn too_many() -> String {
+    format!(
+        "the callback staged more than {MOST_ENTRIES} changes, which are the most that a message may have"
+    )
 }
 
 /// What the handle of one call asks, of the keeper.
@@ -187,8 +197,12 @@ impl KeyLink for CallLink {
             staged: staged.iter().map(Into::into).collect(),
         };
         let session = Arc::clone(&self.session);
-        if ask.encoded_len() > MOST_TO_TELL {
-            let text = "what the callback staged is larger than a message may be, 8 MiB";
+        let refused = if ask.staged.len() > MOST_ENTRIES {
+            Some(too_many())
+        } else {
+            (ask.encoded_len() > MOST_TO_TELL).then(|| TOO_LARGE.to_owned())
+        };
+        if let Some(text) = refused {
             let refused = KeeperError::new("message_too_large", false, text);
             return Box::pin(async { Err(refused.into()) });
         }

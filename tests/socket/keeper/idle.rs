@@ -1,7 +1,5 @@
 //! What a keeper keeps of connections that do nothing.
 
-use std::fs;
-
 use keyward::{Client, Join, Worker};
 
 use super::process::{Folder, START};
@@ -10,14 +8,6 @@ use crate::support::within;
 /// So many connections are counted after those that pay for what all share.
 const FIRST: usize = 30;
 const COUNTED: usize = 200;
-
-/// Bytes of a process's memory.
-fn resident(pid: u32) -> usize {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|rest| rest.split_whitespace().next());
-    kib.unwrap().parse::<usize>().unwrap() * 1_024
-}
 
 async fn joined(client: &Client, name: String) -> Worker {
     let worker = within(client.join(Join::sole(&name))).await.unwrap();
@@ -41,11 +31,11 @@ async fn an_idle_connection_with_a_worker_and_three_callbacks_takes_no_more_than
     let mut before = 0;
     for no in 0..FIRST + COUNTED {
         if no == FIRST {
-            before = resident(keeper.pid());
+            before = keeper.resident();
         }
         workers.push(joined(&client, format!("worker-{no}")).await);
     }
-    let each = resident(keeper.pid()).saturating_sub(before) / COUNTED;
+    let each = keeper.resident().saturating_sub(before) / COUNTED;
     println!("an idle connection with a worker and 3 callbacks: {each} bytes");
     assert!(each <= 64 << 10, "{each}");
     keeper.stop();

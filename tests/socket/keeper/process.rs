@@ -134,6 +134,34 @@ impl Keeper {
         self.child.id()
     }
 
+    /// Bytes of its memory now.
+    pub fn resident(&self) -> usize {
+        self.memory("VmRSS:")
+    }
+
+    /// The most bytes of its memory since its start, or since that was forgotten.
+    pub fn most_resident(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    /// The most bytes of its memory count from now on.
+    pub fn forget_most(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").unwrap();
+    }
+
+    fn memory(&self, name: &str) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|rest| rest.split_whitespace().next());
+        kib.unwrap().parse::<usize>().unwrap() * 1_024
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        let all = fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        all.unwrap().count()
+    }
+
     /// What it has said on standard error.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()

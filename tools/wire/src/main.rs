@@ -6,6 +6,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use data_encoding::HEXLOWER;
+use prost_build::{Service, ServiceGenerator};
 use sha2::{Digest, Sha256};
 
 const PROTO: &str = "src/wire/keyward/v1/keyward.proto";
@@ -32,14 +33,11 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
     let proto = root.join(PROTO);
     let messages = protox::compile([&proto], [root.join("src/wire")])?;
     let out = tempfile::tempdir()?;
-    tonic_prost_build::configure()
-        .emit_rerun_if_changed(false)
-        .build_transport(false)
-        .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
-        .server_mod_attribute(".", "#[cfg(feature = \"server\")]")
+    prost_build::Config::new()
         .skip_debug([".keyward.v1.Value"])
-        .btree_map(".")
+        .btree_map(["."])
         .out_dir(out.path())
+        .service_generator(Box::new(Services))
         .compile_fds(messages)?;
     let code = fs::read_to_string(out.path().join("keyward.v1.rs"))?;
     let digest = |of: &[u8]| HEXLOWER.encode(&Sha256::digest(of));
@@ -52,4 +50,20 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         digest(&fs::read(&proto)?),
         digest(code.as_bytes()),
     ))
+}
+
+/// Generates the services. The entries of what an instance says are counted before it is decoded.
+struct Services;
+
+impl ServiceGenerator for Services {
+    fn generate(&mut self, service: Service, code: &mut String) {
+        let mut builder = tonic_prost_build::configure()
+            .build_transport(false)
+            .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
+            .server_mod_attribute(".", "#[cfg(feature = \"server\")]");
+        if service.proto_name == "Work" {
+            builder = builder.codec_path("crate::wire::counted::CountedCodec");
+        }
+        builder.service_generator().generate(service, code);
+    }
 }
