@@ -48,8 +48,8 @@ impl RotationMachine {
                 self.look_again(worker, now);
             }
             InstanceEvent::ProcessEnded => self.process_ended(worker, number, now),
+            // It says nothing of the connection: what was given over one that has ended may be told of behind the next.
             InstanceEvent::Uncalled { step, attempt } => {
-                one.connected = false;
                 self.take_call_back(worker, number, (step, attempt), now);
                 self.look_again(worker, now);
             }

@@ -93,6 +93,14 @@ impl RotationMachine {
         in_order.map(|(_, step, attempt)| (step, attempt)).collect()
     }
 
+    /// Whether an instance waits to be called for this step, to catch up.
+    pub fn is_catching_up(&self, (worker, life): (&WorkerName, u64), step: StepRef) -> bool {
+        self.catching_up.values().any(|one| {
+            let first = one.left.front().map(|(step, _)| *step);
+            one.worker == *worker && one.life == life && first == Some(step)
+        })
+    }
+
     fn call_to_catch_up(&mut self, of: &CatchingUp) {
         if let Some((step, attempt)) = of.left.front().copied() {
             self.effects.push(RotationEffect::CatchUp {

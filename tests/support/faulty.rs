@@ -48,6 +48,8 @@ struct Orders {
     write: Option<(Space, u32, Fault)>,
     /// Reads of this space fail.
     unreadable: Option<Space>,
+    /// So many scans of this space fail.
+    failing_scans: Option<(Space, u32)>,
     /// So many attempts to reopen fail.
     failing_reopenings: u32,
     /// Why nothing is answered until it is reopened.
@@ -110,6 +112,16 @@ impl FaultyRepo {
         self.orders().unreadable = space;
     }
 
+    /// The next scans of this space fail, so many of them.
+    pub fn scans_fail(&self, space: Space, times: u32) {
+        self.orders().failing_scans = Some((space, times));
+    }
+
+    /// Whether the last such order was carried out.
+    pub fn scans_have_failed(&self) -> bool {
+        self.orders().failing_scans.is_none()
+    }
+
     /// From now on so many attempts to reopen it fail, then one succeeds.
     pub fn reopening_fails(&self, times: u32) {
         self.orders().failing_reopenings = times;
@@ -135,6 +147,20 @@ impl FaultyRepo {
             return Err(failed("reading"));
         }
         Ok(())
+    }
+
+    fn scan_fails(&self, space: Space) -> bool {
+        let failing = &mut self.orders().failing_scans;
+        match failing.take() {
+            Some((of, left)) if of == space => {
+                *failing = left.checked_sub(2).map(|more| (of, more + 1));
+                left > 0
+            }
+            other => {
+                *failing = other;
+                false
+            }
+        }
     }
 
     /// What was ordered for this batch.
@@ -191,6 +217,9 @@ impl StateRepo for FaultyRepo {
 
     fn scan(&self, space: Space, prefix: &[u8], visit: Visitor<'_>) -> Result<(), RepoError> {
         self.read(space)?;
+        if self.scan_fails(space) {
+            return Err(failed("reading"));
+        }
         self.repo.scan(space, prefix, visit)
     }
 

@@ -5,6 +5,7 @@
 
 pub mod alone;
 pub mod faulty;
+pub mod killer;
 pub mod log;
 
 use std::future::Future;

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
-use crate::actors::coordinator::message::{CoordinatorMessage, With};
+use crate::actors::coordinator::message::{CatchUp, CoordinatorMessage, FoundKeys, With};
 use crate::actors::coordinator::part::{Closing, CoordinatorPart, Ctx};
+use crate::actors::coordinator::rotation_keys::READ_AGAIN;
 use crate::actors::coordinator::work::{RotationKeys, StepWork};
-use crate::actors::supervision::actor;
 use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Staged;
@@ -98,26 +96,43 @@ impl CoordinatorPart {
         let call = self.call_of((step, attempt), key, callback);
         let event = match (link, call) {
             (Some(link), Some(call)) => return link.ask(WorkerRequest::Call(Box::new(call))),
-            (Some(_), None) => self.end_without_keys(step, attempt),
+            (Some(_), None) => match self.end_without_keys(step, attempt) {
+                Some(end) => end,
+                None => return self.uncalled_until_keys_are_read((worker, number), step, attempt),
+            },
             (None, _) => InstanceEvent::Uncalled { step, attempt },
         };
-        self.told_of_instance(worker.clone(), number, event);
+        self.told_of_instance(worker, number, event);
     }
 
-    /// How a call at an instance ends when its rotation's keys cannot be read, or are not read yet.
-    fn end_without_keys(&self, step: StepRef, attempt: u32) -> InstanceEvent {
+    /// How a call at an instance ends when its rotation's keys cannot be read; none where the repo did not
+    /// answer.
+    fn end_without_keys(&self, step: StepRef, attempt: u32) -> Option<InstanceEvent> {
         let work = self.rotations.get(&step.rotation);
         match work.and_then(|work| work.kept.as_ref()) {
-            Some(RotationKeys::Unreadable { why, .. }) => InstanceEvent::Ended {
+            Some(RotationKeys::Unreadable { why, .. }) => Some(InstanceEvent::Ended {
                 step,
                 attempt,
                 outcome: StepOutcome::Failed {
-                    error: format!("the keys of the rotation cannot be read: {why}"),
+                    error: cannot_be_read(why),
                 },
                 returned: true,
-            },
-            Some(RotationKeys::Here(_)) | None => InstanceEvent::Uncalled { step, attempt },
+            }),
+            Some(RotationKeys::Here(_)) | None => None,
         }
+    }
+
+    /// The instance is there and its call's keys are not: it is given one again after a while, and they are read
+    /// with that.
+    fn uncalled_until_keys_are_read(
+        &self,
+        (worker, number): (&WorkerName, u64),
+        step: StepRef,
+        attempt: u32,
+    ) {
+        let event = InstanceEvent::Uncalled { step, attempt };
+        self.slot
+            .post_after(READ_AGAIN, of_instance((worker, number), event, Vec::new()));
     }
 
     fn call_of(
@@ -139,14 +154,9 @@ impl CoordinatorPart {
         })
     }
 
-    fn told_of_instance(&self, worker: WorkerName, number: u64, event: InstanceEvent) {
-        let told = WorkerEvent::Instance {
-            worker,
-            number,
-            event,
-            staged: Vec::new(),
-        };
-        self.slot.post(CoordinatorMessage::Worker(told));
+    fn told_of_instance(&self, worker: &WorkerName, number: u64, event: InstanceEvent) {
+        let told = of_instance((worker, number), event, Vec::new());
+        self.slot.post(told);
     }
 
     /// Tells an instance that how a call ended is durable, or counts no more.
@@ -157,56 +167,61 @@ impl CoordinatorPart {
     }
 
     /// Has a worker called for a step that has Succeeded before it registered the callback.
-    pub(super) fn catch_up(
-        &self,
-        (worker, life): (&WorkerName, u64),
-        (step, attempt): (StepRef, u32),
-        key: &KeyName,
-        callback: &CallbackName,
-    ) {
-        let instance = self.instances.get(&(worker.clone(), life));
-        let Some(link) = instance.or_else(|| self.workers.get(worker)).cloned() else {
-            return self.caught_up_without(worker, life, step, "it is not connected");
+    pub(super) fn catch_up(&self, of: CatchUp) {
+        let CatchUp { step, attempt, .. } = of;
+        let instance = self.instances.get(&(of.worker.clone(), of.life));
+        let Some(link) = instance.or_else(|| self.workers.get(&of.worker)).cloned() else {
+            return self.caught_up_without(&of, "it is not connected");
         };
-        if let Some(call) = self.call_of((step, attempt), key, callback) {
+        if let Some(call) = self.call_of((step, attempt), &of.key, &of.callback) {
             return link.ask(WorkerRequest::CatchUp(Box::new(call)));
         }
-        let Some(behaviour) = self.key(key).map(|entry| Arc::clone(entry.behaviour())) else {
-            return self.caught_up_without(worker, life, step, "the key is not defined");
+        let Some(behaviour) = self.key(&of.key).map(|entry| Arc::clone(entry.behaviour())) else {
+            return self.caught_up_without(&of, "the key is not defined");
         };
-        let (key, callback) = (key.clone(), callback.clone());
-        let (slot, worker) = (self.slot.clone(), worker.clone());
+        let slot = self.slot.clone();
         self.means.journal.submit(
             move |journal| journal.living_secrets(step.rotation),
             move |done| {
-                if let Ok(Ok(Some(secrets))) = done {
-                    return link.ask(WorkerRequest::CatchUp(Box::new(Call {
-                        step,
-                        attempt,
-                        callback,
-                        key,
-                        behaviour,
-                        old_keys: secrets.old,
-                        new_keys: secrets.new,
-                        snapshot: secrets.snapshot.unwrap_or_default(),
-                    })));
-                }
-                let error = Some("the keys of the rotation cannot be read".to_owned());
-                let told = WorkerEvent::Instance {
-                    worker,
-                    number: life,
-                    event: InstanceEvent::CaughtUp { step, error },
-                    staged: Vec::new(),
+                let found = match done {
+                    Ok(found) => FoundKeys::from(found),
+                    Err(closed) => FoundKeys::Unavailable(closed.into()),
                 };
-                slot.post(CoordinatorMessage::Worker(told));
+                let error = match found {
+                    FoundKeys::Found(Some(secrets)) => {
+                        return link.ask(WorkerRequest::CatchUp(Box::new(Call {
+                            step,
+                            attempt,
+                            callback: of.callback,
+                            key: of.key,
+                            behaviour,
+                            old_keys: secrets.old,
+                            new_keys: secrets.new,
+                            snapshot: secrets.snapshot.unwrap_or_default(),
+                        })));
+                    }
+                    FoundKeys::Unavailable(down) if !down.is_for_good() => {
+                        return slot.post_after(READ_AGAIN, CoordinatorMessage::CatchUp(of));
+                    }
+                    FoundKeys::Found(None) => "the rotation has ended".to_owned(),
+                    FoundKeys::Unreadable(why) => cannot_be_read(&why),
+                    FoundKeys::Unavailable(down) => cannot_be_read(&down.to_string()),
+                };
+                slot.post(caught_up(&of, error));
             },
         );
     }
 
-    fn caught_up_without(&self, worker: &WorkerName, life: u64, step: StepRef, why: &str) {
-        let error = Some(why.to_owned());
-        let event = InstanceEvent::CaughtUp { step, error };
-        self.told_of_instance(worker.clone(), life, event);
+    /// It is time to catch an instance up whose call's keys the repo did not answer, if it still waits for that.
+    pub(super) fn catch_up_again(&self, of: CatchUp) {
+        let machine = self.engine.machine();
+        if machine.is_catching_up((&of.worker, of.life), of.step) {
+            self.catch_up(of);
+        }
+    }
+
+    fn caught_up_without(&self, of: &CatchUp, why: &str) {
+        self.slot.post(caught_up(of, why.to_owned()));
     }
 
     pub(super) fn left_out(
@@ -285,7 +300,7 @@ impl CoordinatorPart {
 
     /// Whether what a call did has to wait for the keys of its rotation, which another life of the keeper
     /// had.
-    fn reads_keys_first(&self, step: StepRef) -> bool {
+    fn reads_keys_first(&mut self, step: StepRef) -> bool {
         let is_live = self.engine.machine().needs_keys(step.rotation);
         let reads = is_live && !self.has_keys(step.rotation);
         if reads {
@@ -301,16 +316,32 @@ impl CoordinatorPart {
         event: InstanceEvent,
         staged: Vec<Staged>,
     ) {
-        let slot = self.slot.clone();
-        let told = WorkerEvent::Instance {
-            worker,
-            number,
-            event,
-            staged,
-        };
-        actor::spawn(async move {
-            sleep(READ_FIRST).await;
-            slot.post(CoordinatorMessage::Worker(told));
-        });
+        self.slot
+            .post_after(READ_FIRST, of_instance((&worker, number), event, staged));
     }
+}
+
+/// What an instance tells.
+fn of_instance(
+    (worker, number): (&WorkerName, u64),
+    event: InstanceEvent,
+    staged: Vec<Staged>,
+) -> CoordinatorMessage {
+    CoordinatorMessage::Worker(WorkerEvent::Instance {
+        worker: worker.clone(),
+        number,
+        event,
+        staged,
+    })
+}
+
+/// It could not be caught up.
+fn caught_up(of: &CatchUp, error: String) -> CoordinatorMessage {
+    let (step, error) = (of.step, Some(error));
+    let event = InstanceEvent::CaughtUp { step, error };
+    of_instance((&of.worker, of.life), event, Vec::new())
+}
+
+fn cannot_be_read(why: &str) -> String {
+    format!("the keys of the rotation cannot be read: {why}")
 }

@@ -15,7 +15,7 @@ use crate::journal::load::LoadedJournal;
 use crate::journal::secrets::RotationSecrets;
 use crate::key::event::{Ticket, WriteFailure};
 use crate::key::journal_down::JournalDown;
-use crate::key::name::KeyName;
+use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Snapshot;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
@@ -84,6 +84,22 @@ impl From<Result<Option<RotationSecrets>, JournalError>> for FoundKeys {
     }
 }
 
+/// A call that catches an instance up.
+pub struct CatchUp {
+    /// Its worker.
+    pub worker: WorkerName,
+    /// Its number.
+    pub life: u64,
+    /// The step that it has missed.
+    pub step: StepRef,
+    /// That step's attempt.
+    pub attempt: u32,
+    /// The key.
+    pub key: KeyName,
+    /// The callback.
+    pub callback: CallbackName,
+}
+
 /// What the coordinator is told.
 pub enum CoordinatorMessage {
     /// A request.
@@ -125,6 +141,8 @@ pub enum CoordinatorMessage {
         /// The rotation.
         rotation: RotationId,
     },
+    /// It is time to catch an instance up whose keys the repo did not answer.
+    CatchUp(CatchUp),
     /// What becomes of a key's state with a step.
     Proposed {
         /// The step.
@@ -199,6 +217,7 @@ impl Message for CoordinatorMessage {
             | Self::Snapped { .. }
             | Self::Keys { .. }
             | Self::ReadKeys { .. }
+            | Self::CatchUp(_)
             | Self::Proposed { .. }
             | Self::Worker(_)
             | Self::Written { .. }

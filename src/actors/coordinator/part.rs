@@ -169,6 +169,7 @@ impl Part for CoordinatorPart {
             }
             CoordinatorMessage::Keys { rotation, found } => self.keys_read(rotation, found),
             CoordinatorMessage::ReadKeys { rotation } => self.read_keys_again(rotation),
+            CoordinatorMessage::CatchUp(again) => self.catch_up_again(again),
             CoordinatorMessage::Proposed {
                 step,
                 ticket,

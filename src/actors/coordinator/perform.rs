@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::actors::coordinator::message::CoordinatorMessage;
+use crate::actors::coordinator::message::{CatchUp, CoordinatorMessage};
 use crate::actors::coordinator::part::CoordinatorPart;
 use crate::actors::coordinator::work::{Proposal, StepWork};
 use crate::actors::key_message::KeyMessage;
@@ -65,7 +65,14 @@ impl CoordinatorPart {
                 worker,
                 life,
                 callback,
-            } => self.catch_up((worker, *life), (*step, *attempt), key, callback),
+            } => self.catch_up(CatchUp {
+                worker: worker.clone(),
+                life: *life,
+                step: *step,
+                attempt: *attempt,
+                key: key.clone(),
+                callback: callback.clone(),
+            }),
             RotationEffect::LeftOut {
                 worker,
                 key,

@@ -12,6 +12,10 @@ impl CoordinatorPart {
             let left = self.means.clock.now().until(*until);
             ctx.later(left, |part, ctx| part.interrupt(ctx));
         }
+        // What was read may have been lost with the actor.
+        self.rotations
+            .values_mut()
+            .for_each(|work| work.reads = false);
         self.take_up(ctx);
         self.catching_up |= self.engine.machine().paused().is_none();
         let why = "the coordinator died, and its successor reads the journal".to_owned();

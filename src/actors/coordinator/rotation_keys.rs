@@ -1,18 +1,15 @@
 //! The keys of rotations: in memory only while they are needed. What waits, or was stopped, has its keys
 //! in the journal; they are read when it begins to run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use crate::actors::coordinator::message::{CoordinatorMessage, FoundKeys};
 use crate::actors::coordinator::part::CoordinatorPart;
-use crate::actors::coordinator::work::{RotationKeys, StepWork};
+use crate::actors::coordinator::work::{RotationKeys, RotationWork, StepWork};
 use crate::actors::directory::KeyEntry;
 use crate::actors::key_message::KeyMessage;
-use crate::actors::supervision::actor;
 use crate::journal::error::JournalError;
 use crate::journal::secrets::RotationSecrets;
 use crate::key::name::KeyName;
@@ -26,7 +23,7 @@ use crate::worker::call::CallEnd;
 use crate::worker::link::{WorkerEvent, WorkerRequest};
 
 /// After how long keys are read again that the repo did not answer.
-const READ_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const READ_AGAIN: Duration = Duration::from_secs(1);
 
 impl CoordinatorPart {
     /// The keys of a rotation, if they are here.
@@ -40,7 +37,7 @@ impl CoordinatorPart {
     }
 
     /// A rotation begins: its keys come first, and then what its key has.
-    pub(super) fn begin_with(&self, rotation: RotationId, key: &KeyName) {
+    pub(super) fn begin_with(&mut self, rotation: RotationId, key: &KeyName) {
         if self.has_keys(rotation) {
             self.snapshot(rotation, key);
         } else {
@@ -48,8 +45,13 @@ impl CoordinatorPart {
         }
     }
 
-    /// Has the keys of a rotation read, after what is asked of the journal so far and before the rest.
-    pub(super) fn read_keys(&self, rotation: RotationId) {
+    /// Has the keys of a rotation read, after what is asked of the journal so far and before the rest, unless they
+    /// are being read.
+    pub(super) fn read_keys(&mut self, rotation: RotationId) {
+        let work = self.rotations.entry(rotation).or_default();
+        if std::mem::replace(&mut work.reads, true) {
+            return;
+        }
         let slot = self.slot.clone();
         self.means.journal.submit(
             move |journal| journal.living_secrets(rotation),
@@ -104,6 +106,9 @@ impl CoordinatorPart {
     /// The keys of a rotation were read, or could not be.
     pub(super) fn keys_read(&mut self, rotation: RotationId, found: FoundKeys) {
         let begins = self.engine.machine().is_beginning(rotation);
+        if let Some(work) = self.rotations.get_mut(&rotation) {
+            work.reads = false;
+        }
         match found {
             FoundKeys::Found(Some(secrets)) => self.keep(rotation, RotationKeys::Here(secrets)),
             FoundKeys::Unreadable(why) => {
@@ -114,7 +119,16 @@ impl CoordinatorPart {
                 let snapshot = None;
                 self.keep(rotation, RotationKeys::Unreadable { why, snapshot });
             }
-            FoundKeys::Found(None) => return,
+            FoundKeys::Found(None) => {
+                if self
+                    .rotations
+                    .get(&rotation)
+                    .is_some_and(RotationWork::is_empty)
+                {
+                    self.rotations.remove(&rotation);
+                }
+                return;
+            }
             FoundKeys::Unavailable(down) if down.is_for_good() => {
                 return self.slot.post(CoordinatorMessage::InDoubt(down));
             }
@@ -128,15 +142,12 @@ impl CoordinatorPart {
     }
 
     fn read_keys_later(&self, rotation: RotationId) {
-        let slot = self.slot.clone();
-        actor::spawn(async move {
-            sleep(READ_AGAIN).await;
-            slot.post(CoordinatorMessage::ReadKeys { rotation });
-        });
+        let again = CoordinatorMessage::ReadKeys { rotation };
+        self.slot.post_after(READ_AGAIN, again);
     }
 
     /// It is time to read the keys of a rotation again, if that still begins.
-    pub(super) fn read_keys_again(&self, rotation: RotationId) {
+    pub(super) fn read_keys_again(&mut self, rotation: RotationId) {
         let machine = self.engine.machine();
         if let Some(key) = machine
             .key_of(rotation)
@@ -148,22 +159,21 @@ impl CoordinatorPart {
 
     /// What a batch will need when it is durable is read before it is made: the keys of a rotation
     /// that an earlier life of the program began, for a callback or for its end.
-    pub(super) fn read_keys_for(&self, facts: &[Fact]) {
+    pub(super) fn read_keys_for(&mut self, facts: &[Fact]) {
+        let mut needed = BTreeSet::new();
         for fact in facts {
             match fact {
                 Fact::Step(id, _, step) if step.status == CallbackStatus::InProgress => {
-                    self.read_missing_keys(*id);
+                    needed.insert(*id);
                 }
                 Fact::Rotation(header) | Fact::Ended(header, _)
                     if header.resumes > 0 && !header.state.goes_on() =>
                 {
-                    self.read_missing_keys(header.id);
+                    needed.insert(header.id);
                 }
                 // A step of memory that an earlier life began may be given to further instances.
                 Fact::Instance(instance) => {
-                    for (step, _) in instance.unreturned() {
-                        self.read_missing_keys(step.rotation);
-                    }
+                    needed.extend(instance.unreturned().map(|(step, _)| step.rotation));
                 }
                 Fact::Step(..)
                 | Fact::Rotation(_)
@@ -181,11 +191,10 @@ impl CoordinatorPart {
                 | Fact::Act(_) => {}
             }
         }
-    }
-
-    fn read_missing_keys(&self, id: RotationId) {
-        if !self.has_keys(id) {
-            self.read_keys(id);
+        for id in needed {
+            if !self.has_keys(id) {
+                self.read_keys(id);
+            }
         }
     }
 
@@ -208,7 +217,7 @@ impl CoordinatorPart {
         let machine = self.engine.machine();
         self.rotations.retain(|id, work| {
             work.kept.take_if(|_| !machine.needs_keys(*id));
-            work.kept.is_some() || work.known_to.is_some() || !work.beginnings.is_empty()
+            !work.is_empty()
         });
     }
 
@@ -228,11 +237,8 @@ impl CoordinatorPart {
                 slot.post(CoordinatorMessage::Worker(ended));
             }
             Some(RotationKeys::Here(_)) | None => {
-                actor::spawn(async move {
-                    sleep(READ_AGAIN).await;
-                    let uncalled = WorkerEvent::Uncalled { step, attempt };
-                    slot.post(CoordinatorMessage::Worker(uncalled));
-                });
+                let uncalled = WorkerEvent::Uncalled { step, attempt };
+                slot.post_after(READ_AGAIN, CoordinatorMessage::Worker(uncalled));
             }
         }
     }

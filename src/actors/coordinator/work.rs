@@ -172,6 +172,8 @@ pub(super) enum RotationKeys {
 pub(super) struct RotationWork {
     /// Its keys, where they are needed; else they are in the journal only.
     pub(super) kept: Option<RotationKeys>,
+    /// Whether its keys are being read. Further reads would only wait behind that one, and writes behind them.
+    pub(super) reads: bool,
     /// How its keys begin, by which texts that quote them are found.
     pub(super) beginnings: Vec<SecretKeyValue>,
     /// The key that knows these.
@@ -179,6 +181,11 @@ pub(super) struct RotationWork {
 }
 
 impl RotationWork {
+    /// Whether nothing is known of it, nor asked for.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.reads && self.kept.is_none() && self.known_to.is_none() && self.beginnings.is_empty()
+    }
+
     /// Its keys, if they are here.
     pub(super) fn secrets(&self) -> Option<&RotationSecrets> {
         match self.kept.as_ref()? {

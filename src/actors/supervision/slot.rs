@@ -88,6 +88,15 @@ impl<P: Part> ActorSlot<P> {
         drop(self.inbox.offer(message));
     }
 
+    /// Posts a message after this time.
+    pub fn post_after(self: &Arc<Self>, time: Duration, message: P::Message) {
+        let slot = Arc::clone(self);
+        self.thread.spawn(async move {
+            tokio::time::sleep(time).await;
+            slot.post(message);
+        });
+    }
+
     /// Where its messages wait.
     pub fn inbox(&self) -> &Arc<Inbox<P::Message>> {
         &self.inbox

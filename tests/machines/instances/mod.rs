@@ -26,6 +26,7 @@ const NONE: Counts = Counts {
     late: 0,
     failures: 0,
     resumes: 0,
+    unread: 0,
 };
 
 /// One worker with two instances.
@@ -91,7 +92,7 @@ fn one_call_of_data_at_two_instances_with_a_death_and_a_crash_of_the_keeper() {
 #[test]
 fn a_callback_of_memory_at_two_instances_with_a_death_or_a_cut_and_a_crash_of_the_keeper() {
     let workers = &[Memory];
-    for (deaths, cuts, states) in [(1, 0, 27_671), (0, 1, 5_525)] {
+    for (deaths, cuts, states) in [(1, 0, 27_671), (0, 1, 6_470)] {
         let most = Counts {
             crashes: 1,
             deaths,
@@ -118,6 +119,25 @@ fn a_write_may_fail_while_an_instance_dies() {
         ..NONE
     };
     for (workers, states) in [(&[Data], 21_800), (&[Memory], 34_481)] {
+        assert_eq!(
+            look_through(&Shape {
+                workers,
+                most,
+                ..TWO
+            }),
+            states
+        );
+    }
+}
+
+#[test]
+fn a_call_whose_keys_the_repo_does_not_answer_is_made_again_while_its_process_is_connected() {
+    let most = Counts {
+        unread: 2,
+        cuts: 1,
+        ..NONE
+    };
+    for (workers, states) in [(&[Data], 411), (&[Memory], 1_586)] {
         assert_eq!(
             look_through(&Shape {
                 workers,
@@ -169,6 +189,7 @@ fn whatever_happens_to_processes_and_the_keeper_every_promise_is_kept() {
                 late: few(&mut chance),
                 failures: few(&mut chance) / 2,
                 resumes: 6,
+                unread: few(&mut chance),
             },
         };
         let mut world = World::new(&shape);

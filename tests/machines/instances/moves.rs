@@ -34,6 +34,7 @@ pub enum Move {
         made: bool,
         unknown: bool,
     },
+    Unread,
     Cut(usize),
     Die(usize),
     Respawn(usize),
@@ -109,6 +110,9 @@ impl World {
                 [(false, false), (true, true), (false, true)]
                     .map(|(made, unknown)| Move::WriteFails { made, unknown }),
             );
+        }
+        if used.unread < most.unread && !self.keys_away {
+            moves.push(Move::Unread);
         }
         for (at, one) in self.procs.iter().enumerate() {
             if one.life == Life::Dead {
@@ -189,6 +193,10 @@ impl World {
                 });
             }
             Move::Crash(made) => self.crash(made),
+            Move::Unread => {
+                self.used.unread += 1;
+                self.keys_away = true;
+            }
             Move::WriteFails { made, unknown } => {
                 self.used.writes += 1;
                 self.was_made = made;

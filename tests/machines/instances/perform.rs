@@ -162,16 +162,19 @@ impl World {
         step: StepRef,
         attempt: u32,
     ) -> Option<Event> {
+        let uncalled = || Event::Instance {
+            worker: name,
+            number,
+            event: InstanceEvent::Uncalled { step, attempt },
+        };
         let mut all = self.procs.iter();
         let at = all.position(|one| one.number == Some(number) && one.connected);
         let Some(at) = at else {
-            let event = InstanceEvent::Uncalled { step, attempt };
-            return Some(Event::Instance {
-                worker: name,
-                number,
-                event,
-            });
+            return Some(uncalled());
         };
+        if std::mem::take(&mut self.keys_away) {
+            return Some(uncalled());
+        }
         let found = self.journal.rotations.get(&step.rotation);
         let durable = found.and_then(|(_, steps)| steps.get(&step.step)).cloned();
         let in_progress = durable

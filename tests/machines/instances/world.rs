@@ -36,6 +36,8 @@ pub struct Counts {
     pub failures: u8,
     /// An operator resumes.
     pub resumes: u8,
+    /// The repo does not answer the keys of a call.
+    pub unread: u8,
 }
 
 /// A world.
@@ -124,6 +126,8 @@ pub struct World {
     pub declaring: bool,
     pub used: Counts,
     pub time: Time,
+    /// The keys of the next call are not answered.
+    pub keys_away: bool,
     pub broken: Option<String>,
 }
 
@@ -204,6 +208,7 @@ impl World {
             declaring: false,
             used: Counts::default(),
             time: Time::default(),
+            keys_away: false,
             broken: None,
         };
         world.journal.next_sequence = 1;
@@ -242,6 +247,11 @@ impl World {
         let open = self.journal.rotations.values();
         let open = open.filter(|(header, _)| header.state.goes_on()).count();
         assert_eq!(open, 0, "a rotation goes on for ever, after {way:#?}");
+        let most = &self.shape.most;
+        if [most.late, most.failures, most.deaths, most.writes] == [0; 4] {
+            let stopped = self.journal.rotations.len();
+            assert_eq!(stopped, 0, "nothing fails, and one stops, after {way:#?}");
+        }
         for one in self.procs.iter().filter(|one| one.life != Life::Dead) {
             assert!(one.ended.is_empty(), "{one:?} keeps an end, after {way:#?}");
         }

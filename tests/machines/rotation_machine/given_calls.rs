@@ -120,6 +120,54 @@ fn what_was_never_handed_over_is_no_crash_and_is_given_again() {
     assert!(!c.story().contains("crashes"));
 }
 
+/// One instance, which has the call.
+fn only_one() -> (Coordinator, u64) {
+    let mut c = Coordinator::new();
+    c.define("data", behaviour(Strategy::Halt));
+    let a = c.instance("web", 1, Data);
+    c.declare(1);
+    c.snapped(1);
+    (c, a)
+}
+
+fn uncalled(attempt: u32) -> InstanceEvent {
+    let step = at(1, 0);
+    InstanceEvent::Uncalled { step, attempt }
+}
+
+#[test]
+fn what_was_not_handed_over_though_its_instance_is_connected_is_given_to_it_again() {
+    let (mut c, a) = only_one();
+    for attempt in 2..5 {
+        let said = c.happens("web", a, uncalled(attempt - 1));
+        let again = format!("r1/0 attempt {attempt} to web#{a}.c");
+        assert_eq!(Coordinator::given(&said), [again]);
+    }
+    c.happens("web", a, InstanceEvent::Absent);
+    let said = c.happens("web", a, uncalled(4));
+    assert_eq!(
+        Coordinator::given(&said),
+        NO,
+        "nothing connects it any more"
+    );
+    assert!(!c.story().contains("crashes"));
+}
+
+#[test]
+fn what_an_earlier_connection_did_not_hand_over_makes_no_instance_absent_that_is_back() {
+    let (mut c, a) = only_one();
+    c.happens("web", a, InstanceEvent::Absent);
+    let again = |attempt: u32| [format!("r1/0 attempt {attempt} to web#{a}.c")];
+    assert_eq!(Coordinator::given(&c.returns("web", a, 1, &[])), again(2));
+    assert_eq!(
+        Coordinator::given(&c.happens("web", a, uncalled(1))),
+        NO,
+        "it has attempt 2"
+    );
+    let said = c.happens("web", a, uncalled(2));
+    assert_eq!(Coordinator::given(&said), again(3));
+}
+
 #[test]
 fn only_its_own_process_takes_an_instance_up() {
     let (mut c, [a, b]) = begun();

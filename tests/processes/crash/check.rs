@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use keyward::OnKeyChangedCallbackErrorStrategy;
 
-use crate::crash::killer::Kill;
 use crate::crash::life::{FAILS, PLAN};
+use crate::support::killer::Kill;
 
 /// What was found of a step: status, attempt, crashes.
 type Found = BTreeMap<String, (String, u32, u32)>;

@@ -16,8 +16,8 @@ use keyward::{
 };
 use uuid::Uuid;
 
-use crate::crash::killer::{Counter, Kill, KillingRepo};
 use crate::support;
+use crate::support::killer::{Counter, Kill, KillingRepo};
 
 /// The id that the program gives its declaration, so that declaring again starts nothing.
 pub const ID: RotationId =

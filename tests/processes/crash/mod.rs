@@ -9,7 +9,6 @@ mod audit;
 mod chance;
 mod check;
 mod documents;
-mod killer;
 mod known;
 mod life;
 mod program;
@@ -24,9 +23,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::crash::killer::Kill;
 use crate::crash::life::Orders;
 use crate::support::alone::again;
+use crate::support::killer::Kill;
 
 const CHILD: &str = "KEYWARD_TEST_LIFE";
 const FOLDER: &str = "KEYWARD_TEST_FOLDER";

@@ -11,9 +11,9 @@ use keyward::worker::callback::KeyChange;
 use keyward::{Change, Effect, KeysManagement, RotationReport, RotationState, SecretKeyDefinition};
 use uuid::Uuid;
 
-use crate::crash::killer::die;
 use crate::crash::life::Log;
 use crate::support;
+use crate::support::killer::die;
 
 /// A program whose callback `kills` kills it, until the file `mended` is there. With the file
 /// `resume`, it resumes the rotation where it finds it stopped.

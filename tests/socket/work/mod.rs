@@ -2,8 +2,10 @@
 
 mod catching_up;
 mod ends;
+mod killed;
 mod moves;
 pub mod peer;
 mod processes;
 mod refused;
 mod restarts;
+mod unanswered;

@@ -167,7 +167,8 @@ impl Peer {
         self.requests += 1;
         let request = self.requests;
         self.say(Said::Ready(Ready { request }));
-        assert!(matches!(self.answer().await, Given::Done(_)));
+        let answer = self.answer().await;
+        assert!(matches!(answer, Given::Done(_)), "{answer:?}");
     }
 
     /// Asks something under the next number.
