@@ -1,4 +1,4 @@
-//! What the disk costs: synced RocksDB writes, and how many of which size a rotation makes.
+//! What the disk costs: synced RocksDB writes, and the number and sizes of those that a rotation makes.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

@@ -13,7 +13,7 @@ use keyward::wire::generated::{
     self, CallRef, DeclareRequest, Ended, Event, GetAnswer, ListingPart, RecoverKeysAnswer,
     Refusal, ToInstance, ToKeeper, ValueOrPair, to_instance, to_keeper,
 };
-use keyward::wire::listing::Listing;
+use keyward::wire::listing::ListingParts;
 use keyward::wire::parts::{history_parts, plan_parts, report_parts, status_parts};
 use keyward::worker::call::Call;
 use keyward::worker::change::Change;
@@ -108,8 +108,8 @@ fn to_instance(bytes: &[u8]) {
 }
 
 /// Takes the messages of a stream, each with its length before it.
-fn taken(mut bytes: &[u8]) -> Option<Listing> {
-    let mut listing = Listing::default();
+fn taken(mut bytes: &[u8]) -> Option<ListingParts> {
+    let mut listing = ListingParts::default();
     while !bytes.is_empty() {
         let part = ListingPart::decode_length_delimited(&mut bytes).ok()?;
         listing.take(part).ok()?;
@@ -117,8 +117,8 @@ fn taken(mut bytes: &[u8]) -> Option<Listing> {
     Some(listing)
 }
 
-fn together(parts: Vec<ListingPart>) -> Option<Listing> {
-    let mut listing = Listing::default();
+fn together(parts: Vec<ListingPart>) -> Option<ListingParts> {
+    let mut listing = ListingParts::default();
     for part in parts {
         listing.take(part).ok()?;
     }
@@ -126,7 +126,7 @@ fn together(parts: Vec<ListingPart>) -> Option<Listing> {
 }
 
 /// Reads a listing, and what is sent of it once more.
-fn listing(bytes: &[u8], again: impl Fn(Listing) -> Option<Vec<ListingPart>>) {
+fn listing(bytes: &[u8], again: impl Fn(ListingParts) -> Option<Vec<ListingPart>>) {
     let Some(one) = allocated::within(MEMORY, bytes, || taken(bytes)) else {
         return;
     };
@@ -137,19 +137,19 @@ fn listing(bytes: &[u8], again: impl Fn(Listing) -> Option<Vec<ListingPart>>) {
     assert_eq!(again(two), Some(sent), "it reads as another one");
 }
 
-fn status_of(listing: Listing) -> Option<Vec<ListingPart>> {
+fn status_of(listing: ListingParts) -> Option<Vec<ListingPart>> {
     Some(status_parts(&listing.into_status().ok()?).collect())
 }
 
-fn history_of(listing: Listing) -> Option<Vec<ListingPart>> {
+fn history_of(listing: ListingParts) -> Option<Vec<ListingPart>> {
     Some(history_parts(&listing.into_history().ok()?).collect())
 }
 
-fn plan_of(listing: Listing) -> Option<Vec<ListingPart>> {
+fn plan_of(listing: ListingParts) -> Option<Vec<ListingPart>> {
     Some(plan_parts(&listing.into_plan().ok()?))
 }
 
-fn report_of(listing: Listing) -> Option<Vec<ListingPart>> {
+fn report_of(listing: ListingParts) -> Option<Vec<ListingPart>> {
     Some(report_parts(&listing.into_report().ok()?))
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
 
-use crate::client::session::{MAX_MESSAGE, Session};
+use crate::client::session::{ClientSession, MAX_MESSAGE};
 use crate::key::answer::KeyAnswer;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::keeper_error::KeeperError;
@@ -21,19 +21,19 @@ use crate::wire::generated::{
     SaveStateRequest, SaveStatesRequest, WaitRequest,
 };
 use crate::wire::invalid::needed;
-use crate::wire::listing::Listing;
+use crate::wire::listing::ListingParts;
 use crate::worker::change::Change;
 
 /// One connection: it is made when it is first used, and anew when it has ended.
 #[derive(Clone)]
-pub(super) struct Connection {
-    pub(super) session: Arc<Session>,
+pub(super) struct KeeperConnection {
+    pub(super) session: Arc<ClientSession>,
     pub(super) channel: Channel,
 }
 
-impl Connection {
+impl KeeperConnection {
     /// A connection that is not made yet.
-    pub(super) fn new(session: Arc<Session>) -> Self {
+    pub(super) fn new(session: Arc<ClientSession>) -> Self {
         let channel = session.channel();
         Self { session, channel }
     }
@@ -60,11 +60,11 @@ impl Connection {
     pub(super) async fn listing(
         &self,
         request: impl Future<Output = Result<Response<Streaming<ListingPart>>, Status>>,
-    ) -> Result<Listing, KeeperError> {
+    ) -> Result<ListingParts, KeeperError> {
         self.session.refuse_child()?;
         let failed = |status| self.session.failure(&status);
         let mut parts = request.await.map_err(failed)?.into_inner();
-        let mut listing = Listing::default();
+        let mut listing = ListingParts::default();
         while let Some(part) = parts.message().await.map_err(failed)? {
             let taken = listing.take(part);
             taken.map_err(|why| self.session.not_understood(&why))?;
@@ -140,7 +140,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for KeeperConnection {
     fn drop(&mut self) {
         if self.session.refuse_child().is_err() {
             // What runs it is the parent's, and may hold its locks.

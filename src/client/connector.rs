@@ -1,4 +1,4 @@
-//! Connecting to the keeper's socket, each time anew: whoever listens there now is looked at.
+//! Connecting to the keeper's socket, each time anew, and looking each time which process listens there.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;

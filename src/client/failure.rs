@@ -5,14 +5,14 @@ use std::fmt::Display;
 
 use tonic::{Code, Status};
 
-use crate::client::session::Session;
+use crate::client::session::ClientSession;
 use crate::key::keeper_error::KeeperError;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::wire::generated::Refusal;
 use crate::wire::invalid;
 
-impl Session {
+impl ClientSession {
     /// What a status says.
     pub(super) fn failure(&self, status: &Status) -> KeeperError {
         if let Some(told) = Refusal::of_status(status) {

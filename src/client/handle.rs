@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::client::builder::ClientBuilder;
-use crate::client::connection::Connection;
+use crate::client::connection::KeeperConnection;
 use crate::client::instance::RemoteMembership;
 use crate::client::place;
-use crate::client::session::Session;
+use crate::client::session::ClientSession;
 use crate::key::answer::KeyAnswer;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
@@ -43,7 +43,7 @@ use crate::worker::joined::{Worker, unless_raised};
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    connection: Connection,
+    connection: KeeperConnection,
 }
 
 impl fmt::Debug for Client {
@@ -65,19 +65,20 @@ impl ClientBuilder {
             Some(place) => place::given(place)?,
             None => place::of_environment()?,
         };
-        let session = Session::start(&place, self.trust, self.request_time_limit, self.threads)?;
+        let session =
+            ClientSession::start(&place, self.trust, self.request_time_limit, self.threads)?;
         session.try_to_connect().await?;
         Ok(Client::new(session))
     }
 }
 
 impl Client {
-    pub(super) fn new(session: Arc<Session>) -> Self {
-        let connection = Connection::new(session);
+    pub(super) fn new(session: Arc<ClientSession>) -> Self {
+        let connection = KeeperConnection::new(session);
         Self { connection }
     }
 
-    pub(super) fn connection(&self) -> &Connection {
+    pub(super) fn connection(&self) -> &KeeperConnection {
         &self.connection
     }
 

@@ -8,7 +8,7 @@ use crate::client::handle::Client;
 use crate::rotation::error::RotationError;
 
 impl Client {
-    /// Whether rotations can run in the keeper. Whoever is let in for anything may ask;
+    /// Whether rotations can run in the keeper. Each user with a grant may ask;
     /// [`status`](Self::status) says why they cannot.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tonic::transport::Channel;
 
-use crate::client::connection::Connection;
+use crate::client::connection::KeeperConnection;
 use crate::client::event_stream::EventStream;
 use crate::client::handle::Client;
 use crate::key::keeper_error::KeeperError;
@@ -26,7 +26,7 @@ use crate::wire::generated::{
 /// How many rotations a page of the history has at most.
 const MAX_PAGE: usize = 1_000;
 
-impl Connection {
+impl KeeperConnection {
     fn operate(&self) -> OperateClient<Channel> {
         OperateClient::new(self.channel.clone())
     }

@@ -27,7 +27,7 @@ const AUTHORITY: &str = "http://localhost";
 pub(super) const MAX_MESSAGE: usize = 8 * 1024 * 1024;
 
 /// What everything of one client shares.
-pub(super) struct Session {
+pub(super) struct ClientSession {
     pub(super) connector: Connector,
     pub(super) plugins: Arc<Plugins>,
     pub(super) events: Events,
@@ -44,7 +44,7 @@ impl Executor<Pin<Box<dyn Future<Output = ()> + Send>>> for OwnRuntime {
     }
 }
 
-impl Session {
+impl ClientSession {
     /// Starts the threads that a client needs.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for ClientSession {
     fn drop(&mut self) {
         if self.home.is_left() {
             // The threads are the parent's, and so is what they hold.

@@ -2,7 +2,7 @@
 //! could otherwise hand it keys, or take those that it declares.
 //!
 //! Trusted are root, the client's own user, users that the program names, and the owner of the socket's
-//! folder where everything above that folder is root's alone: nobody else can have put it there then.
+//! folder where everything above that folder is root's alone: no other user can have put it there then.
 
 use std::collections::BTreeSet;
 use std::fs;

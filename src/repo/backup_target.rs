@@ -6,9 +6,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 
+use crate::guard::fork::kept_file::try_lock;
 use crate::repo::error::RepoError;
 use crate::repo::failure::io_failure;
 
@@ -58,7 +58,7 @@ impl Unfinished {
                 return Err(failed(error));
             }
             let left = open_folder(&path).map_err(failed)?;
-            if !is_locked_by(&left).map_err(failed)? {
+            if !try_lock(&left).map_err(failed)? {
                 return Err(busy());
             }
             fs::remove_dir_all(&path).map_err(failed)?;
@@ -68,7 +68,7 @@ impl Unfinished {
                 .map_err(failed)?;
         }
         let directory = open_folder(&path).map_err(failed)?;
-        let is_mine = is_locked_by(&directory).map_err(failed)?
+        let is_mine = try_lock(&directory).map_err(failed)?
             && same(&directory.metadata().map_err(failed)?, &path).map_err(failed)?;
         if !is_mine {
             return Err(busy());
@@ -124,7 +124,7 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         // By name, because a child that is just being started may have the folder open for a moment longer.
-        let _ = flock(&self.directory, FlockOperation::Unlock);
+        let _ = self.directory.unlock();
         if !self.finished {
             let _ = fs::remove_dir_all(&self.path);
         }
@@ -202,14 +202,6 @@ fn is_mount_point(folder: &Path) -> io::Result<bool> {
 fn open_folder(path: &Path) -> io::Result<File> {
     let flags = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
     OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
-fn is_locked_by(folder: &File) -> io::Result<bool> {
-    match flock(folder, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(true),
-        Err(Errno::WOULDBLOCK) => Ok(false),
-        Err(errno) => Err(errno.into()),
-    }
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {

@@ -7,8 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 
 use crate::guard::fork;
 use crate::guard::fork::kept_file::KeptFile;
@@ -51,36 +50,19 @@ impl FolderLock {
         });
         let directory = directory.map_err(failed)?;
         let folder_is = directory.with(Identity::of).map_err(failed)?;
-        if !locked(&directory).map_err(failed)? {
+        if !directory.try_lock().map_err(failed)? {
             return Err(already_open(folder, folder_is));
         }
         let path = folder.join(LOCK_FILE);
         let failed = |cause| io_failure("opening the lock file", &path, cause);
-        let file = KeptFile::open(|| {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-                .open(&path)
-        });
-        let file = file.map_err(failed)?;
+        let file = KeptFile::open_or_make(&path).map_err(failed)?;
         let file_is = file.with(Identity::of).map_err(failed)?;
-        if !locked(&file).map_err(failed)? {
+        if !file.try_lock().map_err(failed)? {
             return Err(already_open(folder, folder_is));
         }
         // Before the name is there to be read, so that this process knows its own.
         held().push(folder_is);
-        let written = file.with(|mut file| {
-            file.set_len(0)?;
-            file.write_all(holder::own_name().as_bytes())
-        });
-        // The name is a courtesy to others: a full disk must not keep the folder from being opened.
-        if written.is_err() {
-            let _ = file.with(|file| file.set_len(0));
-        }
+        name_holder(&file);
         let stays = fs::metadata(&lasting).map(|found| Identity::told_by(&found));
         if !stays.is_ok_and(|found| found == folder_is) {
             lasting = folder.to_owned();
@@ -134,12 +116,10 @@ impl Drop for FolderLock {
         if fork::is_child() {
             return;
         }
-        // Emptied first, so that the next holder is never taken for this one. Unlocked by name,
-        // because a child that is just being started may have the file open for a moment longer.
+        // Emptied first, so that the next holder is never taken for this one.
         let _ = self.file.with(|file| file.set_len(0));
-        for locked in [&self.file, &self.directory] {
-            let _ = locked.with(|file| Ok(flock(file, FlockOperation::Unlock)?));
-        }
+        self.file.unlock();
+        self.directory.unlock();
         let mut held = held();
         if let Some(at) = held.iter().position(|held| *held == self.folder_is) {
             held.swap_remove(at);
@@ -173,7 +153,7 @@ impl ReadingLock {
                 file => file.map_err(failed)?,
             };
             let folder_is = Identity::at(folder).map_err(failed)?;
-            if !locked(&file).map_err(failed)? {
+            if !file.try_lock().map_err(failed)? {
                 let holder = folder_is.and_then(|is| holder::find(&folder.join(LOCK_FILE), is));
                 let folder = folder.to_owned();
                 return Err(RepoError::AlreadyOpen { folder, holder });
@@ -184,15 +164,16 @@ impl ReadingLock {
     }
 }
 
-/// Locks a file, unless another open one of it has the lock.
-fn locked(file: &KeptFile) -> io::Result<bool> {
-    file.with(
-        |file| match flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(true),
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            Err(errno) => Err(errno.into()),
-        },
-    )
+/// Has the lock file name this process. That is a courtesy to others: a full disk must not keep the folder from being
+/// opened.
+fn name_holder(file: &KeptFile) {
+    let written = file.with(|mut file| {
+        file.set_len(0)?;
+        file.write_all(holder::own_name().as_bytes())
+    });
+    if written.is_err() {
+        let _ = file.with(|file| file.set_len(0));
+    }
 }
 
 fn already_open(folder: &Path, folder_is: Identity) -> RepoError {

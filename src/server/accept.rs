@@ -20,7 +20,7 @@ use crate::secret::text::told;
 use crate::server::connection::{Connection, Service};
 use crate::server::io::ReadByPeer;
 use crate::server::peer::Peer;
-use crate::server::requests::Requests;
+use crate::server::requests::ConnectionRequests;
 use crate::server::services::Served;
 use crate::server::socket::file::AtPath;
 use crate::server::socket::listening::Listening;
@@ -54,7 +54,7 @@ pub(super) async fn accept(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut connections = JoinSet::new();
     let mut next = threads.iter().cycle();
-    let mut told = Told::default();
+    let mut told = SocketEvents::default();
     loop {
         tokio::select! {
             biased;
@@ -170,7 +170,7 @@ async fn to_the_end(
         .keep_alive_interval(bounds.silence * 2 / 3)
         .keep_alive_timeout(bounds.silence / 3);
     let io = TokioIo::new(stream);
-    let requests = Requests::new(Arc::clone(served), Arc::clone(connection));
+    let requests = ConnectionRequests::new(Arc::clone(served), Arc::clone(connection));
     let mut http = pin!(http.serve_connection(io, requests));
     let mut first = pin!(sleep(bounds.patience));
     let mut looks = interval(bounds.patience / 2);
@@ -228,12 +228,12 @@ fn cause_of_end(error: &hyper::Error) -> Option<String> {
 
 /// What was told of the socket, so that it is told once.
 #[derive(Default)]
-struct Told {
+struct SocketEvents {
     at_path: Option<AtPath>,
     refused: Option<Instant>,
 }
 
-impl Told {
+impl SocketEvents {
     /// Looks whether the socket's file is still there, and makes it again where it was removed.
     fn look(&mut self, served: &Served) -> Option<Listening> {
         let mut file = served.keeper.file();

@@ -24,7 +24,7 @@ use crate::server::unread::UnreadAnswer;
 const PIECE: usize = 16 << 10;
 
 /// The body of an answer.
-pub(super) struct Answer {
+pub(super) struct AnswerBody {
     /// None: its trailers were handed on.
     body: Option<Body>,
     rest: Bytes,
@@ -39,7 +39,7 @@ pub(super) struct Answer {
     _place: Option<RequestPlace>,
 }
 
-impl Answer {
+impl AnswerBody {
     /// The answer to a request that has this place.
     pub(super) fn new(
         body: Body,
@@ -94,7 +94,7 @@ impl Answer {
     }
 }
 
-impl Answer {
+impl AnswerBody {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self;
         if !this.rest.is_empty() {
@@ -120,7 +120,7 @@ impl Answer {
     }
 }
 
-impl http_body::Body for Answer {
+impl http_body::Body for AnswerBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -141,7 +141,7 @@ impl http_body::Body for Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for AnswerBody {
     fn drop(&mut self) {
         self.connection.note_answer();
     }

@@ -13,7 +13,7 @@ use crate::server::counts::{ConnectionPlace, RequestPlace, UserCounts, places};
 use crate::server::grants::Asker;
 use crate::server::peer::Peer;
 use crate::server::refusal::SocketRefusal;
-use crate::server::unread::Unread;
+use crate::server::unread::UnreadAnswers;
 
 /// One connection.
 pub(super) struct Connection {
@@ -31,7 +31,7 @@ pub(super) struct Connection {
     /// Whether a worker joins over it, or has joined.
     joined: AtomicBool,
     /// The answers that its peer makes no room for.
-    unread: Arc<Unread>,
+    unread: Arc<UnreadAnswers>,
     /// The worker that has joined over it.
     worker: Mutex<Option<WorkerName>>,
 }
@@ -123,7 +123,7 @@ impl Connection {
     }
 
     /// The answers that its peer makes no room for.
-    pub(super) fn unread(&self) -> &Arc<Unread> {
+    pub(super) fn unread(&self) -> &Arc<UnreadAnswers> {
         &self.unread
     }
 
@@ -152,7 +152,7 @@ impl Connection {
         self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who does what is asked for over it: by the kernel's word, and the worker that has joined.
+    /// The user and process at the other end, as the kernel says, and the worker that has joined.
     pub(super) fn by(&self) -> By {
         let Peer { user, pid, .. } = self.peer;
         By::process(user, pid).of_worker(self.worker().clone())

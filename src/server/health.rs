@@ -37,7 +37,7 @@ impl HealthService {
         Self { keeper }
     }
 
-    /// Whoever is let in for anything may ask.
+    /// Each user with a grant may ask.
     fn demand(&self, caller: &Connection) -> Result<(), Status> {
         let asked = || "the keeper's health".to_owned();
         let known = self

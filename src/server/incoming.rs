@@ -35,7 +35,7 @@ pub(super) struct IncomingMessages<B = Incoming> {
     body: B,
     connection: Arc<Connection>,
     bounds: MessageBounds,
-    at: At,
+    at: BodyAt,
     /// Room for the message that comes. It is given back when the next one is asked for: until then the
     /// library above has it whole, and decodes it.
     room: Option<OwnedSemaphorePermit>,
@@ -44,12 +44,12 @@ pub(super) struct IncomingMessages<B = Incoming> {
 }
 
 /// Where in a row of messages the body is.
-enum At {
+enum BodyAt {
     Prefix { known: [u8; PREFIX], bytes: usize },
     Message { left: usize },
 }
 
-const START: At = At::Prefix {
+const START: BodyAt = BodyAt::Prefix {
     known: [0; PREFIX],
     bytes: 0,
 };
@@ -70,15 +70,15 @@ impl<B> IncomingMessages<B> {
     /// Whether a message has begun and is not whole.
     fn is_within(&self) -> bool {
         match self.at {
-            At::Prefix { bytes, .. } => bytes > 0,
-            At::Message { .. } => true,
+            BodyAt::Prefix { bytes, .. } => bytes > 0,
+            BodyAt::Message { .. } => true,
         }
     }
 
     fn read(&mut self, mut data: &[u8]) -> Result<(), SocketRefusal> {
         while let Some((first, rest)) = data.split_first() {
             match &mut self.at {
-                At::Prefix { known, bytes } => {
+                BodyAt::Prefix { known, bytes } => {
                     if let Some(place) = known.get_mut(*bytes) {
                         *place = *first;
                     }
@@ -91,7 +91,7 @@ impl<B> IncomingMessages<B> {
                         self.begin(left)?;
                     }
                 }
-                At::Message { left } => {
+                BodyAt::Message { left } => {
                     let taken = data.len().min(*left);
                     *left -= taken;
                     data = data.get(taken..).unwrap_or_default();
@@ -111,7 +111,7 @@ impl<B> IncomingMessages<B> {
         }
         self.at = match bytes {
             0 => START,
-            left => At::Message { left },
+            left => BodyAt::Message { left },
         };
         let room = self.connection.user().undecoded(bytes);
         let bound = self.bounds.of_user;

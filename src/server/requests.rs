@@ -11,7 +11,7 @@ use tonic::body::Body;
 use tower::Service as _;
 
 use crate::management::phase::Phase;
-use crate::server::answer::{Answer, refused};
+use crate::server::answer::{AnswerBody, refused};
 use crate::server::bounds::ServeBounds;
 use crate::server::connection::{Connection, Service};
 use crate::server::counts::RequestPlace;
@@ -21,22 +21,22 @@ use crate::server::refusal::SocketRefusal;
 use crate::server::services::{Served, Services};
 
 /// The requests of one connection.
-pub(super) struct Requests {
+pub(super) struct ConnectionRequests {
     served: Arc<Served>,
     connection: Arc<Connection>,
 }
 
 /// A request with the size and pace of its messages checked.
-type Asked = Request<IncomingMessages>;
+type CheckedRequest = Request<IncomingMessages>;
 
-impl Requests {
+impl ConnectionRequests {
     pub(super) fn new(served: Arc<Served>, connection: Arc<Connection>) -> Self {
         Self { served, connection }
     }
 }
 
-impl hyper::service::Service<Request<Incoming>> for Requests {
-    type Response = Response<Answer>;
+impl hyper::service::Service<Request<Incoming>> for ConnectionRequests {
+    type Response = Response<AnswerBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -72,7 +72,7 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
                 }
             };
             let (phases, bound) = (keeper.phases.clone(), bounds.undecoded_bytes_of_user);
-            let body = |body| Answer::new(body, connection, phases, bound, place);
+            let body = |body| AnswerBody::new(body, connection, phases, bound, place);
             Ok(answer.map(body))
         })
     }
@@ -128,7 +128,7 @@ impl ServiceName {
         }
     }
 
-    async fn call(self, services: &Services, request: Asked) -> Response<Body> {
+    async fn call(self, services: &Services, request: CheckedRequest) -> Response<Body> {
         let answered = match self {
             Self::Keys => services.keys.clone().call(request).await,
             Self::Operate => services.operate.clone().call(request).await,

@@ -82,9 +82,7 @@ impl KeysManagement {
         let fitted = descriptors::fit(&mut bounds)?;
         let threads = start_threads()?;
         let (listener, file) = listen(&path, takes_passed, grants.mode())?;
-        if let Fitted::Lowered { limit } = fitted {
-            tell_of_the_limit(&self.inner.events, limit, bounds.connections);
-        }
+        tell_of_the_limit(&self.inner.events, fitted, bounds.connections);
         let phases = Phases::default();
         let mut keeper = Keeper::new(self.clone(), grants, bounds, phases.watch(), file);
         (keeper.backups, keeper.reload) = (backups, reload);
@@ -93,18 +91,18 @@ impl KeysManagement {
             services: Services::new(&keeper),
             keeper: Arc::clone(&keeper),
         });
-        let (told, ended) = watch::channel(false);
-        let stop = Arc::new(Notify::new());
         let handles: Vec<_> = threads
             .iter()
             .map(|thread| thread.handle().clone())
             .collect();
-        let (stopped, grace) = (Arc::clone(&stop), self.inner.settings.shutdown_grace);
         let first = handles.first().cloned();
         let instances = Arc::clone(&served.services.instances);
         let finding = instances.find_again(Arc::downgrade(&keeper));
         let accepting = accept(served, listener, handles);
-        let of_work = Arc::clone(&keeper);
+        let (told, ended) = watch::channel(false);
+        let stop = Arc::new(Notify::new());
+        let (stopped, of_work) = (Arc::clone(&stop), Arc::clone(&keeper));
+        let grace = self.inner.settings.shutdown_grace;
         let life = async move {
             let end = end(&phases, &of_manager, &stopped, &of_work, grace);
             let _accepted = futures_util::future::join(accepting, end).await;
@@ -117,14 +115,13 @@ impl KeysManagement {
             drop(first.spawn(finding));
             drop(first.spawn(life));
         }
-        let handle = Handle {
-            path,
-            keeper,
-            stop,
-            ended,
-        };
         Ok(Serving {
-            handle: Arc::new(handle),
+            handle: Arc::new(Handle {
+                path,
+                keeper,
+                stop,
+                ended,
+            }),
         })
     }
 }
@@ -194,14 +191,16 @@ async fn end(
     phases.go_on(Phase::Ended);
 }
 
-fn tell_of_the_limit(events: &Events, limit: u64, connections: usize) {
-    events.tell(move || {
-        tracing::warn!(
-            limit,
-            connections,
-            "the limit of open files is too low for all connections: fewer are taken; raise it"
-        );
-    });
+fn tell_of_the_limit(events: &Events, fitted: Fitted, connections: usize) {
+    if let Fitted::Lowered { limit } = fitted {
+        events.tell(move || {
+            tracing::warn!(
+                limit,
+                connections,
+                "the limit of open files is too low for all connections: fewer are taken; raise it"
+            );
+        });
+    }
 }
 
 fn listen(

@@ -9,16 +9,16 @@ use tokio::time::Instant;
 
 /// The answers of one connection that are not asked for more, and since when.
 #[derive(Default)]
-pub(super) struct Unread(Mutex<Waiting>);
+pub(super) struct UnreadAnswers(Mutex<WaitingAnswers>);
 
 #[derive(Default)]
-struct Waiting {
+struct WaitingAnswers {
     next: u64,
     since: BTreeMap<u64, Instant>,
 }
 
-impl Unread {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+impl UnreadAnswers {
+    fn waiting(&self) -> MutexGuard<'_, WaitingAnswers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -42,7 +42,7 @@ impl Unread {
 
 /// One answer among them.
 pub(super) struct UnreadAnswer {
-    of: Arc<Unread>,
+    of: Arc<UnreadAnswers>,
     number: u64,
 }
 
@@ -72,7 +72,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_waits_from_when_it_gave_something_until_it_is_asked_again() {
-        let unread = Arc::new(Unread::default());
+        let unread = Arc::new(UnreadAnswers::default());
         let answer = unread.begin();
         let idle = unread.begin();
         idle.has_nothing();

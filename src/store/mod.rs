@@ -3,8 +3,8 @@
 //! or a function that may block; it does not run it.
 //!
 //! Never in here: what a key means (its flows, its state, who asked), the choice of threads, and the
-//! guard that turns a panic or a passed time limit of foreign code into an error. Whoever performs a
-//! fetch does that, and checks the size of what it answered.
+//! guard that turns a panic or a passed time limit of foreign code into an error. The fetch in
+//! `actors` does that, and checks the size of what was answered.
 
 mod buffer;
 pub(crate) mod byte_order_mark;

@@ -16,7 +16,7 @@ use crate::wire::reports::waits_for;
 
 /// What the parts of a listing have told so far.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub struct ListingParts {
     /// Rotations.
     pub rotations: Vec<RotationReport>,
     /// Rotations that cannot be read.
@@ -39,7 +39,7 @@ pub struct Listing {
     pub plan: Option<ChangePlan>,
 }
 
-impl Listing {
+impl ListingParts {
     /// Takes the next part in. One that this version does not know is passed over.
     ///
     /// # Errors

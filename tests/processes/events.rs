@@ -14,7 +14,7 @@ use crate::support::{builder, define, documents, until, within};
 /// What the process prints at its end.
 const ALL_ANSWERED: &str = "all was answered";
 
-/// More lines than a pipe that nobody reads takes, and more than wait for a subscriber.
+/// More lines than an unread pipe takes, and more than wait for a subscriber.
 const MANY: usize = 3_000;
 
 /// Rotations stop and complete, the coordinator dies, fails and is restarted; everything is answered

@@ -12,7 +12,7 @@ pub const AT_ONCE: u32 = 64;
 const ONE_BY_ONE: u32 = 10_000;
 const EACH: u32 = 1_500;
 
-/// Whoever answers a key to an asker that awaits it.
+/// What answers a key to an asker that awaits it.
 pub trait Asked: Clone + Send + 'static {
     /// Asks once.
     fn ask(&mut self) -> impl Future<Output = Outcome<()>> + Send;

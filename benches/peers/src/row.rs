@@ -48,7 +48,7 @@ pub struct Row {
     pub unit: Unit,
     /// Keyward's row that it is compared with; none for keyward's own.
     pub ours: Option<String>,
-    /// What whoever does this work promises.
+    /// What the program that does this work promises.
     pub promises: &'static Promises,
     /// A figure a round, without the one that warmed up.
     pub figures: Vec<f64>,

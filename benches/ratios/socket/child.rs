@@ -12,7 +12,7 @@ use super::gets::{HELD, value};
 use crate::Outcome;
 use crate::manager;
 
-/// In whose environment the kind of the child stands, and its folder.
+/// The variables that tell a child its kind and its folder.
 pub const CHILD: &str = "KEYWARD_BENCH_SOCKET_CHILD";
 const FOLDER: &str = "KEYWARD_BENCH_SOCKET_FOLDER";
 

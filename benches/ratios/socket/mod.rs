@@ -107,7 +107,7 @@ impl Drop for Other {
     }
 }
 
-/// A command that reads no file and writes to nobody.
+/// A command that reads no file and writes no output.
 fn quiet(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     command

@@ -15,7 +15,7 @@ use super::scenario::{Callback, Does, Key};
 pub const KEY: &str = "key";
 /// What seals the records of a temporary database.
 pub const MASTER_KEY: &str = "the master key of a database that lives for one run";
-/// What a panicking callback says. Whoever replays scenarios may keep it off the screen.
+/// What a panicking callback says. A program that replays scenarios may keep it off the screen.
 pub const PANIC: &str = "the scenario's callback panics";
 
 const MAIN: &str = "main";

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::client::instance::duties::{Asking, CallKey, Duties};
 use crate::client::instance::here::{Here, ToLife};
-use crate::client::session::{MAX_MESSAGE, Session};
+use crate::client::session::{ClientSession, MAX_MESSAGE};
 use crate::key::error::KeyError;
 use crate::key::keeper_error::KeeperError;
 use crate::key::name::{KeyName, WorkerName};
@@ -38,13 +38,13 @@ const MOST_TO_TELL: usize = MAX_MESSAGE - 64;
 /// What calls the callbacks of an instance.
 pub(super) struct Calling {
     pub(super) worker: WorkerName,
-    pub(super) session: Arc<Session>,
+    pub(super) session: Arc<ClientSession>,
     pub(super) to_life: ToLife,
     lanes: HashMap<KeyName, Lane>,
 }
 
 impl Calling {
-    pub(super) fn new(worker: WorkerName, session: Arc<Session>, to_life: ToLife) -> Self {
+    pub(super) fn new(worker: WorkerName, session: Arc<ClientSession>, to_life: ToLife) -> Self {
         let lanes = HashMap::new();
         Self {
             worker,
@@ -157,7 +157,7 @@ fn too_many() -> String {
 
 /// What the handle of one call asks, of the keeper.
 struct CallLink {
-    session: Arc<Session>,
+    session: Arc<ClientSession>,
     to_life: ToLife,
     call: CallKey,
 }

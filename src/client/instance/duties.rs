@@ -269,7 +269,7 @@ impl Duties {
     }
 
     /// The keeper does not know the instance any more: it joins anew, registers all again, and is ready if
-    /// it was. Calls that run go on, and their ends are nobody's.
+    /// it was. Calls that run go on, and their ends are told to no keeper.
     pub(super) fn begin_anew(&mut self) {
         self.calls.retain(|_, given| given.runs);
         for given in self.calls.values_mut() {

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tonic::Status;
 
-use crate::client::connection::Connection;
+use crate::client::connection::KeeperConnection;
 use crate::client::instance::calling::Calling;
 use crate::client::instance::duties::{Asking, Duties, registration, told};
 use crate::client::instance::here::Here;
@@ -47,7 +47,7 @@ pub(super) struct InstanceLife {
     pub(super) name: WorkerName,
     pub(super) sharing: instance::Sharing,
     pub(super) waits: bool,
-    pub(super) connection: Connection,
+    pub(super) connection: KeeperConnection,
     pub(super) calling: Calling,
     pub(super) here: mpsc::UnboundedReceiver<Here>,
     /// Why the handle asks nothing more.

@@ -14,12 +14,12 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::client::connection::Connection;
+use crate::client::connection::KeeperConnection;
 use crate::client::instance::calling::Calling;
 use crate::client::instance::duties::{Asking, Duties, ReplyTo};
 use crate::client::instance::here::{Here, ToLife};
 use crate::client::instance::life::InstanceLife;
-use crate::client::session::Session;
+use crate::client::session::ClientSession;
 use crate::key::answer::KeyAnswer;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::keeper_error::KeeperError;
@@ -39,17 +39,20 @@ use crate::worker::membership::{Asked, AskedOfKey, Membership};
 /// A worker of this process whose keeper is another one.
 pub(super) struct RemoteMembership {
     name: WorkerName,
-    connection: Connection,
+    connection: KeeperConnection,
     to_life: ToLife,
     over: Arc<OnceLock<KeeperError>>,
 }
 
 impl RemoteMembership {
     /// Joins, over a connection of its own.
-    pub(super) async fn join(session: &Arc<Session>, join: Join) -> Result<Self, RotationError> {
+    pub(super) async fn join(
+        session: &Arc<ClientSession>,
+        join: Join,
+    ) -> Result<Self, RotationError> {
         session.refuse_child()?;
         let name = WorkerName::new(&join.name)?;
-        let connection = Connection::new(Arc::clone(session));
+        let connection = KeeperConnection::new(Arc::clone(session));
         let (to_life, here) = mpsc::unbounded_channel();
         let (told, joined) = oneshot::channel();
         let over = Arc::<OnceLock<KeeperError>>::default();

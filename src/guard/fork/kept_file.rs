@@ -1,8 +1,10 @@
 //! Open files that no child of `fork()` keeps open, because a lock is on them.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use super::{files, is_child, refuse_child};
 use crate::guard::forked::Forked;
@@ -26,6 +28,38 @@ impl KeptFile {
         Ok(Self { descriptor })
     }
 
+    /// Opens the file that a lock is taken on; where it is missing it is made, for its owner alone. A link is not
+    /// followed.
+    ///
+    /// # Errors
+    /// What `open` answers.
+    pub fn open_or_make(path: &Path) -> io::Result<Self> {
+        Self::open(|| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(libc::O_NOFOLLOW)
+                .open(path)
+        })
+    }
+
+    /// Locks the file, unless another open one of it has the lock: then it is false.
+    ///
+    /// # Errors
+    /// As [`with`](Self::with).
+    pub fn try_lock(&self) -> io::Result<bool> {
+        self.with(try_lock)
+    }
+
+    /// Unlocks the file. Its end would do that too, but for a child that is just being started and may have the file
+    /// open for a moment longer.
+    pub fn unlock(&self) {
+        let _ = self.with(File::unlock);
+    }
+
     /// Does something quick with the file.
     ///
     /// # Errors
@@ -36,6 +70,18 @@ impl KeptFile {
             Some(file) => f(file),
             None => Err(io::Error::other(Forked)),
         }
+    }
+}
+
+/// Locks a file, unless another open one of it has the lock: then it is false.
+///
+/// # Errors
+/// What the system answers.
+pub fn try_lock(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

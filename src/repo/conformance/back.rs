@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::repo::batch::Batch;
 use crate::repo::conformance::RepoPlace;
-use crate::repo::conformance::seen::{Seen, keys, must_be};
+use crate::repo::conformance::seen::{Violation, keys, must_be};
 use crate::repo::error::RepoError;
 use crate::repo::space::Space;
 use crate::repo::state_repo::{StateRepo, Visitor};
@@ -22,7 +22,7 @@ const KEYS: [&[u8]; 8] = [
 
 const PREFIXES: [&[u8]; 6] = [b"", b"a", b"abc", b"\xfe", b"\xff", b"\xff\xff\xff"];
 
-fn filled(place: &dyn RepoPlace) -> Result<Box<dyn StateRepo>, Seen> {
+fn filled(place: &dyn RepoPlace) -> Result<Box<dyn StateRepo>, Violation> {
     let repo = place.open()?;
     let all = KEYS.iter().fold(Batch::new(), |batch, key| {
         batch.put(Space::States, *key, *key)
@@ -31,7 +31,7 @@ fn filled(place: &dyn RepoPlace) -> Result<Box<dyn StateRepo>, Seen> {
     Ok(repo)
 }
 
-pub(super) fn scan_after(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn scan_after(place: &dyn RepoPlace) -> Result<(), Violation> {
     let repo = filled(place)?;
     for prefix in PREFIXES {
         let wanted = keys(&*repo, prefix)?;
@@ -60,7 +60,7 @@ pub(super) fn scan_after(place: &dyn RepoPlace) -> Result<(), Seen> {
     Ok(())
 }
 
-pub(super) fn scan_back(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn scan_back(place: &dyn RepoPlace) -> Result<(), Violation> {
     let repo = filled(place)?;
     for prefix in PREFIXES {
         let mut wanted = keys(&*repo, prefix)?;
@@ -90,7 +90,7 @@ fn back(
     prefix: &[u8],
     before: Option<&[u8]>,
     most: usize,
-) -> Result<Vec<Vec<u8>>, Seen> {
+) -> Result<Vec<Vec<u8>>, Violation> {
     seen(most, |visit| {
         repo.scan_back(Space::States, prefix, before, visit)
     })
@@ -100,7 +100,7 @@ fn back(
 fn seen(
     most: usize,
     scan: impl FnOnce(Visitor<'_>) -> Result<(), RepoError>,
-) -> Result<Vec<Vec<u8>>, Seen> {
+) -> Result<Vec<Vec<u8>>, Violation> {
     let mut seen = Vec::new();
     let mut fits = true;
     scan(&mut |key, value| {

@@ -5,7 +5,7 @@ use std::thread;
 
 use crate::repo::batch::Batch;
 use crate::repo::conformance::RepoPlace;
-use crate::repo::conformance::seen::{Found, Seen, all, must_be, must_fail};
+use crate::repo::conformance::seen::{FoundRecords, Violation, all, must_be, must_fail};
 use crate::repo::error::RepoError;
 use crate::repo::space::Space;
 use crate::repo::state_repo::StateRepo;
@@ -13,7 +13,7 @@ use crate::repo::state_repo::StateRepo;
 /// So many batches are written before the backup, and at least while it is made.
 const BATCHES: u32 = 50;
 
-pub(super) fn during_writes(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn during_writes(place: &dyn RepoPlace) -> Result<(), Violation> {
     let Some((folder, copy)) = place.backup() else {
         return Ok(());
     };
@@ -79,7 +79,7 @@ fn write(repo: &dyn StateRepo, numbers: std::ops::Range<u32>) -> Result<(), Repo
 }
 
 /// All records, those of one batch beside each other.
-fn copy_of(repo: &dyn StateRepo) -> Result<Found, Seen> {
+fn copy_of(repo: &dyn StateRepo) -> Result<FoundRecords, Violation> {
     let (states, history) = (
         all(repo, Space::States, b"")?,
         all(repo, Space::History, b"")?,

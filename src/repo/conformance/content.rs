@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use crate::repo::batch::Batch;
 use crate::repo::conformance::RepoPlace;
-use crate::repo::conformance::seen::{Found, Seen, all, keys, must_be, must_fail};
+use crate::repo::conformance::seen::{FoundRecords, Violation, all, keys, must_be, must_fail};
 use crate::repo::space::Space;
 
-pub(super) fn put_get_delete(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn put_get_delete(place: &dyn RepoPlace) -> Result<(), Violation> {
     let repo = place.open()?;
     must_be("nothing written yet", repo.get(Space::Keys, b"k")?, None)?;
     for value in [b"one".to_vec(), b"two".to_vec()] {
@@ -20,7 +20,11 @@ pub(super) fn put_get_delete(place: &dyn RepoPlace) -> Result<(), Seen> {
         must_be("a delete", repo.get(Space::Keys, b"k")?, None)?;
     }
     repo.apply(&Batch::new())?;
-    must_be("all deleted", all(&*repo, Space::Keys, b"")?, Found::new())
+    must_be(
+        "all deleted",
+        all(&*repo, Space::Keys, b"")?,
+        FoundRecords::new(),
+    )
 }
 
 const SORTED: [&[u8]; 9] = [
@@ -35,7 +39,7 @@ const SORTED: [&[u8]; 9] = [
     b"\xff",
 ];
 
-pub(super) fn scan_order(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn scan_order(place: &dyn RepoPlace) -> Result<(), Violation> {
     let repo = place.open()?;
     for (index, key) in SORTED.iter().enumerate().rev() {
         repo.apply(&Batch::new().put(Space::States, *key, index.to_string()))?;
@@ -62,7 +66,7 @@ pub(super) fn scan_order(place: &dyn RepoPlace) -> Result<(), Seen> {
     )
 }
 
-pub(super) fn scan_prefix(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn scan_prefix(place: &dyn RepoPlace) -> Result<(), Violation> {
     let repo = place.open()?;
     let all: [&[u8]; 8] = [
         b"a",
@@ -97,7 +101,7 @@ pub(super) fn scan_prefix(place: &dyn RepoPlace) -> Result<(), Seen> {
     Ok(())
 }
 
-pub(super) fn spaces_are_separate(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn spaces_are_separate(place: &dyn RepoPlace) -> Result<(), Violation> {
     let repo = place.open()?;
     let batch = Space::ALL.iter().fold(Batch::new(), |batch, space| {
         batch.put(*space, "same key", space.name())
@@ -115,7 +119,7 @@ pub(super) fn spaces_are_separate(place: &dyn RepoPlace) -> Result<(), Seen> {
     Ok(())
 }
 
-pub(super) fn order_in_a_batch(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn order_in_a_batch(place: &dyn RepoPlace) -> Result<(), Violation> {
     let repo = place.open()?;
     let batch = Batch::new()
         .put(Space::Meta, "a", "1")
@@ -138,7 +142,7 @@ pub(super) fn order_in_a_batch(place: &dyn RepoPlace) -> Result<(), Seen> {
     must_be("put, delete", repo.get(Space::Meta, b"c")?, None)
 }
 
-pub(super) fn preconditions(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn preconditions(place: &dyn RepoPlace) -> Result<(), Violation> {
     let repo = place.open()?;
     let fence = |expected: Option<&str>, next: &str| {
         Batch::new()

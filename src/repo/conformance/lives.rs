@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use crate::repo::batch::Batch;
 use crate::repo::conformance::RepoPlace;
-use crate::repo::conformance::seen::{Found, Seen, all, must_be, must_fail};
+use crate::repo::conformance::seen::{FoundRecords, Violation, all, must_be, must_fail};
 use crate::repo::space::Space;
 
-pub(super) fn odd_sizes(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn odd_sizes(place: &dyn RepoPlace) -> Result<(), Violation> {
     let large: Vec<u8> = (0..2 * 1024 * 1024_u32)
         .map(|n| n.to_le_bytes()[0])
         .collect();
@@ -38,8 +38,8 @@ pub(super) fn odd_sizes(place: &dyn RepoPlace) -> Result<(), Seen> {
     must_be("2 MiB are whole", whole, true)
 }
 
-pub(super) fn durable(place: &dyn RepoPlace) -> Result<(), Seen> {
-    let mut wanted = Found::new();
+pub(super) fn durable(place: &dyn RepoPlace) -> Result<(), Violation> {
+    let mut wanted = FoundRecords::new();
     for life in 0..3_u8 {
         let repo = place.open()?;
         must_be(
@@ -77,7 +77,7 @@ pub(super) fn durable(place: &dyn RepoPlace) -> Result<(), Seen> {
     must_be("in the end", all(&*repo, Space::History, b"")?, wanted)
 }
 
-pub(super) fn closed(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn closed(place: &dyn RepoPlace) -> Result<(), Violation> {
     let repo = place.open()?;
     repo.apply(&Batch::new().put(Space::Meta, "k", "v"))?;
     repo.close()?;

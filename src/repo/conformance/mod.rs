@@ -25,7 +25,7 @@ mod threads;
 
 use std::path::PathBuf;
 
-use crate::repo::conformance::seen::Seen;
+use crate::repo::conformance::seen::Violation;
 use crate::repo::error::RepoError;
 use crate::repo::state_repo::StateRepo;
 use crate::secret::visible::debug_with_code;
@@ -77,7 +77,7 @@ impl ConformanceFailure {
 pub struct Check {
     /// What must hold.
     pub name: &'static str,
-    run: fn(&dyn RepoPlace) -> Result<(), Seen>,
+    run: fn(&dyn RepoPlace) -> Result<(), Violation>,
 }
 
 impl Check {
@@ -86,7 +86,7 @@ impl Check {
     /// # Errors
     /// A [`ConformanceFailure`]: what the repo does other than the trait says.
     pub fn run(&self, place: &dyn RepoPlace) -> Result<(), ConformanceFailure> {
-        (self.run)(place).map_err(|Seen(what)| ConformanceFailure {
+        (self.run)(place).map_err(|Violation(what)| ConformanceFailure {
             check: self.name,
             what,
         })

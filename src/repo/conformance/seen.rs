@@ -8,34 +8,48 @@ use crate::repo::space::Space;
 use crate::repo::state_repo::StateRepo;
 
 /// What was seen that should not be.
-pub(super) struct Seen(pub(super) String);
+pub(super) struct Violation(pub(super) String);
 
-impl From<RepoError> for Seen {
+impl From<RepoError> for Violation {
     fn from(error: RepoError) -> Self {
         Self(format!("unexpected error `{}`: {error}", error.code()))
     }
 }
 
-pub(super) type Found = Vec<(Vec<u8>, Vec<u8>)>;
+pub(super) type FoundRecords = Vec<(Vec<u8>, Vec<u8>)>;
 
-pub(super) fn must_be<T: PartialEq + Debug>(what: &str, seen: T, wanted: T) -> Result<(), Seen> {
+pub(super) fn must_be<T: PartialEq + Debug>(
+    what: &str,
+    seen: T,
+    wanted: T,
+) -> Result<(), Violation> {
     if seen == wanted {
         return Ok(());
     }
-    Err(Seen(format!("{what}: saw {seen:?}, expected {wanted:?}")))
+    Err(Violation(format!(
+        "{what}: saw {seen:?}, expected {wanted:?}"
+    )))
 }
 
-pub(super) fn must_fail<T>(what: &str, code: &str, seen: Result<T, RepoError>) -> Result<(), Seen> {
+pub(super) fn must_fail<T>(
+    what: &str,
+    code: &str,
+    seen: Result<T, RepoError>,
+) -> Result<(), Violation> {
     match seen {
-        Ok(_) => Err(Seen(format!(
+        Ok(_) => Err(Violation(format!(
             "{what}: succeeded, expected the error `{code}`"
         ))),
         Err(error) => must_be(what, error.code(), code),
     }
 }
 
-pub(super) fn all(repo: &dyn StateRepo, space: Space, prefix: &[u8]) -> Result<Found, Seen> {
-    let mut found = Found::new();
+pub(super) fn all(
+    repo: &dyn StateRepo,
+    space: Space,
+    prefix: &[u8],
+) -> Result<FoundRecords, Violation> {
+    let mut found = FoundRecords::new();
     repo.scan(space, prefix, &mut |key, value| {
         found.push((key.to_vec(), value.to_vec()));
         ControlFlow::Continue(())
@@ -43,7 +57,7 @@ pub(super) fn all(repo: &dyn StateRepo, space: Space, prefix: &[u8]) -> Result<F
     Ok(found)
 }
 
-pub(super) fn keys(repo: &dyn StateRepo, prefix: &[u8]) -> Result<Vec<Vec<u8>>, Seen> {
+pub(super) fn keys(repo: &dyn StateRepo, prefix: &[u8]) -> Result<Vec<Vec<u8>>, Violation> {
     let found = all(repo, Space::States, prefix)?;
     Ok(found.into_iter().map(|(key, _)| key).collect())
 }

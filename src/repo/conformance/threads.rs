@@ -5,11 +5,11 @@ use std::thread;
 
 use crate::repo::batch::Batch;
 use crate::repo::conformance::RepoPlace;
-use crate::repo::conformance::seen::{Seen, all, must_be, must_fail};
+use crate::repo::conformance::seen::{Violation, all, must_be, must_fail};
 use crate::repo::error::RepoError;
 use crate::repo::space::Space;
 
-pub(super) fn atomic_to_readers(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn atomic_to_readers(place: &dyn RepoPlace) -> Result<(), Violation> {
     let repo = place.open()?;
     let batch = |round: u32| {
         (0..8_u8).fold(Batch::new(), |batch, key| {
@@ -35,7 +35,7 @@ pub(super) fn atomic_to_readers(place: &dyn RepoPlace) -> Result<(), Seen> {
     })
 }
 
-pub(super) fn one_writer_wins(place: &dyn RepoPlace) -> Result<(), Seen> {
+pub(super) fn one_writer_wins(place: &dyn RepoPlace) -> Result<(), Violation> {
     let repo = place.open()?;
     let (writers, rounds) = (4_u8, 25_u8);
     for round in 0..rounds {
@@ -72,12 +72,12 @@ pub(super) fn one_writer_wins(place: &dyn RepoPlace) -> Result<(), Seen> {
     must_be("what the winners wrote", won, usize::from(rounds))
 }
 
-fn join_result<T>(thread: thread::ScopedJoinHandle<'_, T>) -> Result<T, Seen> {
+fn join_result<T>(thread: thread::ScopedJoinHandle<'_, T>) -> Result<T, Violation> {
     thread
         .join()
-        .map_err(|_| Seen("the repo panicked".to_owned()))
+        .map_err(|_| Violation("the repo panicked".to_owned()))
 }
 
-fn join(thread: thread::ScopedJoinHandle<'_, Result<(), RepoError>>) -> Result<(), Seen> {
+fn join(thread: thread::ScopedJoinHandle<'_, Result<(), RepoError>>) -> Result<(), Violation> {
     Ok(join_result(thread)??)
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::secret::visible::{Visible, debug_with_code};
 
-/// Why a grant cannot be made. The fault of whoever wrote it.
+/// Why a grant cannot be made. The fault of the program or configuration that has it.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidGrant {

@@ -50,9 +50,9 @@ fn number_or(
 }
 
 /// One look into the system's table, with a buffer for the entry: the error's number, and the id.
-type Call = fn(&CString, &mut [c_char]) -> (c_int, Option<u32>);
+type LookUp = fn(&CString, &mut [c_char]) -> (c_int, Option<u32>);
 
-fn look_up(name: CString, call: Call) -> io::Result<Option<u32>> {
+fn look_up(name: CString, call: LookUp) -> io::Result<Option<u32>> {
     let mut room = 1_024;
     loop {
         let mut buffer = vec![0; room];

@@ -13,10 +13,10 @@ pub mod socket_options;
 pub mod watch;
 
 use process::ProcessIdentity;
-use socket_options::Unanswered;
+use socket_options::NoPeerDescriptor;
 use watch::ProcessWatch;
 
-/// The peer of a connection: whoever opened it, also where it was handed over to another process.
+/// The peer of a connection: the process that opened it, also where it was handed over to another one.
 #[derive(Debug, Clone)]
 pub struct Peer {
     /// The id of its process; 0 where that lies in a pid namespace that is not seen from here.
@@ -55,12 +55,12 @@ impl Peer {
                 }),
                 Err(_) => None,
             },
-            Err(Unanswered::NotKnown) => Some(PeerProcess {
+            Err(NoPeerDescriptor::NotKnown) => Some(PeerProcess {
                 identity: ProcessIdentity::of_connection(who.pid),
                 watch: None,
             }),
-            Err(Unanswered::Ended) => None,
-            Err(Unanswered::Refused(error)) => return Err(error),
+            Err(NoPeerDescriptor::Ended) => None,
+            Err(NoPeerDescriptor::Refused(error)) => return Err(error),
         };
         Ok(Self {
             pid: who.pid,

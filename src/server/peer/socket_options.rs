@@ -26,7 +26,7 @@ pub struct Credentials {
 
 /// Why there is no descriptor of the peer's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unanswered {
+pub enum NoPeerDescriptor {
     /// The kernel does not know the question (before Linux 6.5).
     NotKnown,
     /// The process has ended and was waited for.
@@ -81,8 +81,8 @@ pub fn groups(stream: &UnixStream) -> Result<Vec<u32>, Errno> {
 /// A descriptor of the peer's process.
 ///
 /// # Errors
-/// See [`Unanswered`].
-pub fn pidfd(stream: &UnixStream) -> Result<OwnedFd, Unanswered> {
+/// See [`NoPeerDescriptor`].
+pub fn pidfd(stream: &UnixStream) -> Result<OwnedFd, NoPeerDescriptor> {
     let mut found = [MaybeUninit::<libc::c_int>::uninit()];
     match ask(stream, SO_PEERPIDFD, &mut found) {
         Ok(bytes) if bytes == size_of::<libc::c_int>() => {
@@ -91,13 +91,13 @@ pub fn pidfd(stream: &UnixStream) -> Result<OwnedFd, Unanswered> {
                 unsafe_code,
                 reason = "the system answers a new descriptor as a number"
             )]
-            // SAFETY: the system wrote all bytes of it; the descriptor is open, and nobody else's.
+            // SAFETY: the system wrote all bytes of it; the descriptor is open, and nothing else owns it.
             Ok(unsafe { OwnedFd::from_raw_fd(found.assume_init()) })
         }
-        Ok(_) => Err(Unanswered::NotKnown),
-        Err(Errno::NOPROTOOPT) => Err(Unanswered::NotKnown),
-        Err(Errno::SRCH | Errno::INVAL | Errno::NODATA) => Err(Unanswered::Ended),
-        Err(error) => Err(Unanswered::Refused(error)),
+        Ok(_) => Err(NoPeerDescriptor::NotKnown),
+        Err(Errno::NOPROTOOPT) => Err(NoPeerDescriptor::NotKnown),
+        Err(Errno::SRCH | Errno::INVAL | Errno::NODATA) => Err(NoPeerDescriptor::Ended),
+        Err(error) => Err(NoPeerDescriptor::Refused(error)),
     }
 }
 

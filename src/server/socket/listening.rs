@@ -1,5 +1,5 @@
 //! The socket that listens, and what connects to it. No child of `fork()` has a part in either: a connection ends with
-//! the keeper, and a child that outlives it keeps nobody waiting for an answer.
+//! the keeper, and a child that outlives it keeps no client waiting for an answer.
 
 use std::future::poll_fn;
 use std::io;

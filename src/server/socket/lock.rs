@@ -1,13 +1,9 @@
 //! The lock beside the socket: only its holder makes, replaces and removes the socket's file.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
 
 use crate::guard::fork;
 use crate::guard::fork::kept_file::KeptFile;
@@ -33,25 +29,8 @@ impl SocketLock {
     pub fn take(socket: &Path) -> io::Result<Locked> {
         fork::watch()?;
         let path = beside(socket);
-        let file = KeptFile::open(|| {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-                .open(&path)
-        })?;
-        let taken =
-            file.with(
-                |file| match flock(file, FlockOperation::NonBlockingLockExclusive) {
-                    Ok(()) => Ok(true),
-                    Err(Errno::WOULDBLOCK) => Ok(false),
-                    Err(errno) => Err(errno.into()),
-                },
-            )?;
-        if !taken {
+        let file = KeptFile::open_or_make(&path)?;
+        if !file.try_lock()? {
             return Ok(Locked::ByOther(file.with(holder).ok().flatten()));
         }
         let lock = Self { file };
@@ -69,13 +48,10 @@ impl Drop for SocketLock {
         if fork::is_child() {
             return;
         }
-        // Emptied first, so that the next holder is never taken for this one. Unlocked by name, because a
-        // child that is just being started may have the file open for a moment longer. The file stays:
-        // were it removed, two processes could each lock one of this name.
+        // Emptied first, so that the next holder is never taken for this one. The file stays: were it removed,
+        // two processes could each lock one of this name.
         let _ = self.file.with(|file| file.set_len(0));
-        let _ = self
-            .file
-            .with(|file| Ok(flock(file, FlockOperation::Unlock)?));
+        self.file.unlock();
     }
 }
 

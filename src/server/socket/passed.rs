@@ -43,7 +43,7 @@ fn unusable(why: String) -> ServeError {
 #[expect(unsafe_code, reason = "systemd passes descriptors by their numbers")]
 fn listener_of(number: i32) -> Result<UnixListener, ServeError> {
     // SAFETY: systemd says that the descriptor is open; where it lies, the system answers an error, for
-    // the descriptor is used for nothing but system calls and closed by nobody here.
+    // the descriptor is used for nothing but system calls and is never closed here.
     let passed = unsafe { BorrowedFd::borrow_raw(number) };
     let failed = |error: rustix::io::Errno| unusable(format!("descriptor {number}: {error}"));
     let flags = fcntl_getfd(passed).map_err(failed)?;

@@ -20,8 +20,8 @@ use crate::server::refusal::SocketRefusal;
 use crate::server::replies::{invalid, of_rotation};
 use crate::server::work::calls::{CallId, OpenCall};
 use crate::server::work::link::StreamLink;
-use crate::server::work::registry::Known;
-use crate::server::work::session::{Instance, InstanceStream, Session};
+use crate::server::work::registry::KnownInstance;
+use crate::server::work::session::{InstanceStream, JoinedInstance, Session};
 use crate::wire::generated::{self, Join, ToKeeper, to_keeper};
 use crate::wire::instances::sharing;
 use crate::wire::invalid::InvalidMessage;
@@ -37,7 +37,7 @@ const EXEC_PAUSE: Duration = Duration::from_millis(10);
 const MOST_EARLY: usize = 64;
 
 /// The way to an instance, and its queue.
-type Link = (Arc<StreamLink>, UnboundedReceiver<WorkerRequest>);
+type LinkWithQueue = (Arc<StreamLink>, UnboundedReceiver<WorkerRequest>);
 
 impl InstanceStream {
     /// The whole life of the stream.
@@ -73,7 +73,7 @@ impl InstanceStream {
         }
     }
 
-    async fn join(&mut self, join: Join) -> Result<Instance, Status> {
+    async fn join(&mut self, join: Join) -> Result<JoinedInstance, Status> {
         let asked = || format!("join of worker {}", Visible(join.worker.as_str()));
         self.keeper
             .demand(&self.connection, &[Right::Work], asked, |grants, asker| {
@@ -98,7 +98,7 @@ impl InstanceStream {
         joined
     }
 
-    fn link(&self) -> Link {
+    fn link(&self) -> LinkWithQueue {
         let (queue, asked) = unbounded_channel();
         let link = StreamLink {
             queue,
@@ -113,7 +113,7 @@ impl InstanceStream {
         worker: WorkerName,
         join: &Join,
         process: &PeerProcess,
-    ) -> Result<Instance, Status> {
+    ) -> Result<JoinedInstance, Status> {
         let shared = sharing("join.sharing", join.sharing).map_err(invalid)?;
         let own = Process {
             id: process.identity.pid(),
@@ -186,7 +186,7 @@ impl InstanceStream {
         of: InstanceRef,
         join: &Join,
         process: &PeerProcess,
-    ) -> Result<Instance, Status> {
+    ) -> Result<JoinedInstance, Status> {
         let named = join.calls.iter().map(generated::CallRef::named);
         let has = named
             .collect::<Result<BTreeSet<CallId>, _>>()
@@ -228,7 +228,7 @@ impl InstanceStream {
     }
 
     /// The instance of a number, which an earlier service of the socket may have left.
-    async fn find(&self, of: &InstanceRef) -> Result<Option<Arc<Known>>, RotationError> {
+    async fn find(&self, of: &InstanceRef) -> Result<Option<Arc<KnownInstance>>, RotationError> {
         if let Some(known) = self.registry.get(of.number) {
             return Ok(Some(known));
         }
@@ -239,7 +239,7 @@ impl InstanceStream {
     }
 
     /// What it was given by an earlier keeper is known of it, with the keys that its texts may quote.
-    async fn claim(&self, known: &Known, has: &BTreeSet<CallId>) {
+    async fn claim(&self, known: &KnownInstance, has: &BTreeSet<CallId>) {
         let new = has.iter().filter(|id| id.1 > 0 && !known.calls.has(**id));
         let new: Vec<CallId> = new.copied().collect();
         if new.is_empty() {
@@ -271,17 +271,17 @@ impl InstanceStream {
 
     fn connected(
         &self,
-        known: Arc<Known>,
-        (link, asked): Link,
+        known: Arc<KnownInstance>,
+        (link, asked): LinkWithQueue,
         process: &PeerProcess,
         early: VecDeque<ToKeeper>,
         catch_up: Vec<Call>,
-    ) -> Instance {
+    ) -> JoinedInstance {
         let _is_new = link.of.set(Arc::clone(&known)).is_ok();
         let stream = self.registry.connect(&known);
         let keeper = Arc::downgrade(&self.keeper);
         self.registry.wait_for_end(&keeper, &known, process);
-        Instance {
+        JoinedInstance {
             known,
             stream,
             link,

@@ -6,7 +6,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::rotation::instance::InstanceEvent;
 use crate::server::keeper::Keeper;
-use crate::server::work::registry::Known;
+use crate::server::work::registry::KnownInstance;
 use crate::worker::link::{WorkerLink, WorkerRequest};
 
 /// The way to an instance. The queue is not bounded, and need not be: what the coordinator asks is bounded by
@@ -14,7 +14,7 @@ use crate::worker::link::{WorkerLink, WorkerRequest};
 pub(super) struct StreamLink {
     pub(super) queue: UnboundedSender<WorkerRequest>,
     /// Which instance, once that is known; nothing is asked before that has to be answered.
-    pub(super) of: OnceLock<Arc<Known>>,
+    pub(super) of: OnceLock<Arc<KnownInstance>>,
     pub(super) keeper: Weak<Keeper>,
 }
 

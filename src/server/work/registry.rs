@@ -25,18 +25,18 @@ const LOOKS_AGAIN: Duration = Duration::from_millis(250);
 const UNSEEN: Duration = Duration::from_secs(60);
 
 /// An instance that this keeper has met.
-pub(super) struct Known {
+pub(super) struct KnownInstance {
     pub(super) of: InstanceRef,
     /// Its process, as the coordinator has it.
     pub(super) process: Process,
     pub(super) calls: Calls,
-    at: Mutex<At>,
+    at: Mutex<Whereabouts>,
     /// Whether its process has ended.
     ended: watch::Sender<bool>,
 }
 
 #[derive(Default)]
-struct At {
+struct Whereabouts {
     /// The stream that it is connected over.
     stream: Option<u64>,
     /// What waits for the end of its process.
@@ -46,7 +46,7 @@ struct At {
     is_gone: bool,
 }
 
-impl Drop for Known {
+impl Drop for KnownInstance {
     fn drop(&mut self) {
         if let Some(waits) = self.at().waits.take() {
             waits.abort();
@@ -54,7 +54,7 @@ impl Drop for Known {
     }
 }
 
-impl Known {
+impl KnownInstance {
     fn new(of: InstanceRef, process: Process) -> Arc<Self> {
         Arc::new(Self {
             of,
@@ -65,7 +65,7 @@ impl Known {
         })
     }
 
-    fn at(&self) -> MutexGuard<'_, At> {
+    fn at(&self) -> MutexGuard<'_, Whereabouts> {
         self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,31 +84,33 @@ impl Known {
 /// The instances that this keeper has met.
 #[derive(Default)]
 pub(crate) struct Registry {
-    known: Mutex<BTreeMap<u64, Arc<Known>>>,
+    known: Mutex<BTreeMap<u64, Arc<KnownInstance>>>,
     streams: AtomicU64,
 }
 
 impl Registry {
-    fn known(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Known>>> {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<KnownInstance>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The instance of this number.
-    pub(super) fn get(&self, number: u64) -> Option<Arc<Known>> {
+    pub(super) fn get(&self, number: u64) -> Option<Arc<KnownInstance>> {
         self.known().get(&number).cloned()
     }
 
     /// Takes an instance in.
-    pub(super) fn add(&self, of: InstanceRef, process: Process) -> Arc<Known> {
+    pub(super) fn add(&self, of: InstanceRef, process: Process) -> Arc<KnownInstance> {
         let mut all = self.known();
         let number = of.number;
-        let known = all.entry(number).or_insert_with(|| Known::new(of, process));
+        let known = all
+            .entry(number)
+            .or_insert_with(|| KnownInstance::new(of, process));
         Arc::clone(known)
     }
 
     /// Notes that it is connected over a new stream, and answers that stream's number. The end of an earlier
     /// stream changes nothing any more.
-    pub(super) fn connect(&self, known: &Known) -> u64 {
+    pub(super) fn connect(&self, known: &KnownInstance) -> u64 {
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);
         known.at().stream = Some(stream);
         stream
@@ -118,7 +120,7 @@ impl Registry {
     pub(super) fn wait_for_end(
         self: &Arc<Self>,
         keeper: &Weak<Keeper>,
-        known: &Arc<Known>,
+        known: &Arc<KnownInstance>,
         process: &PeerProcess,
     ) {
         match &process.watch {
@@ -130,7 +132,7 @@ impl Registry {
     fn wait(
         self: &Arc<Self>,
         keeper: &Weak<Keeper>,
-        known: &Arc<Known>,
+        known: &Arc<KnownInstance>,
         process: Arc<ProcessWatch>,
     ) {
         let mut at = known.at();
@@ -158,7 +160,7 @@ impl Registry {
     }
 
     /// The stream of an instance has ended: it is absent, or gone with its process.
-    pub(super) fn disconnect(&self, keeper: &Weak<Keeper>, known: &Known, stream: u64) {
+    pub(super) fn disconnect(&self, keeper: &Weak<Keeper>, known: &KnownInstance, stream: u64) {
         let mut at = known.at();
         if at.stream != Some(stream) || at.is_gone {
             return;
@@ -172,7 +174,7 @@ impl Registry {
     }
 
     /// The process of an instance has ended.
-    fn is_gone(&self, keeper: &Weak<Keeper>, known: &Known) {
+    fn is_gone(&self, keeper: &Weak<Keeper>, known: &KnownInstance) {
         if !std::mem::replace(&mut known.at().is_gone, true) {
             tell(keeper, &known.of, InstanceEvent::ProcessEnded);
         }
@@ -180,7 +182,7 @@ impl Registry {
     }
 
     /// An instance is gone otherwise, if it is connected over this stream.
-    pub(super) fn forget_over(&self, known: &Known, stream: u64) {
+    pub(super) fn forget_over(&self, known: &KnownInstance, stream: u64) {
         if known.at().stream == Some(stream) {
             self.forget(known.of.number);
         }
@@ -242,7 +244,7 @@ impl Registry {
 async fn find_process(
     registry: Arc<Registry>,
     keeper: Weak<Keeper>,
-    known: Arc<Known>,
+    known: Arc<KnownInstance>,
     identity: ProcessIdentity,
 ) {
     let reopened = loop {

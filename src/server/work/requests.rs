@@ -10,7 +10,7 @@ use crate::server::connection::Connection;
 use crate::server::grants::right::Right;
 use crate::server::keeper::Keeper;
 use crate::server::work::calls::CallId;
-use crate::server::work::registry::Known;
+use crate::server::work::registry::KnownInstance;
 use crate::wire::ends::staged;
 use crate::wire::generated::answer::Answer as Given;
 use crate::wire::generated::{
@@ -29,7 +29,7 @@ pub(super) type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 pub(super) struct Asks {
     pub(super) keeper: Arc<Keeper>,
     pub(super) connection: Arc<Connection>,
-    pub(super) known: Arc<Known>,
+    pub(super) known: Arc<KnownInstance>,
 }
 
 /// What an instance asks for.

@@ -21,7 +21,7 @@ use crate::server::replies::{invalid, of_rotation};
 use crate::server::work::calls::{CallId, Told};
 use crate::server::work::link::StreamLink;
 use crate::server::work::out::{NotSent, ToPeer};
-use crate::server::work::registry::{Known, Registry};
+use crate::server::work::registry::{KnownInstance, Registry};
 use crate::server::work::requests::{Answering, Asks, Wanted, unknown_call};
 use crate::wire::generated::answer::Answer as Given;
 use crate::wire::generated::to_instance::Said;
@@ -48,8 +48,8 @@ pub(super) struct InstanceStream {
 }
 
 /// What a stream has joined as.
-pub(super) struct Instance {
-    pub(super) known: Arc<Known>,
+pub(super) struct JoinedInstance {
+    pub(super) known: Arc<KnownInstance>,
     /// The number of its stream.
     pub(super) stream: u64,
     pub(super) link: Arc<StreamLink>,
@@ -109,7 +109,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(of: InstanceStream, instance: Instance) -> Self {
+    pub(super) fn new(of: InstanceStream, instance: JoinedInstance) -> Self {
         let InstanceStream {
             keeper,
             registry,
@@ -117,7 +117,7 @@ impl Session {
             from,
             to,
         } = of;
-        let Instance {
+        let JoinedInstance {
             known,
             stream,
             link,
@@ -326,35 +326,8 @@ impl Session {
                     self.tell(InstanceEvent::Dropped, Vec::new());
                 }
             }
-            Some(Says::Ended(Ended { call, outcome })) => {
-                let id = match named(call.as_ref()) {
-                    Ok(id) => id,
-                    Err(error) => return Ok(Next::End(Some(invalid(error)))),
-                };
-                match self.asks.known.calls.end(id, outcome) {
-                    Told::Unknown => self.to.end_taken(call, Some(unknown_call()))?,
-                    Told::Again => {}
-                    Told::Event(event, staged) => {
-                        let caught_up = matches!(event, InstanceEvent::CaughtUp { .. });
-                        self.tell(event, staged);
-                        if caught_up {
-                            self.to.end_taken(call, None)?;
-                        }
-                    }
-                }
-            }
-            Some(Says::Returned(returned)) => {
-                let (step, attempt) = match named(returned.call.as_ref()) {
-                    Ok(id) => id,
-                    Err(error) => return Ok(Next::End(Some(invalid(error)))),
-                };
-                let is_known = self.asks.known.calls.returned((step, attempt));
-                if is_known {
-                    self.tell(InstanceEvent::Returned { step, attempt }, Vec::new());
-                }
-                let refused = (!is_known).then(unknown_call);
-                self.to.end_taken(returned.call, refused)?;
-            }
+            Some(Says::Ended(ended)) => return self.ended(ended),
+            Some(Says::Returned(returned)) => return self.returned(returned.call),
             Some(Says::Join(_)) => {
                 let why = "comes once, as the first message";
                 return Ok(Next::End(Some(invalid(InvalidMessage::new("join", why)))));
@@ -364,6 +337,39 @@ impl Session {
                 return Ok(Next::End(Some(invalid(InvalidMessage::new("said", why)))));
             }
         }
+        Ok(Next::GoOn)
+    }
+
+    fn ended(&mut self, Ended { call, outcome }: Ended) -> Result<Next, NotSent> {
+        let id = match named(call.as_ref()) {
+            Ok(id) => id,
+            Err(error) => return Ok(Next::End(Some(invalid(error)))),
+        };
+        match self.asks.known.calls.end(id, outcome) {
+            Told::Unknown => self.to.end_taken(call, Some(unknown_call()))?,
+            Told::Again => {}
+            Told::Event(event, staged) => {
+                let caught_up = matches!(event, InstanceEvent::CaughtUp { .. });
+                self.tell(event, staged);
+                if caught_up {
+                    self.to.end_taken(call, None)?;
+                }
+            }
+        }
+        Ok(Next::GoOn)
+    }
+
+    fn returned(&mut self, call: Option<CallRef>) -> Result<Next, NotSent> {
+        let (step, attempt) = match named(call.as_ref()) {
+            Ok(id) => id,
+            Err(error) => return Ok(Next::End(Some(invalid(error)))),
+        };
+        let is_known = self.asks.known.calls.returned((step, attempt));
+        if is_known {
+            self.tell(InstanceEvent::Returned { step, attempt }, Vec::new());
+        }
+        let refused = (!is_known).then(unknown_call);
+        self.to.end_taken(call, refused)?;
         Ok(Next::GoOn)
     }
 

@@ -15,7 +15,7 @@ use crate::wire::generated::{
     self, Ended, GetAnswer, ListingPart, RecoverKeysAnswer, RestartRequest, ToInstance, ToKeeper,
     ValueOrPair, answer, to_instance, to_keeper,
 };
-use crate::wire::listing::Listing;
+use crate::wire::listing::ListingParts;
 use crate::wire::tests::samples;
 use crate::worker::call::Call;
 use crate::worker::change::Change;
@@ -61,7 +61,7 @@ fn through_all(bytes: &[u8]) {
     let _ = ToKeeper::decode(bytes).map(from_client);
     let _ = ToInstance::decode(bytes).map(from_keeper);
     let _ = ListingPart::decode(bytes).map(|part| {
-        let mut listing = Listing::default();
+        let mut listing = ListingParts::default();
         let _ = listing.take(part.clone());
         let _ = listing.take(part);
         listing.into_status().map(drop)

@@ -25,7 +25,7 @@ use crate::wire::ends::end;
 use crate::wire::generated::{
     self, CallRef, DeclareRequest, Ended, ListingPart, RecoverKeysAnswer, ValueOrPair,
 };
-use crate::wire::listing::Listing;
+use crate::wire::listing::ListingParts;
 use crate::wire::parts::{history_parts, report_parts, status_parts};
 use crate::wire::tests::samples;
 use crate::worker::call::{Call, CallEnd};
@@ -36,8 +36,8 @@ fn sent<M: Message + Default>(message: M) -> M {
     M::decode(message.encode_to_vec().as_slice()).unwrap()
 }
 
-fn put_together(parts: impl IntoIterator<Item = ListingPart>) -> Listing {
-    let mut listing = Listing::default();
+fn put_together(parts: impl IntoIterator<Item = ListingPart>) -> ListingParts {
+    let mut listing = ListingParts::default();
     for part in parts {
         assert!(part.encoded_len() < 64 * 1024, "{}", part.encoded_len());
         listing.take(sent(part)).unwrap();

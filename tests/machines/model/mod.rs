@@ -223,7 +223,7 @@ fn broken_after(shape: &Shape, way: &[Move]) -> Vec<&'static str> {
 }
 
 /// Regression: the coordinator died before a leave was durable. The worker was a member again, but
-/// nobody knew that it was here, and its step waited for ever.
+/// no one was told that it was here, and its step waited for ever.
 #[test]
 fn a_worker_whose_leave_was_not_made_is_still_here() {
     let shape = Shape {
@@ -248,7 +248,7 @@ fn a_worker_whose_leave_was_not_made_is_still_here() {
 }
 
 /// Regression: a rotation had ended in memory when the coordinator died before that was durable;
-/// whoever waited for it was told that there is no such rotation.
+/// its caller was told that there is no such rotation.
 #[test]
 fn a_rotation_whose_end_is_not_durable_is_not_unknown() {
     let shape = Shape { faults: 2, ..SMALL };

@@ -282,7 +282,7 @@ impl State {
         Vec::new()
     }
 
-    /// Who declared or resumed a rotation waits for it; it is durable when this is answered.
+    /// The caller that declared or resumed a rotation waits for it; it is durable when this is answered.
     fn wait(&mut self, rotation: usize) -> Vec<Action> {
         let id = rid(rotation);
         let journal = &self.durable.journal;

@@ -15,7 +15,7 @@ use crate::model::shape::{Counts, Shape};
 use crate::model::state::{Durable, Life, Rule, Shared, State, Worker};
 
 impl Shape {
-    /// Everybody who is not late is here, and nothing is declared.
+    /// All workers that are not late are here, and nothing is declared.
     pub fn start(&self) -> State {
         let worker = |number| Worker {
             life: if number < self.workers - self.late {

@@ -1,5 +1,5 @@
 //! What each kind of asker is told when the write that its answer waits for fails: at once, and
-//! never more than is known. Whoever waits for a rotation goes on waiting.
+//! never more than is known. A caller that waits for a rotation goes on waiting.
 
 use keyward::rotation::event::{Declaration, Event, OldKeys};
 

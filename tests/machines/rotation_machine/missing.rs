@@ -179,7 +179,7 @@ fn what_a_due_step_lacks_is_listed_and_in_its_error() {
         for word in ["still running", "w0", "callback a", said, "resume"] {
             assert!(error.contains(word), "{error}");
         }
-        // Whoever tells it too late changes nothing.
+        // What is told too late changes nothing.
         c.step(Event::Lacks { step, lacks });
         let report = c.machine.report(rid(1)).expect("it is stopped");
         assert!(report.waits_for.is_empty());

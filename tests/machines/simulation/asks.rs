@@ -67,7 +67,7 @@ impl World {
         }
     }
 
-    /// Whoever asked does not wait any more.
+    /// The caller does not wait any more.
     pub fn asker_gone(&mut self, ticket: Ticket) {
         if let Some(asked) = self.life().asks.remove(&ticket) {
             self.figures.dropped += 1;

@@ -20,7 +20,7 @@ pub type Lane = (usize, usize);
 /// A call.
 pub type CallId = u64;
 
-/// Who has the turn of a lane, and who waits for it.
+/// The call that has the turn of a lane, and those that wait for it.
 #[derive(Default)]
 pub struct Turns {
     pub holder: Option<Holder>,

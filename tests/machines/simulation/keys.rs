@@ -18,7 +18,7 @@ use crate::simulation::life::Job;
 use crate::simulation::plan::{key_name, keys_of, prints_of, version_of};
 use crate::simulation::world::{What, World};
 
-/// Who asked a key for what.
+/// The requests to a key, with their callers.
 #[derive(Debug)]
 pub struct KeyAsk {
     /// The version that the store had when the request arrived; the store's answer is no older.

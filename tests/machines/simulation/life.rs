@@ -80,7 +80,7 @@ pub struct Life {
     pub done: BTreeMap<StepRef, (Effect, Vec<Staged>)>,
     pub proposals: BTreeMap<StepRef, Proposal>,
     pub asks: BTreeMap<Ticket, Asked>,
-    /// Whoever does not wait any more, and what they asked for.
+    /// The callers that do not wait any more, and their requests.
     pub gone: BTreeMap<Ticket, Kind>,
     /// The workers that are here, with their incarnations.
     pub workers: BTreeMap<usize, u64>,

@@ -1,4 +1,4 @@
-//! When nothing goes wrong any more: whoever is missing comes back, everything comes to its end, and
+//! When nothing goes wrong any more: each missing worker comes back, everything comes to its end, and
 //! what is listed is what is durable, in another life too.
 
 use keyward::rotation::machine::RotationMachine;
@@ -33,7 +33,7 @@ impl World {
         self.after(1, Of::World, What::Tend);
     }
 
-    /// Whoever is missing comes back; when nothing is left to do, everything is looked at.
+    /// Each missing worker comes back; when nothing is left to do, everything is looked at.
     pub fn tend(&mut self) {
         if self.life.is_some() && self.life().closing == Closing::No {
             self.fetch_the_missing();
@@ -136,7 +136,7 @@ impl World {
         }
     }
 
-    /// Who is here by the roster is who has been told so, and is not gone.
+    /// The workers here by the roster are those that were told so and have not gone.
     fn check_presence(&self) {
         let life = self.life.as_ref().expect("a life");
         for (worker, entry) in life.engine.machine().roster().in_order() {

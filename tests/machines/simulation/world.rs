@@ -74,7 +74,7 @@ pub enum What {
     Define(usize),
     Join(usize),
     Register(usize, usize, usize),
-    /// Whoever asked a key or the coordinator does not wait any more.
+    /// A caller of a key or of the coordinator does not wait any more.
     KeyGone(usize, Ticket),
     Gone(u64),
     /// A callback is told to have ended.

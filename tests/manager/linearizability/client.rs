@@ -18,7 +18,7 @@ use crate::linearizability::play::Playing;
 use crate::linearizability::store::wait;
 use crate::linearizability::workload::{Action, Pause};
 
-/// Who does one action after the other.
+/// A client that does one action after the other.
 pub struct Client {
     /// What it belongs to.
     pub playing: Arc<Playing>,
@@ -28,7 +28,7 @@ pub struct Client {
     pub worker: Option<Arc<Worker>>,
     /// Where all clients of its life meet.
     pub meeting: Arc<Barrier>,
-    /// Whoever waits on its behalf.
+    /// The task that waits on its behalf.
     pub waiting: Vec<JoinHandle<()>>,
 }
 

@@ -178,7 +178,7 @@ const MIXES: [Mix; 5] = [
         flows: &[None, Some(BACK), Some(FORWARD)],
         fails: 20,
     },
-    // Who turns the flow?
+    // Which clients turn the flow?
     Mix {
         gets: 70,
         saves: 10,

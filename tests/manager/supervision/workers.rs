@@ -167,7 +167,7 @@ async fn the_actor_of_main_is_started_again_with_its_callbacks() {
     assert_eq!(story.lines(), ["called"]);
 }
 
-/// Changes with callbacks of `main`, at whose points its actor is killed; nobody waits only for a time.
+/// Changes with callbacks of `main`, at whose points its actor is killed; no caller waits only for a time.
 async fn main_dies(fault_point: u64) -> bool {
     let started = crate::support::builder()
         .state_repo(keyward::MemoryRepo::new())

@@ -123,7 +123,7 @@ async fn no_more_messages_lie_in_the_mailbox_of_a_key_than_its_requests_and_1024
     admits(bound, async || {
         let key = ActorName::Key(KeyName::new("documents").expect("a name"));
         let manager = without(key).await;
-        // Whoever goes leaves the place free, and the message until the actor sees it.
+        // A caller that goes frees its place at once; its message stays until the actor sees it.
         for asked in 0..2 * bound {
             if let Some(answer) = ask_and_go(manager.get_back_path_key("documents")).await {
                 is_busy(answer, bound);

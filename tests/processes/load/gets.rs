@@ -212,7 +212,7 @@ async fn requests_that_wait_too_long_are_told_so_and_leave_their_places() {
         async move { forward(&manager, "flooded").await }
     });
     let ended = clients.end(CLIENTS).await;
-    // Who came when others had given up found a place, too.
+    // Callers that came when others had given up found a place, too.
     assert!(ended.of("timed_out") >= 24, "{ended:?}");
     assert_eq!(ended.of("timed_out") + ended.of("busy"), CLIENTS);
     assert_eq!(waiting(&manager, "flooded").await, 0);

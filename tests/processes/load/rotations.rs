@@ -140,7 +140,7 @@ async fn those_who_wait_take_no_places_of_those_who_want_something_done() {
         }
     }
     assert_eq!(waiters.len(), 65_536, "so many may wait");
-    // Who declares and waits for it is refused before anything is accepted.
+    // A declaration that waits for its end is refused before anything is accepted.
     let refused = within(manager.key_changed(Change::of("flooded"))).await;
     assert_eq!(done(&refused), "busy");
     assert_eq!(manager.rotations().await.expect("it lives").len(), 1);

@@ -1,6 +1,6 @@
 //! The allocator of these tests: in a child that says so it looks at every block that is given
 //! back. A buffer that is freed with a key in it is found at that moment, and not by the chance that
-//! nobody has used the block again when memory is searched at the end.
+//! nothing has used the block again when memory is searched at the end.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::backtrace::Backtrace;

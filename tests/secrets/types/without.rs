@@ -148,7 +148,7 @@ pub(super) fn all(shown: &mut Shown) {
         time::Time,
         waiting::For,
         KeyStatus,
-        keyward::wire::listing::Listing,
+        keyward::wire::listing::ListingParts,
         keyward::InstanceStatus,
         RosterCallback,
         WorkerStatus,

@@ -1,5 +1,5 @@
 //! `fork()` in a process that has connected to the keeper: the child is told where to connect instead, can
-//! do that, and harms nobody.
+//! do that, and harms no one.
 
 use std::process::exit;
 use std::time::{Duration, Instant};

@@ -69,7 +69,7 @@ async fn what_the_grants_do_not_give_ends_with_5() {
         .run(&["worker", "anna", "--on-change", "documents=true"])
         .await;
     assert_eq!(joined.code, 5, "{}", joined.err);
-    // Who may not operate may ask whether the keeper is well.
+    // A user who may not operate may ask whether the keeper is well.
     assert_eq!(ground.run(&["healthcheck"]).await.code, 0);
 }
 

@@ -15,7 +15,7 @@ use crate::command_line::schema::assert_documented;
 use crate::command_line::terminal::Terminal;
 use crate::support::until;
 
-/// Two workers with two callbacks each, of which each waits for a permit.
+/// Two workers with two callbacks each; each callback waits for a permit.
 async fn slow_workers(ground: &Ground) -> (Vec<keyward::Worker>, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
     let mut workers = Vec::new();

@@ -138,7 +138,7 @@ fn open() -> (OwnedFd, OwnedFd) {
         )
     };
     assert_eq!(opened, 0, "{}", std::io::Error::last_os_error());
-    // SAFETY: both were just opened, and belong to nobody else.
+    // SAFETY: both were just opened, and nothing else owns them.
     unsafe {
         (
             OwnedFd::from_raw_fd(terminal),

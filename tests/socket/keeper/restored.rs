@@ -48,7 +48,7 @@ async fn a_backup_is_made_in_the_configured_folder_and_restored_as_the_operators
     assert!(out.contains("records can be read"), "{out}");
     let keeper = folder.serve();
     assert_eq!(rotations(), before);
-    // While it is served, nobody else may look.
+    // While it is served, no other process may look.
     let (code, _, errors) = said(&folder.run(&["verify"]));
     assert_eq!(code, Some(1));
     assert!(errors.contains("(already_open)"), "{errors}");

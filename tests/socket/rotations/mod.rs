@@ -38,7 +38,7 @@ error_strategy = "skip_and_raise"
 workers_at_once = 3
 "#;
 
-/// The key of which several workers run their callbacks at once.
+/// The key that several workers run callbacks for at once.
 const AT_ONCE: &str = "third";
 
 const STRATEGIES: [Strategy; 3] = [Strategy::Halt, Strategy::Skip, Strategy::SkipAndRaise];

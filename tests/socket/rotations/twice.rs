@@ -15,7 +15,7 @@ use crate::rotations::worker::{EXECS, TAKES, command};
 /// So long nothing may begin.
 const WATCHED: Duration = Duration::from_secs(20);
 
-/// A keeper and processes of the worker `web`, of which one has begun its callback of data.
+/// A keeper and processes of the worker `web`; one has begun its callback of data.
 struct Stopped {
     folder: Folder,
     keeper: Option<Keeper>,
@@ -48,7 +48,7 @@ impl Stopped {
         stopped
     }
 
-    /// So many processes with this variable, of which one has begun.
+    /// So many processes with this variable; one of them has begun.
     fn begun(limit: &str, count: u32, (name, value): (&str, &str)) -> Self {
         let folder = Folder::new("");
         std::fs::create_dir(folder.path().join("keys")).unwrap();

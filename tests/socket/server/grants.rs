@@ -7,7 +7,7 @@ use keyward::wire::generated::{
     RecoverKeysRequest, ReloadRequest, RemoveRequest, RestartRequest, ResumeRequest,
     RotationsRequest, SaveStateRequest, SaveStatesRequest, StatusRequest, WaitRequest,
 };
-use keyward::wire::listing::Listing;
+use keyward::wire::listing::ListingParts;
 use keyward::{Change, Grants, Right, SecretKeyDefinition};
 
 use crate::ground::{Client, Ground, OTHER, code, connect_as, grant, is_root};
@@ -175,7 +175,7 @@ async fn listings_show_what_the_grants_name() {
     let ground = Ground::serve(keys, |options| options.grants(grants)).await;
     let mut client = ground.client().await;
     let answer = client.operate.status(StatusRequest {}).await.unwrap();
-    let (mut parts, mut listing) = (answer.into_inner(), Listing::default());
+    let (mut parts, mut listing) = (answer.into_inner(), ListingParts::default());
     while let Some(part) = parts.message().await.unwrap() {
         listing.take(part).unwrap();
     }
@@ -187,7 +187,7 @@ async fn listings_show_what_the_grants_name() {
     assert_eq!(callbacks.len(), 1);
     assert_eq!(callbacks[0].key.as_str(), "documents");
     let answer = client.operate.rotations(RotationsRequest {}).await.unwrap();
-    let (mut parts, mut listing) = (answer.into_inner(), Listing::default());
+    let (mut parts, mut listing) = (answer.into_inner(), ListingParts::default());
     while let Some(part) = parts.message().await.unwrap() {
         listing.take(part).unwrap();
     }

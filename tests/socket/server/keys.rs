@@ -6,7 +6,7 @@ use keyward::wire::generated::{
     CandidatesRequest, DeclareRequest, Flow, LookRequest, Refusal, SaveStateRequest,
     SaveStatesRequest, Value, ValueOrPair, WaitRequest, declare_request,
 };
-use keyward::wire::listing::Listing;
+use keyward::wire::listing::ListingParts;
 use keyward::{Change, RotationState, SecretKeyDefinition, SecretKeyFlow};
 use tonic::Status;
 
@@ -25,7 +25,7 @@ fn value(text: &str) -> Option<ValueOrPair> {
 async fn report(client: &mut Client, id: &str) -> Result<keyward::RotationReport, Status> {
     let request = WaitRequest { id: id.to_owned() };
     let mut parts = client.keys.wait(request).await?.into_inner();
-    let mut listing = Listing::default();
+    let mut listing = ListingParts::default();
     while let Some(part) = parts.message().await? {
         listing.take(part).unwrap();
     }

@@ -9,7 +9,7 @@ use keyward::wire::generated::{
     ResumeRequest, RotationRequest, RotationsRequest, StatusRequest, WorkersRequest,
     remove_request,
 };
-use keyward::wire::listing::Listing;
+use keyward::wire::listing::ListingParts;
 use keyward::{
     CallbackOf, Change, Grants, KeyChange, KeysManagement, Reloaded, Right, RotationState,
     SecretKeyDefinition, WaitsFor, WorkerStatus,
@@ -22,8 +22,8 @@ use crate::support::{builder, define, in_memory, until, within};
 use crate::work::peer::{Peer, shared};
 
 /// The listing that an answer has.
-pub async fn listing(answer: Result<Response<Streaming<ListingPart>>, Status>) -> Listing {
-    let (mut parts, mut listing) = (answer.unwrap().into_inner(), Listing::default());
+pub async fn listing(answer: Result<Response<Streaming<ListingPart>>, Status>) -> ListingParts {
+    let (mut parts, mut listing) = (answer.unwrap().into_inner(), ListingParts::default());
     while let Some(part) = parts.message().await.unwrap() {
         listing.take(part).unwrap();
     }

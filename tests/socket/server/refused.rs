@@ -1,4 +1,4 @@
-//! What nobody grants: each call is refused alike, and each refusal is an event.
+//! Calls without a grant: each is refused alike, and each refusal is an event.
 
 use keyward::wire::generated::{
     AbortRequest, BackupRequest, CallbackKind, CandidatesRequest, DeclareRequest, DismissRequest,

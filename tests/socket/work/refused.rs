@@ -195,7 +195,7 @@ async fn a_callback_is_of_one_kind_while_an_instance_that_has_registered_it_is_t
     let other = second.register("load", CallbackKind::Data).await;
     assert_eq!(other, Err("other_kind".to_owned()));
     second.register("load", CallbackKind::Memory).await.unwrap();
-    // Sharing as well; both may change once nobody is there.
+    // Sharing as well; both may change once no instance is there.
     let sole_web = Peer::join(&ground, sole("web")).await.map(drop);
     assert_eq!(code(sole_web), "other_sharing");
     for one in [&first, &second] {

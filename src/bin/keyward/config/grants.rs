@@ -138,7 +138,7 @@ fn check_whole(section: &Section<'_>, may: &[Right]) {
     }
 }
 
-/// The grant for one more user or group, of which the system's own are in that file.
+/// The grant for one more user or group. The system's own users and groups are in that file.
 fn match_one(
     grant: Grant,
     account: &Placed<Account>,

@@ -31,7 +31,7 @@ pub enum Source {
     },
     /// What a program prints.
     Command {
-        words: Words,
+        words: ProgramWords,
         exact: bool,
         pass_env: Vec<String>,
     },
@@ -41,7 +41,7 @@ pub enum Source {
 
 /// A program and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Words {
+pub struct ProgramWords {
     program: String,
     arguments: Vec<String>,
 }
@@ -61,7 +61,7 @@ impl Source {
         let findings = section.findings();
         let env = section.optional::<Halves>("env");
         let file = section.optional::<Halves>("file");
-        let command = section.optional::<Words>("command");
+        let command = section.optional::<ProgramWords>("command");
         let exact = section.read("exact", false);
         let allow_shared_file = section.read("allow_shared_file", false);
         let pass_env = section.read("pass_env", Vec::<String>::new());
@@ -132,7 +132,7 @@ impl Source {
                 pass_env,
             } => Self::Command {
                 words: match words.program.contains('/') {
-                    true => Words {
+                    true => ProgramWords {
                         program: whole(words.program),
                         ..words
                     },
@@ -220,7 +220,7 @@ impl Allowed {
     }
 }
 
-impl Kind for Words {
+impl Kind for ProgramWords {
     const NAME: &'static str = "array of text";
 
     fn read(value: &Value<'_>, findings: &Findings) -> Option<Self> {

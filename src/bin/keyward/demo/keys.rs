@@ -36,8 +36,8 @@ pub fn write_files(layout: &Layout) -> Result<(), DemoError> {
     put_in_use(layout, &layout.old_key())
 }
 
-/// Makes the key in a file the current one. The file is exchanged as a whole: whoever reads it
-/// meanwhile gets one key or the other.
+/// Makes the key in a file the current one. The file is exchanged as a whole: a process that reads
+/// it meanwhile gets one key or the other.
 ///
 /// # Errors
 /// What the operating system says.

@@ -50,7 +50,7 @@ pub fn reap(program: Option<u32>) {
         let Some(process) = Pid::from_raw(process) else {
             return;
         };
-        // Whoever else may have reaped it, it is gone.
+        // It is gone even if other code of this process has reaped it.
         let _ = waitpid(Some(process), WaitOptions::NOHANG);
     }
 }

@@ -140,7 +140,7 @@ impl Supervisor {
                     self.held.insert(key, value);
                     return Ok(None);
                 }
-                // Whoever asked has taken it for failed.
+                // Its caller has taken it for failed.
                 return self.put_back(PAUSE).await;
             }
             Err(NotTaken::NotGiven(why)) => why,

@@ -165,75 +165,65 @@ fn left_behind(report: &RotationReport) -> String {
 
 fn of_wait(report: &RotationReport, waits: &WaitsFor, commands: &Commands) -> Option<Need> {
     let (id, key) = (report.id, &report.key);
-    match waits {
-        WaitsFor::Definition => Some(
-            Need::new(format!(
-                "Rotation {id} waits for key {key}, which is not defined with the use case of the rotation."
-            ))
-            .or(
-                commands.keyward("reload", &[]),
-                "when the key is in the configuration again",
-            ),
+    let keyward = |command, names: &[&str]| commands.keyward(command, names);
+    let workers = || keyward("workers", &[]);
+    Some(match waits {
+        WaitsFor::Definition => Need::new(format!(
+            "Rotation {id} waits for key {key}, which is not defined with the use case of \
+             the rotation."
+        ))
+        .or(
+            keyward("reload", &[]),
+            "when the key is in the configuration again",
         ),
-        WaitsFor::Worker { worker, callback } => Some(
-            Need::new(format!(
-                "Rotation {id} of key {key} waits for worker {worker} to come and register callback {callback}. \
-                 After its time, 60 s by default, the step fails."
-            ))
-            .or(
-                commands.keyward("workers", &[]),
-                "to see who is here; start the worker's program",
-            )
-            .or(
-                commands.keyward(
-                    "remove callback",
-                    &[worker.as_str(), key.as_str(), callback.as_str()],
-                ),
-                "if its data is gone for good: the step is taken out of every plan",
+        WaitsFor::Worker { worker, callback } => Need::new(format!(
+            "Rotation {id} of key {key} waits for worker {worker} to come and register \
+             callback {callback}. After its time, 60 s by default, the step fails."
+        ))
+        .or(workers(), "to see who is here; start the worker's program")
+        .or(
+            keyward(
+                "remove callback",
+                &[worker.as_str(), key.as_str(), callback.as_str()],
             ),
+            "if its data is gone for good: the step is taken out of every plan",
         ),
         WaitsFor::Instance {
             worker,
             callback,
             instance,
-        } => Some(
-            Need::new(format!(
-                "Rotation {id} of key {key} waits for instance {instance} of worker {worker} with callback \
-                 {callback}: it is absent, or has not said that it is ready. After its time, 60 s by default, the \
-                 step fails."
-            ))
-            .or(
-                commands.keyward("workers", &[]),
-                "to see its process; bring it back, or end it: the rotation goes on without it then",
-            )
-            .or(
-                commands.keyward("remove instance", &[worker.as_str(), &instance.to_string()]),
-                "if its process has ended and the keeper cannot see it",
-            ),
+        } => Need::new(format!(
+            "Rotation {id} of key {key} waits for instance {instance} of worker {worker} with \
+             callback {callback}: it is absent, or has not said that it is ready. After its time, \
+             60 s by default, the step fails."
+        ))
+        .or(
+            workers(),
+            "to see its process; bring it back, or end it: the rotation goes on without it then",
+        )
+        .or(
+            keyward("remove instance", &[worker.as_str(), &instance.to_string()]),
+            "if its process has ended and the keeper cannot see it",
         ),
-        WaitsFor::EarlierCall { worker, callback } => Some(
-            Need::new(format!(
-                "Rotation {id} of key {key} waits for an earlier call of worker {worker}, which passed its \
-                 limit and has not returned; callback {callback} is due."
-            ))
-            .or(
-                commands.keyward("workers", &[]),
-                "to see its process; end that if the callback hangs",
-            ),
+        WaitsFor::EarlierCall { worker, callback } => Need::new(format!(
+            "Rotation {id} of key {key} waits for an earlier call of worker {worker}, which \
+             passed its limit and has not returned; callback {callback} is due."
+        ))
+        .or(
+            workers(),
+            "to see its process; end that if the callback hangs",
         ),
-        WaitsFor::Thread { worker, callback } => Some(
-            Need::new(format!(
-                "Rotation {id} of key {key} waits for a thread for callback {callback} of worker {worker}: all \
-                 are taken, or the system refuses one."
-            ))
-            .or(
-                commands.keyward("show", &[&id.to_string()]),
-                "to see whether it goes on; else raise TasksMax or ulimit -u of the keeper",
-            ),
+        WaitsFor::Thread { worker, callback } => Need::new(format!(
+            "Rotation {id} of key {key} waits for a thread for callback {callback} of worker \
+             {worker}: all are taken, or the system refuses one."
+        ))
+        .or(
+            keyward("show", &[&id.to_string()]),
+            "to see whether it goes on; else raise TasksMax or ulimit -u of the keeper",
         ),
         // These go on by themselves, or are listed on their own.
-        _ => None,
-    }
+        _ => return None,
+    })
 }
 
 /// A store that does not answer what was declared; while a rotation of the key has not ended, the old keys are
