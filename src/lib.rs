@@ -51,8 +51,8 @@
 //! 4. **Read random bytes with [`exact`](FileStore::exact).** Without it, a line end at the end of a file is cut.
 //! 5. **The store switches last**: declare, wait for the end, then let the store answer the new keys.
 //!
-//! Where to go on: [`docs::using`] is a program with workers, files and restarts; [`docs::promised`] is what holds
-//! and what does not; [`docs::programs`] is for programs that know nothing of keyward, [`docs::protocol`] for
+//! Where to go on: [`docs::using`] is a program with workers, files and restarts; [`docs::versions`] is
+//! keys with versions, for data that has to stay readable; [`docs::promised`] is what holds and what does not; [`docs::programs`] is for programs that know nothing of keyward, [`docs::protocol`] for
 //! clients in other languages; [`docs::configuration`], [`docs::operator`], [`docs::command_line`],
 //! [`docs::errors`] and [`docs::costs`] are for those who run it.
 //! [`docs::architecture`] is how it is built, [`promises`] what is promised and which test shows it, [`proofs`]
@@ -191,7 +191,7 @@ pub use client::{builder::ClientBuilder, event_stream::EventStream, handle::Clie
 pub use guard::fault::Fault;
 pub use guard::forked::Forked;
 pub use guard::this_thread::{MustNotBlock, block_on};
-pub use key::answer::KeyAnswer;
+pub use key::answer::{AnsweredVersion, KeyAnswer};
 pub use key::declared::StoreAnswers;
 pub use key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 pub use key::error::KeyError;
@@ -200,11 +200,20 @@ pub use key::flow::{SecretKeyFlow, SecretKeyUseCase};
 pub use key::keeper_error::KeeperError;
 pub use key::name::{CallbackName, InvalidName, KeyName, WorkerName};
 pub use key::state::Effect;
+pub use key::versions::{
+    debt::Debt,
+    id::{InvalidVersionId, VersionId},
+    listing::{OpenDebt, VersionListing},
+    rules::VersionRules,
+    state::VersionState,
+    tag::{NoTag, TAG_BYTES, kid, split, tag},
+    version::{Arrow, Cause, Compromised},
+};
 #[cfg(feature = "cli")]
 pub use management::as_found::rotations_as_found;
 pub use operator::actor::{ActorName, ActorState, ActorStatus};
 pub use operator::event::{EventLevel, KeeperEvent, ReloadReport};
-pub use operator::plan::{ChangePlan, PlannedStep};
+pub use operator::plan::{ChangePlan, PlannedStep, PlannedVersions};
 pub use operator::status::{
     HistoryListing, InstanceStatus, KeyStatus, RecoveredKeys, RosterCallback, Status,
     UnreadableRecord, WorkerStatus,
@@ -215,10 +224,11 @@ pub use rotation::act::{About, Act, By, Deed, InvalidReason};
 pub use rotation::error::RotationError;
 pub use rotation::id::RotationId;
 pub use rotation::instance::{CallbackOf, Sharing};
-pub use rotation::plan::{Step, StepKind};
+pub use rotation::plan::{BetweenVersions, Step, StepKind, VersionPhase};
 pub use rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
 pub use rotation::state::RotationState;
 pub use rotation::status::CallbackStatus;
+pub use rotation::versions_error::VersionsError;
 pub use secret::scrub::Scrubber;
 pub use secret::text::ForeignText;
 pub use secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue, SecretKeys};
@@ -263,7 +273,7 @@ pub use self::{
     store::env::EnvStore,
     store::error::StoreError,
     store::file::FileStore,
-    store::keys_store::{FetchResult, Fetched, Fetching, KeysStore, StoreRequest},
+    store::keys_store::{FetchResult, Fetched, Fetching, KeysStore, StoreRequest, Swap},
 };
 
 #[cfg(doctest)]

@@ -11,7 +11,9 @@ use keyward::key::state::Effect;
 use keyward::key::time::Time;
 use keyward::rotation::effect::RotationEffect;
 use keyward::rotation::engine::{Action, RotationEngine};
-use keyward::rotation::event::{Declaration, Event, Moment, OldKeys, StepOutcome, StepRef};
+use keyward::rotation::event::{
+    Declaration, DeclaredVersion, Event, Moment, OldKeys, StepOutcome, StepRef,
+};
 use keyward::rotation::instance::{CallbackOf, Sharing};
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
 use keyward::rotation::plan::Declared;
@@ -88,6 +90,7 @@ fn declare_as(engine: &mut RotationEngine, id: RotationId, key: KeyName) -> Vec<
         old_keys: None,
         new_keys: Some(7),
         by: Default::default(),
+        version: DeclaredVersion::default(),
     };
     let declare = Event::Declare {
         ticket: 1_000_000,

@@ -55,6 +55,7 @@ fn header() -> Header {
         accepted_ms: 1_800_000_000_000,
         ended_ms: None,
         acts: Default::default(),
+        versions: None,
     }
 }
 

@@ -24,6 +24,7 @@ pub fn behaviour() -> KeyBehaviour {
         workers_at_once: 1,
         max_requests: 1024,
         max_waiting_rotations: 64,
+        versions: None,
     }
 }
 

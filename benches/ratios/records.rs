@@ -183,6 +183,7 @@ fn header(seq: u64, key: &str) -> Outcome<Header> {
         accepted_ms: ACCEPTED_MS,
         ended_ms: None,
         acts: Default::default(),
+        versions: None,
     })
 }
 

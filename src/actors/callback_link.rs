@@ -7,6 +7,7 @@ use crate::key::error::KeyError;
 use crate::key::event::Request;
 use crate::key::name::KeyName;
 use crate::key::state::Staged;
+use crate::key::versions::id::VersionId;
 use crate::rotation::act::By;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
@@ -34,9 +35,32 @@ impl KeyLink for CallbackLink {
             let request = Request::StageSave { staged };
             match entry.ask_of_handle(request).await? {
                 Answer::Staged { asked } => Ok(asked),
-                Answer::Key { .. } | Answer::Candidates(_) | Answer::OfStore(_) | Answer::Saved => {
-                    Ok(None)
-                }
+                Answer::Key { .. }
+                | Answer::Version { .. }
+                | Answer::Versions(_)
+                | Answer::Candidates(_)
+                | Answer::OfStore(_)
+                | Answer::Saved => Ok(None),
+            }
+        })
+    }
+
+    fn get_version(
+        &self,
+        key: &KeyName,
+        id: VersionId,
+    ) -> LinkFuture<Result<SecretKeyValue, KeyError>> {
+        let entry = self.declarer.directory.find(key.as_str());
+        Box::pin(async move {
+            let entry = entry?;
+            match entry.ask_of_handle(Request::Version { id }).await? {
+                Answer::Version { value, .. } => Ok(value),
+                Answer::Key { .. }
+                | Answer::Versions(_)
+                | Answer::Candidates(_)
+                | Answer::OfStore(_)
+                | Answer::Saved
+                | Answer::Staged { .. } => Err(entry.gone()),
             }
         })
     }

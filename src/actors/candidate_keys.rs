@@ -70,6 +70,9 @@ pub async fn candidates(
     entry: &KeyEntry,
 ) -> Result<Vec<SecretKeyValue>, KeyError> {
     fork::refuse_child()?;
+    if entry.behaviour().versions.is_some() {
+        return entry.version_candidates().await;
+    }
     let use_case = entry.behaviour().use_case;
     if use_case == SecretKeyUseCase::OneWayTrip {
         return Err(KeyError::InvalidFlow {

@@ -11,6 +11,8 @@ use crate::actors::coordinator::door::CoordinatorDoor;
 use crate::actors::coordinator::message::With;
 use crate::actors::directory::{Directory, KeyEntry};
 use crate::actors::fetch::Fetcher;
+use crate::actors::fetch::fetch_end::CannotWrite;
+use crate::actors::fetch::what::What;
 use crate::actors::key_message::KeyMessage;
 use crate::guard::events::Events;
 use crate::guard::foreign::Foreign;
@@ -21,12 +23,16 @@ use crate::key::effect::Answer;
 use crate::key::error::KeyError;
 use crate::key::event::{FetchFailure, Request as KeyRequest};
 use crate::key::flow::SecretKeyUseCase;
+use crate::key::versions::id::VersionId;
+use crate::key::versions::version::MAX_VERSION_BYTES;
 use crate::rotation::act::By;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Declaration, Event, OldKeys};
+use crate::rotation::event::{Declaration, DeclaredVersion, Event, OldKeys};
 use crate::rotation::id::RotationId;
-use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeys};
+use crate::rotation::versions_error::VersionsError;
+use crate::secret::scrub::Scrubber;
+use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeyValue, SecretKeys};
 use crate::store::keys_store::{KeysStore, StoreRequest};
 use crate::worker::change::{Change, New, Old};
 
@@ -49,6 +55,14 @@ pub struct Declarer {
     pub own: By,
     /// How long a call may take that asks for no key.
     pub limit: Duration,
+    /// Makes a value of so many random bytes, or says why there are none.
+    pub make_value: fn(usize) -> Result<SecretKeyValue, String>,
+}
+
+/// Where the new keys of a change come from that does not give them.
+enum NewKeys {
+    OfStore(Foreign<Arc<dyn KeysStore>>),
+    Made(usize),
 }
 
 impl Declarer {
@@ -83,15 +97,26 @@ impl Declarer {
             Old::Given(keys) => (OldKeys::Given, Some(checked(&entry, "old", &keys)?)),
             Old::OfStore => (OldKeys::OfStore, None),
         };
-        let (mut store, mut new) = match change.new {
+        let (mut source_of_new, mut new) = match change.new {
             New::Undeclared => (None, None),
             New::Given(keys) => (None, Some(checked(&entry, "new", &keys)?)),
-            New::From(store) => (Some(Foreign::new(store)), None),
+            New::Generated(bytes) => (Some(NewKeys::Made(bytes)), None),
+            New::From(store) => (Some(NewKeys::OfStore(Foreign::new(store))), None),
         };
+        let versions = entry.behaviour().versions.is_some();
+        if versions {
+            // They are the version that is current when the rotation begins to run.
+            (source, old) = (OldKeys::Given, None);
+        }
         if old.is_some() && old == new {
             let key = entry.name().clone();
             return Err(RotationError::SameKeys { key });
         }
+        let mut version = DeclaredVersion {
+            id: VersionId::from_random(*Uuid::new_v4().as_bytes()),
+            again: change.again,
+            switch: None,
+        };
         loop {
             let random =
                 |keys: &Option<SecretKeyPair>| keys.as_ref().map(|_| Uuid::new_v4().as_u128());
@@ -102,10 +127,11 @@ impl Declarer {
                 key: name.clone(),
                 declared: self.fingerprints.declared(name, old.as_ref(), new.as_ref()),
                 old: source,
-                new_unasked: store.is_some(),
+                new_unasked: source_of_new.is_some(),
                 old_keys: random(&old),
                 new_keys: random(&new),
                 by: by.clone(),
+                version,
             };
             let secrets = RotationSecrets {
                 old: old.clone(),
@@ -122,12 +148,20 @@ impl Declarer {
                         old = Some(self.ask_own_store(&entry).await?);
                         source = OldKeys::Asked;
                     }
-                    if let Some(store) = store.take() {
-                        new = Some(self.ask_store(&entry, store, old.as_ref()).await?);
+                    match source_of_new.take() {
+                        Some(NewKeys::OfStore(store)) => {
+                            new = Some(self.ask_store(&entry, store, old.as_ref()).await?);
+                        }
+                        Some(NewKeys::Made(bytes)) => new = Some(self.make(&entry, bytes)?),
+                        None => {}
+                    }
+                    if let Some(new) = new.as_ref().filter(|_| versions) {
+                        version.switch = Some(self.may_switch(&entry, new).await?);
                     }
                 }
                 Reply::Accepted { .. }
                 | Reply::Done
+                | Reply::WithoutVersions { .. }
                 | Reply::Joined { .. }
                 | Reply::CaughtUp { .. }
                 | Reply::Report(_)
@@ -136,13 +170,80 @@ impl Declarer {
         }
     }
 
+    /// New keys of so many random bytes.
+    fn make(&self, entry: &KeyEntry, bytes: usize) -> Result<SecretKeyPair, RotationError> {
+        let (which, key) = ("new", entry.name().clone());
+        let refused = |why| RotationError::InvalidKey {
+            key: key.clone(),
+            which,
+            why,
+        };
+        match bytes {
+            0 => return Err(refused(InvalidKey::Empty)),
+            1..=MAX_VERSION_BYTES => {}
+            bytes => return Err(refused(InvalidKey::TooLong { bytes })),
+        }
+        let value = (self.make_value)(bytes).map_err(|why| {
+            let key = key.clone();
+            RotationError::StoreFailed { key, which, why }
+        })?;
+        checked(entry, which, &value.into())
+    }
+
+    /// Whether the last step of a rotation to these keys puts them into the key's store.
+    async fn may_switch(
+        &self,
+        entry: &KeyEntry,
+        new: &SecretKeyPair,
+    ) -> Result<bool, RotationError> {
+        let refuse = |why: String| {
+            let key = entry.name().clone();
+            Err(VersionsError::StoreNotWritable { key, why }.into())
+        };
+        let files = entry.fetcher().files();
+        let others = self.directory.all();
+        let others = others.iter().filter(|other| other.name() != entry.name());
+        let (told, ended) = oneshot::channel();
+        let fetcher = entry.fetcher().asked_to(What::Look);
+        let halves = vec![new.forward().clone(), new.back().clone()];
+        fetcher.fetch(Scrubber::new(halves), move |end| drop(told.send(end)));
+        let Ok(end) = ended.await else {
+            return Err(RotationError::ShutDown { id: None });
+        };
+        match (end.cannot_write, end.answer) {
+            (Some(CannotWrite::ReadOnly), _) => return Ok(false),
+            (Some(CannotWrite::Refused), Err(FetchFailure::Failed { why })) => return refuse(why),
+            (None, Ok(found)) if !found.keys.is_pair() && !new.is_symmetric() => {
+                return refuse("it has one value, and the new keys are a pair".to_owned());
+            }
+            // A store that is away now may be back at the last step.
+            (_, _) => {}
+        }
+        for other in others {
+            if other
+                .fetcher()
+                .files()
+                .iter()
+                .any(|file| files.contains(file))
+            {
+                return refuse(format!("key {} reads the same file", other.name()));
+            }
+        }
+        Ok(true)
+    }
+
     /// What the key's own store answers now.
     async fn ask_own_store(&self, entry: &KeyEntry) -> Result<SecretKeyPair, RotationError> {
         let which = "old";
         match entry.ask(KeyRequest::AskStore).await {
             Ok(Answer::OfStore(fetched)) => Ok(fetched.keys.to_pair()),
             Ok(
-                Answer::Key { .. } | Answer::Candidates(_) | Answer::Saved | Answer::Staged { .. },
+                Answer::Key { .. }
+                | Answer::Version { .. }
+                | Answer::Versions(_)
+                | Answer::Candidates(_)
+                | Answer::Saved
+                | Answer::Staged { .. },
             ) => Err(RotationError::Unavailable { id: None }),
             Err(KeyError::StoreFailed { key, why }) => {
                 Err(RotationError::StoreFailed { key, which, why })

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::actors::admission::{Permit, Permits};
 use crate::actors::clock::Clock;
+use crate::actors::fetch::Fetcher;
 use crate::actors::key_actor::{KeyMeans, KeyPart};
 use crate::actors::key_message::KeyMessage;
 use crate::actors::new_keys::NewKeysTurns;
@@ -17,7 +18,6 @@ use crate::actors::supervision::inbox::{Full, Inbox};
 use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::supervision::supervisor::Supervision;
 use crate::guard::fork;
-use crate::key::answer::KeyAnswer;
 use crate::key::definition::KeyBehaviour;
 use crate::key::effect::Answer;
 use crate::key::error::KeyError;
@@ -46,6 +46,7 @@ pub struct KeyEntry {
     for_store: Arc<Permits>,
     of_handles: Arc<Permits>,
     new_keys: Arc<NewKeysTurns>,
+    fetcher: Arc<Fetcher>,
     tickets: AtomicU64,
     clock: Clock,
     closed: Arc<AtomicBool>,
@@ -60,6 +61,11 @@ impl KeyEntry {
     /// How the key behaves.
     pub fn behaviour(&self) -> &Arc<KeyBehaviour> {
         &self.behaviour
+    }
+
+    /// What asks its store.
+    pub(super) fn fetcher(&self) -> &Arc<Fetcher> {
+        &self.fetcher
     }
 
     /// The turns of those requests that ask a store of new keys for this key.
@@ -93,19 +99,6 @@ impl KeyEntry {
     /// A ticket that no request has had.
     pub fn ticket(&self) -> Ticket {
         self.tickets.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// A key on this flow, or on the one that it finds by itself.
-    ///
-    /// # Errors
-    /// Those of [`ask`](Self::ask).
-    pub async fn get(&self, flow: Option<SecretKeyFlow>) -> Result<KeyAnswer, KeyError> {
-        match self.ask(Request::Get { flow }).await? {
-            Answer::Key { value, flow } => Ok(KeyAnswer { value, flow }),
-            Answer::Candidates(_) | Answer::OfStore(_) | Answer::Saved | Answer::Staged { .. } => {
-                Err(self.gone())
-            }
-        }
     }
 
     /// Asks the key, if a permit is free.
@@ -143,7 +136,12 @@ impl KeyEntry {
         match request {
             Request::Get { flow } => one_way || *flow == Some(SecretKeyFlow::ForwardPath),
             Request::AskStore => true,
-            Request::Candidates | Request::Save | Request::StageSave { .. } => false,
+            Request::Candidates
+            | Request::Current { .. }
+            | Request::Version { .. }
+            | Request::Versions
+            | Request::Save
+            | Request::StageSave { .. } => false,
         }
     }
 
@@ -238,6 +236,7 @@ impl Directory {
     pub fn add(&self, key: NewKey, supervision: Supervision) -> Arc<KeyEntry> {
         let NewKey { means, thread } = key;
         let (name, behaviour, clock) = (means.name.clone(), means.behaviour.clone(), means.clock);
+        let fetcher = Arc::clone(&means.fetcher);
         let (actor, kind) = (ActorName::Key(name.clone()), RestartPolicy::Permanent);
         let seen = Arc::<SeenFacts>::default();
         let of_actor = Arc::clone(&seen);
@@ -251,6 +250,7 @@ impl Directory {
             for_store: Permits::new(behaviour.max_waiting_for_store()),
             of_handles: Permits::new(MAX_OF_HANDLES),
             new_keys: Arc::default(),
+            fetcher,
             behaviour: Arc::new(behaviour),
             inbox: Arc::clone(slot.inbox()),
             slot,

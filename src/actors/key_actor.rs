@@ -21,9 +21,10 @@ use crate::key::effect::KeyEffect;
 use crate::key::event::{Event, FetchFailure, Ticket};
 use crate::key::journal_down::JournalDown;
 use crate::key::machine::KeyMachine;
-use crate::key::name::KeyName;
+use crate::key::name::{KeyName, WorkerName};
 use crate::key::state::Snapshot;
 use crate::key::time::Time;
+use crate::key::versions::id::VersionId;
 use crate::rotation::id::RotationId;
 use crate::secret::scrub::Scrubber;
 use crate::secret::value::SecretKeyValue;
@@ -42,6 +43,8 @@ pub struct KeyMeans {
     pub fingerprints: KeyFingerprints,
     /// The keys of the change that was declared last.
     pub declared: Declared,
+    /// Has a version owe a worker.
+    pub hand_out: Arc<dyn Fn(VersionId, WorkerName) + Send + Sync>,
     /// Told when it is unknown whether a write was made.
     pub in_doubt: Arc<dyn Fn(JournalDown) + Send + Sync>,
     /// The program's log.
@@ -132,8 +135,7 @@ impl Part for KeyPart {
             }
             KeyMessage::LookAgain { ticket } => self.look(ticket),
             KeyMessage::Held(reply) => {
-                let held = self.machine.held().map(|held| held.pair.clone());
-                drop(reply.send(held));
+                drop(reply.send(self.machine.held_pair().cloned()));
             }
             KeyMessage::Scrubber(also, reply) => drop(reply.send(self.scrubber_of(also))),
             KeyMessage::Knows {
@@ -141,6 +143,7 @@ impl Part for KeyPart {
                 beginnings,
             } => drop(self.known.insert(rotation, beginnings)),
             KeyMessage::Forgets { rotation } => drop(self.known.remove(&rotation)),
+            KeyMessage::LastWritten(tell) => tell(self.machine.last_written_with_others()),
             KeyMessage::Inspect(reply) => drop(reply.send(self.machine.facts())),
             KeyMessage::Stop => return Then::End,
         }
@@ -271,7 +274,9 @@ impl KeyPart {
     pub(super) fn scrubber_of(&self, also: Vec<SecretKeyValue>) -> Scrubber {
         let held = self.machine.held().map(|held| &held.pair);
         let held = held.into_iter().flat_map(|p| [p.forward(), p.back()]);
-        let known = held.chain(self.known.values().flatten()).cloned();
+        let versions = self.machine.version_values();
+        let known = held.chain(versions);
+        let known = known.chain(self.known.values().flatten()).cloned();
         Scrubber::new(known.chain(also))
     }
 }

@@ -9,6 +9,7 @@ use crate::key::error::KeyError;
 use crate::key::event::{Admitted, Event, FetchFailure, FetchedKeys, Ticket};
 use crate::key::facts::KeyFacts;
 use crate::key::state::{RecordChange, Snapshot, StateChange};
+use crate::key::time::Time;
 use crate::rotation::id::RotationId;
 use crate::secret::scrub::Scrubber;
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
@@ -88,6 +89,8 @@ pub enum KeyMessage {
         /// The rotation.
         rotation: RotationId,
     },
+    /// When did a plain get last have another version than the current one for writing?
+    LastWritten(Tell<Option<Time>>),
     /// What does the key hold?
     Held(oneshot::Sender<Option<SecretKeyPair>>),
     /// What clears texts of the keys that the key knows, and of these values?
@@ -109,6 +112,7 @@ impl Message for KeyMessage {
             | Self::LookLater { .. }
             | Self::LookAgain { .. }
             | Self::Knows { .. }
+            | Self::LastWritten(_)
             | Self::Forgets { .. }
             | Self::Stop => false,
         }

@@ -27,6 +27,9 @@ impl KeyPart {
             KeyEffect::Write { ticket, change } => self.write(*ticket, change.clone()),
             KeyEffect::WriteLater => self.post_later(KeyMessage::Happened(Event::WriteAgain)),
             KeyEffect::WarnOfStore { has_old } => self.warn_of_store(*has_old),
+            KeyEffect::Owe { version, worker } => {
+                (self.means.hand_out)(*version, worker.clone());
+            }
             KeyEffect::Answer { .. } => {}
             KeyEffect::Snapped { ticket, snapshot } => {
                 if let Some(tell) = self.snapshots.remove(ticket) {

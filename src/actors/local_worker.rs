@@ -62,6 +62,7 @@ mod tests {
     use crate::key::flow::SecretKeyUseCase;
     use crate::key::name::{CallbackName, KeyName};
     use crate::key::state::{Snapshot, Staged};
+    use crate::key::versions::id::VersionId;
     use crate::rotation::error::RotationError;
     use crate::rotation::event::StepRef;
     use crate::rotation::id::RotationId;
@@ -99,6 +100,14 @@ mod tests {
     struct Nothing;
 
     impl KeyLink for Nothing {
+        fn get_version(
+            &self,
+            _: &KeyName,
+            _: VersionId,
+        ) -> LinkFuture<Result<SecretKeyValue, KeyError>> {
+            Box::pin(async { Err(KeyError::Forked) })
+        }
+
         fn stage_save(
             &self,
             _: &KeyName,
@@ -196,6 +205,7 @@ mod tests {
             workers_at_once: 1,
             max_requests: 1,
             max_waiting_rotations: 1,
+            versions: None,
         });
         let call = |no, attempt| {
             WorkerRequest::Call(Box::new(Call {
@@ -207,6 +217,7 @@ mod tests {
                 old_keys: None,
                 new_keys: None,
                 snapshot: Snapshot::default(),
+                versions: None,
             }))
         };
         // Nothing was prepared for it.

@@ -5,6 +5,8 @@
 
 #[doc = include_str!("using.md")]
 pub mod using {}
+#[doc = include_str!("versions.md")]
+pub mod versions {}
 #[doc = include_str!("promised.md")]
 pub mod promised {}
 #[doc = include_str!("configuration.md")]

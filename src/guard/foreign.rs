@@ -1,7 +1,7 @@
 //! Foreign values that keyward keeps: they are dropped where their drop may block or panic.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::fault::dispose;
@@ -38,6 +38,14 @@ impl<T: Send + 'static> Foreign<T> {
     #[cfg(feature = "embedded")]
     pub fn take(mut self) -> Option<T> {
         self.value.take()
+    }
+}
+
+impl<T: Send + Sync + ?Sized + 'static> Foreign<Arc<T>> {
+    /// The same value, which is dropped with the last of those that share it.
+    pub fn share(&self) -> Self {
+        let value = self.value.clone();
+        Self { value }
     }
 }
 

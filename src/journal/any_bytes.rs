@@ -3,9 +3,10 @@
 use uuid::Uuid;
 
 use crate::journal::kind::{Kind, Shape};
-use crate::journal::place::{Number, Of, Place, layout};
+use crate::journal::place::{Number, Of, OfVersions, Place, layout};
 use crate::journal::records::{self, RECORDS};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::versions::id::VersionId;
 use crate::repo::space::Space;
 use crate::rotation::id::RotationId;
 
@@ -44,6 +45,7 @@ pub fn rotation_at(space: Space, bytes: &[u8]) -> Option<(RotationId, KeyName)> 
 /// A place of this kind.
 fn place(kind: Kind) -> Option<Place> {
     let id = RotationId::new(Uuid::from_u128(7));
+    let version = VersionId::new(Uuid::from_u128(9));
     let (key, worker) = (KeyName::new("k").ok()?, WorkerName::new("w").ok()?);
     let of = match kind.shape {
         Shape::One => Of::Database,
@@ -54,6 +56,9 @@ fn place(kind: Kind) -> Option<Place> {
         Shape::Rotation => Of::Rotation(id, key, Number::None),
         Shape::Step => Of::Rotation(id, key, Number::Step(6)),
         Shape::Keys => Of::Rotation(id, key, Number::Keys(8)),
+        Shape::Versions => Of::Versions(key, OfVersions::Current),
+        Shape::Version => Of::Versions(key, OfVersions::Version(version)),
+        Shape::Debt => Of::Versions(key, OfVersions::Debt(version, worker)),
     };
     Some(Place { kind, of })
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::journal::acts;
 use crate::journal::codec::acts::ActsRecord;
-use crate::journal::codec::keys::DeclaredRecord;
 use crate::journal::codec::meta::SequenceRecord;
 use crate::journal::codec::rotation::{ENDED_HEADER, ENDED_STEP, HeaderRecord};
 use crate::journal::codec::{Plain, Record, TooLarge};
@@ -13,12 +12,13 @@ use crate::journal::fact::{Attached, JournalFact};
 use crate::journal::fence::Fence;
 use crate::journal::fingerprints::KeyFingerprints;
 use crate::journal::known::{Known, Learned};
-use crate::journal::place::{Number, Of, Place, layout};
+use crate::journal::place::{Number, Of, OfVersions, Place, layout};
 use crate::journal::quarantine::Quarantine;
 use crate::journal::scanned::{collect, of_worker};
 use crate::journal::vault::{Unread, Vault};
 use crate::key::name::{KeyName, WorkerName};
 use crate::key::state::{RecordChange, Snapshot, StateRecord};
+use crate::key::versions::fact::VersionFact;
 use crate::repo::batch::Batch;
 use crate::repo::space::Space;
 use crate::repo::state_repo::StateRepo;
@@ -30,7 +30,7 @@ use crate::rotation::roster::{Member, MemberCallback};
 use crate::secret::value::SecretKeyPair;
 
 /// What becomes of a record; its bytes before they are sealed.
-enum Planned {
+pub(super) enum Planned {
     Put(Result<Plain, TooLarge>),
     Delete,
 }
@@ -44,14 +44,14 @@ struct Pending {
 
 /// A batch in the making. It reads, and writes nothing.
 pub(super) struct Draft<'a> {
-    repo: &'a dyn StateRepo,
+    pub(super) repo: &'a dyn StateRepo,
     vault: &'a Vault,
     known: &'a Known,
-    fingerprints: &'a KeyFingerprints,
+    pub(super) fingerprints: &'a KeyFingerprints,
     quarantine: Quarantine,
     /// The living rotations that have no record that cannot be read.
     sound: BTreeSet<RotationId>,
-    changes: BTreeMap<Place, Planned>,
+    pub(super) changes: BTreeMap<Place, Planned>,
     headers: BTreeMap<RotationId, Pending>,
     ended: BTreeSet<RotationId>,
     dismissed: BTreeSet<RotationId>,
@@ -90,6 +90,10 @@ impl<'a> Draft<'a> {
         match (&fact.fact, &fact.attached) {
             (Fact::Keys(id), Attached::Keys { old, new }) => self.keys(*id, old, new),
             (Fact::Snapshot(id), Attached::Snapshot(snapshot)) => self.snapshot(*id, snapshot),
+            (Fact::Version(key, VersionFact::Value(id)), Attached::Value(value)) => {
+                self.put(Of::Versions(key.clone(), OfVersions::Version(*id)), value);
+                Ok(())
+            }
             (Fact::Record(_), Attached::Record { key, change }) => {
                 if let Some(change) = change {
                     self.state(key, change);
@@ -97,9 +101,16 @@ impl<'a> Draft<'a> {
                 Ok(())
             }
             (fact, Attached::Nothing) => self.add_plain(fact),
-            (fact, Attached::Keys { .. } | Attached::Snapshot(_) | Attached::Record { .. }) => Err(
-                incomplete(format!("{} with another's attachment", fact.name())),
-            ),
+            (
+                fact,
+                Attached::Keys { .. }
+                | Attached::Snapshot(_)
+                | Attached::Value(_)
+                | Attached::Record { .. },
+            ) => Err(incomplete(format!(
+                "{} with another's attachment",
+                fact.name()
+            ))),
         }
     }
 
@@ -130,6 +141,7 @@ impl<'a> Draft<'a> {
             Fact::Rotation(header) => self.rotation(header)?,
             Fact::Step(id, key, step) => self.step(*id, key, step)?,
             Fact::Ended(header, steps) => self.ended(header, steps)?,
+            Fact::Version(key, fact) => self.version(key, fact)?,
             Fact::Dismissed(id) => drop(self.dismissed.insert(*id)),
             Fact::Act(act) => {
                 let acts = acts::with(self.acts.take(), act, self.repo, self.vault)?;
@@ -155,7 +167,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn put<R: Record>(&mut self, of: Of, record: &R) {
+    pub(super) fn put<R: Record>(&mut self, of: Of, record: &R) {
         self.put_at(R::place(of), record);
     }
 
@@ -163,7 +175,7 @@ impl<'a> Draft<'a> {
         self.changes.insert(place, Planned::Put(record.encode()));
     }
 
-    fn delete<R: Record>(&mut self, of: Of) {
+    pub(super) fn delete<R: Record>(&mut self, of: Of) {
         self.changes.insert(R::place(of), Planned::Delete);
     }
 
@@ -201,40 +213,6 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn keys(
-        &mut self,
-        id: RotationId,
-        old: &Option<SecretKeyPair>,
-        new: &Option<SecretKeyPair>,
-    ) -> Result<(), JournalError> {
-        let header = self.known(id)?.header.clone();
-        let sequence = header.seq;
-        let keys = self.fingerprints.of_keys(&header, old.as_ref());
-        let declared = DeclaredRecord { sequence, keys };
-        self.put(Of::Key(header.key.clone()), &declared);
-        for (random, pair) in [(header.old_keys, old), (header.new_keys, new)] {
-            match (random, pair) {
-                (Some(random), Some(pair)) => {
-                    let number = Number::Keys(random);
-                    self.put(Of::Rotation(id, header.key.clone(), number), pair);
-                }
-                (None, None) => {}
-                (Some(_), None) | (None, Some(_)) => {
-                    return Err(incomplete(format!(
-                        "the keys of rotation {id} are not those that its header names"
-                    )));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn snapshot(&mut self, id: RotationId, snapshot: &Snapshot) -> Result<(), JournalError> {
-        let key = self.known(id)?.header.key.clone();
-        self.put(Of::Rotation(id, key, Number::None), snapshot);
-        Ok(())
-    }
-
     fn ended(&mut self, header: &Header, steps: &[Step]) -> Result<(), JournalError> {
         let (id, key) = (header.id, &header.key);
         self.headers.remove(&id);
@@ -259,7 +237,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn known(&mut self, id: RotationId) -> Result<&mut HeaderRecord, JournalError> {
+    pub(super) fn known(&mut self, id: RotationId) -> Result<&mut HeaderRecord, JournalError> {
         match self.pending(id)? {
             Some(pending) => Ok(&mut pending.record),
             None => Err(incomplete(format!("rotation {id} has no header"))),
@@ -395,6 +373,6 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn incomplete(what: String) -> JournalError {
+pub(super) fn incomplete(what: String) -> JournalError {
     JournalError::Incomplete { what }
 }

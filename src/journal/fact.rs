@@ -2,6 +2,7 @@
 
 use crate::key::name::KeyName;
 use crate::key::state::{RecordChange, Snapshot};
+use crate::key::versions::held::VersionValue;
 use crate::rotation::effect::Fact;
 use crate::secret::value::SecretKeyPair;
 
@@ -29,6 +30,8 @@ pub enum Attached {
     },
     /// To [`Fact::Snapshot`]: what the key had.
     Snapshot(Snapshot),
+    /// To [`Fact::Version`] with [`VersionFact::Value`](crate::key::versions::fact::VersionFact::Value): the value.
+    Value(VersionValue),
     /// To [`Fact::Record`]: what becomes of a key's record.
     Record {
         /// The key.

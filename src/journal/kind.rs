@@ -39,6 +39,12 @@ pub(super) enum Shape {
     Step,
     /// As `Rotation`, and the random id of keys.
     Keys,
+    /// A key that has versions.
+    Versions,
+    /// A version of a key.
+    Version,
+    /// A version of a key, and a worker.
+    Debt,
 }
 
 impl Kind {

@@ -12,6 +12,7 @@ use crate::journal::place::{Of, Place, layout};
 use crate::journal::records;
 use crate::journal::secrets::RotationSecrets;
 use crate::journal::unreadable::At;
+use crate::key::versions::held::VersionValues;
 use crate::operator::status::UnreadableRecord;
 use crate::repo::space::Space;
 use crate::rotation::durable::DurableFacts;
@@ -32,6 +33,8 @@ pub struct LoadedJournal {
     /// The beginnings of the keys of each rotation among them, by which texts that quote them are
     /// found.
     pub beginnings: BTreeMap<RotationId, Vec<SecretKeyValue>>,
+    /// The values of the versions of all keys, where they can be read.
+    pub values: VersionValues,
     /// Every other record that cannot be read. The machine goes on without them.
     pub unreadable: Vec<UnreadableRecord>,
 }
@@ -101,6 +104,7 @@ impl Journal {
         let mut loaded = LoadedJournal::default();
         self.load_roster(&mut loaded.facts)?;
         self.load_rotations(&mut loaded, with_keys)?;
+        self.load_versions(&mut loaded)?;
         loaded.facts.next_sequence = self.next_sequence(&loaded.facts)?;
         Ok(loaded)
     }
@@ -148,7 +152,13 @@ impl Journal {
             let place = BatchRecord::place(Of::Database);
             unreadable.push(((place.space(), place.bytes()), replaced.clone()));
         }
-        for space in [Space::Meta, Space::States, Space::Keys, Space::Roster] {
+        for space in [
+            Space::Meta,
+            Space::States,
+            Space::Keys,
+            Space::Roster,
+            Space::Versions,
+        ] {
             self.visit(space, b"", &mut |key, stored| {
                 if space == Space::Meta && key == layout::DATABASE {
                     return Ok(());

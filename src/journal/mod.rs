@@ -9,6 +9,7 @@
 //! | roster | one record a worker, one a callback, one an instance of another process |
 //! | rotations | of each rotation that has not ended: header, steps, sealed keys, what the key had |
 //! | history | of each rotation that has ended: header and steps, and its place in the order |
+//! | versions | of each key that has versions: which is current, each version, its sealed value, its debts |
 //! | quarantine | the bytes of records that could not be read and had to give way |
 //!
 //! Reading order: `kind` and `place` say what a record is and where it lies; each file in `codec` has
@@ -40,6 +41,7 @@ pub mod opened;
 mod place;
 mod quarantine;
 mod records;
+mod rotation_keys;
 mod scanned;
 pub mod secrets;
 pub mod state;
@@ -48,3 +50,4 @@ mod tidying;
 pub mod unreadable;
 mod vault;
 pub mod verify;
+mod versions;

@@ -6,10 +6,14 @@ use crate::journal::codec::acts::ActsRecord;
 use crate::journal::codec::keys::{DeclaredRecord, ENDED_KEYS, ENDED_SNAPSHOT};
 use crate::journal::codec::meta::{BatchRecord, CheckRecord, SequenceRecord};
 use crate::journal::codec::rotation::{ENDED_HEADER, ENDED_STEP, HeaderRecord};
+use crate::journal::codec::versions::CurrentRecord;
 use crate::journal::codec::{Malformed, Record};
 use crate::journal::kind::Kind;
 use crate::journal::place::{Place, layout};
 use crate::key::state::{Snapshot, StateRecord};
+use crate::key::versions::debt::Debt;
+use crate::key::versions::held::VersionValue;
+use crate::key::versions::version::Version;
 use crate::repo::space::Space;
 use crate::rotation::instance::Instance;
 use crate::rotation::plan::Step;
@@ -30,7 +34,7 @@ pub(super) struct Codec {
 }
 
 /// Every kind, and what can be done with such a record.
-pub(super) const RECORDS: [(Kind, Codec); 17] = [
+pub(super) const RECORDS: [(Kind, Codec); 21] = [
     entry::<CheckRecord>(CheckRecord::KIND),
     entry::<BatchRecord>(BatchRecord::KIND),
     entry::<SequenceRecord>(SequenceRecord::KIND),
@@ -48,6 +52,10 @@ pub(super) const RECORDS: [(Kind, Codec); 17] = [
     entry::<Step>(ENDED_STEP),
     entry::<SecretKeyPair>(ENDED_KEYS),
     entry::<Snapshot>(ENDED_SNAPSHOT),
+    entry::<CurrentRecord>(CurrentRecord::KIND),
+    entry::<Version>(Version::KIND),
+    entry::<VersionValue>(VersionValue::KIND),
+    entry::<Debt>(Debt::KIND),
 ];
 
 const fn entry<R: Record>(kind: Kind) -> (Kind, Codec) {

@@ -1,6 +1,7 @@
 //! What a get answers.
 
 use crate::key::flow::SecretKeyFlow;
+use crate::key::versions::id::VersionId;
 use crate::secret::value::SecretKeyValue;
 
 /// What a request for a key answers.
@@ -11,6 +12,26 @@ pub struct KeyAnswer {
     pub value: SecretKeyValue,
     /// The flow that it was answered on, which the key may have found by itself.
     pub flow: SecretKeyFlow,
+    /// Which version of the key it is of, if the key has versions.
+    pub version: Option<AnsweredVersion>,
+}
+
+/// Which version of a key a value is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct AnsweredVersion {
+    /// Its id: what is written with the value carries it.
+    pub id: VersionId,
+    /// Its number, for people.
+    pub number: u64,
+}
+
+impl AnsweredVersion {
+    /// The version of this id and number.
+    pub(crate) fn new(id: VersionId, number: u64) -> Self {
+        Self { id, number }
+    }
 }
 
 impl KeyAnswer {

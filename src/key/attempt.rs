@@ -9,6 +9,7 @@ use crate::key::event::{FetchAnswer, FetchFailure, FetchedKeys, Request};
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::machine::KeyMachine;
 use crate::key::state::{Effect, Held, KeyState, Loaded, Staged, StateChange, StateRecord};
+use crate::key::versions::id::VersionId;
 use crate::key::waiting::Waiter;
 use crate::secret::value::InvalidKey;
 
@@ -33,6 +34,10 @@ pub enum Attempt {
     },
     /// It must write this record first.
     Write(StateRecord),
+    /// The versions of the key must be known first.
+    KnowVersions,
+    /// This version must owe the asker's worker first.
+    Owe(VersionId),
     /// It must load the record first.
     Load,
     /// It must ask the store first.
@@ -46,6 +51,11 @@ impl KeyMachine {
     pub(crate) fn fits(&self, request: &Request) -> Result<(), KeyError> {
         let back = SecretKeyFlow::BackPath;
         match request {
+            Request::Save | Request::StageSave { .. } if self.is_versioned() => {
+                let key = self.name().clone();
+                Err(KeyError::StatelessKey { key })
+            }
+            Request::Candidates if self.is_versioned() => Ok(()),
             Request::Get { flow: Some(flow) } if !flow.fits(self.behaviour().use_case) => {
                 Err(KeyError::InvalidFlow {
                     key: self.name().clone(),
@@ -65,6 +75,9 @@ impl KeyMachine {
                 })
             }
             Request::Get { .. }
+            | Request::Current { .. }
+            | Request::Version { .. }
+            | Request::Versions
             | Request::Candidates
             | Request::AskStore
             | Request::Save
@@ -79,6 +92,10 @@ impl KeyMachine {
             (Request::Get { flow }, SecretKeyUseCase::RoundTrip) => {
                 self.round_trip(*flow, loaded, fetched)
             }
+            (Request::Current { worker }, _) => self.current_for(worker),
+            (Request::Version { id }, _) => self.version(*id),
+            (Request::Versions, _) => self.version_listing(),
+            (Request::Candidates, _) if self.is_versioned() => self.version_candidates(),
             (Request::Candidates, _) => self.candidates(loaded, fetched),
             (Request::AskStore, _) => match self.store_answer(fetched) {
                 Err(attempt) => attempt,
@@ -238,7 +255,11 @@ impl KeyMachine {
     fn candidates(&self, loaded: Option<&Loaded>, fetched: Option<&FetchAnswer>) -> Attempt {
         let get = self.round_trip(Some(SecretKeyFlow::BackPath), loaded, fetched);
         let value = match get {
-            Attempt::Load | Attempt::Fetch | Attempt::Write(_) => return get,
+            Attempt::Load
+            | Attempt::Fetch
+            | Attempt::Write(_)
+            | Attempt::Owe(_)
+            | Attempt::KnowVersions => return get,
             Attempt::Done {
                 answer: Answer::Key { value, .. },
                 ..
@@ -256,7 +277,7 @@ impl KeyMachine {
     /// The answer to a request that cannot have what it still lacks: candidates are answered without
     /// it, anything else fails.
     pub(crate) fn without(&self, waiter: &Waiter, error: KeyError) -> Result<Answer, KeyError> {
-        if waiter.ask.request != Request::Candidates {
+        if waiter.ask.request != Request::Candidates || self.is_versioned() {
             return Err(error);
         }
         let why = String::new();
@@ -266,7 +287,12 @@ impl KeyMachine {
         let loaded = waiter.loaded.as_ref().unwrap_or(&unavailable);
         match self.candidates(Some(loaded), Some(fetched)) {
             Attempt::Done { answer, .. } => Ok(answer),
-            Attempt::Load | Attempt::Fetch | Attempt::Write(_) | Attempt::Fail(_) => Err(error),
+            Attempt::Load
+            | Attempt::Fetch
+            | Attempt::Write(_)
+            | Attempt::Owe(_)
+            | Attempt::KnowVersions
+            | Attempt::Fail(_) => Err(error),
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::key::flow::SecretKeyUseCase;
+use crate::key::versions::rules::VersionRules;
 
 /// What a rotation does when a callback has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -98,6 +99,9 @@ pub struct KeyBehaviour {
     pub max_requests: usize,
     /// How many accepted rotations of this key may wait.
     pub max_waiting_rotations: usize,
+    /// What holds for its versions; none for a key that has none.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub versions: Option<VersionRules>,
 }
 
 #[cfg(feature = "serde")]
@@ -108,7 +112,7 @@ fn milliseconds<S: serde::Serializer>(limit: &Duration, to: S) -> Result<S::Ok, 
 impl KeyBehaviour {
     /// Whether the state repo keeps a record of this key: a stated round-trip key.
     pub fn has_record(&self) -> bool {
-        !self.stateless && self.use_case == SecretKeyUseCase::RoundTrip
+        !self.stateless && self.use_case == SecretKeyUseCase::RoundTrip && self.versions.is_none()
     }
 
     /// How many of the admitted requests may wait for the store: three quarters, so that a held

@@ -3,7 +3,10 @@
 use crate::key::error::KeyError;
 use crate::key::event::{FetchedKeys, Ticket};
 use crate::key::flow::SecretKeyFlow;
+use crate::key::name::WorkerName;
 use crate::key::state::{RecordChange, Snapshot};
+use crate::key::versions::id::VersionId;
+use crate::key::versions::listing::VersionListing;
 use crate::secret::value::SecretKeyValue;
 
 /// The answer to a request.
@@ -16,6 +19,19 @@ pub enum Answer {
         /// The flow that it was answered on.
         flow: SecretKeyFlow,
     },
+    /// A half of a version.
+    Version {
+        /// The value.
+        value: SecretKeyValue,
+        /// The flow that it was answered on.
+        flow: SecretKeyFlow,
+        /// The version.
+        id: VersionId,
+        /// Its number.
+        number: u64,
+    },
+    /// What may be shown of the versions, the newest first.
+    Versions(Vec<VersionListing>),
     /// Every back half that data may be under, the likeliest first; one may be there twice.
     Candidates(Vec<SecretKeyValue>),
     /// What the store answered.
@@ -56,6 +72,14 @@ pub enum KeyEffect {
         ticket: Option<Ticket>,
         /// What to write.
         change: RecordChange,
+    },
+    /// A worker is to be handed a version for writing: have it owe the worker. The end comes back as
+    /// `VersionsChanged`.
+    Owe {
+        /// The version.
+        version: VersionId,
+        /// The worker.
+        worker: WorkerName,
     },
     /// A record that no request waits for could not be written: after a while, tell `WriteAgain`.
     WriteLater,

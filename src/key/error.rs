@@ -6,6 +6,7 @@ use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::journal_down::JournalDown;
 use crate::key::keeper_error::KeeperError;
 use crate::key::name::{InvalidName, KeyName, WorkerName};
+use crate::key::versions::id::VersionId;
 use crate::secret::value::InvalidKey;
 use crate::secret::visible::debug_with_code;
 
@@ -73,6 +74,61 @@ pub enum KeyError {
     StatelessKey {
         /// The key.
         key: KeyName,
+    },
+    /// The key has no versions. The caller's fault: define it with `versions(true)`, or get it without an id.
+    #[error("key {key}: it has no versions; define it with versions(true), or ask without an id")]
+    NotVersioned {
+        /// The key.
+        key: KeyName,
+    },
+    /// Data of a versioned key is read by the id of its version. The caller's fault: see what id the data carries,
+    /// or try the key's candidates.
+    #[error(
+        "key {key}: it has versions, and data of it is read by id: call get_version with the id that the \
+         data carries, or try its candidates"
+    )]
+    NeedsVersion {
+        /// The key.
+        key: KeyName,
+    },
+    /// The key has no such version: the data is of another key, or of nobody.
+    #[error("key {key}: it has no version {id}")]
+    VersionUnknown {
+        /// The key.
+        key: KeyName,
+        /// The id that was asked for.
+        id: VersionId,
+    },
+    /// The version is withdrawn: an operator can take that back as long as its value is there.
+    #[error(
+        "key {key}: version {number} ({id}) is withdrawn; its value is still there, and an operator can take \
+         the withdrawal back"
+    )]
+    VersionWithdrawn {
+        /// The key.
+        key: KeyName,
+        /// The version.
+        id: VersionId,
+        /// Its number.
+        number: u64,
+    },
+    /// The version's value is gone for good.
+    #[error("key {key}: version {number} ({id}) is destroyed, and its value is gone")]
+    VersionDestroyed {
+        /// The key.
+        key: KeyName,
+        /// The version.
+        id: VersionId,
+        /// Its number.
+        number: u64,
+    },
+    /// Records of the key's versions cannot be read. The operator's task: restore a backup.
+    #[error("key {key}: {what} cannot be read in the journal; `status` lists the records")]
+    VersionUnreadable {
+        /// The key.
+        key: KeyName,
+        /// What cannot be read, in words.
+        what: String,
     },
     /// The request took longer than its limit. It may or may not have taken effect; ask again.
     #[error("key {key}: no answer within {limit:?}; it may be asked again")]
@@ -199,6 +255,12 @@ impl KeyError {
             Self::StoreFailed { .. } => "store_failed",
             Self::StateUnreadable { .. } => "state_unreadable",
             Self::StatelessKey { .. } => "stateless_key",
+            Self::NotVersioned { .. } => "not_versioned",
+            Self::NeedsVersion { .. } => "needs_version",
+            Self::VersionUnknown { .. } => "version_unknown",
+            Self::VersionWithdrawn { .. } => "version_withdrawn",
+            Self::VersionDestroyed { .. } => "version_destroyed",
+            Self::VersionUnreadable { .. } => "version_unreadable",
             Self::TimedOut { .. } => "timed_out",
             Self::Busy { .. } | Self::WorkerBusy { .. } => "busy",
             Self::RepoUnavailable { .. } => "repo_unavailable",
@@ -234,6 +296,12 @@ impl KeyError {
             | Self::InvalidKey { .. }
             | Self::StateUnreadable { .. }
             | Self::StatelessKey { .. }
+            | Self::NotVersioned { .. }
+            | Self::NeedsVersion { .. }
+            | Self::VersionUnknown { .. }
+            | Self::VersionWithdrawn { .. }
+            | Self::VersionDestroyed { .. }
+            | Self::VersionUnreadable { .. }
             | Self::JournalLost { .. }
             | Self::Failed { .. }
             | Self::CoordinatorFailed { .. }

@@ -3,8 +3,12 @@
 use crate::key::declared::{Declared, HalfPrints};
 use crate::key::flow::SecretKeyFlow;
 use crate::key::journal_down::JournalDown;
+use crate::key::name::WorkerName;
 use crate::key::state::{Loaded, RecordChange, Staged, StateChange};
 use crate::key::time::Time;
+use crate::key::versions::fact::VersionFact;
+use crate::key::versions::held::{HeldVersions, VersionValues};
+use crate::key::versions::id::VersionId;
 use crate::secret::value::{InvalidKey, SecretKeyPair, SecretKeys};
 
 /// The number of a request; the shell knows its asker.
@@ -18,6 +22,18 @@ pub enum Request {
         /// The flow, if the asker names one.
         flow: Option<SecretKeyFlow>,
     },
+    /// The current version, for a worker to write with. Of a key that has versions.
+    Current {
+        /// The worker.
+        worker: WorkerName,
+    },
+    /// The back half of a version.
+    Version {
+        /// Which.
+        id: VersionId,
+    },
+    /// What may be shown of the versions.
+    Versions,
     /// Every back half that data may be under, as far as the key knows. It changes nothing.
     Candidates,
     /// What its store answers now. It changes nothing.
@@ -162,6 +178,17 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// These are the key's versions now; or in words why they cannot be read.
+    Versions(Box<Result<HeldVersions, String>>),
+    /// The key's versions have changed, durably.
+    VersionsChanged {
+        /// What has changed.
+        facts: Vec<VersionFact>,
+        /// The values of new ones.
+        values: VersionValues,
+    },
+    /// The journal does not answer, so that no version can be handed to a worker that it does not owe yet.
+    JournalDown(JournalDown),
     /// A rotation ran to its end and no callback re-encrypted.
     Supersede(Supersede),
     /// A rotation stopped or ended with failures: it may be resumed.
@@ -190,6 +217,9 @@ impl Event {
             | Self::Withdraw { .. }
             | Self::InDoubt { .. }
             | Self::Supersede(_)
+            | Self::Versions(_)
+            | Self::VersionsChanged { .. }
+            | Self::JournalDown(_)
             | Self::Stopped { .. }
             | Self::Ended { .. } => true,
             Self::Asked(_)

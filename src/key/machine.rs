@@ -15,7 +15,10 @@ use crate::key::name::KeyName;
 use crate::key::proposal::Proposals;
 use crate::key::state::{Held, KeyState, Loaded, RecordChange};
 use crate::key::time::Time;
+use crate::key::versions::held::HeldVersions;
+use crate::key::versions::id::VersionId;
 use crate::key::waiting::{For, Waiter, Waiting};
+use crate::secret::value::SecretKeyPair;
 
 /// The state of one key and the rules of what each request gets.
 #[derive(Debug, Clone)]
@@ -25,7 +28,7 @@ pub struct KeyMachine {
     pub(crate) state: KeyState,
     pub(crate) waiting: Waiting,
     pub(crate) proposals: Proposals,
-    fetching: Option<u64>,
+    pub(crate) fetching: Option<u64>,
     fetches: u64,
     pub(crate) journal_jobs: usize,
     store_hangs: bool,
@@ -38,6 +41,12 @@ pub struct KeyMachine {
     /// What the record should be, where writing that failed and no request waits for it.
     pub(crate) owed: Option<RecordChange>,
     comparison: Comparison,
+    /// The versions, once they are known; in words why they cannot be read.
+    pub(crate) versions: Option<Result<HeldVersions, String>>,
+    /// The version that this step answers for writing, if it does.
+    handed_out: Option<VersionId>,
+    /// When a get last answered each version for writing.
+    pub(crate) written: Vec<(VersionId, Time)>,
 }
 
 impl KeyMachine {
@@ -60,6 +69,9 @@ impl KeyMachine {
             state_reads: 0,
             owed: None,
             comparison: Comparison::default(),
+            versions: None,
+            handed_out: None,
+            written: Vec::new(),
         }
     }
 
@@ -91,7 +103,13 @@ impl KeyMachine {
         &self.behaviour
     }
 
-    /// What is held, for a change that is declared without its old keys.
+    /// The old keys of a change that is declared without them: what is held, or the current version.
+    pub fn held_pair(&self) -> Option<&SecretKeyPair> {
+        let held = self.state.held.as_ref().map(|held| &held.pair);
+        held.or_else(|| self.current_pair())
+    }
+
+    /// What is held.
     pub fn held(&self) -> Option<&Held> {
         self.state.held.as_ref()
     }
@@ -145,6 +163,11 @@ impl KeyMachine {
             Event::Adopt { ticket } => self.adopt(ticket, effects),
             Event::Withdraw { ticket } => self.withdraw(ticket, effects),
             Event::InDoubt { ticket, why } => self.in_doubt(ticket, why, effects),
+            Event::Versions(versions) => self.take_versions(*versions, effects),
+            Event::VersionsChanged { facts, values } => {
+                self.change_versions(&facts, values, effects);
+            }
+            Event::JournalDown(why) => self.no_debts(&why, effects),
             Event::Supersede(which) => self.supersede(&which),
             Event::Stopped { rotation } => {
                 let answers = self.forward_answers;
@@ -153,7 +176,10 @@ impl KeyMachine {
             Event::Ended { rotation } => {
                 self.forward_answers_at_stop.remove(&rotation);
             }
-            Event::Tick => self.tick(now(), effects),
+            Event::Tick => return self.tick(now(), effects),
+        }
+        if let Some(id) = self.handed_out.take() {
+            self.was_written(id, now());
         }
     }
 
@@ -197,6 +223,11 @@ impl KeyMachine {
                     self.forward_answers += 1;
                     self.forward_comes();
                 }
+                if let (Answer::Version { id, .. }, Request::Current { .. }) =
+                    (&answer, &waiter.ask.request)
+                {
+                    self.handed_out = Some(*id);
+                }
                 match after {
                     After::Same => {}
                     After::Flow(flow) => self.state.flow = Some(flow),
@@ -221,10 +252,28 @@ impl KeyMachine {
                 self.waiting.add(waiter);
                 return;
             }
-            Attempt::Write(_) | Attempt::Load if self.journal_jobs >= self.max_journal_jobs() => {
+            Attempt::Write(_) | Attempt::Load | Attempt::Owe(_)
+                if self.journal_jobs >= self.max_journal_jobs() =>
+            {
                 let (key, bound) = (self.name.clone(), self.max_journal_jobs());
                 self.without(&waiter, KeyError::Busy { key, bound })
             }
+            Attempt::Owe(version) if let Request::Current { worker } = &waiter.ask.request => {
+                let worker = worker.clone();
+                waiter.waits = For::Debt;
+                self.waiting.add(waiter);
+                self.journal_jobs += 1;
+                effects.push_back(KeyEffect::Owe { version, worker });
+                return;
+            }
+            Attempt::KnowVersions => {
+                waiter.waits = For::Versions;
+                self.waiting.add(waiter);
+                return;
+            }
+            Attempt::Owe(_) => Err(KeyError::Unavailable {
+                key: self.name.clone(),
+            }),
             Attempt::Write(record) => {
                 waiter.waits = For::Write;
                 self.waiting.add(waiter);
@@ -325,34 +374,5 @@ impl KeyMachine {
     pub fn forget_requests(&mut self) {
         self.waiting = Waiting::default();
         self.gathering = false;
-    }
-
-    fn waits_for_fetch(&self, waiter: &Waiter) -> bool {
-        self.fetching
-            .is_some_and(|fetch| waiter.waits == For::Fetch(fetch))
-    }
-
-    /// Gives the fetch up that is under way, if a request that waited for it is gone and no other does.
-    fn give_up_fetch(&self, is_gone: bool, effects: &mut VecDeque<KeyEffect>) {
-        let others = |fetch| self.waiting.any(For::Fetch(fetch));
-        if is_gone && self.fetching.is_some_and(|fetch| !others(fetch)) {
-            effects.push_back(KeyEffect::GiveUpFetch);
-        }
-    }
-
-    fn tick(&mut self, now: Time, effects: &mut VecDeque<KeyEffect>) {
-        let mut is_gone = false;
-        for waiter in self.waiting.take_late(now) {
-            is_gone |= self.waits_for_fetch(&waiter);
-            let late = KeyError::TimedOut {
-                key: self.name.clone(),
-                limit: self.behaviour.request_time_limit,
-            };
-            effects.push_back(KeyEffect::Answer {
-                ticket: waiter.ask.ticket,
-                answer: self.without(&waiter, late),
-            });
-        }
-        self.give_up_fetch(is_gone, effects);
     }
 }

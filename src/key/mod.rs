@@ -6,6 +6,8 @@
 pub mod answer;
 #[cfg(feature = "embedded")]
 pub mod attempt;
+#[cfg(feature = "embedded")]
+mod by_version;
 pub mod declared;
 pub mod definition;
 #[cfg(feature = "embedded")]
@@ -17,12 +19,15 @@ pub mod flow;
 pub mod journal_down;
 pub mod keeper_error;
 #[cfg(feature = "embedded")]
+mod late;
+#[cfg(feature = "embedded")]
 pub mod machine;
 pub mod name;
 #[cfg(feature = "embedded")]
 pub mod proposal;
 pub mod state;
 pub mod time;
+pub mod versions;
 #[cfg(feature = "embedded")]
 pub mod waiting;
 #[cfg(feature = "embedded")]

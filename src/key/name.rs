@@ -166,9 +166,21 @@ name!(
 );
 
 impl WorkerName {
+    /// keyward itself, in steps that call no worker.
+    pub fn keyward() -> Self {
+        Self(Text::Fixed("keyward"))
+    }
+
     /// The worker that owns what is registered on the manager itself: `main`.
     pub fn main() -> Self {
         Self(Text::Fixed("main"))
+    }
+}
+
+impl CallbackName {
+    /// What keyward does in the step that writes a key's store.
+    pub fn switch() -> Self {
+        Self(Text::Fixed("switch"))
     }
 }
 

@@ -48,6 +48,11 @@ impl Proposals {
         self.out.is_some()
     }
 
+    /// The rotations that wait to be told what the key has.
+    pub fn take_snapshots(&mut self) -> VecDeque<Ticket> {
+        std::mem::take(&mut self.snapshots)
+    }
+
     /// Why no asker should wait for the end of the one that is out.
     pub fn doubt(&self) -> Option<&str> {
         self.out.as_ref()?.doubt.as_deref()
@@ -58,7 +63,12 @@ impl KeyMachine {
     /// Answers what the key has, as soon as no proposal is out: a rotation that begins sees what
     /// the one before it did.
     pub(crate) fn snapshot(&mut self, ticket: Ticket, effects: &mut VecDeque<KeyEffect>) {
-        if self.proposals.is_one_out() {
+        if self.is_versioned() && self.versions.is_none() {
+            self.proposals.snapshots.push_back(ticket);
+        } else if self.is_versioned() {
+            let snapshot = self.version_snapshot();
+            effects.push_back(KeyEffect::Snapped { ticket, snapshot });
+        } else if self.proposals.is_one_out() {
             self.proposals.snapshots.push_back(ticket);
         } else if self.state.flow.is_none() && self.behaviour().has_record() {
             self.proposals.looking.insert(ticket, Look::Snapshot);
@@ -125,6 +135,7 @@ impl KeyMachine {
             self.forward_answers > at_stop.copied().unwrap_or(0)
         };
         let allowed = self.behaviour().use_case == SecretKeyUseCase::RoundTrip
+            && !self.is_versioned()
             && !change.overtaken
             && !change.resumed.is_some_and(forward_since_stop);
         let looks = change.builds_on_record()
@@ -233,7 +244,7 @@ impl KeyMachine {
             self.propose(ticket, change, effects);
             return;
         }
-        for ticket in std::mem::take(&mut self.proposals.snapshots) {
+        for ticket in self.proposals.take_snapshots() {
             self.snapshot(ticket, effects);
         }
         for waiter in self.waiting.take_all(For::Proposal) {

@@ -19,6 +19,10 @@ pub enum For {
     Write,
     /// The end of every write that is under way: what it has loaded is older than they are.
     Writes,
+    /// The versions of the key.
+    Versions,
+    /// A version to owe the asker's worker.
+    Debt,
     /// The end of the proposal that is out.
     Proposal,
 }

@@ -11,7 +11,8 @@ use crate::guard::foreign::Foreign;
 use crate::key::declared::Declared;
 use crate::key::definition::KeyBehaviour;
 use crate::key::journal_down::JournalDown;
-use crate::key::name::KeyName;
+use crate::key::name::{KeyName, WorkerName};
+use crate::key::versions::id::VersionId;
 use crate::management::definition::SecretKeyDefinition;
 use crate::management::keys_management::KeysManagement;
 use crate::rotation::error::RotationError;
@@ -81,6 +82,7 @@ impl KeysManagement {
             keys.push((defined.means.name.clone(), defined.means.behaviour.clone()));
             new.push(defined);
         }
+        self.begin_versions(&new).await?;
         let define = move |ticket| Event::Define { ticket, keys };
         let coordinator = &self.inner.declarer.coordinator;
         coordinator.ask(With::Keys(new), define).await?;
@@ -135,11 +137,26 @@ impl KeysManagement {
             journal: self.inner.journal.clone(),
             fingerprints: self.inner.declarer.fingerprints.clone(),
             declared,
+            hand_out: self.hand_out(&name),
             in_doubt: self.in_doubt(),
             events: self.inner.events.clone(),
             clock: self.inner.clock,
         };
         Ok(NewKey { means, thread })
+    }
+
+    /// Has the coordinator let a version of the key owe a worker.
+    fn hand_out(&self, key: &KeyName) -> Arc<dyn Fn(VersionId, WorkerName) + Send + Sync> {
+        let (coordinator, key) = (self.inner.declarer.coordinator.clone(), key.clone());
+        Arc::new(move |version, worker| {
+            let key = key.clone();
+            let event = Event::HandOut {
+                key,
+                version,
+                worker,
+            };
+            coordinator.post(CoordinatorMessage::Happened(Box::new(event)));
+        })
     }
 
     /// Tells the coordinator that it is unknown whether a write was made.

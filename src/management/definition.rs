@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 use crate::key::flow::SecretKeyUseCase;
+use crate::key::versions::rules::VersionRules;
 use crate::store::closure::IntoStore;
 use crate::store::keys_store::KeysStore;
 
@@ -54,6 +55,7 @@ impl SecretKeyDefinition {
                 workers_at_once: 1,
                 max_requests: 1_024,
                 max_waiting_rotations: 64,
+                versions: None,
             },
         }
     }
@@ -123,6 +125,47 @@ impl SecretKeyDefinition {
         self
     }
 
+    /// Whether the key has versions: every value that it had stays, under an id of its own by which data is read,
+    /// until nothing needs it. What the store answers at the definition becomes the first one. Default: false.
+    ///
+    /// A key goes back to `false` only while it has one version.
+    pub fn versions(mut self, versions: bool) -> Self {
+        let rules = self.behaviour.versions.take().unwrap_or_default();
+        self.behaviour.versions = versions.then_some(rules);
+        self
+    }
+
+    /// How long a program may write with a version that a get answered it: so long after the last such get a
+    /// rotation waits until it re-encrypts. The key has versions. Default: 30 s.
+    pub fn drain(mut self, drain: Duration) -> Self {
+        self.rules().drain = drain;
+        self
+    }
+
+    /// How long data lives that is written with the key, tokens for example: so long after all write with a later
+    /// version nothing is owed to anybody for such data. The key has versions. Default: for ever.
+    pub fn data_lives(mut self, lives: Duration) -> Self {
+        self.rules().data_lives = Some(lives);
+        self
+    }
+
+    /// How many versions may be readable at once. The key has versions. Default: 16.
+    pub fn max_readable_versions(mut self, versions: usize) -> Self {
+        self.rules().max_readable = versions;
+        self
+    }
+
+    /// Where the store has no key as the key gets versions, keyward makes the first value, of so many random bytes.
+    /// The key has versions. Default: it makes none.
+    pub fn make_first_value(mut self, bytes: usize) -> Self {
+        self.rules().make_first = Some(bytes);
+        self
+    }
+
+    fn rules(&mut self) -> &mut VersionRules {
+        self.behaviour.versions.get_or_insert_default()
+    }
+
     /// What is wrong with the definition, if anything is.
     pub(crate) fn fault(&self) -> Option<String> {
         let KeyBehaviour {
@@ -146,6 +189,10 @@ impl SecretKeyDefinition {
         ];
         let zero_limit = limits.iter().find(|(_, limit)| limit.is_zero());
         let zero_bound = bounds.iter().find(|(_, bound)| **bound == 0);
+        let rules = self.behaviour.versions.as_ref();
+        if let Some(why) = rules.and_then(VersionRules::fault) {
+            return Some(why);
+        }
         let name = zero_limit
             .map(|(name, _)| name)
             .or(zero_bound.map(|(name, _)| name));

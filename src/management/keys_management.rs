@@ -97,7 +97,18 @@ impl KeysManagement {
     /// `key_not_defined`, `invalid_name`, `invalid_key`, `store_failed`, `state_unreadable`,
     /// `repo_unavailable`, `timed_out`, `busy`, `unavailable`, `key_failed`, `shut_down`, `forked`.
     pub async fn get_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
-        self.inner.declarer.directory.find(key)?.get(None).await
+        self.get_for(key, None, &WorkerName::main()).await
+    }
+
+    /// A key on this flow, or on the one that it finds by itself; for this worker to write with, if it has versions.
+    pub(crate) async fn get_for(
+        &self,
+        key: &str,
+        flow: Option<SecretKeyFlow>,
+        worker: &WorkerName,
+    ) -> Result<KeyAnswer, KeyError> {
+        let entry = self.inner.declarer.directory.find(key)?;
+        entry.get(flow, worker).await
     }
 
     /// A key on this flow.
@@ -105,8 +116,7 @@ impl KeysManagement {
     /// # Errors
     /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_key_on(&self, key: &str, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
-        let entry = self.inner.declarer.directory.find(key)?;
-        entry.get(Some(flow)).await
+        self.get_for(key, Some(flow), &WorkerName::main()).await
     }
 
     /// A key on the forward path: a fresh value from its store.

@@ -15,6 +15,8 @@ use crate::key::event::Request;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
+use crate::key::versions::id::VersionId;
+use crate::key::versions::listing::VersionListing;
 use crate::management::answer::find;
 use crate::management::inner::Inner;
 use crate::rotation::act::By;
@@ -83,6 +85,7 @@ impl LocalMembership {
             Reply::Done
             | Reply::CaughtUp { .. }
             | Reply::AskStores { .. }
+            | Reply::WithoutVersions { .. }
             | Reply::Accepted { .. }
             | Reply::Report(_)
             | Reply::NotLive { .. } => Err(RotationError::UnknownWorker { worker: name }),
@@ -173,7 +176,23 @@ impl Membership for LocalMembership {
         Box::pin(async move {
             let entry = self.inner.declarer.directory.find(key)?;
             let _permit = self.permit()?;
-            entry.get(flow).await
+            entry.get(flow, &self.name).await
+        })
+    }
+
+    fn get_version<'a>(&'a self, key: &'a str, id: VersionId) -> AskedOfKey<'a, KeyAnswer> {
+        Box::pin(async move {
+            let entry = self.inner.declarer.directory.find(key)?;
+            let _permit = self.permit()?;
+            entry.get_version(id).await
+        })
+    }
+
+    fn versions<'a>(&'a self, key: &'a str) -> AskedOfKey<'a, Vec<VersionListing>> {
+        Box::pin(async move {
+            let entry = self.inner.declarer.directory.find(key)?;
+            let _permit = self.permit()?;
+            entry.versions().await
         })
     }
 

@@ -10,11 +10,14 @@ use crate::key::error::KeyError;
 use crate::key::event::Request;
 #[cfg(feature = "server")]
 use crate::key::name::KeyName;
+use crate::key::versions::listing::VersionListing;
+use crate::key::versions::rules::VersionRules;
 use crate::management::answer::{about, find};
 use crate::management::keys_management::KeysManagement;
-use crate::operator::plan::ChangePlan;
+use crate::operator::plan::{ChangePlan, PlannedStep, PlannedVersions};
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
+use crate::rotation::instance::CallbackOf;
 use crate::rotation::report::{RotationReport, WaitsFor};
 use crate::rotation::state::RotationState;
 use crate::secret::value::SecretKeys;
@@ -29,9 +32,12 @@ impl KeysManagement {
         let entry = self.inner.declarer.directory.find(key)?;
         match entry.ask(Request::AskStore).await? {
             Answer::OfStore(fetched) => Ok(fetched.keys),
-            Answer::Key { .. } | Answer::Candidates(_) | Answer::Saved | Answer::Staged { .. } => {
-                Err(entry.gone())
-            }
+            Answer::Key { .. }
+            | Answer::Version { .. }
+            | Answer::Versions(_)
+            | Answer::Candidates(_)
+            | Answer::Saved
+            | Answer::Staged { .. } => Err(entry.gone()),
         }
     }
 
@@ -90,7 +96,7 @@ impl KeysManagement {
     /// the way.
     ///
     /// # Errors
-    /// `key_not_defined`, `invalid_name`; `busy` while 64 others are being answered; `timed_out`,
+    /// `key_not_defined`, `invalid_name`; `busy` while 64 others are being answered; `version_unreadable`, `timed_out`,
     /// `unavailable`, `shut_down`, `forked`.
     pub async fn plan(&self, key: &str) -> Result<ChangePlan, RotationError> {
         let entry = find(&self.inner, key)?;
@@ -109,11 +115,19 @@ impl KeysManagement {
         waits_for.extend(earlier.map(|report| WaitsFor::Rotation { id: report.id }));
         let (steps, missing) = overview.planned(key);
         waits_for.extend(missing);
+        let versions = match &entry.behaviour().versions {
+            Some(rules) => {
+                let versions = entry.versions().await.map_err(RotationError::OfKey)?;
+                planned_versions(rules, versions, &steps)
+            }
+            None => None,
+        };
         Ok(ChangePlan {
             key: key.clone(),
             strategy: entry.behaviour().error_strategy,
             steps,
             waits_for,
+            versions,
         })
     }
 
@@ -126,4 +140,26 @@ impl KeysManagement {
         let overview = self.inner.declarer.within(None, self.overview()).await?;
         Ok(overview.paused)
     }
+}
+
+/// What a change of a key with these versions would begin with.
+fn planned_versions(
+    rules: &VersionRules,
+    versions: Vec<VersionListing>,
+    steps: &[PlannedStep],
+) -> Option<PlannedVersions> {
+    let current = versions.into_iter().find(|version| version.is_current)?;
+    let mut copies: Vec<_> = current.debts.into_iter().map(|debt| debt.worker).collect();
+    copies.retain(|worker| {
+        let of_memory = |step: &PlannedStep| step.kind == CallbackOf::Memory;
+        !steps
+            .iter()
+            .any(|step| step.worker == *worker && of_memory(step))
+    });
+    Some(PlannedVersions {
+        current: current.id,
+        number: current.number,
+        drain: rules.drain,
+        copies,
+    })
 }

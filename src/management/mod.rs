@@ -7,6 +7,7 @@ pub mod answer;
 #[cfg(feature = "cli")]
 pub mod as_found;
 pub mod backup;
+mod begin_versions;
 pub mod builder;
 pub mod candidates;
 mod define;
@@ -29,4 +30,5 @@ mod start;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod verify;
+pub mod versions;
 mod waiting;

@@ -220,6 +220,7 @@ impl KeysManagement {
                 Reply::Done
                 | Reply::CaughtUp { .. }
                 | Reply::AskStores { .. }
+                | Reply::WithoutVersions { .. }
                 | Reply::Accepted { .. }
                 | Reply::Report(_)
                 | Reply::Joined { .. } => Ok(()),

@@ -7,6 +7,7 @@ use crate::actors::directory::KeyEntry;
 use crate::key::answer::KeyAnswer;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
+use crate::key::name::WorkerName;
 use crate::management::keys_management::KeysManagement;
 use crate::rotation::error::RotationError;
 use crate::worker::callback::IntoCallback;
@@ -58,7 +59,7 @@ impl SingleKeyManagement {
     /// `invalid_key`, `store_failed`, `state_unreadable`, `repo_unavailable`, `timed_out`, `busy`,
     /// `unavailable`, `key_failed`, `shut_down`, `forked`.
     pub async fn get_key(&self) -> Result<KeyAnswer, KeyError> {
-        self.entry.get(None).await
+        self.entry.get(None, &WorkerName::main()).await
     }
 
     /// As [`KeysManagement::get_key_on`].
@@ -66,7 +67,7 @@ impl SingleKeyManagement {
     /// # Errors
     /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_key_on(&self, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
-        self.entry.get(Some(flow)).await
+        self.entry.get(Some(flow), &WorkerName::main()).await
     }
 
     /// As [`KeysManagement::get_forward_path_key`].

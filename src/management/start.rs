@@ -10,6 +10,7 @@ use std::thread;
 
 use rustix::process::geteuid;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use crate::actors::admission::Permits;
 use crate::actors::clock::Clock;
@@ -23,6 +24,7 @@ use crate::actors::journal_thread::JournalThread;
 use crate::actors::supervision::actor::ActorThreads;
 use crate::actors::supervision::slot::{ActorSlot, RestartPolicy};
 use crate::actors::supervision::supervisor::Supervision;
+use crate::crypto::random::fill_random;
 use crate::guard::events::Events;
 use crate::guard::fault::{self, Fault};
 use crate::guard::fork;
@@ -41,6 +43,7 @@ use crate::operator::actor::ActorName;
 use crate::rotation::act::By;
 use crate::rotation::engine::RotationEngine;
 use crate::rotation::machine::RotationMachine;
+use crate::secret::value::SecretKeyValue;
 
 impl KeysManagementBuilder {
     /// Starts the manager: opens the database, checks the master key, and takes up what an earlier
@@ -223,7 +226,7 @@ impl Stands {
         let directory = Arc::new(Directory::default());
         let own = By::process(geteuid().as_raw(), std::process::id());
         let by = own.clone();
-        let beginnings = self.loaded.beginnings;
+        let (beginnings, values) = (self.loaded.beginnings, self.loaded.values);
         let (of_callbacks, prints) = (Arc::clone(&directory), self.fingerprints.clone());
         let (of_declarer, limit) = (Arc::clone(&plugins), settings.call_time_limit);
         let coordinator = ActorSlot::take(
@@ -245,8 +248,16 @@ impl Stands {
                     events: means.events.clone(),
                     own: by,
                     limit,
+                    make_value,
                 };
-                CoordinatorPart::new(engine, beginnings, means, declarer, Arc::clone(slot))
+                CoordinatorPart::new(
+                    engine,
+                    beginnings,
+                    values,
+                    means,
+                    declarer,
+                    Arc::clone(slot),
+                )
             },
         );
         coordinator.make_known();
@@ -265,6 +276,7 @@ impl Stands {
             events: self.events.clone(),
             own,
             limit,
+            make_value,
         };
         Inner {
             declarer,
@@ -283,4 +295,11 @@ impl Stands {
             keys: AtomicUsize::default(),
         }
     }
+}
+
+/// A value of so many random bytes.
+fn make_value(bytes: usize) -> Result<SecretKeyValue, String> {
+    let mut value = Zeroizing::new(vec![0; bytes]);
+    fill_random(&mut value).map_err(|error| error.to_string())?;
+    Ok(SecretKeyValue::from_zeroizing(value))
 }

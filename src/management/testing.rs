@@ -2,11 +2,12 @@
 //! test says so.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::guard::foreign::Foreign;
-use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
+use crate::store::keys_store::{Fetching, KeysStore, StoreRequest, Swap};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 use crate::worker::callback::{Callback, CallbackKind};
 
@@ -102,6 +103,20 @@ impl KeysStore for Panicking<dyn KeysStore> {
     fn fetch(&self, request: &StoreRequest) -> Fetching {
         self.panics.pass(Plugin::Store);
         self.of.fetch(request)
+    }
+
+    fn look(&self, request: &StoreRequest) -> Option<Fetching> {
+        self.panics.pass(Plugin::Store);
+        self.of.look(request)
+    }
+
+    fn replace(&self, request: &StoreRequest, swap: &Swap) -> Option<Fetching> {
+        self.panics.pass(Plugin::Store);
+        self.of.replace(request, swap)
+    }
+
+    fn files(&self, asked: AskedByKeyward) -> Vec<PathBuf> {
+        self.of.files(asked)
     }
 
     fn origin(&self, asked: AskedByKeyward) -> StoreOrigin {

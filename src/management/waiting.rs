@@ -42,6 +42,7 @@ impl Inner {
             | Reply::Done
             | Reply::CaughtUp { .. }
             | Reply::AskStores { .. }
+            | Reply::WithoutVersions { .. }
             | Reply::Joined { .. }
             | Reply::Accepted { .. } => {
                 let ended = self.ended(id);

@@ -230,6 +230,7 @@ mod tests {
             steps: vec![done, failed, Step::new(2, worker("cleo"), callback())],
             waits_for: Vec::new(),
             acts: vec![declared()],
+            versions: None,
         }
     }
 

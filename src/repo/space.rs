@@ -23,19 +23,22 @@ pub enum Space {
     Rotations,
     /// Rotations that have ended.
     History,
+    /// The versions of keys that have some, with their values and what they owe.
+    Versions,
     /// Bytes that could not be read and were moved aside.
     Quarantine,
 }
 
 impl Space {
     /// Every space.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Meta,
         Self::States,
         Self::Keys,
         Self::Roster,
         Self::Rotations,
         Self::History,
+        Self::Versions,
         Self::Quarantine,
     ];
 
@@ -48,6 +51,7 @@ impl Space {
             Self::Roster => "roster",
             Self::Rotations => "rotations",
             Self::History => "history",
+            Self::Versions => "versions",
             Self::Quarantine => "quarantine",
         }
     }

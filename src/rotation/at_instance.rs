@@ -274,7 +274,7 @@ impl RotationMachine {
         let mut concerned = Vec::new();
         for live in self.rotations.iter_mut() {
             let steps = &live.steps;
-            let mine = |no: &u32| steps.get(*no).is_some_and(|step| step.worker == *worker);
+            let mine = |no: &u32| steps.get(*no).is_some_and(|step| step.is_of(worker));
             let before = live.active.len();
             live.active.retain(|no, active| {
                 let waits = matches!(

@@ -76,7 +76,7 @@ impl RotationMachine {
         for live in goes_on {
             let rotation = live.header.id;
             let done = live.steps.iter().filter(|step| {
-                let this = step.worker == *worker && step.callback == *callback;
+                let this = step.is_of(worker) && step.callback == *callback;
                 let done = step.status == CallbackStatus::Succeeded && !step.removed;
                 this && done && step.is_of_memory()
             });

@@ -6,15 +6,19 @@ use crate::key::definition::KeyBehaviour;
 use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
+use crate::key::versions::fact::VersionFact;
+use crate::key::versions::table::{MAX_READABLE, NewVersion, NoNewVersion};
+use crate::key::versions::version::Prints;
 use crate::rotation::act::{Acts, Deed};
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
-use crate::rotation::event::{Declaration, EndedRotation, Moment, OldKeys};
+use crate::rotation::event::{Declaration, DeclaredVersion, EndedRotation, Moment, OldKeys};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::RotationMachine;
-use crate::rotation::plan::{Header, Step};
+use crate::rotation::plan::{BetweenVersions, Header, Step};
 use crate::rotation::rotations::Live;
 use crate::rotation::state::RotationState;
+use crate::rotation::versions_error::VersionsError;
 
 impl RotationMachine {
     pub(crate) fn declare(&mut self, ticket: Ticket, declaration: Declaration, now: Moment) {
@@ -116,7 +120,7 @@ impl RotationMachine {
         let of = match from {
             Err(error) => return self.reply(ticket, Err(error)),
             Ok(OldFrom::Store) => return self.reply(ticket, Ok(Reply::AskStores { old: true })),
-            Ok(_) if declaration.new_unasked => {
+            Ok(_) if declaration.new_unasked || self.asks_for_switch(&declaration) => {
                 return self.reply(ticket, Ok(Reply::AskStores { old: false }));
             }
             Ok(OldFrom::Declaration) => return self.accept(ticket, declaration, now),
@@ -132,6 +136,14 @@ impl RotationMachine {
             declaration,
             of,
         });
+    }
+
+    /// Whether it has to be asked first if the key's store can be written.
+    fn asks_for_switch(&self, declaration: &Declaration) -> bool {
+        let queue = self.rotations.queue(&declaration.key);
+        let defined = queue.and_then(|queue| queue.defined.as_ref());
+        let versions = defined.is_some_and(|(behaviour, _)| behaviour.versions.is_some());
+        versions && declaration.declared.new.is_some() && declaration.version.switch.is_none()
     }
 
     fn may_accept(&self, key: &KeyName) -> Result<KeyBehaviour, RotationError> {
@@ -150,6 +162,12 @@ impl RotationMachine {
 
     /// Where the old keys are that a declaration has if it is accepted now.
     fn old_keys_of(&self, declaration: &Declaration) -> Result<OldFrom, RotationError> {
+        let queue = self.rotations.queue(&declaration.key);
+        let defined = queue.and_then(|queue| queue.defined.as_ref());
+        if defined.is_some_and(|(behaviour, _)| behaviour.versions.is_some()) {
+            // They are the version that is current when it begins to run.
+            return Ok(OldFrom::Declaration);
+        }
         let of_key = self.rotations.of_key(&declaration.key).into_iter();
         let headers = of_key.filter_map(|id| Some(&self.rotations.get(id)?.header));
         match declaration.old {
@@ -212,8 +230,15 @@ impl RotationMachine {
             Ok(behaviour) => behaviour,
             Err(error) => return self.reply(ticket, Err(error)),
         };
+        let versions = match behaviour.versions.is_some() {
+            true => match self.pending_version(&declaration, &behaviour, now) {
+                Ok(facts) => Some(facts),
+                Err(error) => return self.reply(ticket, Err(error)),
+            },
+            false => None,
+        };
         let Declared { old, new } = declaration.declared;
-        if old.is_some() && old == new {
+        if old.is_some() && old == new && versions.is_none() {
             return self.reply(ticket, Err(RotationError::SameKeys { key }));
         }
         self.old_keys_change(&key, declaration.id);
@@ -236,12 +261,19 @@ impl RotationMachine {
             accepted_ms: now.wall_ms,
             ended_ms: None,
             acts: Acts::new([declaration.by.did(Deed::Declared, None, now.wall_ms)]),
+            versions: versions
+                .as_ref()
+                .map(|_| BetweenVersions::to(declaration.version.id)),
         };
         let plan = self.roster.plan(&key);
-        let steps: Vec<Step> = (0..)
+        let mut steps: Vec<Step> = (0..)
             .zip(plan)
             .map(|(no, (worker, callback, of))| Step::new(no, worker, callback).of(of))
             .collect();
+        if versions.is_some() && declaration.version.switch == Some(true) {
+            let no = steps.last().map_or(0, |last| last.no + 1);
+            steps.push(Step::switch(no));
+        }
         self.facts.push(Fact::Rotation(header.clone()));
         self.facts.push(Fact::Keys(id));
         for step in &steps {
@@ -255,8 +287,49 @@ impl RotationMachine {
             id,
             key: of,
         });
+        // The key is told after it has the value, which comes with what is accepted.
+        self.change_versions(&key, versions.unwrap_or_default());
         self.reply(ticket, Ok(Reply::Accepted { id }));
         self.advance_key(&key, now);
+    }
+
+    /// The facts by which the new keys of a declaration become a pending version.
+    fn pending_version(
+        &self,
+        declaration: &Declaration,
+        behaviour: &KeyBehaviour,
+        now: Moment,
+    ) -> Result<Vec<VersionFact>, RotationError> {
+        let key = declaration.key.clone();
+        let Some(new) = declaration.declared.new else {
+            return Err(VersionsError::NeedsNewKeys { key }.into());
+        };
+        let table = match self.versions.get(&key) {
+            Some(Ok(table)) => table,
+            Some(Err(why)) => {
+                let why = why.clone();
+                return Err(VersionsError::Unreadable { key, why }.into());
+            }
+            None => return Err(RotationError::KeyNotDefined { key }),
+        };
+        let DeclaredVersion { id, again, .. } = declaration.version;
+        let prints = Prints::of(new);
+        let bound = behaviour
+            .versions
+            .as_ref()
+            .map_or(MAX_READABLE, |of| of.max_readable);
+        let accepted = table.accept(
+            NewVersion { id, prints },
+            (declaration.id.as_uuid(), again),
+            (bound, &self.named(&key)),
+            now.wall_ms,
+        );
+        accepted.map_err(|why| match why {
+            NoNewVersion::Known { number, id } => VersionsError::Known { key, id, number }.into(),
+            NoNewVersion::TooMany { bound, kept } => {
+                VersionsError::TooMany { key, bound, kept }.into()
+            }
+        })
     }
 }
 

@@ -85,6 +85,7 @@ impl RotationEngine {
                     Ok(
                         Reply::Done
                         | Reply::AskStores { .. }
+                        | Reply::WithoutVersions { .. }
                         | Reply::Joined { .. }
                         | Reply::CaughtUp { .. }
                         | Reply::NotLive { .. },
@@ -237,6 +238,10 @@ impl RotationEngine {
             | RotationEffect::Call { .. }
             | RotationEffect::Propose { .. }
             | RotationEffect::Withdraw { .. }
+            | RotationEffect::TakeValues { .. }
+            | RotationEffect::VersionsChanged { .. }
+            | RotationEffect::Versions { .. }
+            | RotationEffect::AskLastWritten { .. }
             | RotationEffect::Supersede { .. }
             | RotationEffect::Stopped { .. }
             | RotationEffect::Waits { .. }
@@ -275,6 +280,7 @@ impl RotationEngine {
                 | Fact::Keys(_)
                 | Fact::Snapshot(_)
                 | Fact::Record(_)
+                | Fact::Version(..)
                 | Fact::Dismissed(_)
                 | Fact::Act(_) => {}
             }

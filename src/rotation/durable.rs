@@ -1,5 +1,9 @@
 //! What the journal has, as a coordinator starts with it.
 
+use std::collections::BTreeMap;
+
+use crate::key::name::KeyName;
+use crate::key::versions::table::VersionTable;
 use crate::rotation::instance::Instance;
 use crate::rotation::plan::{Header, Step};
 use crate::rotation::report::UnreadableRotation;
@@ -20,4 +24,6 @@ pub struct DurableFacts {
     pub rotations: Vec<(Header, Vec<Step>)>,
     /// The rotations that have not ended and cannot be read.
     pub unreadable: Vec<UnreadableRotation>,
+    /// The versions of each key that has some; in words why not where they cannot be read.
+    pub versions: BTreeMap<KeyName, Result<VersionTable, String>>,
 }

@@ -2,51 +2,15 @@
 
 use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::versions::fact::VersionFact;
+use crate::key::versions::table::VersionTable;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Declaration, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::report::{RotationReport, WaitsFor};
 
 pub use crate::rotation::fact::Fact;
-
-/// What an asker is told.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Reply {
-    /// It is done.
-    Done,
-    /// The worker has joined as this incarnation; of another process, that is the number of its instance.
-    Joined {
-        /// Its name.
-        worker: WorkerName,
-        /// Its incarnation.
-        incarnation: u64,
-    },
-    /// The callback is registered, and its instance was caught up with so many steps.
-    CaughtUp {
-        /// Those that failed, and why.
-        failed: Vec<(RotationId, String)>,
-        /// How many.
-        steps: usize,
-    },
-    /// The rotation is accepted, or was before.
-    Accepted {
-        /// Its id.
-        id: RotationId,
-    },
-    /// No rotation has the declaration's id: its stores are to be asked, and then it is to be
-    /// declared again.
-    AskStores {
-        /// Whether the key's own store is, for the old keys.
-        old: bool,
-    },
-    /// The rotation has settled.
-    Report(Box<RotationReport>),
-    /// No living rotation has this id: the history may have it.
-    NotLive {
-        /// The id.
-        id: RotationId,
-    },
-}
+pub use crate::rotation::reply::Reply;
 
 /// What the machine wants done. Effects that name a write are performed when it is durable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -287,6 +251,42 @@ pub enum RotationEffect {
         /// The key.
         key: KeyName,
     },
+    /// A key gets versions: the values that came with the request are theirs. The write of their records follows, so
+    /// that this waits for none.
+    TakeValues {
+        /// The request; the shell has its values.
+        ticket: Ticket,
+    },
+    /// The versions of a key have changed so: tell the key.
+    VersionsChanged {
+        /// The write that must be durable first.
+        after: u64,
+        /// The key.
+        key: KeyName,
+        /// What has changed.
+        facts: Vec<VersionFact>,
+    },
+    /// These are the versions of a key: tell the key, which may have others.
+    Versions {
+        /// The write that must be durable first.
+        after: u64,
+        /// The key.
+        key: KeyName,
+        /// Its versions; in words why they cannot be read.
+        table: Box<Result<VersionTable, String>>,
+    },
+    /// Ask a key when a plain get last had another version than the current one for writing; the answer comes
+    /// back as `LastWritten`.
+    AskLastWritten {
+        /// The write that must be durable first: the turn.
+        after: u64,
+        /// The rotation that has turned.
+        rotation: RotationId,
+        /// The key.
+        key: KeyName,
+        /// The number of the question.
+        asked: u64,
+    },
     /// Let the end of a rotation supersede what the key holds.
     Supersede {
         /// The write that must be durable first.
@@ -341,6 +341,9 @@ impl RotationEffect {
             | Self::FindOld { after, .. }
             | Self::Call { after, .. }
             | Self::Adopt { after, .. }
+            | Self::VersionsChanged { after, .. }
+            | Self::Versions { after, .. }
+            | Self::AskLastWritten { after, .. }
             | Self::Supersede { after, .. }
             | Self::Stopped { after, .. }
             | Self::Settled { after, .. } => Some(*after),
@@ -350,6 +353,7 @@ impl RotationEffect {
             | Self::CatchUp { .. }
             | Self::LeftOut { .. }
             | Self::Accepted { .. }
+            | Self::TakeValues { .. }
             | Self::Snapshot { .. }
             | Self::Prepare { .. }
             | Self::Release { .. }

@@ -29,6 +29,7 @@ impl RotationMachine {
             return;
         }
         let (has_new, use_case) = (live.header.new_keys.is_some(), live.header.use_case);
+        let has_state = use_case == SecretKeyUseCase::RoundTrip && live.header.versions.is_none();
         let of_memory = live.steps.get(step.step).is_some_and(Step::is_of_memory);
         match outcome {
             StepOutcome::Failed { error } => self.fail(step, error, now),
@@ -48,7 +49,7 @@ impl RotationMachine {
             }
             StepOutcome::Done { effect, staged } => {
                 let changes = effect != Effect::Nothing || staged;
-                if changes && use_case == SecretKeyUseCase::RoundTrip {
+                if changes && has_state {
                     self.settle(step, effect, staged);
                     return;
                 }
@@ -120,6 +121,7 @@ impl RotationMachine {
             ended.effect = effect;
             ended.crashes = 0;
         });
+        self.pay_after(step);
     }
 
     pub(crate) fn fail(&mut self, step: StepRef, error: String, now: Moment) {
@@ -177,7 +179,8 @@ impl RotationMachine {
         live.missing.clear();
         live.header.state = state;
         live.header.ended_ms = Some(now.wall_ms);
-        let supersedes = event != RotationEvent::Stop && !live.steps.has_reencrypted();
+        let versions = live.header.versions.is_some();
+        let supersedes = event != RotationEvent::Stop && !live.steps.has_reencrypted() && !versions;
         let only_old = live.header.resumes > 0;
         let header = live.header.clone();
         let (key, rotation) = (header.key.clone(), id);
@@ -193,7 +196,11 @@ impl RotationMachine {
                 .map(|live| live.steps.iter().cloned().collect());
             self.facts
                 .push(Fact::Ended(header.clone(), steps.unwrap_or_default()));
-            self.make_earlier_obsolete(&key, header.seq, now);
+            if versions {
+                self.deactivate(&key, id, now);
+            } else {
+                self.make_earlier_obsolete(&key, header.seq, now);
+            }
         } else {
             self.facts.push(Fact::Rotation(header));
             let after = self.this_write();
@@ -234,21 +241,10 @@ impl RotationMachine {
 
     fn make_earlier_obsolete(&mut self, key: &KeyName, seq: u64, now: Moment) {
         for id in self.rotations.of_key(key) {
-            let Some(live) = self.rotations.get_mut(id).filter(|l| l.header.seq < seq) else {
-                continue;
-            };
-            let Some(state) = RotationEvent::Overtake.apply_to(live.header.state) else {
-                continue;
-            };
-            live.header.state = state;
-            live.header.ended_ms = Some(now.wall_ms);
-            live.snapping = false;
-            let header = live.header.clone();
-            let waiters = self.rotations.take_waiters(id);
-            self.rotations.queue_mut(key).waiting.remove(&header.place);
-            self.facts.push(Fact::Rotation(header));
-            let report = self.report(id);
-            self.settled(report, waiters);
+            let live = self.rotations.get(id);
+            if live.is_some_and(|live| live.header.seq < seq) {
+                self.overtake(id, now);
+            }
         }
     }
 }

@@ -323,6 +323,10 @@ impl RotationEngine {
             | RotationEffect::Waits { .. }
             | RotationEffect::Withdraw { .. }
             | RotationEffect::Adopt { .. }
+            | RotationEffect::TakeValues { .. }
+            | RotationEffect::VersionsChanged { .. }
+            | RotationEffect::Versions { .. }
+            | RotationEffect::AskLastWritten { .. }
             | RotationEffect::Supersede { .. }
             | RotationEffect::Stopped { .. } => {}
         }

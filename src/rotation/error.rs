@@ -11,6 +11,7 @@ use crate::rotation::instance::{CallbackOf, Sharing};
 use crate::rotation::plan::Step;
 use crate::rotation::report::RotationReport;
 use crate::rotation::state::RotationState;
+use crate::rotation::versions_error::VersionsError;
 use crate::secret::value::InvalidKey;
 use crate::secret::visible::debug_with_code;
 
@@ -54,6 +55,9 @@ pub enum RotationError {
         /// The key.
         key: KeyName,
     },
+    /// A change of a key with versions was refused.
+    #[error(transparent)]
+    OfVersions(#[from] VersionsError),
     /// The id belongs to another declaration. The caller's fault: take a new id.
     #[error("rotation {id}: the id belongs to another declaration; take a new id")]
     OtherDeclaration {

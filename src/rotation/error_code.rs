@@ -23,6 +23,7 @@ impl RotationError {
             Self::InvalidDefinition { .. } => "invalid_definition",
             Self::InvalidKey { why, .. } => why.code(),
             Self::SameKeys { .. } => "same_keys",
+            Self::OfVersions(error) => error.code(),
             Self::OtherDeclaration { .. } => "other_declaration",
             Self::RotationUnfinished { .. } => "rotation_unfinished",
             Self::StoreFailed { .. } => "store_failed",

@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::key::declared::{Declared, HalfPrints};
+use crate::key::declared::HalfPrints;
 use crate::key::definition::KeyBehaviour;
 use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
+use crate::key::versions::id::VersionId;
+use crate::key::versions::table::FirstVersion;
 use crate::rotation::act::By;
 use crate::rotation::durable::DurableFacts;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::{CallbackOf, InstanceEvent, Process, Sharing};
 
+pub use crate::rotation::declaration::{Declaration, DeclaredVersion, EndedRotation, OldKeys};
 pub use crate::rotation::outcome::{Lacks, StepOutcome, StepRef};
 
 /// The time of an event: monotonic for limits, wall clock for the listing only.
@@ -23,54 +26,6 @@ pub struct Moment {
     pub time: Time,
     /// Milliseconds since 1970.
     pub wall_ms: u64,
-}
-
-/// A change as it is declared; its keys stay with the shell.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Declaration {
-    /// The id, the caller's or a new one.
-    pub id: RotationId,
-    /// Whether the caller chose the id: then it may have been used before.
-    pub chosen: bool,
-    /// The key that changes.
-    pub key: KeyName,
-    /// The fingerprints of what was declared. What a store is still to be asked for is none.
-    pub declared: Declared,
-    /// Where its old keys come from.
-    pub old: OldKeys,
-    /// Whether a store is still to be asked for its new keys.
-    pub new_unasked: bool,
-    /// A random id for the record of the old keys, if there are any.
-    pub old_keys: Option<u128>,
-    /// A random id for the record of the new keys, if there are any.
-    pub new_keys: Option<u128>,
-    /// By whom it is declared, and why.
-    pub by: By,
-}
-
-/// Where the old keys of a declaration come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum OldKeys {
-    /// The caller gave them.
-    #[default]
-    Given,
-    /// The caller said nothing: they are the new keys of the rotation of the key that was declared
-    /// last, if it waits or runs and has some, else what the key holds.
-    Undeclared,
-    /// Of the key's store, which has not been asked; while a rotation of the key waits or runs, they
-    /// are the new keys of that one.
-    OfStore,
-    /// Of the key's store, which has answered them.
-    Asked,
-}
-
-/// An ended rotation's identity, as the history has it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EndedRotation {
-    /// Its key.
-    pub key: KeyName,
-    /// What was declared.
-    pub declared: Declared,
 }
 
 /// What the journal has, and what of it is under way in this process.
@@ -93,6 +48,22 @@ pub enum Event {
         ticket: Ticket,
         /// Each key and how it behaves.
         keys: Vec<(KeyName, KeyBehaviour)>,
+    },
+    /// Which of these keys have no versions yet?
+    LookForVersions {
+        /// The request to answer.
+        ticket: Ticket,
+        /// The keys.
+        keys: Vec<KeyName>,
+    },
+    /// A key gets versions.
+    BeginVersions {
+        /// The request to answer; the shell has the values.
+        ticket: Ticket,
+        /// The key.
+        key: KeyName,
+        /// What it begins with.
+        first: FirstVersion,
     },
     /// A worker joins.
     Join {
@@ -299,6 +270,24 @@ pub enum Event {
         /// Whether the change changes the key's state.
         applies: bool,
     },
+    /// A key says when a plain get last had another version than the current one for writing.
+    LastWritten {
+        /// The rotation that has turned.
+        rotation: RotationId,
+        /// The number of the question.
+        asked: u64,
+        /// When, if one had in this life.
+        last: Option<Time>,
+    },
+    /// A worker gets a version of a key for writing. The key is told when that is durable.
+    HandOut {
+        /// The key.
+        key: KeyName,
+        /// The version.
+        version: VersionId,
+        /// The worker.
+        worker: WorkerName,
+    },
     /// Nothing can be made durable until the journal was read anew, or ever.
     Paused {
         /// Why.
@@ -354,6 +343,8 @@ impl Event {
     pub fn ticket(&self) -> Option<Ticket> {
         match self {
             Self::Define { ticket, .. }
+            | Self::LookForVersions { ticket, .. }
+            | Self::BeginVersions { ticket, .. }
             | Self::Join { ticket, .. }
             | Self::Return { ticket, .. }
             | Self::Ready { ticket, .. }
@@ -377,6 +368,8 @@ impl Event {
             | Self::Ended { .. }
             | Self::Uncalled { .. }
             | Self::Proposed { .. }
+            | Self::LastWritten { .. }
+            | Self::HandOut { .. }
             | Self::Paused { .. }
             | Self::Recovered(_)
             | Self::Close

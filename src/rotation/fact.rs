@@ -1,6 +1,7 @@
 //! What the coordinator's machine wants made durable.
 
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::versions::fact::VersionFact;
 use crate::rotation::act::Act;
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::Instance;
@@ -49,6 +50,8 @@ pub enum Fact {
     Record(StepRef),
     /// A rotation ended: its keys leave the journal, the rest moves to the history.
     Ended(Header, Vec<Step>),
+    /// What is known of the versions of a key. The values stay with the shell.
+    Version(KeyName, VersionFact),
     /// An unreadable rotation is dismissed: its bytes move to quarantine.
     Dismissed(RotationId),
     /// Something was done that stands with no rotation: a removal, a dismissal.
@@ -72,6 +75,7 @@ impl Fact {
             Self::Step(..) => "Step",
             Self::Record(_) => "Record",
             Self::Ended(..) => "Ended",
+            Self::Version(..) => "Version",
             Self::Dismissed(_) => "Dismissed",
             Self::Act(_) => "Act",
         }

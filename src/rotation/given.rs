@@ -82,11 +82,7 @@ impl RotationMachine {
     pub(crate) fn joined_meanwhile(&mut self, worker: &WorkerName, now: Moment) {
         for live in self.rotations.iter_mut() {
             for (no, missing) in &mut live.missing {
-                if live
-                    .steps
-                    .get(*no)
-                    .is_some_and(|step| step.worker == *worker)
-                {
+                if live.steps.get(*no).is_some_and(|step| step.is_of(worker)) {
                     missing.joined.get_or_insert(now.time);
                 }
             }
@@ -138,6 +134,7 @@ impl RotationMachine {
         let due = live.steps.happen(step.step, StatusEvent::Call, begin)?;
         let attempt = due.attempt;
         self.facts.push(Fact::Step(step.rotation, key, due.clone()));
+        self.owe_for_call(step, now);
         Some(attempt)
     }
 

@@ -36,7 +36,7 @@ impl RotationMachine {
             );
             return;
         }
-        if let Some(step) = self.find_running(|step| step.worker == worker) {
+        if let Some(step) = self.find_running(|step| step.is_of(&worker)) {
             self.reply(ticket, Err(runs(format!("worker {worker}"), &step)));
             return;
         }
@@ -55,7 +55,7 @@ impl RotationMachine {
             let worker = worker.clone();
             self.note_act(by, Deed::Removed, About::Worker { worker }, now);
         }
-        self.take_out_of_plans(None, |step| step.worker == worker, now);
+        self.take_out_of_plans(None, |step| step.is_of(&worker), now);
         let after = self.this_write();
         self.effects.push(RotationEffect::Left { after, worker });
         self.reply(ticket, Ok(Reply::Done));
@@ -85,7 +85,7 @@ impl RotationMachine {
             return;
         }
         let of_key = self.rotations.of_key(&key);
-        let this = |step: &Step| step.worker == worker && step.callback == callback;
+        let this = |step: &Step| step.is_of(&worker) && step.callback == callback;
         let live = of_key.iter().filter_map(|id| self.rotations.get(*id));
         if let Some(step) = live
             .filter_map(|live| live.running_step(this))

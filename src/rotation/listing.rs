@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
 use crate::rotation::event::{Lacks, StepRef};
 use crate::rotation::id::RotationId;
@@ -10,7 +11,7 @@ use crate::rotation::machine::RotationMachine;
 use crate::rotation::plan::{Header, Step};
 use crate::rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
 use crate::rotation::roster::{Roster, WorkerEntry};
-use crate::rotation::rotations::{Active, Live};
+use crate::rotation::rotations::{Active, Drain, Live};
 use crate::rotation::shared::SharedList;
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
@@ -81,6 +82,16 @@ impl RotationMachine {
     /// The code of the cause where nothing is written any more, for good.
     pub fn lost(&self) -> Option<&'static str> {
         self.paused.as_ref()?.for_good
+    }
+
+    /// Why nothing can be made durable now, if so.
+    pub fn is_paused(&self) -> Option<JournalDown> {
+        self.paused.clone()
+    }
+
+    /// The keys that have versions.
+    pub fn keys_with_versions(&self) -> impl Iterator<Item = &KeyName> {
+        self.versions.keys()
     }
 
     /// The roster.
@@ -166,6 +177,11 @@ impl RotationMachine {
                 .map(|id| WaitsFor::Rotation { id })
                 .into_iter()
                 .collect();
+        }
+        if let Drain::Until { wall_ms, .. } = live.drain
+            && self.is_turning(live.header.id)
+        {
+            return vec![WaitsFor::Drain { until_ms: wall_ms }];
         }
         let at_once = queue
             .defined

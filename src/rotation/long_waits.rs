@@ -77,6 +77,7 @@ impl RotationMachine {
             | WaitsFor::Rotation { .. }
             | WaitsFor::Unreadable { .. }
             | WaitsFor::Callback { .. }
+            | WaitsFor::Drain { .. }
             | WaitsFor::Journal => false,
         })
     }

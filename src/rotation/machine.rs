@@ -11,7 +11,9 @@ use crate::key::event::Ticket;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::time::Time;
+use crate::key::versions::table::VersionTable;
 use crate::rotation::catching_up::CatchingUp;
+use crate::rotation::counting::Counting;
 use crate::rotation::effect::{Fact, Reply, RotationEffect};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Event, Moment, StepRef};
@@ -65,6 +67,12 @@ pub struct RotationMachine {
     pub(crate) ends_in_catching_up: BTreeMap<(WorkerName, KeyName, CallbackName), u32>,
     /// How many calls instances were given in this life.
     pub(crate) given: u64,
+    /// The versions of each key that has some.
+    pub(crate) versions: BTreeMap<KeyName, Result<VersionTable, String>>,
+    /// How many questions keys were asked in this life about what they answered.
+    pub(crate) questions: u64,
+    /// Of which keys it is counted how long nothing is written with versions of theirs.
+    pub(crate) counting: BTreeMap<KeyName, Counting>,
     pub(crate) closed: bool,
     pub(crate) paused: Option<JournalDown>,
     pub(crate) writes: u64,
@@ -91,6 +99,9 @@ impl RotationMachine {
             catching_up: BTreeMap::new(),
             ends_in_catching_up: BTreeMap::new(),
             given: 0,
+            versions: BTreeMap::new(),
+            questions: 0,
+            counting: BTreeMap::new(),
             closed: false,
             paused: None,
             writes: 0,
@@ -128,6 +139,8 @@ impl RotationMachine {
     fn handle(&mut self, event: Event, now: Moment) {
         match event {
             Event::Define { ticket, keys } => self.define(ticket, keys, now),
+            Event::LookForVersions { ticket, keys } => self.look_for_versions(ticket, keys),
+            Event::BeginVersions { ticket, key, first } => self.begin_versions(ticket, key, first, now),
             Event::Join { ticket, worker, sharing, process: None } => self.join(ticket, worker, sharing),
             Event::Join { ticket, worker, sharing, process: Some(process) } => {
                 self.join_from(ticket, worker, sharing, process, now);
@@ -167,10 +180,12 @@ impl RotationMachine {
             Event::Ended { step, attempt, outcome } => self.ended(step, attempt, outcome, now),
             Event::Uncalled { step, attempt } => self.uncalled(step, attempt, now),
             Event::Proposed { step, applies } => self.proposed(step, applies, now),
+            Event::LastWritten { rotation, asked, last } => self.last_written(rotation, asked, last, now),
+            Event::HandOut { key, version, worker } => self.hand_out(&key, version, &worker, now),
             Event::Paused { why } => self.pause(why),
             Event::Recovered(recovery) => self.recover(*recovery, now),
             Event::Close => self.closed = true,
-            Event::Interrupt => self.interrupt(),
+            Event::Interrupt => self.interrupt(now),
             Event::Tick => self.tick(now),
         }
     }
@@ -236,18 +251,28 @@ impl RotationMachine {
             }
         }
         let names: Vec<KeyName> = keys.iter().map(|(key, _)| key.clone()).collect();
+        let mut versions = false;
         for (key, behaviour) in keys {
+            versions |= behaviour.versions.is_some();
+            self.end_versions(&key, &behaviour);
             self.rotations.queue_mut(&key).defined = Some((behaviour, now.time));
             // A definition is of this life only: it waits for no write.
-            self.effects.push(RotationEffect::Defined { ticket, key });
+            let of = key.clone();
+            self.effects
+                .push(RotationEffect::Defined { ticket, key: of });
+            self.tell_versions(&key);
         }
+        // It waits for the versions that a key is told, or that are gone where it is defined without.
+        let waits = (versions || !self.facts.is_empty()) && self.paused.is_none();
+        let after = if waits { self.this_write() } else { 0 };
         self.effects.push(RotationEffect::Reply {
-            after: 0,
+            after,
             ticket,
             reply: Ok(Reply::Done),
         });
         for key in names {
             self.time_answers(&key, now);
+            self.begin_counting(&key, now);
             self.advance_key(&key, now);
         }
     }
@@ -270,7 +295,7 @@ impl RotationMachine {
                 "rotation {id} was accepted with another use case and is unfinished; define the \
                  key as it was, or abort the rotation"
             )),
-            (false, None) => None,
+            (false, None) => self.misfit_of_versions(key, behaviour),
         }
     }
 }

@@ -8,9 +8,15 @@ pub mod act;
 #[cfg(feature = "embedded")]
 mod at_instance;
 #[cfg(feature = "embedded")]
+mod begin_versions;
+#[cfg(feature = "embedded")]
 mod catch_up;
 #[cfg(feature = "embedded")]
 mod catching_up;
+#[cfg(feature = "embedded")]
+mod counting;
+#[cfg(feature = "embedded")]
+pub mod declaration;
 #[cfg(feature = "embedded")]
 pub mod declare;
 #[cfg(feature = "embedded")]
@@ -37,6 +43,8 @@ pub mod id;
 pub mod instance;
 #[cfg(feature = "embedded")]
 pub mod leave;
+#[cfg(feature = "embedded")]
+mod lifetimes;
 #[cfg(feature = "embedded")]
 pub mod listing;
 #[cfg(feature = "embedded")]
@@ -65,6 +73,8 @@ mod reading;
 mod recover;
 #[cfg(feature = "embedded")]
 pub mod replay;
+#[cfg(feature = "embedded")]
+pub mod reply;
 pub mod report;
 #[cfg(feature = "embedded")]
 pub mod retention;
@@ -82,6 +92,11 @@ pub mod status;
 #[cfg(feature = "embedded")]
 pub mod steps;
 #[cfg(feature = "embedded")]
+mod timers;
+#[cfg(feature = "embedded")]
 mod told;
+#[cfg(feature = "embedded")]
+mod turning;
+pub mod versions_error;
 #[cfg(feature = "embedded")]
 mod worker_entry;

@@ -110,7 +110,8 @@ impl RotationMachine {
         for no in live.steps.numbers(|step| !step.removed) {
             let renew = |step: &mut Step| {
                 let worker = roster.get(&step.worker);
-                step.removed = !worker.is_some_and(|entry| entry.has(&key, &step.callback));
+                let has = worker.is_some_and(|entry| entry.has(&key, &step.callback));
+                step.removed = !has && !step.is_own();
                 step.crashes = 0;
             };
             if let Some(step) = live.steps.happen(no, StatusEvent::Resume, renew) {
@@ -148,6 +149,12 @@ impl RotationMachine {
         if let Some(step) = live.running_step(|_| true) {
             return Err(runs(format!("rotation {id}"), step));
         }
+        if self.is_turning(id) {
+            let state = live.header.state;
+            let why = "it has turned, and earlier versions may still be written with; abort it when all write \
+                       with the new one";
+            return Err(RotationError::WrongState { id, state, why });
+        }
         let workers = live
             .header
             .report(live.steps.iter().cloned().collect())
@@ -172,6 +179,7 @@ impl RotationMachine {
         live.header
             .acts
             .push(by.did(Deed::Aborted, None, now.wall_ms));
+        self.versions_after(&mut live, now);
         for (no, _) in std::mem::take(&mut live.active) {
             let step = StepRef {
                 rotation: id,
@@ -246,7 +254,8 @@ impl RotationMachine {
     /// Every step that was running in this process is to be called again in the next life; what instances of
     /// other processes run goes on. All askers that wait are
     /// told that this one is over.
-    pub(crate) fn interrupt(&mut self) {
+    pub(crate) fn interrupt(&mut self, now: Moment) {
+        self.count_all_lifetimes(now);
         for live in self.rotations.iter_mut() {
             let (id, key) = (live.header.id, live.header.key.clone());
             for (no, active) in std::mem::take(&mut live.active) {

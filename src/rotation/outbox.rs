@@ -113,7 +113,7 @@ mod tests {
     use crate::key::name::KeyName;
     use crate::rotation::act::By;
     use crate::rotation::effect::Reply;
-    use crate::rotation::event::{Declaration, OldKeys};
+    use crate::rotation::event::{Declaration, DeclaredVersion, OldKeys};
     use crate::rotation::id::RotationId;
     use crate::rotation::plan::Declared;
 
@@ -169,6 +169,7 @@ mod tests {
             old_keys: None,
             new_keys: None,
             by: By::default(),
+            version: DeclaredVersion::default(),
         };
         let search = RotationEffect::Search {
             after: 1,

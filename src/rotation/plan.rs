@@ -6,6 +6,7 @@ use crate::key::definition::OnKeyChangedCallbackErrorStrategy;
 use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Effect;
+use crate::key::versions::id::VersionId;
 use crate::rotation::act::Acts;
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::CallbackOf;
@@ -52,6 +53,60 @@ pub struct Header {
     pub ended_ms: Option<u64>,
     /// Who declared, resumed and aborted it, and why.
     pub acts: Acts,
+    /// From which version to which it leads, and how far it is with that; none of a key without versions.
+    pub versions: Option<BetweenVersions>,
+}
+
+/// From which version of a key to which a rotation leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct BetweenVersions {
+    /// The one that is to be written with.
+    pub new: VersionId,
+    /// The one that was current when it turned; none before that.
+    pub old: Option<VersionId>,
+    /// How far it is.
+    pub phase: VersionPhase,
+}
+
+/// How far a rotation between versions is, before its steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum VersionPhase {
+    /// Its new version is pending.
+    Accepted,
+    /// Its new version is current; some may still write with another one.
+    Turned,
+    /// All write with the new version: its steps may begin.
+    AllWrite,
+}
+
+impl fmt::Display for VersionPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accepted => "it has not turned",
+            Self::Turned => "it has turned, and earlier versions may still be written with",
+            Self::AllWrite => "all write with the new version",
+        })
+    }
+}
+
+impl BetweenVersions {
+    /// A rotation to this version that is accepted.
+    pub fn to(new: VersionId) -> Self {
+        let phase = VersionPhase::Accepted;
+        Self {
+            new,
+            old: None,
+            phase,
+        }
+    }
 }
 
 /// What a step does.
@@ -68,6 +123,9 @@ pub enum StepKind {
     Callback,
     /// It calls a callback of memory of every instance of its worker.
     Memory,
+    /// It puts the new key in the place of the old one in the key's store: the last step of a rotation of a key
+    /// with versions.
+    Switch,
 }
 
 impl From<CallbackOf> for StepKind {
@@ -84,6 +142,7 @@ impl fmt::Display for StepKind {
         f.write_str(match self {
             Self::Callback => "callback",
             Self::Memory => "memory",
+            Self::Switch => "switch",
         })
     }
 }
@@ -147,9 +206,34 @@ impl Step {
     /// Whether it calls a callback of memory.
     pub fn is_of_memory(&self) -> bool {
         match self.kind {
-            StepKind::Callback => false,
+            StepKind::Callback | StepKind::Switch => false,
             StepKind::Memory => true,
         }
+    }
+
+    /// The step that puts the new key into the key's store: keyward's own.
+    pub fn switch(no: u32) -> Self {
+        let (worker, callback) = (WorkerName::keyward(), CallbackName::switch());
+        let kind = StepKind::Switch;
+        Self {
+            kind,
+            ..Self::new(no, worker, callback)
+        }
+    }
+
+    /// Whether it calls this worker.
+    pub fn is_of(&self, worker: &WorkerName) -> bool {
+        self.worker == *worker && !self.is_own()
+    }
+
+    /// Whether it is keyward's own, and calls no worker.
+    pub fn is_own(&self) -> bool {
+        self.kind == StepKind::Switch
+    }
+
+    /// Whether it calls a callback of data.
+    pub fn is_of_data(&self) -> bool {
+        self.kind == StepKind::Callback
     }
 
     /// Whether it is still to be called.

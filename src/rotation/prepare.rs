@@ -5,7 +5,7 @@ use crate::rotation::effect::RotationEffect;
 use crate::rotation::event::{Moment, StepRef};
 use crate::rotation::id::RotationId;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
-use crate::rotation::plan::Step;
+use crate::rotation::plan::{Step, VersionPhase};
 use crate::rotation::roster::WorkerEntry;
 use crate::rotation::rotations::{Active, Live};
 
@@ -17,11 +17,16 @@ pub(crate) struct Called {
 }
 
 impl Called {
-    /// What a step calls in the keeper's process; none if its worker is not there.
+    /// What a step calls in the keeper's process; none if its worker is not there. A step of keyward's own calls no
+    /// worker.
     pub(crate) fn of(step: &Step, entry: Option<&WorkerEntry>) -> Option<Self> {
+        let incarnation = match step.is_own() {
+            true => 0,
+            false => entry?.incarnation()?,
+        };
         Some(Self {
             worker: step.worker.clone(),
-            incarnation: entry?.incarnation()?,
+            incarnation,
             callback: step.callback.clone(),
         })
     }
@@ -37,7 +42,11 @@ impl RotationMachine {
         };
         let key = live.header.key.clone();
         let turn = self.rotations.queue(&key).and_then(|queue| queue.turn);
-        if turn != Some(id) || live.is_stopping() || !self.may_run(&live.header) {
+        let early = live
+            .header
+            .versions
+            .is_some_and(|of| of.phase != VersionPhase::AllWrite);
+        if turn != Some(id) || early || live.is_stopping() || !self.may_run(&live.header) {
             return;
         }
         let next = live.next_candidates(at_once);
@@ -60,7 +69,7 @@ impl RotationMachine {
     fn may_prepare_ahead(&self, step: StepRef) -> Option<Called> {
         let live = self.rotations.get(step.rotation)?;
         let next = live.steps.get(step.step)?;
-        let entry = self.roster.get(&next.worker);
+        let entry = self.roster.get(&next.worker).filter(|_| !next.is_own());
         if entry.is_some_and(|entry| entry.is_elsewhere() || entry.runs_data(&live.header.key)) {
             return None;
         }

@@ -226,11 +226,7 @@ impl RotationMachine {
             self.roster.add_callback(callback);
         }
         if known.is_some_and(|(_, kind)| kind != of) {
-            self.take_out_of_plans(
-                Some(&key),
-                |s| s.worker == worker && s.callback == name,
-                now,
-            );
+            self.take_out_of_plans(Some(&key), |s| s.is_of(&worker) && s.callback == name, now);
         }
         self.attach(&worker, life, &key, &name);
         self.effects.push(RotationEffect::Registered {
@@ -313,7 +309,7 @@ impl RotationMachine {
         let Some(live) = self.rotations.get_mut(id) else {
             return;
         };
-        let same = |s: &Step| s.worker == *worker && s.callback == *callback && !s.removed;
+        let same = |s: &Step| s.is_of(worker) && s.callback == *callback && !s.removed;
         if !live.header.state.takes_new_steps() || live.steps.iter().any(same) {
             return;
         }

@@ -89,6 +89,8 @@ impl RotationMachine {
                 self.rotations.queue_mut(key).defined = queue.defined.clone();
             }
         }
+        self.questions = before.questions;
+        self.counting = before.counting;
         self.take_up(&called);
         self.give_back(uncalled);
         for live in before.rotations.iter() {
@@ -188,6 +190,7 @@ impl RotationMachine {
             .map(|(key, _)| key.clone())
             .collect();
         for key in keys {
+            self.tell_versions(&key);
             self.time_answers(&key, now);
             self.advance_key(&key, now);
         }

@@ -41,6 +41,7 @@ impl RotationMachine {
             machine.roster.add_found(instance);
         }
         machine.incarnations = machine.roster.last_number();
+        machine.versions = facts.versions;
         for unreadable in facts.unreadable {
             let UnreadableRotation { id, key, why, .. } = unreadable;
             machine.rotations.add_unreadable(id, key, why);

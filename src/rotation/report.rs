@@ -4,7 +4,7 @@ use crate::key::definition::OnKeyChangedCallbackErrorStrategy;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::rotation::act::Act;
 use crate::rotation::id::RotationId;
-use crate::rotation::plan::{Header, Step};
+use crate::rotation::plan::{BetweenVersions, Header, Step};
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
 
@@ -70,6 +70,12 @@ pub enum WaitsFor {
     },
     /// For the journal, which cannot be written, or has yet to take the rotation's end.
     Journal,
+    /// For copies of earlier versions of the key, which plain gets answered, to be out of use: its callbacks begin
+    /// then.
+    Drain {
+        /// Until when, in milliseconds since 1970 by the wall clock.
+        until_ms: u64,
+    },
 }
 
 /// What is known of one rotation. It never holds keys.
@@ -104,6 +110,9 @@ pub struct RotationReport {
     /// Who declared, resumed and aborted it, and why: the declaration and at most the 31 latest. Of a rotation that an earlier
     /// version accepted it is not known.
     pub acts: Vec<Act>,
+    /// From which version to which it leads, and how far it is with that; none of a key without versions.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub versions: Option<BetweenVersions>,
 }
 
 impl Header {
@@ -121,6 +130,7 @@ impl Header {
             steps,
             waits_for: Vec::new(),
             acts: self.acts.all().to_vec(),
+            versions: self.versions,
         }
     }
 }
@@ -137,7 +147,8 @@ impl RotationReport {
     pub fn unsucceeded_workers(&self) -> Vec<WorkerName> {
         let mut workers: Vec<WorkerName> = Vec::new();
         for step in &self.steps {
-            if step.status != CallbackStatus::Succeeded && !workers.contains(&step.worker) {
+            let open = step.status != CallbackStatus::Succeeded && !step.is_own();
+            if open && !workers.contains(&step.worker) {
                 workers.push(step.worker.clone());
             }
         }

@@ -78,6 +78,23 @@ pub struct Answered {
     pub returned: bool,
 }
 
+/// Until when a rotation that has turned waits for copies of other versions to be out of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Drain {
+    /// The key has not been asked in this life when it last answered another version.
+    #[default]
+    Unknown,
+    /// It has been asked, as this question.
+    Asked(u64),
+    /// Until then.
+    Until {
+        /// When that is.
+        end: Time,
+        /// The same in milliseconds since 1970 by the wall clock, for people.
+        wall_ms: u64,
+    },
+}
+
 /// A rotation that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Live {
@@ -96,6 +113,8 @@ pub struct Live {
     pub answered: BTreeMap<u32, Answered>,
     /// Whether the key has been asked what it has.
     pub snapping: bool,
+    /// Until when it waits, once it has turned, for copies of other versions to be out of use.
+    pub drain: Drain,
     /// The askers that wait for it to settle.
     pub waiters: BTreeSet<Ticket>,
 }
@@ -111,6 +130,7 @@ impl Live {
             missing: BTreeMap::new(),
             answered: BTreeMap::new(),
             snapping: false,
+            drain: Drain::Unknown,
             waiters: BTreeSet::new(),
         }
     }

@@ -5,7 +5,6 @@ use crate::key::time::Time;
 use crate::rotation::effect::{Fact, RotationEffect};
 use crate::rotation::event::{Lacks, Moment, StepRef};
 use crate::rotation::id::RotationId;
-use crate::rotation::long_waits::kept_waiting;
 use crate::rotation::machine::{RotationMachine, SUSPECT_CRASHES};
 use crate::rotation::plan::{Header, Step};
 use crate::rotation::prepare::Called;
@@ -43,9 +42,12 @@ impl RotationMachine {
             if !live.snapping {
                 live.snapping = true;
                 let key = key.clone();
+                let between = live.header.versions.is_some();
                 self.effects
                     .push(RotationEffect::Snapshot { rotation: id, key });
-                self.prepare_ahead(id);
+                if !between {
+                    self.prepare_ahead(id);
+                }
             }
             return;
         }
@@ -101,7 +103,10 @@ impl RotationMachine {
     /// Calls what is due of a running rotation, and ends it where nothing is left to do.
     pub(crate) fn advance(&mut self, id: RotationId, now: Moment) {
         let live = self.rotations.get(id);
-        if !live.is_some_and(|live| self.may_run(&live.header)) {
+        let Some(live) = live.filter(|live| self.may_run(&live.header)) else {
+            return;
+        };
+        if live.header.versions.is_some() && !self.may_begin_steps(id, now) {
             return;
         }
         self.gather_all(id, now);
@@ -150,6 +155,9 @@ impl RotationMachine {
         due: &Step,
         entry: Option<&WorkerEntry>,
     ) -> Option<Time> {
+        if due.is_own() {
+            return None;
+        }
         if entry.is_some_and(|entry| entry.has_attached(key, &due.callback)) {
             return None;
         }
@@ -175,7 +183,7 @@ impl RotationMachine {
             return Start::Ended;
         }
         let key = live.header.key.clone();
-        let entry = self.roster.get(&due.worker);
+        let entry = self.roster.get(&due.worker).filter(|_| !due.is_own());
         let missing = self.missing_since(&key, due, entry);
         let is_here = missing.is_none();
         if due.is_of_memory() && !is_here {
@@ -326,20 +334,6 @@ impl RotationMachine {
         self.advance(step.rotation, now);
     }
 
-    /// Until when a step waits: one deadline a step, and none when it waits no more.
-    pub(crate) fn wait_until(&mut self, step: StepRef, end: Option<Time>) {
-        if end.is_none() {
-            self.waits_no_more(step);
-        }
-        if let Some(earlier) = self.due.remove(&step) {
-            self.timers.remove(&(earlier, step));
-        }
-        if let Some(end) = end {
-            self.due.insert(step, end);
-            self.timers.insert((end, step));
-        }
-    }
-
     /// Lets the next step that crashes followed have its turn.
     pub(crate) fn suspect_ended(&mut self, step: StepRef, now: Moment) {
         if self.suspect != Some(step) {
@@ -355,41 +349,8 @@ impl RotationMachine {
 
     pub(crate) fn died(&mut self, worker: &WorkerName, incarnation: u64, now: Moment) {
         if self.roster.die(worker, incarnation, now.time) {
-            self.release_preparing(now, |step| step.worker == *worker);
+            self.release_preparing(now, |step| step.is_of(worker));
         }
-    }
-
-    pub(crate) fn tick(&mut self, now: Moment) {
-        self.warn(now);
-        while let Some((at, step)) = self.timers.first().copied() {
-            if at > now.time {
-                break;
-            }
-            self.wait_until(step, None);
-            if !self.goes_on() {
-                continue;
-            }
-            let wait = self.config.worker_wait.unwrap_or_default();
-            let live = self.rotations.get(step.rotation);
-            if let Some(live) = live
-                && let Some(Active::Preparing { since, lacks }) = live.active.get(&step.step)
-                && let Some(due) = live.steps.get(step.step)
-                && since.after(wait) <= now.time
-            {
-                let error = kept_waiting(due, *lacks, wait);
-                self.effects.push(RotationEffect::Release { step });
-                self.fail(step, error, now);
-            } else {
-                self.answer_is_late(step, now);
-            }
-            self.advance(step.rotation, now);
-        }
-    }
-
-    /// When `Tick` is due next.
-    pub fn next_deadline(&self) -> Option<Time> {
-        let due = self.timers.first().map(|(at, _)| *at);
-        due.into_iter().chain(self.next_warning()).min()
     }
 }
 

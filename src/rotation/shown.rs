@@ -43,6 +43,9 @@ impl fmt::Display for RotationReport {
             "rotation {} of key {}: {}, {done} of {all} steps succeeded",
             self.id, self.key, self.state
         )?;
+        if let Some(between) = &self.versions {
+            write!(f, "\n  to version {}: {}", between.new, between.phase)?;
+        }
         let mut open = self.steps.iter().filter(|step| !succeeded(step));
         for step in open.by_ref().take(MAX_STEPS) {
             write!(f, "\n  {step}")?;
@@ -118,6 +121,9 @@ impl fmt::Display for WaitsFor {
                 write!(f, "callback {callback} of worker {worker}, which runs")
             }
             Self::Journal => f.write_str("the journal, which cannot be written"),
+            Self::Drain { .. } => {
+                f.write_str("copies of earlier versions, which gets answered, to be out of use")
+            }
         }
     }
 }

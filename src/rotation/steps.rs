@@ -20,6 +20,8 @@ pub struct Steps {
     fronts: BTreeSet<usize>,
     /// Of each worker, its first step of memory that is not settled.
     memory_fronts: BTreeSet<usize>,
+    /// The first step of keyward's own that is not settled.
+    own_fronts: BTreeSet<usize>,
     /// How many steps of data are in progress.
     data_begun: usize,
     open: usize,
@@ -66,7 +68,8 @@ impl Steps {
     }
 
     /// Of each worker, its first step that is not settled, in the plan's order. While a step of memory is
-    /// open no step of data begins: only those that are in progress are among them, and come first.
+    /// open no step of data begins: only those that are in progress are among them, and come first. A step of
+    /// keyward's own is there when no other one is.
     pub fn fronts(&self) -> impl Iterator<Item = &Step> {
         let memory = !self.memory_fronts.is_empty();
         let data = self.fronts.iter().filter_map(|at| self.all.get(*at));
@@ -77,7 +80,10 @@ impl Steps {
         });
         let begun = move |step: &&Step| !memory || step.status == CallbackStatus::InProgress;
         let of_memory = self.memory_fronts.iter().filter_map(|at| self.all.get(*at));
-        data.filter(begun).chain(of_memory)
+        let all_others = self.fronts.is_empty() && !memory;
+        let own = self.own_fronts.iter().take(if all_others { 1 } else { 0 });
+        let own = own.filter_map(|at| self.all.get(*at));
+        data.filter(begun).chain(of_memory).chain(own)
     }
 
     /// The next step of the same worker and kind that is not settled.
@@ -211,11 +217,10 @@ impl Steps {
         if front == known {
             return;
         }
-        let of_memory = self.all.get(at).is_some_and(Step::is_of_memory);
-        let fronts = if of_memory {
-            &mut self.memory_fronts
-        } else {
-            &mut self.fronts
+        let fronts = match self.all.get(at).map(|step| step.kind) {
+            Some(StepKind::Memory) => &mut self.memory_fronts,
+            Some(StepKind::Switch) => &mut self.own_fronts,
+            Some(StepKind::Callback) | None => &mut self.fronts,
         };
         if let Some(known) = known {
             fronts.remove(&known);
@@ -259,7 +264,7 @@ fn has_failed(step: &Step) -> bool {
 }
 
 fn is_data_begun(step: &Step) -> bool {
-    step.status == CallbackStatus::InProgress && !step.removed && !step.is_of_memory()
+    step.status == CallbackStatus::InProgress && !step.removed && step.is_of_data()
 }
 
 fn has_reencrypted(step: &Step) -> bool {
@@ -364,6 +369,22 @@ mod tests {
         assert_eq!(fronts(&steps), [3]);
         steps.take_out(3);
         assert_eq!(fronts(&steps), [1, 2], "the others in the plan's order");
+    }
+
+    #[test]
+    fn the_switch_of_the_store_comes_after_all_others_also_after_one_that_joins_late() {
+        let mut steps = steps(&["a", "b"]);
+        steps.add(Step::switch(2));
+        steps.add(step(3, "c").of(CallbackOf::Memory));
+        assert_eq!(fronts(&steps), [3]);
+        steps.take_out(3);
+        assert_eq!(fronts(&steps), [0, 1]);
+        steps.happen(0, StatusEvent::Call, |_| {});
+        steps.happen(0, StatusEvent::Fail, |_| {});
+        steps.take_out(1);
+        assert_eq!(fronts(&steps), [2], "what has failed is settled");
+        steps.add(step(4, "keyward"));
+        assert_eq!(fronts(&steps), [4], "a worker of that name is another one");
     }
 
     #[test]

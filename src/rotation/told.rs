@@ -169,6 +169,8 @@ impl RotationEngine {
                 self.registering.insert(*ticket, registering);
             }
             Event::Define { .. }
+            | Event::LookForVersions { .. }
+            | Event::BeginVersions { .. }
             | Event::Join { .. }
             | Event::Return { .. }
             | Event::Ready { .. }
@@ -185,6 +187,8 @@ impl RotationEngine {
             | Event::Ended { .. }
             | Event::Uncalled { .. }
             | Event::Proposed { .. }
+            | Event::LastWritten { .. }
+            | Event::HandOut { .. }
             | Event::Paused { .. }
             | Event::Recovered(_)
             | Event::Close

@@ -32,6 +32,12 @@ pub enum InvalidKey {
         /// How many bytes were given.
         bytes: usize,
     },
+    /// A value of more than 64 KiB for a key with versions, all of which are kept in memory.
+    #[error("the key has {bytes} bytes; a key with versions has 1 byte to 64 KiB (65,536 bytes)")]
+    TooLongForVersions {
+        /// How many bytes were given.
+        bytes: usize,
+    },
     /// A pair where the key has one flow only.
     #[error("a pair was given for a one-way key; give one value")]
     PairForOneWay,

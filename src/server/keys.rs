@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use crate::key::flow::SecretKeyFlow;
-use crate::key::name::KeyName;
+use crate::key::name::{KeyName, WorkerName};
 use crate::server::caller::caller;
 use crate::server::connection::Connection;
 use crate::server::grants::right::Right;
@@ -59,11 +59,9 @@ impl Keys for KeysService {
             None => &[Right::Forward, Right::Back],
         };
         self.demand(&caller, rights, &key, "get")?;
-        let keys = &self.keeper.keys;
-        let answer = match asked {
-            Some(flow) => keys.get_key_on(&key, flow).await,
-            None => keys.get_key(&key).await,
-        };
+        // Versions owe what they are handed out for to the worker that has joined over the connection.
+        let worker = caller.by().worker.unwrap_or_else(WorkerName::main);
+        let answer = self.keeper.keys.get_for(&key, asked, &worker).await;
         Ok(Response::new((&answer.map_err(of_key)?).into()))
     }
 

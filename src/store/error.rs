@@ -54,6 +54,22 @@ pub enum StoreError {
         /// Its permission bits.
         mode: u32,
     },
+    /// The store is none that keyward writes.
+    #[error("keyward cannot write this store; put the new key there yourself")]
+    ReadOnly,
+    /// A key file cannot be replaced by one with the new key. The operator's fault: put the file in a folder
+    /// that this process may write, or say [`read_only`](crate::FileStore::read_only) on the store and put the new
+    /// key in place after the rotation.
+    #[error(
+        "{} cannot be replaced: {why}; put it where it can be, or say read_only on its store and put the \
+         new key in place yourself", Visible(path.display())
+    )]
+    NotWritable {
+        /// The file as it was named.
+        path: PathBuf,
+        /// Why.
+        why: &'static str,
+    },
     /// A key file cannot be opened or read. The operator's or the system's fault, see the source.
     #[error("cannot read the key file {}: {cause}", Visible(path.display()))]
     Io {
@@ -140,10 +156,12 @@ pub enum StoreError {
 debug_with_code!(StoreError);
 
 impl StoreError {
-    /// The stable code: `invalid_key` for what is no key, `store_failed` for everything else.
+    /// The stable code: `invalid_key` for what is no key, `store_not_writable` for what cannot be replaced,
+    /// `store_failed` for everything else.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Invalid(reason) => reason.code(),
+            Self::ReadOnly | Self::NotWritable { .. } => "store_not_writable",
             Self::Missing { .. }
             | Self::Failed { .. }
             | Self::Nothing
@@ -176,6 +194,8 @@ impl StoreError {
             | Self::Nothing
             | Self::NotAFile { .. }
             | Self::SharedFile { .. }
+            | Self::ReadOnly
+            | Self::NotWritable { .. }
             | Self::Io { .. }
             | Self::Unsettled { .. }
             | Self::Start { .. }

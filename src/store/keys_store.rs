@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -108,6 +109,34 @@ impl fmt::Debug for Fetching {
     }
 }
 
+/// New keys that are to take the place of those that a store has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Swap {
+    /// What a look answered. Where the store has others by now, nothing is replaced.
+    pub expected: SecretKeys,
+    /// The new keys.
+    pub new: SecretKeys,
+    /// The id of the change, for what is written on the way: the same whenever the swap is tried again.
+    pub name: String,
+}
+
+impl Swap {
+    /// A swap of these keys.
+    pub fn new(
+        expected: impl Into<SecretKeys>,
+        new: impl Into<SecretKeys>,
+        name: impl Into<String>,
+    ) -> Self {
+        let (expected, new, name) = (expected.into(), new.into(), name.into());
+        Self {
+            expected,
+            new,
+            name,
+        }
+    }
+}
+
 /// A source of keys: one value, or a pair.
 ///
 /// Closures without arguments are stores too, see [`IntoStore`](crate::store::closure::IntoStore).
@@ -118,6 +147,29 @@ pub trait KeysStore: Send + Sync + 'static {
     /// When the fetch answers keys, they are the store's present ones; each fetch asks anew. Values
     /// of no bytes or of more than 1 MiB may be answered and are refused later, as `invalid_key`.
     fn fetch(&self, request: &StoreRequest) -> Fetching;
+
+    /// Says what a look is that comes before a [`replace`](Self::replace); none, the default, where keyward
+    /// cannot write the store. It answers the store's keys, and may be repeated. It fails with
+    /// [`StoreError::NotWritable`] where the store is of a kind that is written, and this one cannot be.
+    fn look(&self, request: &StoreRequest) -> Option<Fetching> {
+        let _ = request;
+        None
+    }
+
+    /// Says what putting new keys in the place of the expected ones is; none, the default, where keyward
+    /// cannot write the store. It answers the store's keys after it, and may be repeated: where its outcome is
+    /// unknown, a look decides. A store that has other keys than the expected ones leaves them and answers
+    /// them; of a pair each half counts by itself, so that one that a crash left half new is finished.
+    fn replace(&self, request: &StoreRequest, swap: &Swap) -> Option<Fetching> {
+        let _ = (request, swap);
+        None
+    }
+
+    /// Which files it reads, so that no two keys have one that is written.
+    #[doc(hidden)]
+    fn files(&self, _: AskedByKeyward) -> Vec<PathBuf> {
+        Vec::new()
+    }
 
     /// Where the code of `fetch`, and of what it answers, comes from. Only keyward's own stores can
     /// answer anything else.
@@ -138,6 +190,18 @@ impl<S: KeysStore + ?Sized> KeysStore for Arc<S> {
         (**self).fetch(request)
     }
 
+    fn look(&self, request: &StoreRequest) -> Option<Fetching> {
+        (**self).look(request)
+    }
+
+    fn replace(&self, request: &StoreRequest, swap: &Swap) -> Option<Fetching> {
+        (**self).replace(request, swap)
+    }
+
+    fn files(&self, asked: AskedByKeyward) -> Vec<PathBuf> {
+        (**self).files(asked)
+    }
+
     fn origin(&self, asked: AskedByKeyward) -> StoreOrigin {
         (**self).origin(asked)
     }
@@ -150,6 +214,18 @@ impl<S: KeysStore + ?Sized> KeysStore for Arc<S> {
 impl<S: KeysStore + ?Sized> KeysStore for Box<S> {
     fn fetch(&self, request: &StoreRequest) -> Fetching {
         (**self).fetch(request)
+    }
+
+    fn look(&self, request: &StoreRequest) -> Option<Fetching> {
+        (**self).look(request)
+    }
+
+    fn replace(&self, request: &StoreRequest, swap: &Swap) -> Option<Fetching> {
+        (**self).replace(request, swap)
+    }
+
+    fn files(&self, asked: AskedByKeyward) -> Vec<PathBuf> {
+        (**self).files(asked)
     }
 
     fn origin(&self, asked: AskedByKeyward) -> StoreOrigin {

@@ -68,6 +68,7 @@ impl TryFrom<Call> for call::Call {
             old_keys: pair(call.old_keys)?,
             new_keys: pair(call.new_keys)?,
             snapshot: needed("snapshot", call.snapshot)?.try_into()?,
+            versions: None,
         })
     }
 }

@@ -20,6 +20,7 @@ impl TryFrom<&Change> for DeclareRequest {
         let new_keys = match &change.new {
             New::Undeclared => None,
             New::Given(keys) => Some(keys.into()),
+            New::Generated(_) => None,
             #[cfg(feature = "embedded")]
             New::From(_) => {
                 let text = "the keeper reads no store of another process; give the new keys themselves, with \
@@ -33,6 +34,11 @@ impl TryFrom<&Change> for DeclareRequest {
             new_keys,
             id: change.id.map(|id| id.to_string()).unwrap_or_default(),
             reason: change.reason.clone().unwrap_or_default(),
+            generated_bytes: match change.new {
+                New::Generated(bytes) => Some(u32::try_from(bytes).unwrap_or(u32::MAX)),
+                _ => None,
+            },
+            again: change.again,
         })
     }
 }
@@ -46,14 +52,24 @@ impl TryFrom<DeclareRequest> for Change {
             Some(declare_request::Old::OldFromStore(true)) => Old::OfStore,
             Some(declare_request::Old::OldKeys(keys)) => Old::Given(keys.try_into()?),
         };
-        let new = request.new_keys.map(SecretKeys::try_from).transpose()?;
+        let given = request.new_keys.map(SecretKeys::try_from).transpose()?;
+        let new = match (given, request.generated_bytes) {
+            (Some(keys), None) => New::Given(keys),
+            (None, Some(bytes)) => New::Generated(usize::try_from(bytes).unwrap_or(usize::MAX)),
+            (None, None) => New::Undeclared,
+            (Some(_), Some(_)) => {
+                let text = "is said beside new keys; give one of them";
+                return Err(InvalidMessage::new("generated_bytes", text.to_owned()));
+            }
+        };
         let own = (!request.id.is_empty()).then(|| id("id", &request.id));
         Ok(Self {
             key: request.key,
             old,
-            new: new.map_or(New::Undeclared, New::Given),
+            new,
             id: own.transpose()?.map(Into::into),
             reason: (!request.reason.is_empty()).then_some(request.reason),
+            again: request.again,
         })
     }
 }

@@ -125,6 +125,8 @@ impl TryFrom<Behaviour> for KeyBehaviour {
             workers_at_once: narrow(behaviour.workers_at_once),
             max_requests: narrow(behaviour.max_requests),
             max_waiting_rotations: narrow(behaviour.max_waiting_rotations),
+            // A callback of another process has the keys of its rotation, and no need of the rules.
+            versions: None,
         })
     }
 }
@@ -144,6 +146,11 @@ impl TryFrom<GetAnswer> for KeyAnswer {
     fn try_from(answer: GetAnswer) -> Result<Self, InvalidMessage> {
         let flow = needed_flow("flow", answer.flow)?;
         let value = needed("value", answer.value)?.into();
-        Ok(Self { value, flow })
+        let version = None;
+        Ok(Self {
+            value,
+            flow,
+            version,
+        })
     }
 }

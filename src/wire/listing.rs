@@ -72,6 +72,14 @@ impl ListingParts {
                     of.steps.push(step.try_into()?);
                 }
             }
+            Part::PlannedCopies(copies) => {
+                let plan = needed("plan", self.plan.as_mut())?;
+                let of = needed("plan.versions", plan.versions.as_mut())?;
+                for worker in copies.workers {
+                    let worker = name("planned_copies.worker", WorkerName::new(&worker))?;
+                    of.copies.push(worker);
+                }
+            }
             Part::UnreadableRotation(one) => self.unreadable_rotations.push(one.try_into()?),
             Part::Key(key) => self.keys.push(key.try_into()?),
             Part::Worker(worker) => self.workers.push(status::WorkerStatus {

@@ -8,8 +8,8 @@ use crate::rotation::act::Act;
 use crate::rotation::report::RotationReport;
 use crate::wire::generated::listing_part::Part;
 use crate::wire::generated::{
-    Acts, Callbacks, KeeperStatus, ListingPart, PageEnd, PlanHeader, PlannedSteps, Sharing, Steps,
-    Strategy, Waits, WorkerStatus,
+    Acts, Callbacks, KeeperStatus, ListingPart, PageEnd, PlanHeader, PlannedCopies, PlannedSteps,
+    Sharing, Steps, Strategy, Waits, WorkerStatus,
 };
 
 /// A part is sent once it has this many bytes; with what one more thing adds it has less than 64 KiB.
@@ -119,6 +119,7 @@ pub fn plan_parts(plan: &ChangePlan) -> Vec<ListingPart> {
     let head = PlanHeader {
         key: plan.key.as_str().to_owned(),
         strategy: Strategy::from(plan.strategy).into(),
+        versions: plan.versions.as_ref().map(Into::into),
     };
     let mut parts = vec![Part::Plan(head).into()];
     let steps = plan.steps.iter().map(Into::into);
@@ -126,5 +127,9 @@ pub fn plan_parts(plan: &ChangePlan) -> Vec<ListingPart> {
     in_parts(steps, part, &mut parts);
     let waits = plan.waits_for.iter().map(Into::into);
     in_parts(waits, |waits| Part::Waits(Waits { waits }), &mut parts);
+    let copies = plan.versions.iter().flat_map(|versions| &versions.copies);
+    let copies = copies.map(|worker| worker.as_str().to_owned());
+    let part = |workers| Part::PlannedCopies(PlannedCopies { workers });
+    in_parts(copies, part, &mut parts);
     parts
 }

@@ -1,11 +1,14 @@
 //! The plan of a change: a header, who would do what, and what is in the way.
 
+use std::time::Duration;
+
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::operator::plan;
-use crate::wire::generated::{CallbackKind, PlanHeader, PlannedStep};
+use crate::wire::generated::{CallbackKind, PlanHeader, PlannedStep, PlannedVersions};
 use crate::wire::instances::callback_of;
 use crate::wire::invalid::{InvalidMessage, name};
 use crate::wire::keys::strategy;
+use crate::wire::reports::version;
 
 impl From<&plan::PlannedStep> for PlannedStep {
     fn from(step: &plan::PlannedStep) -> Self {
@@ -41,6 +44,31 @@ impl TryFrom<PlanHeader> for plan::ChangePlan {
             strategy: strategy("plan.strategy", header.strategy)?,
             steps: Vec::new(),
             waits_for: Vec::new(),
+            versions: header.versions.map(TryInto::try_into).transpose()?,
+        })
+    }
+}
+
+impl From<&plan::PlannedVersions> for PlannedVersions {
+    fn from(versions: &plan::PlannedVersions) -> Self {
+        Self {
+            current: versions.current.to_string(),
+            number: versions.number,
+            drain_ms: u64::try_from(versions.drain.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl TryFrom<PlannedVersions> for plan::PlannedVersions {
+    type Error = InvalidMessage;
+
+    /// Without the workers that hold copies.
+    fn try_from(versions: PlannedVersions) -> Result<Self, InvalidMessage> {
+        Ok(Self {
+            current: version("plan.versions.current", &versions.current)?,
+            number: versions.number,
+            drain: Duration::from_millis(versions.drain_ms),
+            copies: Vec::new(),
         })
     }
 }

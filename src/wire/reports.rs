@@ -1,15 +1,16 @@
 //! Reports of rotations: each is a header, followed by its steps and by what it waits for.
 
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::versions::id::VersionId;
 use crate::rotation::plan::{self, StepKind as Kind};
 use crate::rotation::report::{self, RotationReport};
 use crate::rotation::state;
 use crate::rotation::status::CallbackStatus as Status;
 use crate::wire::calls::effect;
 use crate::wire::generated::{
-    CallbackStatus, Effect, ForDefinition, ForJournal, InstancesCallback, RotationHeader,
-    RotationState, Step, StepKind, Strategy, UnreadableRotation, WaitsFor, WorkersCallback,
-    waits_for,
+    BetweenVersions, CallbackStatus, Effect, ForDefinition, ForDrain, ForJournal,
+    InstancesCallback, RotationHeader, RotationState, Step, StepKind, Strategy, UnreadableRotation,
+    VersionPhase, WaitsFor, WorkersCallback, waits_for,
 };
 use crate::wire::invalid::{InvalidMessage, enumerated, id, name, unspecified};
 use crate::wire::keys::strategy;
@@ -54,8 +55,49 @@ impl From<&RotationReport> for RotationHeader {
             accepted_ms: report.accepted_ms,
             ended_ms: report.ended_ms,
             raises: report.raises(),
+            versions: report.versions.map(Into::into),
         }
     }
+}
+
+impl From<plan::BetweenVersions> for BetweenVersions {
+    fn from(between: plan::BetweenVersions) -> Self {
+        let phase = match between.phase {
+            plan::VersionPhase::Accepted => VersionPhase::Accepted,
+            plan::VersionPhase::Turned => VersionPhase::Turned,
+            plan::VersionPhase::AllWrite => VersionPhase::AllWrite,
+        };
+        Self {
+            new: between.new.to_string(),
+            old: between.old.map(|old| old.to_string()).unwrap_or_default(),
+            phase: phase.into(),
+        }
+    }
+}
+
+impl TryFrom<BetweenVersions> for plan::BetweenVersions {
+    type Error = InvalidMessage;
+
+    fn try_from(between: BetweenVersions) -> Result<Self, InvalidMessage> {
+        let field = "versions.phase";
+        let phase = match enumerated(field, between.phase)? {
+            VersionPhase::Unspecified => return Err(unspecified(field)),
+            VersionPhase::Accepted => plan::VersionPhase::Accepted,
+            VersionPhase::Turned => plan::VersionPhase::Turned,
+            VersionPhase::AllWrite => plan::VersionPhase::AllWrite,
+        };
+        let old = (!between.old.is_empty()).then_some(&between.old);
+        Ok(Self {
+            new: version("versions.new", &between.new)?,
+            old: old.map(|old| version("versions.old", old)).transpose()?,
+            phase,
+        })
+    }
+}
+
+/// The id of a version.
+pub fn version(field: &'static str, text: &str) -> Result<VersionId, InvalidMessage> {
+    id(field, text).map(|id| VersionId::new(id.as_uuid()))
 }
 
 impl TryFrom<RotationHeader> for RotationReport {
@@ -75,6 +117,7 @@ impl TryFrom<RotationHeader> for RotationReport {
             steps: Vec::new(),
             waits_for: Vec::new(),
             acts: Vec::new(),
+            versions: header.versions.map(TryInto::try_into).transpose()?,
         })
     }
 }
@@ -105,6 +148,7 @@ fn step_kind(number: i32) -> Result<Kind, InvalidMessage> {
     Ok(match enumerated("step.kind", number)? {
         StepKind::Unspecified | StepKind::Callback => Kind::Callback,
         StepKind::Memory => Kind::Memory,
+        StepKind::Switch => Kind::Switch,
     })
 }
 
@@ -113,6 +157,7 @@ impl From<Kind> for StepKind {
         match kind {
             Kind::Callback => Self::Callback,
             Kind::Memory => Self::Memory,
+            Kind::Switch => Self::Switch,
         }
     }
 }
@@ -180,6 +225,10 @@ impl From<&report::WaitsFor> for WaitsFor {
                 waits_for::What::Callback(of(worker, callback))
             }
             report::WaitsFor::Journal => waits_for::What::Journal(ForJournal {}),
+            report::WaitsFor::Drain { until_ms } => {
+                let until_ms = *until_ms;
+                waits_for::What::Drain(ForDrain { until_ms })
+            }
             report::WaitsFor::Instance {
                 worker,
                 callback,
@@ -233,6 +282,7 @@ pub fn waits_for(waits: WaitsFor) -> Result<Option<report::WaitsFor>, InvalidMes
             report::WaitsFor::Callback { worker, callback }
         }
         waits_for::What::Journal(ForJournal {}) => report::WaitsFor::Journal,
+        waits_for::What::Drain(ForDrain { until_ms }) => report::WaitsFor::Drain { until_ms },
         waits_for::What::Instance(InstancesCallback {
             worker,
             callback,

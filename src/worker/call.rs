@@ -7,6 +7,7 @@ use crate::key::name::{CallbackName, KeyName};
 use crate::key::state::{Effect, Snapshot, Staged};
 use crate::rotation::outcome::{StepOutcome, StepRef};
 use crate::secret::value::SecretKeyPair;
+use crate::worker::call_versions::CallVersions;
 
 /// A call of a callback, as data.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub struct Call {
     pub new_keys: Option<SecretKeyPair>,
     /// What the key had when the rotation first began to run.
     pub snapshot: Snapshot,
+    /// From which version to which the rotation leads; none of a key without versions.
+    pub versions: Option<CallVersions>,
 }
 
 /// How a call ended, and what it staged.

@@ -30,6 +30,7 @@ pub struct Change {
     pub(crate) new: New,
     pub(crate) id: Option<Uuid>,
     pub(crate) reason: Option<String>,
+    pub(crate) again: bool,
 }
 
 /// Where the old keys of a change come from.
@@ -49,6 +50,7 @@ pub(crate) enum Old {
 pub(crate) enum New {
     Undeclared,
     Given(SecretKeys),
+    Generated(usize),
     #[cfg(feature = "embedded")]
     From(Arc<dyn KeysStore>),
 }
@@ -58,6 +60,7 @@ impl fmt::Debug for New {
         match self {
             Self::Undeclared => f.write_str("Undeclared"),
             Self::Given(keys) => f.debug_tuple("Given").field(keys).finish(),
+            Self::Generated(bytes) => f.debug_tuple("Generated").field(bytes).finish(),
             #[cfg(feature = "embedded")]
             Self::From(_) => f.debug_tuple("From").finish_non_exhaustive(),
         }
@@ -75,6 +78,7 @@ impl Change {
             new: New::Undeclared,
             id: None,
             reason: None,
+            again: false,
         }
     }
 
@@ -112,6 +116,20 @@ impl Change {
     #[cfg(feature = "embedded")]
     pub fn new_from<M>(mut self, store: impl IntoStore<M>) -> Self {
         self.new = New::From(store.into_store());
+        self
+    }
+
+    /// New keys that keyward makes: so many random bytes. For keys with versions: what the store of another key is to
+    /// answer has to be known to whoever puts it there.
+    pub fn generate(mut self, bytes: usize) -> Self {
+        self.new = New::Generated(bytes);
+        self
+    }
+
+    /// An earlier version of the key may have had the new keys: they are given again on purpose, and become a version
+    /// of their own. Without this such a change is `known_version`. For keys with versions.
+    pub fn again(mut self) -> Self {
+        self.again = true;
         self
     }
 

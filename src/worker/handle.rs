@@ -13,12 +13,14 @@ use crate::key::error::KeyError;
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::name::{KeyName, WorkerName};
 use crate::key::state::{Snapshot, Staged};
+use crate::key::versions::id::VersionId;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::outcome::StepRef;
 use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 #[cfg(any(feature = "client", feature = "embedded"))]
 use crate::worker::call::Call;
+use crate::worker::call_versions::CallVersions;
 use crate::worker::change::Change;
 
 /// A future of a link's answer.
@@ -32,6 +34,12 @@ pub trait KeyLink: Send + Sync + 'static {
         key: &KeyName,
         staged: Vec<Staged>,
     ) -> LinkFuture<Result<Option<SecretKeyValue>, KeyError>>;
+    /// The back half of a version of a key.
+    fn get_version(
+        &self,
+        key: &KeyName,
+        id: VersionId,
+    ) -> LinkFuture<Result<SecretKeyValue, KeyError>>;
     /// Fails in a child of `fork()`.
     ///
     /// # Errors
@@ -85,6 +93,7 @@ pub struct OnChangeKeyDefinition {
     step: StepRef,
     attempt: u32,
     snapshot: Arc<Snapshot>,
+    versions: Option<CallVersions>,
     staging: Arc<Staging>,
     link: Arc<dyn KeyLink>,
 }
@@ -116,6 +125,7 @@ impl OnChangeKeyDefinition {
             step: call.step,
             attempt: call.attempt,
             snapshot: Arc::new(call.snapshot.clone()),
+            versions: call.versions,
             staging,
             link,
         }
@@ -165,6 +175,27 @@ impl OnChangeKeyDefinition {
     /// How long this call may take, as the key's definition says.
     pub fn time_limit(&self) -> Duration {
         self.behaviour.callback_time_limit
+    }
+
+    /// The id of the version that the old keys are; none of a key without versions.
+    pub fn old_version(&self) -> Option<VersionId> {
+        self.versions.map(|versions| versions.old)
+    }
+
+    /// The id of the version that the new keys are, with which data is written from now on; none of a key without
+    /// versions. Data that carries it is left alone.
+    pub fn new_version(&self) -> Option<VersionId> {
+        self.versions.map(|versions| versions.new)
+    }
+
+    /// The back half of any version of the key that is read, for data that carries its id.
+    ///
+    /// # Errors
+    /// `not_versioned`, `version_unknown`, `version_withdrawn`, `version_destroyed`, `version_unreadable`;
+    /// `timed_out`, `busy`, `unavailable`, `key_failed`, `shut_down`; `handle_expired` after the call; `forked`.
+    pub async fn get_version(&self, id: VersionId) -> Result<SecretKeyValue, KeyError> {
+        drop(self.open()?);
+        self.link.get_version(&self.name, id).await
     }
 
     /// The last flow that the key had when the rotation first began to run.

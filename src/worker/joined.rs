@@ -5,6 +5,8 @@ use std::fmt;
 use crate::key::answer::KeyAnswer;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
+use crate::key::versions::id::VersionId;
+use crate::key::versions::listing::VersionListing;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
@@ -79,6 +81,36 @@ impl Worker {
     /// `invalid_flow`, and those of [`get_key`](Self::get_key).
     pub async fn get_back_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_key_on(key, SecretKeyFlow::BackPath).await
+    }
+
+    /// The version of this id of a key that has versions: the half that data under it is read with. Nothing but
+    /// memory is asked.
+    ///
+    /// # Errors
+    /// `version_unknown` for an id that the key does not have, also one of another key; `version_withdrawn`,
+    /// `version_destroyed`, `version_unreadable`; `not_versioned` for a key without versions; `key_not_defined`,
+    /// `invalid_name`, `timed_out`, `busy`, `unavailable`, `key_failed`, `shut_down`, `forked`.
+    pub async fn get_version(&self, key: &str, id: VersionId) -> Result<KeyAnswer, KeyError> {
+        self.joined.get_version(key, id).await
+    }
+
+    /// The versions of a key, the newest first: their states, and what each owes to whom.
+    ///
+    /// # Errors
+    /// `not_versioned` for a key without versions; `version_unreadable`; `key_not_defined`, `invalid_name`,
+    /// `timed_out`, `busy`, `unavailable`, `key_failed`, `shut_down`, `forked`.
+    pub async fn versions(&self, key: &str) -> Result<Vec<VersionListing>, KeyError> {
+        self.joined.versions(key).await
+    }
+
+    /// All keys that data of a key may be under which carries no id of a version, each once, the likeliest first:
+    /// of a key with versions, the back halves of all that are read, the current one first. Another name of
+    /// [`back_path_candidates`](Self::back_path_candidates).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn candidates(&self, key: &str) -> Result<Vec<SecretKeyValue>, KeyError> {
+        self.back_path_candidates(key).await
     }
 
     /// Every back half that data of a round-trip key may be under, each once, the likeliest first: what

@@ -8,6 +8,8 @@ use crate::key::answer::KeyAnswer;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::WorkerName;
+use crate::key::versions::id::VersionId;
+use crate::key::versions::listing::VersionListing;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
@@ -27,6 +29,10 @@ pub trait Membership: Send + Sync + 'static {
     fn name(&self) -> &WorkerName;
     /// A key on this flow, or on the flow that the key chooses.
     fn get<'a>(&'a self, key: &'a str, flow: Option<SecretKeyFlow>) -> AskedOfKey<'a, KeyAnswer>;
+    /// The back half of a version.
+    fn get_version<'a>(&'a self, key: &'a str, id: VersionId) -> AskedOfKey<'a, KeyAnswer>;
+    /// The versions of a key, the newest first.
+    fn versions<'a>(&'a self, key: &'a str) -> AskedOfKey<'a, Vec<VersionListing>>;
     /// Every back half that data may be under.
     fn candidates<'a>(&'a self, key: &'a str) -> AskedOfKey<'a, Vec<SecretKeyValue>>;
     /// Writes the state of a stated key.

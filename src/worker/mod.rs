@@ -6,6 +6,7 @@
 
 #[cfg(any(feature = "client", feature = "embedded"))]
 pub mod call;
+pub mod call_versions;
 pub mod callback;
 #[cfg(any(feature = "client", feature = "embedded"))]
 pub mod caller;

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward::key::name::WorkerName;
+use keyward::key::name::{KeyName, WorkerName};
+use keyward::key::versions::fact::VersionFact;
+use keyward::key::versions::id::VersionId;
+use keyward::key::versions::state::{VersionEvent, VersionState};
+use keyward::key::versions::table::VersionTable;
 use keyward::rotation::durable::DurableFacts;
 use keyward::rotation::effect::Fact;
 use keyward::rotation::id::RotationId;
@@ -27,6 +31,12 @@ pub struct Journal {
     pub ended: BTreeMap<RotationId, (Header, Vec<Step>)>,
     pub keys: BTreeSet<RotationId>,
     pub unreadable: Vec<UnreadableRotation>,
+    /// The versions of each key that has some.
+    pub versions: BTreeMap<KeyName, VersionTable>,
+    /// The versions that have a value.
+    pub values: BTreeSet<VersionId>,
+    /// Every id that a version ever had.
+    pub ids: BTreeSet<VersionId>,
 }
 
 impl Journal {
@@ -77,6 +87,68 @@ impl Journal {
             Fact::Ended(header, steps) => self.ended(header, steps)?,
             Fact::Dismissed(id) => self.unreadable.retain(|unreadable| unreadable.id != *id),
             Fact::Act(_) => {}
+            Fact::Version(key, fact) => self.version(key, fact)?,
+        }
+        Ok(())
+    }
+
+    fn version(&mut self, key: &KeyName, fact: &VersionFact) -> Result<(), Broken> {
+        let Some(table) = self.versions.get_mut(key) else {
+            return Err("a key whose versions change has some");
+        };
+        match fact {
+            VersionFact::Version(version) => match table.get(version.id) {
+                Some(before) => {
+                    let arrow = VersionEvent::ALL
+                        .iter()
+                        .any(|event| event.apply_to(before.state) == Some(version.state));
+                    let same = before.state == version.state;
+                    rule(same || arrow, "a version's state goes by its table")?;
+                    let begins_with = version.arrows.starts_with(&before.arrows);
+                    rule(begins_with, "what led to a version's state stays")?;
+                }
+                None => {
+                    let new = self.ids.insert(version.id);
+                    rule(new, "no id comes back")?;
+                    let pending = version.state == VersionState::Pending;
+                    rule(pending, "a new version is pending")?;
+                }
+            },
+            VersionFact::Value(id) => drop(self.values.insert(*id)),
+            VersionFact::Gone(id) => {
+                let state = table.get(*id).map(|version| version.state);
+                let pending = state == Some(VersionState::Pending);
+                rule(pending, "only a pending version is gone without a trace")?;
+                self.values.remove(id);
+            }
+            VersionFact::DebtGone { version, worker } => {
+                let owes = table.owes(*version, worker) && table.current() != *version;
+                rule(owes, "only a debt of an old version ends")?;
+            }
+            VersionFact::Debt { .. }
+            | VersionFact::Current { .. }
+            | VersionFact::NoStateRecord
+            | VersionFact::NoVersions => {}
+        }
+        table.apply(fact);
+        Ok(())
+    }
+
+    /// The rules that hold between batches, not between the facts of one.
+    pub fn whole(&self) -> Result<(), Broken> {
+        for table in self.versions.values() {
+            let current = table.get(table.current()).map(|version| version.state);
+            let is_active = current == Some(VersionState::Active);
+            rule(
+                is_active,
+                "exactly one version is current, and it is active",
+            )?;
+            let has_value = |id| self.values.contains(&id);
+            let all = table
+                .newest_first()
+                .into_iter()
+                .all(|version| has_value(version.id));
+            rule(all, "the value of each version is in the journal")?;
         }
         Ok(())
     }
@@ -145,6 +217,11 @@ impl Journal {
             instances: self.instances.values().cloned().collect(),
             rotations: self.rotations.values().map(rotation).collect(),
             unreadable: self.unreadable.clone(),
+            versions: self
+                .versions
+                .iter()
+                .map(|(key, table)| (key.clone(), Ok(table.clone())))
+                .collect(),
         }
     }
 }

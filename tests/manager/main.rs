@@ -18,4 +18,5 @@ mod supervision;
 #[path = "../support/mod.rs"]
 mod support;
 mod vectors;
+mod versions;
 mod world;

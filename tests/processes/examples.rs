@@ -15,6 +15,8 @@ mod example_5_third_party;
 mod first_program;
 #[path = "../../examples/general_usage.rs"]
 mod general_usage;
+#[path = "../../examples/versions.rs"]
+mod versions;
 
 use std::env;
 use std::error::Error;
@@ -32,6 +34,14 @@ fn runs<T, E: Debug>(test: T, example: impl FnOnce() -> Result<(), E>) {
 #[test]
 fn general_usage_holds() {
     runs(general_usage_holds, general_usage::main);
+}
+
+#[test]
+fn documents_are_read_without_a_failure_while_their_key_changes() {
+    runs(
+        documents_are_read_without_a_failure_while_their_key_changes,
+        versions::main,
+    );
 }
 
 #[test]

@@ -23,4 +23,5 @@ mod stores;
 #[path = "../support/mod.rs"]
 mod support;
 mod threads;
+mod versions;
 mod wall_clock;

@@ -28,8 +28,9 @@ const CIRCLES: [(&[&str], &str); 3] = [
             "store/file/look",
             "store/file/mod",
             "store/file/seen",
+            "store/file/write",
         ],
-        "one store: looking at its file stands in files of their own",
+        "one store: looking at its file, and writing it, stand in files of their own",
     ),
 ];
 

@@ -9,6 +9,7 @@ use crate::actors::tell_once::TellOnce;
 use crate::journal::fact::{Attached, JournalFact};
 use crate::journal::secrets::RotationSecrets;
 use crate::key::event::WriteFailure;
+use crate::key::versions::fact::VersionFact;
 use crate::rotation::effect::Fact;
 
 impl CoordinatorPart {
@@ -65,7 +66,12 @@ impl CoordinatorPart {
                 self.note_declared(header);
                 Attached::Nothing
             }
-            Fact::MemberGone(_)
+            Fact::Version(_, VersionFact::Value(id)) => {
+                let value = self.values.get(id).cloned();
+                value.map_or(Attached::Nothing, Attached::Value)
+            }
+            Fact::Version(..)
+            | Fact::MemberGone(_)
             | Fact::CallbackGone { .. }
             | Fact::Instance(_)
             | Fact::InstanceGone { .. }

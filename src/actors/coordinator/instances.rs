@@ -7,14 +7,18 @@ use crate::actors::coordinator::message::{CatchUp, CoordinatorMessage, FoundKeys
 use crate::actors::coordinator::part::{Closing, CoordinatorPart, Ctx};
 use crate::actors::coordinator::rotation_keys::READ_AGAIN;
 use crate::actors::coordinator::work::{RotationKeys, StepWork};
+use crate::journal::secrets::RotationSecrets;
+use crate::key::definition::KeyBehaviour;
 use crate::key::event::Ticket;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
-use crate::key::state::Staged;
+use crate::key::state::{Snapshot, Staged};
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Event, StepOutcome, StepRef};
+use crate::rotation::id::RotationId;
 use crate::rotation::instance::InstanceEvent;
 use crate::rotation::roster::WorkerEntry;
 use crate::worker::call::Call;
+use crate::worker::call_versions::CallVersions;
 use crate::worker::link::{WorkerEvent, WorkerRequest};
 use crate::worker::process_lanes as lanes;
 
@@ -135,23 +139,23 @@ impl CoordinatorPart {
             .post_after(READ_AGAIN, of_instance((worker, number), event, Vec::new()));
     }
 
-    fn call_of(
+    /// What a callback is called with; none where the keys of its rotation are not here.
+    pub(super) fn call_of(
         &self,
-        (step, attempt): (StepRef, u32),
+        called: (StepRef, u32),
         key: &KeyName,
         callback: &CallbackName,
     ) -> Option<Call> {
-        let secrets = self.secrets(step.rotation)?.clone();
-        Some(Call {
-            step,
-            attempt,
-            callback: callback.clone(),
-            key: key.clone(),
-            behaviour: Arc::clone(self.key(key)?.behaviour()),
-            old_keys: secrets.old,
-            new_keys: secrets.new,
-            snapshot: secrets.snapshot.unwrap_or_default(),
-        })
+        let secrets = self.secrets(called.0.rotation)?.clone();
+        let behaviour = Arc::clone(self.key(key)?.behaviour());
+        let versions = self.call_versions(called.0.rotation);
+        let (key, callback) = (key.clone(), callback.clone());
+        Some(made(called, (key, callback), behaviour, versions, secrets))
+    }
+
+    fn call_versions(&self, rotation: RotationId) -> Option<CallVersions> {
+        let between = self.engine.machine().versions_between(rotation);
+        between.map(|(old, new)| CallVersions { old, new })
     }
 
     fn told_of_instance(&self, worker: &WorkerName, number: u64, event: InstanceEvent) {
@@ -179,7 +183,7 @@ impl CoordinatorPart {
         let Some(behaviour) = self.key(&of.key).map(|entry| Arc::clone(entry.behaviour())) else {
             return self.caught_up_without(&of, "the key is not defined");
         };
-        let slot = self.slot.clone();
+        let (slot, versions) = (self.slot.clone(), self.call_versions(step.rotation));
         self.means.journal.submit(
             move |journal| journal.living_secrets(step.rotation),
             move |done| {
@@ -189,16 +193,9 @@ impl CoordinatorPart {
                 };
                 let error = match found {
                     FoundKeys::Found(Some(secrets)) => {
-                        return link.ask(WorkerRequest::CatchUp(Box::new(Call {
-                            step,
-                            attempt,
-                            callback: of.callback,
-                            key: of.key,
-                            behaviour,
-                            old_keys: secrets.old,
-                            new_keys: secrets.new,
-                            snapshot: secrets.snapshot.unwrap_or_default(),
-                        })));
+                        let (called, named) = ((step, attempt), (of.key, of.callback));
+                        let call = made(called, named, behaviour, versions, secrets);
+                        return link.ask(WorkerRequest::CatchUp(Box::new(call)));
                     }
                     FoundKeys::Unavailable(down) if !down.is_for_good() => {
                         return slot.post_after(READ_AGAIN, CoordinatorMessage::CatchUp(of));
@@ -344,4 +341,31 @@ fn caught_up(of: &CatchUp, error: String) -> CoordinatorMessage {
 
 fn cannot_be_read(why: &str) -> String {
     format!("the keys of the rotation cannot be read: {why}")
+}
+
+/// A call with the keys of its rotation. Between versions the old keys are those that were current when it began
+/// to run.
+fn made(
+    (step, attempt): (StepRef, u32),
+    (key, callback): (KeyName, CallbackName),
+    behaviour: Arc<KeyBehaviour>,
+    versions: Option<CallVersions>,
+    secrets: RotationSecrets,
+) -> Call {
+    let snapshot = secrets.snapshot.unwrap_or_default();
+    let current = match &snapshot {
+        Snapshot::Known { previous, .. } => previous.clone(),
+        Snapshot::Unreadable { .. } => None,
+    };
+    Call {
+        step,
+        attempt,
+        callback,
+        key,
+        behaviour,
+        old_keys: secrets.old.or(current.filter(|_| versions.is_some())),
+        new_keys: secrets.new,
+        snapshot,
+        versions,
+    }
 }

@@ -17,6 +17,7 @@ use crate::key::event::{Ticket, WriteFailure};
 use crate::key::journal_down::JournalDown;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::Snapshot;
+use crate::key::versions::held::VersionValues;
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::{Declaration, Event, StepRef};
@@ -31,6 +32,8 @@ pub enum With {
     Nothing,
     /// The keys of a declared change.
     Secrets(RotationSecrets),
+    /// The values of a key that gets versions.
+    Values(VersionValues),
     /// The keys that are being defined.
     Keys(Vec<NewKey>),
     /// A callback that is being registered.

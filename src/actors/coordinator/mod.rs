@@ -21,4 +21,5 @@ mod recovery;
 mod reports;
 mod requests;
 mod rotation_keys;
+mod versions;
 mod work;

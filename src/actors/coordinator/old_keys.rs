@@ -94,7 +94,7 @@ impl CoordinatorPart {
                 continue;
             }
             self.tell_key(&header.key, KeyEvent::Declared(keys));
-            if header.old_keys.is_none() {
+            if header.old_keys.is_none() && header.versions.is_none() {
                 let (rotation, key) = (header.id, header.key);
                 self.means.events.tell(move || {
                     tracing::warn!(

@@ -2,6 +2,7 @@
 //! steps wait long.
 
 use crate::actors::coordinator::part::CoordinatorPart;
+use crate::key::journal_down::JournalDown;
 use crate::key::name::KeyName;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::{RotationReport, UnreadableRotation, WaitsFor};
@@ -57,6 +58,21 @@ impl CoordinatorPart {
         });
     }
 
+    /// Whether nothing is written any more, for good, which is told the first time.
+    pub(super) fn tell_if_lost(&self, why: &JournalDown) -> bool {
+        let Some(code) = why.for_good else {
+            return false;
+        };
+        if self.engine.machine().lost().is_none() {
+            let why = why.clone();
+            let text = "the journal is lost for good; this manager writes nothing more";
+            self.means
+                .events
+                .tell(move || tracing::error!(code, %why, "{text}"));
+        }
+        true
+    }
+
     pub(super) fn tell_long_wait(&self, rotation: RotationId, key: &KeyName, waits_for: &WaitsFor) {
         let (what, worker, callback) = match waits_for {
             WaitsFor::Worker { worker, callback } => (
@@ -87,6 +103,7 @@ impl CoordinatorPart {
             | WaitsFor::Rotation { .. }
             | WaitsFor::Unreadable { .. }
             | WaitsFor::Callback { .. }
+            | WaitsFor::Drain { .. }
             | WaitsFor::Journal => return,
         };
         let (key, worker, callback) = (key.clone(), worker.clone(), callback.clone());

@@ -24,6 +24,7 @@ use crate::key::event::WriteFailure;
 use crate::key::journal_down::JournalDown;
 use crate::key::name::WorkerName;
 use crate::key::time::Time;
+use crate::key::versions::held::VersionValues;
 use crate::rotation::engine::{Action, Reread, RotationEngine};
 use crate::rotation::event::{Event, StepRef};
 use crate::rotation::half::Before;
@@ -97,6 +98,8 @@ pub struct CoordinatorPart {
     pub(super) steps: HashMap<StepRef, StepWork>,
     pub(super) rotations: BTreeMap<RotationId, RotationWork>,
     pub(super) workers: HashMap<WorkerName, Arc<dyn WorkerLink>>,
+    /// The values of all versions of keys that are not destroyed.
+    pub(super) values: VersionValues,
     /// The ways to the instances of other processes that are connected.
     pub(super) instances: BTreeMap<(WorkerName, u64), Arc<dyn WorkerLink>>,
     pub(super) searches: usize,
@@ -145,13 +148,7 @@ impl Part for CoordinatorPart {
                     self.arrived(arrived, ctx);
                 }
             }
-            CoordinatorMessage::Happened(event) => match *event {
-                Event::Searched { ticket, .. } => {
-                    self.searches = self.searches.saturating_sub(1);
-                    self.found_for(ticket, *event, ctx);
-                }
-                _ => self.step(*event, ctx),
-            },
+            CoordinatorMessage::Happened(event) => self.happened(*event, ctx),
             CoordinatorMessage::OldFound {
                 ticket,
                 declaration,
@@ -214,6 +211,7 @@ impl CoordinatorPart {
     pub fn new(
         engine: RotationEngine,
         beginnings: BTreeMap<RotationId, Vec<SecretKeyValue>>,
+        values: VersionValues,
         means: CoordinatorMeans,
         declarer: Declarer,
         slot: Arc<ActorSlot<CoordinatorPart>>,
@@ -235,6 +233,7 @@ impl CoordinatorPart {
             steps: HashMap::new(),
             rotations,
             workers: HashMap::new(),
+            values,
             instances: BTreeMap::new(),
             searches: 0,
             batch: BatchUnderWay::default(),
@@ -318,6 +317,9 @@ impl CoordinatorPart {
             }
         }
         let failed = result.as_ref().err().map(|failure| failure.why.why.clone());
+        if let Err(failure) = &result {
+            self.tell_debtors(&failure.why);
+        }
         let with_keys = std::mem::take(&mut self.batch.with_keys);
         if self.doubtful.is_none() {
             self.tell_declared(result.is_ok());
@@ -339,8 +341,12 @@ impl CoordinatorPart {
             Ok((batch_was_made, loaded)) => {
                 self.tell_declared(batch_was_made);
                 let LoadedJournal {
-                    facts, beginnings, ..
+                    facts,
+                    beginnings,
+                    values,
+                    ..
                 } = *loaded;
+                self.values = values;
                 self.take_beginnings(beginnings);
                 let text = "the journal was read anew; rotations go on";
                 self.means.events.tell(move || tracing::info!("{text}"));
@@ -373,21 +379,6 @@ impl CoordinatorPart {
         for arrived in self.deferred.take() {
             self.arrived(arrived, ctx);
         }
-    }
-
-    /// Whether nothing is written any more, for good, which is told the first time.
-    fn tell_if_lost(&self, why: &JournalDown) -> bool {
-        let Some(code) = why.for_good else {
-            return false;
-        };
-        if self.engine.machine().lost().is_none() {
-            let why = why.clone();
-            let text = "the journal is lost for good; this manager writes nothing more";
-            self.means
-                .events
-                .tell(move || tracing::error!(code, %why, "{text}"));
-        }
-        true
     }
 
     pub(super) fn doubtful(&self) -> Option<DoubtfulBatch> {

@@ -13,7 +13,6 @@ use crate::key::state::{Effect, StateChange};
 use crate::rotation::effect::RotationEffect;
 use crate::rotation::event::{Declaration, EndedRotation, Event, StepRef};
 use crate::rotation::report::RotationReport;
-use crate::worker::call::Call;
 use crate::worker::link::{WorkerEvent, WorkerRequest};
 
 /// How many searches of the history may be under way.
@@ -152,6 +151,17 @@ impl CoordinatorPart {
                 };
                 self.tell_key(key, KeyEvent::Supersede(which));
             }
+            RotationEffect::TakeValues { ticket } => self.take_values(*ticket),
+            RotationEffect::VersionsChanged { key, facts, .. } => {
+                self.versions_changed(key, facts);
+            }
+            RotationEffect::Versions { key, table, .. } => self.tell_versions(key, table),
+            RotationEffect::AskLastWritten {
+                rotation,
+                key,
+                asked,
+                ..
+            } => self.ask_last_written(*rotation, key, *asked),
             RotationEffect::Stopped { rotation, key, .. } => {
                 let rotation = rotation.as_uuid().as_u128();
                 self.tell_key(key, KeyEvent::Stopped { rotation });
@@ -207,7 +217,8 @@ impl CoordinatorPart {
         (name, callback): (WorkerName, CallbackName),
         ahead: bool,
     ) {
-        let Some(worker) = self.workers.get(&name).cloned() else {
+        let own = self.own_link(step, &key);
+        let Some(worker) = own.or_else(|| self.workers.get(&name).cloned()) else {
             return;
         };
         worker.ask(WorkerRequest::Prepare {
@@ -252,25 +263,15 @@ impl CoordinatorPart {
     }
 
     fn call(&mut self, step: StepRef, attempt: u32, key: &KeyName) {
-        let (Some(StepWork::Calling(worker, callback)), Some(entry)) =
+        let (Some(StepWork::Calling(worker, callback)), Some(_)) =
             (self.steps.get(&step), self.key(key))
         else {
             self.uncalled(step, attempt);
             return;
         };
-        let Some(secrets) = self.secrets(step.rotation).cloned() else {
+        let Some(call) = self.call_of((step, attempt), key, callback) else {
             self.uncalled_without_keys(step, attempt);
             return;
-        };
-        let call = Call {
-            step,
-            attempt,
-            callback: callback.clone(),
-            key: key.clone(),
-            behaviour: Arc::clone(entry.behaviour()),
-            old_keys: secrets.old,
-            new_keys: secrets.new,
-            snapshot: secrets.snapshot.unwrap_or_default(),
         };
         worker.ask(WorkerRequest::Call(Box::new(call)));
     }

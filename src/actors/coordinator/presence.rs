@@ -89,8 +89,12 @@ impl CoordinatorPart {
         if let With::Secrets(secrets) = self.requests.take_with(ticket) {
             let work = self.rotations.entry(id).or_default();
             work.beginnings = secrets.beginnings();
+            let new = secrets.new.clone();
             work.kept = Some(RotationKeys::Here(secrets));
             self.let_key_know(id, key);
+            if let Some(new) = new {
+                self.keep_value(id, new);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::actors::coordinator::deferred::Arrived;
 use crate::actors::coordinator::message::{CoordinatorMessage, CoordinatorRequest};
 use crate::actors::coordinator::part::{CoordinatorPart, Ctx};
-use crate::key::event::Ticket;
+use crate::key::event::{Event as KeyEvent, Ticket};
 use crate::rotation::effect::Reply;
 use crate::rotation::error::RotationError;
 use crate::rotation::event::Event;
@@ -25,6 +25,20 @@ impl CoordinatorPart {
             return;
         }
         self.step(event, ctx);
+    }
+
+    /// Something happened that answers no request.
+    pub(super) fn happened(&mut self, event: Event, ctx: &mut Ctx) {
+        match event {
+            Event::HandOut { ref key, .. } if let Some(why) = self.engine.machine().is_paused() => {
+                self.tell_key(key, KeyEvent::JournalDown(why));
+            }
+            Event::Searched { ticket, .. } => {
+                self.searches = self.searches.saturating_sub(1);
+                self.found_for(ticket, event, ctx);
+            }
+            event => self.step(event, ctx),
+        }
     }
 
     /// Something was looked for, for a declaration. Where its caller waits no more it is not accepted:

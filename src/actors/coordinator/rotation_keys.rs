@@ -187,6 +187,7 @@ impl CoordinatorPart {
                 | Fact::Keys(_)
                 | Fact::Snapshot(_)
                 | Fact::Record(_)
+                | Fact::Version(..)
                 | Fact::Dismissed(_)
                 | Fact::Act(_) => {}
             }

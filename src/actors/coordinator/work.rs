@@ -66,7 +66,9 @@ impl Requests {
     pub(super) fn secrets(&mut self, ticket: Ticket) -> Option<&mut RotationSecrets> {
         match &mut self.open.get_mut(&ticket)?.with {
             With::Secrets(secrets) => Some(secrets),
-            With::Nothing | With::Keys(_) | With::Callback(_) | With::Link(_) => None,
+            With::Nothing | With::Values(_) | With::Keys(_) | With::Callback(_) | With::Link(_) => {
+                None
+            }
         }
     }
 

@@ -18,6 +18,19 @@ pub struct FetchEnd {
     pub still_running: Option<Returned>,
     /// What the system said, if it refused the thread that the fetch needs.
     pub refused: Option<String>,
+    /// Whether the store said that it has no keys.
+    pub has_none: bool,
+    /// Why the store cannot be written, if that was asked and it cannot.
+    pub cannot_write: Option<CannotWrite>,
+}
+
+/// Why a store cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CannotWrite {
+    /// It is none that is written.
+    ReadOnly,
+    /// It is of a kind that is written, and this one cannot be.
+    Refused,
 }
 
 /// What the text of a failure needs to know of its fetch.
@@ -40,6 +53,15 @@ impl FetchEnd {
             Err(Fault::ThreadRefused { why }) => Some(why.clone()),
             _ => None,
         };
+        let has_none = matches!(
+            &ended,
+            Ok(Err(StoreError::Missing { .. } | StoreError::Nothing))
+        );
+        let cannot_write = match &ended {
+            Ok(Err(StoreError::ReadOnly)) => Some(CannotWrite::ReadOnly),
+            Ok(Err(StoreError::NotWritable { .. })) => Some(CannotWrite::Refused),
+            _ => None,
+        };
         let answer = match ended {
             Ok(Ok(fetched)) => Ok(fetched),
             Ok(Err(StoreError::Invalid(why))) => Err(FetchFailure::Invalid(why)),
@@ -56,6 +78,8 @@ impl FetchEnd {
             answer,
             still_running,
             refused,
+            has_none,
+            cannot_write,
         }
     }
 }

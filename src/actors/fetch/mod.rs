@@ -6,8 +6,10 @@
 pub mod fetch_end;
 mod mark;
 mod wait;
+pub mod what;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 use crate::actors::fetch::fetch_end::{Circumstances, FetchEnd};
 use crate::actors::fetch::mark::Mark;
 use crate::actors::fetch::wait::ThreadWait;
+use crate::actors::fetch::what::What;
 use crate::guard::events::Events;
 use crate::guard::fault::{self, Fault};
 use crate::guard::foreign::Foreign;
@@ -25,11 +28,13 @@ use crate::guard::this_thread::Role;
 use crate::guard::thread_pool::{Slot, ThreadPool};
 use crate::secret::scrub::Scrubber;
 use crate::secret::value::SecretKeys;
+use crate::store::error::StoreError;
 use crate::store::keys_store::{FetchResult, Fetching, KeysStore, StoreRequest};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
 /// Fetches from one store, each time for at most a limit.
 pub struct Fetcher {
+    what: What,
     plugins: Arc<Plugins>,
     store: Foreign<Arc<dyn KeysStore>>,
     origin: StoreOrigin,
@@ -66,6 +71,7 @@ impl Fetcher {
     ) -> Arc<Self> {
         let origin = store.get().map(|store| store.origin(AskedByKeyward));
         Arc::new(Self {
+            what: What::Fetch,
             plugins,
             store,
             origin: origin.unwrap_or(StoreOrigin::Foreign),
@@ -102,6 +108,31 @@ impl Fetcher {
         }
     }
 
+    /// The same store, asked for something else.
+    pub fn asked_to(&self, what: What) -> Arc<Self> {
+        Arc::new(Self {
+            what,
+            plugins: Arc::clone(&self.plugins),
+            store: self.store.share(),
+            origin: self.origin,
+            request: self.request.clone(),
+            limit: self.limit,
+            events: self.events.clone(),
+            blocks: AtomicBool::new(self.blocks.load(Ordering::Relaxed)),
+            wait: ThreadWait::default(),
+            mark: Mark::default(),
+        })
+    }
+
+    /// Which files it reads.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let files = || {
+            let store = self.store.get();
+            store.map(|store| store.files(AskedByKeyward))
+        };
+        fault::catch(files).ok().flatten().unwrap_or_default()
+    }
+
     /// Ends the fetch that is under way, if it still waits for a thread: its answer is not wanted any
     /// more.
     pub fn give_up(&self) {
@@ -136,7 +167,13 @@ impl Fetcher {
 
     fn ask(&self, begun: Instant) -> Result<Fetching, Fault> {
         let store = self.store.get().ok_or(Fault::Gone)?;
-        Ok(store.fetch(&self.request.within(self.limit, begun)))
+        let request = self.request.within(self.limit, begun);
+        let asked = match &self.what {
+            What::Fetch => Some(store.fetch(&request)),
+            What::Look => store.look(&request),
+            What::Replace(swap) => store.replace(&request, swap),
+        };
+        Ok(asked.unwrap_or_else(|| Fetching::future(async { Err(StoreError::ReadOnly) })))
     }
 }
 

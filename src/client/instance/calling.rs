@@ -16,6 +16,7 @@ use crate::key::error::KeyError;
 use crate::key::keeper_error::KeeperError;
 use crate::key::name::{KeyName, WorkerName};
 use crate::key::state::Staged;
+use crate::key::versions::id::VersionId;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::secret::value::SecretKeyValue;
@@ -186,6 +187,15 @@ impl CallLink {
 }
 
 impl KeyLink for CallLink {
+    fn get_version(
+        &self,
+        key: &KeyName,
+        _: VersionId,
+    ) -> LinkFuture<Result<SecretKeyValue, KeyError>> {
+        let key = key.clone();
+        Box::pin(async { Err(KeyError::NotVersioned { key }) })
+    }
+
     fn stage_save(
         &self,
         _: &KeyName,

@@ -21,9 +21,12 @@ use crate::client::instance::here::{Here, ToLife};
 use crate::client::instance::life::InstanceLife;
 use crate::client::session::ClientSession;
 use crate::key::answer::KeyAnswer;
+use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::keeper_error::KeeperError;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::versions::id::VersionId;
+use crate::key::versions::listing::VersionListing;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
@@ -101,6 +104,20 @@ impl RemoteMembership {
     }
 }
 
+impl RemoteMembership {
+    /// What only the keeper's own process answers.
+    fn not_over_a_socket(&self, key: &str) -> KeyError {
+        if let Err(error) = KeyName::new(key) {
+            return error.into();
+        }
+        let text = format!(
+            "key {key}: its versions are asked for by id in the keeper's own process only; over a socket get the \
+             current one, or try its candidates"
+        );
+        KeeperError::new("not_over_a_socket", false, text).into()
+    }
+}
+
 impl Membership for RemoteMembership {
     fn name(&self) -> &WorkerName {
         &self.name
@@ -108,6 +125,14 @@ impl Membership for RemoteMembership {
 
     fn get<'a>(&'a self, key: &'a str, flow: Option<SecretKeyFlow>) -> AskedOfKey<'a, KeyAnswer> {
         Box::pin(async move { Ok(self.connection.get(key, flow).await?) })
+    }
+
+    fn get_version<'a>(&'a self, key: &'a str, _: VersionId) -> AskedOfKey<'a, KeyAnswer> {
+        Box::pin(async move { Err(self.not_over_a_socket(key)) })
+    }
+
+    fn versions<'a>(&'a self, key: &'a str) -> AskedOfKey<'a, Vec<VersionListing>> {
+        Box::pin(async move { Err(self.not_over_a_socket(key)) })
     }
 
     fn candidates<'a>(&'a self, key: &'a str) -> AskedOfKey<'a, Vec<SecretKeyValue>> {

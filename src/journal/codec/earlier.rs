@@ -1,6 +1,7 @@
 //! Records as earlier schemas wrote them are read as what they meant then.
 
 use crate::journal::codec::keys::DeclaredRecord;
+use crate::journal::codec::rotation::HeaderRecord;
 use crate::journal::codec::samples::{
     DECLARED, callback, decode_at, header, member, place, recorded, step,
 };
@@ -28,6 +29,16 @@ fn what_the_first_schema_had_is_sole_and_of_data() {
     );
     let read = decode_at(&bytes("0177016302020101040001026e6f0101"));
     assert_eq!(read, Ok(step().of(of)));
+}
+
+#[test]
+fn a_header_of_the_second_schema_is_of_a_key_without_versions() {
+    let written = recorded(header());
+    let third = written.encode().unwrap();
+    let (second, versions) = third.split_at(third.len() - 1);
+    assert_eq!(versions, [0]);
+    let read = HeaderRecord::decode(&place(HeaderRecord::KIND), 2, second);
+    assert_eq!(read, Ok(written));
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub(super) mod keys;
 pub(super) mod meta;
 pub(super) mod roster;
 pub(super) mod rotation;
+pub(super) mod versions;
 
 #[cfg(test)]
 mod earlier;
@@ -209,7 +210,7 @@ mod tests {
 
     fn decode_as_everything(plain: &[u8]) {
         for place in every_place() {
-            for schema in 0..=3 {
+            for schema in 0..=4 {
                 let _ = records::check(&place, schema, plain);
             }
         }

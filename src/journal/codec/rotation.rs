@@ -1,6 +1,7 @@
 //! A rotation's header and its steps. Key name and id are told by the place.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::journal::codec::acts::ActV1;
 use crate::journal::codec::{Malformed, Plain, Record, TooLarge, decode, encode, frozen, list};
@@ -10,9 +11,12 @@ use crate::key::definition::OnKeyChangedCallbackErrorStrategy as Strategy;
 use crate::key::flow::SecretKeyUseCase;
 use crate::key::name::{CallbackName, WorkerName};
 use crate::key::state::Effect;
+use crate::key::versions::id::VersionId;
 use crate::repo::space::Space;
 use crate::rotation::act::{Act, Acts};
-use crate::rotation::plan::{Declared, Fingerprint, Header, Step, StepKind};
+use crate::rotation::plan::{
+    BetweenVersions, Declared, Fingerprint, Header, Step, StepKind, VersionPhase,
+};
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
 use crate::secret::visible::Visible;
@@ -23,7 +27,8 @@ frozen!(StateV1 of RotationState {
     Waiting, Running, Completed, CompletedWithFailures, Stopped, Aborted, Obsolete
 });
 frozen!(StatusV1 of CallbackStatus { Pending, InProgress, Failed, Succeeded });
-frozen!(StepKindV1 of StepKind { Callback, Memory });
+frozen!(StepKindV1 of StepKind { Callback, Memory, Switch });
+frozen!(PhaseV1 of VersionPhase { Accepted, Turned, AllWrite });
 frozen!(EffectV1 of Effect { Nothing, Decrypted, Reencrypted });
 
 #[derive(Serialize, Deserialize)]
@@ -76,6 +81,21 @@ struct StepV2<'a> {
     kind: StepKindV1,
 }
 
+/// A header since keys may have versions: the second schema, and between which versions the rotation leads.
+#[derive(Serialize, Deserialize)]
+struct HeaderV3<'a> {
+    #[serde(borrow)]
+    header: HeaderV2<'a>,
+    versions: Option<VersionsV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VersionsV1 {
+    new: [u8; 16],
+    old: Option<[u8; 16]>,
+    phase: PhaseV1,
+}
+
 /// A header and how many steps the plan has: a record that is missing is noticed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct HeaderRecord {
@@ -93,14 +113,14 @@ impl Record for HeaderRecord {
         Space::Rotations,
         "header",
         "header",
-        2,
+        3,
         (Shape::Rotation, 1),
     );
 
     fn encode(&self) -> Result<Plain, TooLarge> {
         let header = &self.header;
         let acts = header.acts.all().iter().map(ActV1::from).collect();
-        let header = HeaderV1 {
+        let first = HeaderV1 {
             seq: header.seq,
             place: header.place,
             use_case: header.use_case.into(),
@@ -117,22 +137,36 @@ impl Record for HeaderRecord {
             ended_ms: header.ended_ms,
             steps: self.steps,
         };
-        encode(&HeaderV2 { header, acts })
+        let versions = header.versions.map(|of| VersionsV1 {
+            new: *of.new.as_bytes(),
+            old: of.old.map(|old| *old.as_bytes()),
+            phase: of.phase.into(),
+        });
+        let header = first;
+        let header = HeaderV2 { header, acts };
+        encode(&HeaderV3 { header, versions })
     }
 
     fn decode(place: &Place, schema: u8, plain: &[u8]) -> Result<Self, Malformed> {
+        let HeaderV3 { header, versions } = match schema {
+            1 => {
+                let (header, acts) = (decode(plain)?, Vec::new());
+                let (header, versions) = (HeaderV2 { header, acts }, None);
+                HeaderV3 { header, versions }
+            }
+            2 => {
+                let (header, versions) = (decode(plain)?, None);
+                HeaderV3 { header, versions }
+            }
+            3 => decode(plain)?,
+            other => return Err(Malformed::Schema(other)),
+        };
         let HeaderV2 {
             header: frozen,
             acts,
-        } = match schema {
-            1 => HeaderV2 {
-                header: decode(plain)?,
-                acts: Vec::new(),
-            },
-            2 => decode(plain)?,
-            other => return Err(Malformed::Schema(other)),
-        };
+        } = header;
         let acts = acts.into_iter().map(Act::try_from);
+        let id_of = |bytes| VersionId::new(Uuid::from_bytes(bytes));
         let Of::Rotation(id, key, _) = &place.of else {
             return Err(Malformed::Bytes);
         };
@@ -156,6 +190,11 @@ impl Record for HeaderRecord {
             accepted_ms: frozen.accepted_ms,
             ended_ms: frozen.ended_ms,
             acts: Acts::new(acts.collect::<Result<Vec<_>, _>>()?),
+            versions: versions.map(|of| BetweenVersions {
+                new: id_of(of.new),
+                old: of.old.map(id_of),
+                phase: of.phase.into(),
+            }),
         };
         let steps = frozen.steps;
         Ok(Self { header, steps })

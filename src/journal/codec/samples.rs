@@ -4,19 +4,25 @@ use crate::journal::codec::acts::ActsRecord;
 use crate::journal::codec::keys::DeclaredRecord;
 use crate::journal::codec::meta::{BatchRecord, CheckRecord, SequenceRecord};
 use crate::journal::codec::rotation::{ENDED_HEADER, ENDED_STEP, HeaderRecord};
+use crate::journal::codec::versions::CurrentRecord;
 use crate::journal::codec::{Malformed, Record};
 use crate::journal::kind::{Kind, Shape};
-use crate::journal::place::{Number, Of, Place};
+use crate::journal::place::{Number, Of, OfVersions, Place};
 use crate::journal::records::RECORDS;
 use crate::key::definition::OnKeyChangedCallbackErrorStrategy;
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, Snapshot, StateRecord};
+use crate::key::versions::debt::Debt;
+use crate::key::versions::held::VersionValue;
+use crate::key::versions::id::VersionId;
+use crate::key::versions::state::VersionState;
+use crate::key::versions::version::{Arrow, Cause, Compromised, Prints, Version};
 use crate::rotation::act::{About, Act, Acts, By, Deed};
 use crate::rotation::event::StepRef;
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::{CallbackOf, GivenCall, Instance, Process, Sharing};
-use crate::rotation::plan::{Declared, Header, Step};
+use crate::rotation::plan::{BetweenVersions, Declared, Header, Step, VersionPhase};
 use crate::rotation::roster::{Member, MemberCallback};
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
@@ -24,6 +30,8 @@ use crate::secret::value::{SecretKeyPair, SecretKeyValue};
 use uuid::Uuid;
 
 pub(super) const ID: RotationId = RotationId::new(Uuid::from_u128(7));
+
+pub(super) const VERSION: VersionId = VersionId::new(Uuid::from_u128(9));
 
 pub(super) fn key() -> KeyName {
     KeyName::new("k").unwrap()
@@ -48,6 +56,12 @@ pub(super) fn place(kind: Kind) -> Place {
         Shape::Rotation => Of::Rotation(ID, key(), Number::None),
         Shape::Step => Of::Rotation(ID, key(), Number::Step(6)),
         Shape::Keys => Of::Rotation(ID, key(), Number::Keys(8)),
+        Shape::Versions => Of::Versions(key(), OfVersions::Current),
+        Shape::Version => Of::Versions(key(), OfVersions::Version(VERSION)),
+        Shape::Debt => {
+            let worker = member().worker;
+            Of::Versions(key(), OfVersions::Debt(VERSION, worker))
+        }
     };
     Place { kind, of }
 }
@@ -199,7 +213,58 @@ pub(super) fn header() -> Header {
         accepted_ms: 1_764_000_000_000,
         ended_ms: Some(1_764_000_000_001),
         acts: Acts::new([declared()]),
+        versions: None,
     }
+}
+
+/// A rotation between versions.
+pub(super) fn between() -> Header {
+    let id = |byte| VersionId::new(Uuid::from_bytes([byte; 16]));
+    Header {
+        versions: Some(BetweenVersions {
+            new: id(10),
+            old: Some(id(11)),
+            phase: VersionPhase::AllWrite,
+        }),
+        ..header()
+    }
+}
+
+pub(super) fn decode_header(plain: &[u8]) -> Result<HeaderRecord, Malformed> {
+    HeaderRecord::decode(&place(HeaderRecord::KIND), HeaderRecord::KIND.schema, plain)
+}
+
+pub(super) const CURRENT: CurrentRecord = CurrentRecord {
+    current: VERSION,
+    next: 300,
+};
+
+pub(super) fn whole() -> VersionValue {
+    VersionValue::Whole(SecretKeyPair::new("fo", "ba"))
+}
+
+/// A version that went every way, for every cause.
+pub(super) fn version() -> Version {
+    let prints = Prints::of([[1; 32], [2; 32]]);
+    let arrow = |to, cause| Arrow::new(to, 300, cause);
+    let (by, why) = ("ops".to_owned(), "leak".to_owned());
+    let person = Cause::Person {
+        by: by.clone(),
+        why: why.clone(),
+    };
+    let first = arrow(VersionState::Pending, Cause::Adopted);
+    let mut version = Version::begin(VERSION, 3, prints, first);
+    version.arrows.extend([
+        arrow(VersionState::Active, Cause::Rotation(Uuid::from_u128(7))),
+        arrow(VersionState::Deactivated, Cause::StateRecord),
+        arrow(VersionState::Withdrawn, Cause::NotNeeded),
+        arrow(VersionState::Destroyed, person),
+        arrow(VersionState::Deactivated, Cause::Made),
+    ]);
+    version.state = VersionState::Deactivated;
+    version.compromised = Some(Compromised::new(4, by, why));
+    version.unwritten_ms = Some(5);
+    version
 }
 
 pub(super) fn step() -> Step {
@@ -257,9 +322,14 @@ pub(super) fn all() -> Vec<(Kind, Vec<u8>)> {
         (SecretKeyPair::KIND, pair.encode()),
         (Snapshot::KIND, snapshot().encode()),
         (Snapshot::KIND, unreadable.encode()),
-        (ENDED_HEADER, header.encode()),
+        (ENDED_HEADER, recorded(between()).encode()),
         (ENDED_STEP, step().encode()),
         (ActsRecord::KIND, acts().encode()),
+        (CurrentRecord::KIND, CURRENT.encode()),
+        (Version::KIND, version().encode()),
+        (VersionValue::KIND, whole().encode()),
+        (VersionValue::KIND, VersionValue::Back("ba".into()).encode()),
+        (Debt::KIND, Debt::since(300).encode()),
     ];
     records
         .map(|(kind, plain)| (kind, plain.unwrap().to_vec()))

@@ -3,8 +3,9 @@
 use uuid::Uuid;
 
 use crate::journal::kind::{Kind, Shape};
-use crate::journal::place::{Number, Of, Place};
+use crate::journal::place::{Number, Of, OfVersions, Place};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::versions::id::VersionId;
 use crate::repo::space::Space;
 use crate::rotation::id::RotationId;
 
@@ -48,6 +49,16 @@ impl Place {
                 };
                 [of_rotation, named(key.as_str()), vec![tag], number].concat()
             }
+            Of::Versions(key, of) => {
+                let of = match of {
+                    OfVersions::Current => vec![],
+                    OfVersions::Version(id) => id.as_bytes().to_vec(),
+                    OfVersions::Debt(id, worker) => {
+                        [id.as_bytes().to_vec(), named(worker.as_str())].concat()
+                    }
+                };
+                [versions_of(key), vec![tag], of].concat()
+            }
         }
     }
 }
@@ -75,6 +86,22 @@ pub(in super::super) fn parse(kind: Kind, bytes: &[u8]) -> Option<Of> {
             let number = u64::from_be_bytes(number.try_into().ok()?);
             Some(Of::Instance(WorkerName::new(worker).ok()?, number))
         }
+        Shape::Versions | Shape::Version | Shape::Debt => {
+            let (key, rest) = split_name(bytes)?;
+            let rest = rest.strip_prefix(&[kind.tag])?;
+            let of = match (kind.shape, rest.split_first_chunk::<16>()) {
+                (Shape::Versions, None) => rest.is_empty().then_some(OfVersions::Current)?,
+                (Shape::Version, Some((id, []))) => OfVersions::Version(version_id(id)),
+                (Shape::Debt, Some((id, worker))) => {
+                    let (worker, []) = split_name(worker)? else {
+                        return None;
+                    };
+                    OfVersions::Debt(version_id(id), WorkerName::new(worker).ok()?)
+                }
+                _ => return None,
+            };
+            Some(Of::Versions(KeyName::new(key).ok()?, of))
+        }
         Shape::Rotation | Shape::Step | Shape::Keys => {
             let (id, key, rest) = split_rotation(kind.space, bytes)?;
             let rest = rest.strip_prefix(&[kind.tag])?;
@@ -86,6 +113,21 @@ pub(in super::super) fn parse(kind: Kind, bytes: &[u8]) -> Option<Of> {
             Some(Of::Rotation(id, KeyName::new(key).ok()?, number))
         }
     }
+}
+
+fn version_id(bytes: &[u8; 16]) -> VersionId {
+    VersionId::new(Uuid::from_bytes(*bytes))
+}
+
+/// What the places of all records of a key's versions start with.
+pub(in super::super) fn versions_of(key: &KeyName) -> Vec<u8> {
+    named(key.as_str())
+}
+
+/// The key that a place in the space of versions tells, also where another version made it.
+pub(in super::super) fn versions_at(bytes: &[u8]) -> Option<KeyName> {
+    let (key, _) = split_name(bytes)?;
+    KeyName::new(key).ok()
 }
 
 /// A name with its length before it.

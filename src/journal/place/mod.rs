@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::journal::kind::Kind;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
+use crate::key::versions::id::VersionId;
 use crate::repo::space::Space;
 use crate::rotation::id::RotationId;
 
@@ -29,6 +30,18 @@ pub(super) enum Of {
     Callback(WorkerName, KeyName, CallbackName),
     Instance(WorkerName, u64),
     Rotation(RotationId, KeyName, Number),
+    Versions(KeyName, OfVersions),
+}
+
+/// What tells the records of one key's versions apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum OfVersions {
+    /// Which is current.
+    Current,
+    /// This version, or its value.
+    Version(VersionId),
+    /// What this version owes the worker.
+    Debt(VersionId, WorkerName),
 }
 
 /// What tells records of one kind and one rotation apart.
@@ -51,7 +64,12 @@ impl Place {
     pub(super) fn rotation(&self) -> Option<RotationId> {
         match self.of {
             Of::Rotation(id, ..) => Some(id),
-            Of::Database | Of::Key(_) | Of::Worker(_) | Of::Callback(..) | Of::Instance(..) => None,
+            Of::Database
+            | Of::Key(_)
+            | Of::Worker(_)
+            | Of::Callback(..)
+            | Of::Instance(..)
+            | Of::Versions(..) => None,
         }
     }
 
@@ -79,6 +97,17 @@ impl Place {
                     Number::None => {}
                     Number::Step(no) => step = no.to_be_bytes().to_vec(),
                     Number::Keys(id) => keys = id.to_be_bytes().to_vec(),
+                }
+            }
+            Of::Versions(name, of) => {
+                key = name.as_str().as_bytes();
+                match of {
+                    OfVersions::Current => {}
+                    OfVersions::Version(id) => keys = id.as_bytes().to_vec(),
+                    OfVersions::Debt(id, to) => {
+                        keys = id.as_bytes().to_vec();
+                        worker = to.as_str().as_bytes();
+                    }
                 }
             }
         }
@@ -115,6 +144,19 @@ impl fmt::Display for Place {
             Of::Callback(worker, key, callback) => {
                 write!(f, "{words} {callback} of worker {worker} for key {key}")
             }
+            Of::Versions(key, of) => match of {
+                OfVersions::Current => write!(f, "the {words} of key {key}"),
+                OfVersions::Version(id) if self.kind.words == "version" => {
+                    write!(f, "version {id} of key {key}")
+                }
+                OfVersions::Version(id) => write!(f, "the {words} of version {id} of key {key}"),
+                OfVersions::Debt(id, worker) => {
+                    write!(
+                        f,
+                        "the {words} of version {id} of key {key} to worker {worker}"
+                    )
+                }
+            },
             Of::Rotation(id, key, number) => {
                 write!(f, "the {words}")?;
                 if let Number::Step(no) = number {

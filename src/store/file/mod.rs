@@ -1,13 +1,14 @@
 //! Keys from files.
 //!
-//! Never in here: a way to write a key file, or to watch one. A file is looked at when it is asked
-//! for.
+//! Never in here: a way to watch a key file. A file is looked at when it is asked for; `write` puts the new key
+//! of a versioned key in its place.
 
 mod credential;
 mod key_file;
 mod links;
 mod look;
 mod seen;
+mod write;
 
 use std::path::{self, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use crate::store::buffer::LineEnd;
 use crate::store::file::look::read_settled;
 use crate::store::file::seen::Seen;
-use crate::store::keys_store::{Fetching, KeysStore, StoreRequest};
+use crate::store::keys_store::{FetchResult, Fetching, KeysStore, StoreRequest, Swap};
 use crate::store::origin::{AskedByKeyward, StoreOrigin};
 
 /// A store that reads one file, or two for a pair, each time it is asked.
@@ -49,6 +50,7 @@ pub struct FileStore {
     /// One, or the forward half's and the back half's.
     paths: Vec<PathBuf>,
     reading: Reading,
+    read_only: bool,
     seen: Arc<Seen>,
 }
 
@@ -73,6 +75,7 @@ impl FileStore {
         Self {
             paths: paths.map(whole).into(),
             reading: Reading::default(),
+            read_only: false,
             seen: Arc::default(),
         }
     }
@@ -89,16 +92,43 @@ impl FileStore {
         self.reading.shared_allowed = true;
         self
     }
+
+    /// Never writes the file. A rotation of a key with versions then ends without putting its new key there, as
+    /// where something else puts it in place: a mounted secret, or a tool of the program's own.
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// What runs where a file may block.
+    fn blocking(
+        &self,
+        run: impl FnOnce(&Seen, &[PathBuf], Reading) -> FetchResult + Send + 'static,
+    ) -> Fetching {
+        let (seen, paths, reading) = (Arc::clone(&self.seen), self.paths.clone(), self.reading);
+        Fetching::blocking(move || run(&seen, &paths, reading))
+    }
 }
 
 impl KeysStore for FileStore {
     fn fetch(&self, _request: &StoreRequest) -> Fetching {
-        let Self {
-            paths,
-            reading,
-            seen,
-        } = self.clone();
-        Fetching::blocking(move || read_settled(&seen, &paths, reading))
+        self.blocking(read_settled)
+    }
+
+    fn look(&self, _request: &StoreRequest) -> Option<Fetching> {
+        (!self.read_only).then(|| self.blocking(write::look))
+    }
+
+    fn replace(&self, _request: &StoreRequest, swap: &Swap) -> Option<Fetching> {
+        let swap = swap.clone();
+        let replace = move |seen: &Seen, paths: &[PathBuf], reading| {
+            write::replace(seen, paths, reading, &swap)
+        };
+        (!self.read_only).then(|| self.blocking(replace))
+    }
+
+    fn files(&self, _: AskedByKeyward) -> Vec<PathBuf> {
+        self.paths.clone()
     }
 
     fn origin(&self, _: AskedByKeyward) -> StoreOrigin {

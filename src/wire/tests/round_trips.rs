@@ -108,7 +108,8 @@ proptest! {
     ) {
         let id = id.map(Uuid::from_u128);
         let new = new.map_or(New::Undeclared, New::Given);
-        let change = Change { key, old, new, id, reason };
+        let again = false;
+        let change = Change { key, old, new, id, again, reason };
         let back = Change::try_from(sent(DeclareRequest::try_from(&change).unwrap())).unwrap();
         prop_assert_eq!((&back.key, back.id), (&change.key, change.id));
         let given = |change: &Change| match (&change.old, &change.new) {

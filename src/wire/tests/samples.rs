@@ -12,12 +12,13 @@ use crate::key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, Snapshot, Staged};
+use crate::key::versions::id::VersionId;
 use crate::operator::status::RosterCallback;
 use crate::rotation::act::{About, Act, By, Deed};
 use crate::rotation::id::RotationId;
 use crate::rotation::instance::CallbackOf;
 use crate::rotation::outcome::StepRef;
-use crate::rotation::plan::Step;
+use crate::rotation::plan::{BetweenVersions, Step, VersionPhase};
 use crate::rotation::report::{RotationReport, WaitsFor};
 use crate::rotation::state::RotationState;
 use crate::rotation::status::CallbackStatus;
@@ -36,6 +37,7 @@ pub fn behaviour() -> KeyBehaviour {
         workers_at_once: 1,
         max_requests: 1_024,
         max_waiting_rotations: 64,
+        versions: None,
     }
 }
 
@@ -50,6 +52,7 @@ pub fn call() -> Call {
         old_keys: Some(SecretKeyPair::new("old", "back")),
         new_keys: None,
         snapshot: Snapshot::default(),
+        versions: None,
     }
 }
 
@@ -196,6 +199,7 @@ fn waits_for() -> impl Strategy<Value = WaitsFor> {
         named().prop_map(|(worker, callback)| WaitsFor::Thread { worker, callback }),
         named().prop_map(|(worker, callback)| WaitsFor::Callback { worker, callback }),
         Just(WaitsFor::Journal),
+        any::<u64>().prop_map(|until_ms| WaitsFor::Drain { until_ms }),
         (named(), any::<u64>()).prop_map(|((worker, callback), instance)| WaitsFor::Instance {
             worker,
             callback,
@@ -206,7 +210,12 @@ fn waits_for() -> impl Strategy<Value = WaitsFor> {
 
 pub fn report() -> impl Strategy<Value = RotationReport> {
     let names = (id(), key(), any::<u64>());
-    let how = (rotation_state(), strategy(), any::<u32>());
+    let how = (
+        rotation_state(),
+        strategy(),
+        any::<u32>(),
+        option::of(between_versions()),
+    );
     let times = (any::<u64>(), option::of(any::<u64>()));
     let parts = (
         vec(step(), 0..40),
@@ -226,8 +235,20 @@ pub fn report() -> impl Strategy<Value = RotationReport> {
             steps,
             waits_for,
             acts,
+            versions: how.3,
         }
     })
+}
+
+fn between_versions() -> impl Strategy<Value = BetweenVersions> {
+    let version = || any::<u128>().prop_map(|id| VersionId::new(Uuid::from_u128(id)));
+    let phase = prop_oneof![
+        Just(VersionPhase::Accepted),
+        Just(VersionPhase::Turned),
+        Just(VersionPhase::AllWrite),
+    ];
+    let parts = (version(), option::of(version()), phase);
+    parts.prop_map(|(new, old, phase)| BetweenVersions { new, old, phase })
 }
 
 fn about() -> impl Strategy<Value = About> {

@@ -9,7 +9,7 @@ use keyward::key::name::{CallbackName, KeyName, WorkerName};
 use keyward::key::time::Time;
 use keyward::rotation::effect::Fact;
 use keyward::rotation::engine::RotationEngine;
-use keyward::rotation::event::{Declaration, Moment, OldKeys, StepRef};
+use keyward::rotation::event::{Declaration, DeclaredVersion, Moment, OldKeys, StepRef};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::instance::{CallbackOf, Process};
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
@@ -171,6 +171,7 @@ pub fn behaviour() -> KeyBehaviour {
         workers_at_once: 1,
         max_requests: 8,
         max_waiting_rotations: 8,
+        versions: None,
     }
 }
 
@@ -186,6 +187,7 @@ pub fn declaration(rotation: usize) -> Declaration {
         old_keys: None,
         new_keys: Some(id.as_uuid().as_u128()),
         by: Default::default(),
+        version: DeclaredVersion::default(),
     }
 }
 

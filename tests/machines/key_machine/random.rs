@@ -88,6 +88,7 @@ impl World {
     fn take_in(&mut self, effects: Vec<KeyEffect>) {
         for effect in effects {
             match effect {
+                KeyEffect::Owe { .. } => panic!("no key here has versions"),
                 KeyEffect::Fetch { fetch } => {
                     assert!(!self.hangs, "a fetch began while an earlier one hangs");
                     assert_eq!(self.fetching.replace(fetch), None, "two fetches at once");

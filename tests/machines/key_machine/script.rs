@@ -41,6 +41,7 @@ pub fn behaviour(use_case: SecretKeyUseCase) -> KeyBehaviour {
         workers_at_once: 1,
         max_requests: 1024,
         max_waiting_rotations: 64,
+        versions: None,
     }
 }
 

@@ -22,6 +22,7 @@ mod play;
 mod rules;
 mod shape;
 mod state;
+mod versions;
 
 use std::env;
 
@@ -42,6 +43,7 @@ const CALM: Shape = Shape {
     late: 1,
     rotations: &[0],
     waits: false,
+    versions: false,
     faults: 0,
     most: Counts::NONE,
 };
@@ -185,6 +187,42 @@ fn a_program_may_be_shut_down_while_a_write_fails() {
         ..SMALL
     };
     assert_eq!(look_through(&shape), 6837);
+}
+
+/// A key with versions: two workers with one callback each, and gets while it rotates.
+const VERSIONS: Shape = Shape {
+    versions: true,
+    late: 0,
+    most: Counts {
+        crashes: 1,
+        coordinators: 1,
+        writes: 1,
+        gets: 1,
+        ..Counts::NONE
+    },
+    ..SMALL
+};
+
+#[test]
+fn no_data_is_reencrypted_while_a_copy_of_the_old_version_is_written_with() {
+    assert_eq!(look_through(&VERSIONS), 30_837);
+}
+
+#[test]
+fn a_version_that_was_not_turned_to_is_gone_and_a_later_turn_makes_a_stopped_rotation_obsolete() {
+    let most = Counts {
+        crashes: 1,
+        failures: 1,
+        aborts: 1,
+        ..Counts::NONE
+    };
+    let shape = Shape {
+        workers: 1,
+        rotations: &[0, 0],
+        most,
+        ..VERSIONS
+    };
+    assert_eq!(look_through(&shape), 17_595);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub enum Move {
         step: StepRef,
         applies: bool,
     },
+    /// A key answers a question when it last answered another version.
+    LastWritten(usize),
     TimePasses,
     /// An orderly end, once everything that can be written is durable.
     End,
@@ -32,6 +34,7 @@ pub enum Move {
     Abort(usize),
     Return(usize),
     Remove(usize),
+    Get(usize),
     // Something goes wrong.
     Fail(StepRef),
     Die(usize),
@@ -105,6 +108,7 @@ impl State {
                 moves.push(Move::Proposed { step, applies });
             }
         }
+        moves.extend((0..self.versions.asks.len()).map(Move::LastWritten));
         if self.engine.next_deadline().is_some() {
             moves.push(Move::TimePasses);
         }
@@ -130,6 +134,11 @@ impl State {
             self.operators_choices(shape, moves);
         }
         for (number, worker) in self.workers.iter().enumerate() {
+            let gets = used.gets < most.gets && self.declared > 0;
+            let waits = self.versions.wants.contains(&number);
+            if gets && !waits && matches!(worker.life, Life::Here(_)) {
+                moves.push(Move::Get(number));
+            }
             if worker.life == Life::Gone {
                 moves.push(Move::Return(number));
             }

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 
 use keyward::key::event::Ticket;
+use keyward::key::versions::fact::VersionFact;
 use keyward::rotation::effect::{Fact, Reply, RotationEffect};
 use keyward::rotation::engine::Action;
 use keyward::rotation::error::RotationError;
 use keyward::rotation::event::{Event, StepRef};
+use keyward::rotation::id::RotationId;
 use keyward::rotation::plan::{Header, Step};
 use keyward::rotation::state::RotationState;
 use keyward::rotation::status::CallbackStatus;
@@ -14,6 +16,7 @@ use keyward::rotation::status::CallbackStatus;
 use crate::model::names::{Asked, CALLBACKS, KEYS, WORKERS, number, place, rid};
 use crate::model::shape::Shape;
 use crate::model::state::{Call, Life, Proposal, Rule, Shared, State, Thread};
+use crate::model::versions::apply;
 
 impl State {
     /// Something happens to the engine.
@@ -64,9 +67,14 @@ impl State {
                 ahead,
                 ..
             } => {
-                let worker = place(&worker, &WORKERS);
-                let here = self.workers[worker].life.incarnation() == Some(incarnation);
-                self.expect(here, Rule::Shell("only who is here is called"));
+                let own = self.engine.machine().is_own(step);
+                let worker = match own {
+                    true => shape.workers,
+                    false => place(&worker, &WORKERS),
+                };
+                let life = self.workers.get(worker).map(|worker| worker.life);
+                let here = life.is_some_and(|life| life.incarnation() == Some(incarnation));
+                self.expect(own || here, Rule::Shell("only who is here is called"));
                 let mut same = self.threads.iter_mut().filter(|t| t.step == step);
                 if let Some(thread) = same.next() {
                     let is_due_now = std::mem::replace(&mut thread.ahead, ahead) && !ahead;
@@ -127,7 +135,28 @@ impl State {
                     Rule::Shell("the engine writes and searches by itself"),
                 );
             }
-            RotationEffect::Supersede { .. } | RotationEffect::Stopped { .. } => {}
+            RotationEffect::VersionsChanged { facts, .. } => {
+                self.hears(shape, |known| apply(known, &facts));
+            }
+            RotationEffect::Versions { table, .. } => {
+                let table = table.expect("versions that can be read");
+                self.hears(shape, |known| *known = Some(table));
+            }
+            RotationEffect::AskLastWritten {
+                rotation, asked, ..
+            } => {
+                let of_rotation = |(of, _): &(RotationId, u64)| *of == rotation;
+                self.versions.asks.retain(|ask| !of_rotation(ask));
+                self.versions.asks.push((rotation, asked));
+            }
+            RotationEffect::TakeValues { .. } => {
+                self.expect(false, Rule::Shell("no key of the model gets versions"));
+            }
+            RotationEffect::Supersede { .. } => {
+                let plain = !shape.versions;
+                self.expect(plain, Rule::Shell("a key with versions holds nothing"));
+            }
+            RotationEffect::Stopped { .. } => {}
         }
         Vec::new()
     }
@@ -189,11 +218,19 @@ impl State {
         let in_progress = due.status == CallbackStatus::InProgress && due.attempt == attempt;
         self.expect(in_progress, Rule::NotDurable);
         self.expect(header.state == RotationState::Running, Rule::Turn);
+        self.may_be_called(header, due, steps);
+        let (worker, callback) = match due.is_own() {
+            true => (shape.workers, 0),
+            false => (
+                place(&due.worker, &WORKERS),
+                place(&due.callback, &CALLBACKS),
+            ),
+        };
         let call = Call {
             step,
             attempt,
-            worker: place(&due.worker, &WORKERS),
-            callback: place(&due.callback, &CALLBACKS),
+            worker,
+            callback,
             key: place(&header.key, &KEYS),
         };
         let earlier = |s: &&Step| s.no < due.no && (shape.at_once == 1 || s.worker == due.worker);
@@ -306,9 +343,10 @@ impl State {
                     let done = before == Some(CallbackStatus::Succeeded);
                     let again = done && step.status != CallbackStatus::Succeeded;
                     let succeeds = !done && step.status == CallbackStatus::Succeeded;
-                    let worker = place(&step.worker, &WORKERS);
-                    let callback = place(&step.callback, &CALLBACKS);
-                    let needs_record = succeeds && shape.changes(worker, callback);
+                    let needs_record = succeeds && !shape.versions && {
+                        let worker = place(&step.worker, &WORKERS);
+                        shape.changes(worker, place(&step.callback, &CALLBACKS))
+                    };
                     let torn = needs_record && !facts.contains(&Fact::Record(at));
                     again
                         .then_some(Rule::Again)
@@ -341,6 +379,14 @@ impl State {
             if let Err(rule) = durable.journal.try_write(fact) {
                 self.expect(false, Rule::Journal(rule));
             }
+        }
+        for fact in facts {
+            if let Fact::Version(_, VersionFact::DebtGone { version, worker }) = fact {
+                self.is_paid(&durable, facts, (*version, worker));
+            }
+        }
+        if let Err(rule) = durable.journal.whole() {
+            self.expect(false, Rule::Journal(rule));
         }
         self.durable = Shared::new(durable);
     }

@@ -13,6 +13,7 @@ use crate::model::moves::Move;
 use crate::model::names::{Asked, CALLBACKS, KEYS, WORKERS, rid};
 use crate::model::shape::{Counts, Shape};
 use crate::model::state::{Durable, Life, Rule, Shared, State, Worker};
+use crate::model::versions::{Versions, with_one_version};
 
 impl Shape {
     /// All workers that are not late are here, and nothing is declared.
@@ -26,9 +27,17 @@ impl Shape {
             registered: 0,
             registering: false,
         };
+        let durable = match self.versions {
+            true => with_one_version(),
+            false => Durable::default(),
+        };
+        let machine = match self.versions {
+            true => RotationMachine::replay(self.config(), durable.journal.facts()),
+            false => RotationMachine::new(self.config()),
+        };
         let mut state = State {
-            engine: RotationEngine::new(RotationMachine::new(self.config())),
-            durable: Shared::new(Durable::default()),
+            engine: RotationEngine::new(machine),
+            durable: Shared::new(durable),
             batch: None,
             was_made: false,
             is_reading: false,
@@ -43,6 +52,7 @@ impl Shape {
             declared: 0,
             accepted: BTreeSet::new(),
             waited: BTreeSet::new(),
+            versions: Versions::default(),
             used: Counts::default(),
             time: Time::default(),
             broken: None,
@@ -124,6 +134,8 @@ impl State {
                 }
                 self.happen(shape, Event::Proposed { step, applies });
             }
+            Move::LastWritten(at) => self.last_written(shape, at),
+            Move::Get(worker) => self.get(shape, worker),
             Move::TimePasses => {
                 self.time = self.engine.next_deadline().unwrap_or(self.time);
                 self.happen(shape, Event::Tick);
@@ -378,6 +390,7 @@ impl State {
         self.proposals.clear();
         self.owed.clear();
         self.waited.clear();
+        self.versions_crash();
         self.defined.fill(false);
         self.time = Time::default();
         for worker in &mut self.workers {

@@ -66,6 +66,18 @@ impl Model for Shape {
             Property::always("what is listed is what is durable", |_, s: &State| {
                 s.is_listed()
             }),
+            Property::always(
+                "no step begins while a copy of another version is written with",
+                |_, s: &State| !is_broken(s, &Rule::Early),
+            ),
+            Property::always(
+                "a version owes whoever wrote with it, until that is re-encrypted",
+                |_, s: &State| !is_broken(s, &Rule::Debt) && s.debts_are_durable(),
+            ),
+            Property::always(
+                "a version that was not turned to leaves no trace",
+                |shape: &Shape, s: &State| !shape.versions || s.leaves_no_trace(shape),
+            ),
             // Together with the search for circles: nothing goes on for ever, and where nothing
             // goes on any more, everything has ended or is stopped.
             Property::always(
@@ -162,6 +174,8 @@ impl State {
             && self.threads.is_empty()
             && self.proposals.is_empty()
             && self.owed.is_empty()
+            && self.versions.asks.is_empty()
+            && self.versions.wants.is_empty()
             && self.accepted.iter().all(is_known)
             && journal.rotations.values().all(|(h, _)| !h.state.goes_on())
             && self.is_listed()
@@ -173,7 +187,7 @@ impl State {
         if machine.paused().is_some() || !self.engine.is_settled() {
             return true;
         }
-        is_listed(&self.durable.journal, &machine.reports())
+        is_listed(&self.durable.journal, &machine.reports()) && self.knows_its_versions()
     }
 
     fn has(&self, state: RotationState) -> bool {

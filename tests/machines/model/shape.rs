@@ -5,11 +5,13 @@ use std::time::Duration;
 use keyward::key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 use keyward::key::flow::SecretKeyUseCase;
 use keyward::key::state::Effect;
+use keyward::key::versions::rules::VersionRules;
 use keyward::rotation::event::{Declaration, OldKeys, StepOutcome};
 use keyward::rotation::machine::RotationConfig;
 use keyward::rotation::plan::Declared;
 
 use crate::model::names::{KEYS, rid};
+use crate::model::versions::prints;
 
 pub type Strategy = OnKeyChangedCallbackErrorStrategy;
 
@@ -38,6 +40,8 @@ pub struct Counts {
     pub aborts: u8,
     /// An operator removes a worker's last callback.
     pub removals: u8,
+    /// A worker gets the current version of the key that has versions.
+    pub gets: u8,
 }
 
 impl Counts {
@@ -53,6 +57,7 @@ impl Counts {
         resumes: 0,
         aborts: 0,
         removals: 0,
+        gets: 0,
     };
 
     /// Everything once.
@@ -68,6 +73,7 @@ impl Counts {
         resumes: 1,
         aborts: 1,
         removals: 1,
+        gets: 0,
     };
 
     /// How many of these are faults; what an operator does is none.
@@ -97,6 +103,8 @@ pub struct Shape {
     pub rotations: &'static [usize],
     /// Whether a step waits for its worker for a time only.
     pub waits: bool,
+    /// Whether the key has versions, and a store that is written.
+    pub versions: bool,
     /// How many faults there are at most, of all kinds together.
     pub faults: u8,
     /// How many of each kind there are at most.
@@ -127,6 +135,7 @@ impl Shape {
             workers_at_once: self.at_once,
             max_requests: 8,
             max_waiting_rotations: 8,
+            versions: self.versions.then(VersionRules::default),
         }
     }
 
@@ -153,12 +162,16 @@ impl Shape {
             id,
             chosen: false,
             key: KEYS[self.rotations[rotation]].clone(),
-            declared: Declared::default(),
+            declared: Declared {
+                old: None,
+                new: self.versions.then(|| prints(rotation + 1)),
+            },
             old: OldKeys::Given,
             new_unasked: false,
             old_keys: None,
             new_keys: Some(id.as_uuid().as_u128()),
             by: Default::default(),
+            version: self.declared_version(rotation),
         }
     }
 

@@ -13,6 +13,7 @@ use keyward::rotation::plan::Step;
 
 use crate::durable::{Broken, Journal};
 use crate::model::shape::Counts;
+use crate::model::versions::Versions;
 
 /// Something that many states share and that rarely changes: its hash is taken once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +138,10 @@ pub enum Rule {
     Lost,
     Crash,
     Late,
+    /// Steps began while a copy of another version may be written with.
+    Early,
+    /// A version does not owe who wrote with it.
+    Debt,
     Journal(Broken),
     Shell(&'static str),
 }
@@ -171,6 +176,7 @@ pub struct State {
     pub accepted: BTreeSet<usize>,
     /// The rotations that a client waits for.
     pub waited: BTreeSet<usize>,
+    pub versions: Versions,
     pub used: Counts,
     pub time: Time,
     pub broken: Option<Rule>,

@@ -1,6 +1,8 @@
 //! Effects as lines of text: one line an effect, with everything that it says.
 
 use keyward::key::state::Effect;
+use keyward::key::versions::fact::VersionFact;
+use keyward::key::versions::id::VersionId;
 use keyward::rotation::act::About;
 use keyward::rotation::effect::{Fact, Reply, RotationEffect};
 use keyward::rotation::error::RotationError;
@@ -17,6 +19,31 @@ pub fn id(id: RotationId) -> String {
 
 fn step_ref(step: StepRef) -> String {
     format!("{}/{}", id(step.rotation), step.step)
+}
+
+/// `v1` for the version with the id 1.
+fn version(id: VersionId) -> String {
+    format!("v{}", id.as_uuid().as_u128())
+}
+
+fn version_fact(fact: &VersionFact) -> String {
+    match fact {
+        VersionFact::Current { current, .. } => format!("current {}", version(*current)),
+        VersionFact::Version(of) => format!("{} {}", version(of.id), of.state),
+        VersionFact::Value(id) => format!("value {}", version(*id)),
+        VersionFact::Gone(id) => format!("gone {}", version(*id)),
+        VersionFact::Debt {
+            version: of,
+            worker,
+            ..
+        } => format!("{} owes {worker}", version(*of)),
+        VersionFact::DebtGone {
+            version: of,
+            worker,
+        } => format!("{} owes {worker} no more", version(*of)),
+        VersionFact::NoStateRecord => "no state record".to_owned(),
+        VersionFact::NoVersions => "no versions".to_owned(),
+    }
 }
 
 /// A line for each effect.
@@ -154,6 +181,15 @@ fn line(effect: &RotationEffect, this: Option<u64>) -> String {
             format!("propose {}{overtaken}{resumed}", step_ref(*step))
         }
         RotationEffect::Adopt { step, .. } => format!("adopt {}", step_ref(*step)),
+        RotationEffect::TakeValues { ticket } => format!("take values {ticket}"),
+        RotationEffect::VersionsChanged { key, facts, .. } => {
+            let facts: Vec<String> = facts.iter().map(version_fact).collect();
+            format!("tell {key} {}", facts.join(", "))
+        }
+        RotationEffect::Versions { key, .. } => format!("tell {key} all versions"),
+        RotationEffect::AskLastWritten {
+            rotation, asked, ..
+        } => format!("ask {} last written {asked}", id(*rotation)),
         RotationEffect::Supersede {
             rotation, only_old, ..
         } => {
@@ -202,6 +238,7 @@ fn fact(fact: &Fact) -> String {
             let about = act.about.as_ref().map(About::to_string);
             format!("act: {} {}", act.deed, about.unwrap_or_default())
         }
+        Fact::Version(_, fact) => version_fact(fact),
     }
 }
 
@@ -276,6 +313,7 @@ fn reply(reply: &Result<Reply, RotationError>) -> String {
     match reply {
         Ok(Reply::AskStores { old }) => format!("ask stores, old {old}"),
         Ok(Reply::Done) => "done".to_owned(),
+        Ok(Reply::WithoutVersions { keys }) => format!("{} without versions", keys.len()),
         Ok(Reply::CaughtUp { failed, steps }) => {
             format!("caught up {steps}, {} failed", failed.len())
         }

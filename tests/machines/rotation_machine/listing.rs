@@ -36,6 +36,7 @@ fn waiting(no: u64, steps: u32) -> (Header, Vec<Step>) {
         accepted_ms: 0,
         ended_ms: None,
         acts: Default::default(),
+        versions: None,
     };
     let step = |no| {
         let callback = CallbackName::new("callback").expect("a name");

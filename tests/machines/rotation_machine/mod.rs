@@ -18,5 +18,6 @@ mod roster;
 mod run;
 pub mod script;
 mod tables;
+mod versions;
 mod words;
 mod world;

@@ -8,7 +8,9 @@ use keyward::key::name::{CallbackName, KeyName, WorkerName};
 use keyward::key::state::Effect;
 use keyward::key::time::Time;
 use keyward::rotation::effect::{Fact, RotationEffect};
-use keyward::rotation::event::{Declaration, Event, Moment, OldKeys, StepOutcome, StepRef};
+use keyward::rotation::event::{
+    Declaration, DeclaredVersion, Event, Moment, OldKeys, StepOutcome, StepRef,
+};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::instance::{CallbackOf, Sharing};
 use keyward::rotation::machine::{RotationConfig, RotationMachine};
@@ -50,6 +52,7 @@ pub fn behaviour(strategy: Strategy) -> KeyBehaviour {
         workers_at_once: 1,
         max_requests: 1024,
         max_waiting_rotations: 64,
+        versions: None,
     }
 }
 
@@ -89,6 +92,7 @@ pub fn declaration(rotation: u128, of: &str) -> Declaration {
         old_keys: None,
         new_keys: Some(rotation),
         by: Default::default(),
+        version: DeclaredVersion::default(),
     }
 }
 

@@ -185,6 +185,10 @@ impl World {
             | RotationEffect::Search { .. }
             | RotationEffect::FindOld { .. }
             | RotationEffect::Adopt { .. }
+            | RotationEffect::TakeValues { .. }
+            | RotationEffect::VersionsChanged { .. }
+            | RotationEffect::Versions { .. }
+            | RotationEffect::AskLastWritten { .. }
             | RotationEffect::Supersede { .. }
             | RotationEffect::Stopped { .. }
             | RotationEffect::Waits { .. }

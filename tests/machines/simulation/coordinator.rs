@@ -361,6 +361,12 @@ impl World {
                 let rotation = rotation.as_uuid().as_u128();
                 self.tell_key(key_number(&key), KeyEvent::Stopped { rotation });
             }
+            RotationEffect::TakeValues { .. }
+            | RotationEffect::VersionsChanged { .. }
+            | RotationEffect::Versions { .. }
+            | RotationEffect::AskLastWritten { .. } => {
+                unreachable!("no key of the simulation has versions yet")
+            }
             RotationEffect::Waits { .. } => {}
             RotationEffect::Settled { report, .. } => self.settled(&report),
         }

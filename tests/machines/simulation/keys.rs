@@ -158,6 +158,7 @@ impl World {
             KeyEffect::Fetch { fetch } => self.fetch(key, fetch),
             // In this world every fetch has its thread at once.
             KeyEffect::GiveUpFetch => {}
+            KeyEffect::Owe { .. } => unreachable!("no key of the simulation has versions yet"),
             KeyEffect::Load { ticket } => self.job(Job::Load(key, ticket)),
             KeyEffect::Look { ticket } => self.job(Job::Look(key, ticket)),
             KeyEffect::Write { ticket, change } => self.job(Job::Save(key, ticket, change)),
@@ -287,7 +288,12 @@ impl World {
                 }
             }
             Ok(
-                Answer::Saved | Answer::Staged { .. } | Answer::Candidates(_) | Answer::OfStore(_),
+                Answer::Saved
+                | Answer::Staged { .. }
+                | Answer::Candidates(_)
+                | Answer::OfStore(_)
+                | Answer::Version { .. }
+                | Answer::Versions(_),
             ) => self.figures.gets += 1,
             Err(_) => self.figures.refused_gets += 1,
         }

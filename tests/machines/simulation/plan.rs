@@ -151,6 +151,7 @@ fn behaviour(chance: &mut Chance) -> KeyBehaviour {
         workers_at_once: chance.pick(&[1, 1, 2, 4]),
         max_requests: 64,
         max_waiting_rotations: chance.pick(&[2, 64]),
+        versions: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use keyward::key::event::Request;
 use keyward::key::flow::SecretKeyFlow;
-use keyward::rotation::event::{Declaration, Event, OldKeys};
+use keyward::rotation::event::{Declaration, DeclaredVersion, Event, OldKeys};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::plan::Declared;
 use uuid::Uuid;
@@ -151,6 +151,7 @@ impl World {
             old_keys,
             new_keys,
             by: Default::default(),
+            version: DeclaredVersion::default(),
         };
         let made = Made {
             declaration,

@@ -78,7 +78,10 @@ impl Client {
             None => match request {
                 Request::Get { flow: None } => told(self.manager.get_key(key).await),
                 Request::Get { flow: Some(flow) } => told(self.manager.get_key_on(key, flow).await),
-                Request::Candidates
+                Request::Current { .. }
+                | Request::Version { .. }
+                | Request::Versions
+                | Request::Candidates
                 | Request::AskStore
                 | Request::Save
                 | Request::StageSave { .. } => saved(self.manager.save_state(key).await),
@@ -219,9 +222,13 @@ pub async fn asked_by(worker: &Worker, key: &str, request: Request) -> Told {
             flow: Some(SecretKeyFlow::BackPath),
         } => told(worker.get_back_path_key(key).await),
         Request::Get { flow: Some(flow) } => told(worker.get_key_on(key, flow).await),
-        Request::Candidates | Request::AskStore | Request::Save | Request::StageSave { .. } => {
-            saved(worker.save_state(key).await)
-        }
+        Request::Current { .. }
+        | Request::Version { .. }
+        | Request::Versions
+        | Request::Candidates
+        | Request::AskStore
+        | Request::Save
+        | Request::StageSave { .. } => saved(worker.save_state(key).await),
     }
 }
 

@@ -75,7 +75,12 @@ impl Told {
         match answer {
             Ok(Answer::Key { value, flow }) => Self::Key(text(value), *flow),
             Ok(
-                Answer::Saved | Answer::Staged { .. } | Answer::Candidates(_) | Answer::OfStore(_),
+                Answer::Saved
+                | Answer::Staged { .. }
+                | Answer::Candidates(_)
+                | Answer::OfStore(_)
+                | Answer::Version { .. }
+                | Answer::Versions(_),
             ) => Self::Saved,
             Err(error) => Self::Error(error.code()),
         }

@@ -146,7 +146,7 @@ impl Key {
                         }
                         next.push(Event::Adopt { ticket });
                     }
-                    KeyEffect::GiveUpFetch => {}
+                    KeyEffect::GiveUpFetch | KeyEffect::Owe { .. } => {}
                     KeyEffect::WarnOfStore { .. } => {}
                     KeyEffect::WriteLater => panic!("every write of this world is made"),
                     KeyEffect::Answer { answer, .. } => end = End::Answered(answer),

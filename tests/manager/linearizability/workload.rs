@@ -288,6 +288,7 @@ fn behaviour(random: &mut Random) -> Behaviour {
         workers_at_once: random.pick(&[1, 1, 1, 3]),
         max_requests: 1_024,
         max_waiting_rotations: 64,
+        versions: None,
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use keyward::{
     ActorName, KeyChange, KeysManagement, RotationId, ServeOptions, SingleKeyManagement, Uuid,
-    Worker, block_on,
+    VersionId, Worker, block_on,
 };
 
 use crate::folder::forked::folder;
@@ -67,6 +67,15 @@ fn asynchronous(handles: &Handles<'_>) -> Codes {
         "get_encrypt_key" => at_once(manager.get_encrypt_key(key)),
         "get_decrypt_key" => at_once(manager.get_decrypt_key(key)),
         "get_single_management" => manager.get_single_management(key),
+        "get_version" => at_once(manager.get_version(key, VersionId::from_random([1; 16]))),
+        "get_version" => at_once(worker.get_version(key, VersionId::from_random([1; 16]))),
+        "get_version" => at_once(single.get_version(VersionId::from_random([1; 16]))),
+        "versions" => at_once(manager.versions(key)),
+        "versions" => at_once(worker.versions(key)),
+        "versions" => at_once(single.versions()),
+        "candidates" => at_once(manager.candidates(key)),
+        "candidates" => at_once(worker.candidates(key)),
+        "candidates" => at_once(single.candidates()),
         "back_path_candidates" => at_once(manager.back_path_candidates(key)),
         "back_path_candidates" => at_once(worker.back_path_candidates("unknown")),
         "try_candidates" => at_once(single.try_candidates(|_| Err::<(), _>("never"))),

@@ -165,7 +165,7 @@ fn a_record_with_a_byte_too_many_is_named_and_left() {
 
 #[test]
 fn a_newer_schema_number_is_told() {
-    check_damage(|stored| vec![[&[3], &stored[1..]].concat()]);
+    check_damage(|stored| vec![[&[9], &stored[1..]].concat()]);
     let repo = filled();
     let journal = open(&repo);
     let stored = repo.get(Space::States, b"a").unwrap().unwrap();

@@ -139,6 +139,7 @@ fn header(number: u64, name: &str) -> Header {
         accepted_ms: 5,
         ended_ms: None,
         acts: Default::default(),
+        versions: None,
     }
 }
 

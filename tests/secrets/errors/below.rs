@@ -43,6 +43,15 @@ pub(super) async fn all(seen: &mut Seen) {
     refused(seen, "Missing", FileStore::new(folder.path().join("none"))).await;
     refused(seen, "Missing", EnvStore::new("KEYWARD_NO_SUCH_VARIABLE")).await;
     refused(seen, "NotAFile", FileStore::new(folder.path())).await;
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is mine");
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    let Some(Fetching::Blocking(look)) = FileStore::new(&link).look(&StoreRequest::new("key"))
+    else {
+        panic!("a file is looked at where that may block");
+    };
+    seen.real::<StoreError>("NotWritable", look().expect_err("it is a link"));
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("it is mine");
     refused(seen, "Io", FileStore::new(file.join("below"))).await;
     refused(seen, "Failed", || Err::<&str, _>(format!("no: {TOLD}"))).await;
     refused(seen, "Failed", async || {
@@ -66,6 +75,11 @@ pub(super) async fn all(seen: &mut Seen) {
 fn not_made_here(seen: &mut Seen) {
     let reason = "it is made of names, and of what the system says";
     let files = "/keys/forward and /keys/back".to_owned();
+    seen.constructed(
+        "ReadOnly",
+        StoreError::ReadOnly,
+        "it has no words but its own",
+    );
     seen.constructed("Unsettled", StoreError::Unsettled { files }, reason);
     let cause = std::io::Error::from_raw_os_error(11).into();
     let what = "another process";

@@ -8,7 +8,7 @@ use keyward::secret::value::{InvalidKey, MAX_VALUE_BYTES};
 use keyward::wire::generated::ValueOrPair;
 use keyward::{
     Change, Client, KeyChange, KeyError, KeysManagement, RotationError, SecretKeyDefinition,
-    SecretKeyFlow, SecretKeyValue, SecretKeys, block_on,
+    SecretKeyFlow, SecretKeyValue, SecretKeys, VersionId, VersionsError, block_on,
 };
 
 use crate::canary::{self, SET, TOKEN, TOLD};
@@ -29,6 +29,7 @@ pub(super) async fn all(seen: &mut Seen) {
     blocking(seen, &manager).await;
     candidates(seen, &manager).await;
     expired(seen, &manager).await;
+    versions(seen, &manager).await;
     records(seen, &manager, &disk).await;
     within(manager.shutdown()).await.expect("it shuts down");
     seen.refused("ShutDown", manager.get_key("documents").await);
@@ -190,6 +191,74 @@ async fn expired(seen: &mut Seen, manager: &KeysManagement) {
     let handle = handle.lock().unwrap().take().expect("it was called");
     seen.refused("HandleExpired", handle.set_previous_keys(SET));
     seen.said.add(&handle);
+}
+
+/// A key with versions, whose ids and values are made of keys.
+async fn versions(seen: &mut Seen, manager: &KeysManagement) {
+    let definition = SecretKeyDefinition::round_trip("versioned", || TOLD)
+        .max_readable_versions(2)
+        .drain(std::time::Duration::ZERO);
+    support::define(manager, definition).await;
+    let long = || TOLD.repeat(64 * 1024 / TOLD.len() + 1);
+    let long = SecretKeyDefinition::round_trip("long version", long).versions(true);
+    let error = manager.define_key(long).await.expect_err("it is too long");
+    let RotationError::OfKey(KeyError::InvalidKey { why, .. }) = &error else {
+        panic!("{error}");
+    };
+    seen.real::<InvalidKey>("TooLongForVersions", *why);
+    let back = manager.get_back_path_key("versioned").await;
+    seen.refused("NeedsVersion", back);
+    let id = VersionId::from_random(*b"sixteen random b");
+    seen.refused("VersionUnknown", manager.get_version("versioned", id).await);
+    seen.refused("NotVersioned", manager.get_version("documents", id).await);
+    seen.refused("NotVersioned", manager.versions("token").await);
+    let declare = async |change: Change| manager.declare(change).await;
+    let change = || Change::of("versioned");
+    seen.of_versions("NeedsNewKeys", declare(change()).await);
+    seen.of_versions("Known", declare(change().new_keys(TOLD)).await);
+    let report = within(manager.key_changed(change().new_keys(canary::new()))).await;
+    drop(report.expect("it completes"));
+    seen.of_versions("TooMany", declare(change().new_keys(SET)).await);
+    seen.refused("TooShort", keyward::split(b"short"));
+    seen.refused("Format", keyward::split(&[0; 32]));
+    seen.refused("Uuid", TOLD.parse::<VersionId>());
+    seen.refused("Kid", VersionId::from_kid(TOLD));
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, link) = (folder.path().join("key"), folder.path().join("link"));
+    std::fs::write(&file, TOLD).expect("a file");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, mode).expect("it is mine");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    let linked = SecretKeyDefinition::round_trip("linked", keyward::FileStore::new(&link));
+    support::define(manager, linked.versions(true)).await;
+    let change = Change::of("linked").new_keys(SET);
+    seen.of_versions("StoreNotWritable", declare(change).await);
+    let why = "no call of this release withdraws, destroys or spoils a version";
+    let key = keyward::key::name::KeyName::new("versioned").expect("a name");
+    let number = 1;
+    let withdrawn = KeyError::VersionWithdrawn {
+        key: key.clone(),
+        id,
+        number,
+    };
+    seen.constructed("VersionWithdrawn", withdrawn, why);
+    let destroyed = KeyError::VersionDestroyed {
+        key: key.clone(),
+        id,
+        number,
+    };
+    seen.constructed("VersionDestroyed", destroyed, why);
+    let what = "its versions".to_owned();
+    let unreadable = KeyError::VersionUnreadable {
+        key: key.clone(),
+        what,
+    };
+    seen.constructed("VersionUnreadable", unreadable, why);
+    let unreadable = VersionsError::Unreadable {
+        key,
+        why: why.to_owned(),
+    };
+    seen.constructed("Unreadable", unreadable, why);
 }
 
 /// A record that cannot be read, and one that cannot be written.

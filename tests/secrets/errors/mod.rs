@@ -30,8 +30,8 @@ use keyward::rotation::act::InvalidReason;
 use keyward::secret::value::InvalidKey;
 use keyward::wire::invalid::InvalidMessage;
 use keyward::{
-    BackupError, CandidatesError, InvalidGrant, KeeperError, KeyError, ReloadError, RotationError,
-    ServeError, StartError, StoreError,
+    BackupError, CandidatesError, InvalidGrant, InvalidVersionId, KeeperError, KeyError, NoTag,
+    ReloadError, RotationError, ServeError, StartError, StoreError, VersionsError,
 };
 
 use crate::heard::{Said, log};
@@ -69,16 +69,19 @@ coded!(
     InvalidMessage,
     InvalidName,
     InvalidReason,
+    InvalidVersionId,
     JournalError,
     KeeperError,
     KeyError,
     MustNotBlock,
+    NoTag,
     ReloadError,
     RepoError,
     RotationError,
     ServeError,
     StartError,
     StoreError,
+    VersionsError,
 );
 
 impl Coded for CandidatesError<String> {
@@ -124,6 +127,17 @@ impl Seen {
     #[track_caller]
     fn refused<T: Debug, E: Coded>(&mut self, variant: &str, result: Result<T, E>) {
         self.real(variant, result.expect_err(variant));
+    }
+
+    /// The error of a change of a key with versions that must be refused so.
+    #[track_caller]
+    fn of_versions<T: Debug>(&mut self, variant: &str, result: Result<T, RotationError>) {
+        let error = result.expect_err(variant);
+        self.real("OfVersions", error.clone());
+        match error {
+            RotationError::OfVersions(error) => self.real(variant, error),
+            other => panic!("{variant} was wanted: {other}"),
+        }
     }
 
     /// An error that a test cannot bring about; it is made by hand, and the reason says why no key

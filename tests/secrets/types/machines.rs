@@ -17,6 +17,10 @@ use keyward::key::state::{
     Held, KeyState, Loaded, RecordChange, Snapshot, Staged, StateChange, StateRecord,
 };
 use keyward::key::time::Time;
+use keyward::key::versions::held::{HeldVersions, VersionValue, VersionValues};
+use keyward::key::versions::id::VersionId;
+use keyward::key::versions::table::{NewVersion, VersionTable};
+use keyward::key::versions::version::{Cause, Prints};
 use keyward::key::waiting::{For, Waiter, Waiting};
 use keyward::repo::batch::Batch;
 use keyward::repo::folder::FolderOptions;
@@ -98,7 +102,20 @@ fn ask(request: Request) -> Admitted {
     }
 }
 
+fn versions(shown: &mut Shown) {
+    let id = VersionId::from_random([4; 16]);
+    let prints = Prints::of([[1; 32], [2; 32]]);
+    let facts = VersionTable::begin((NewVersion { id, prints }, Cause::Adopted), None, [], 1);
+    let whole = VersionValue::Whole(canary::old());
+    let values = VersionValues::from([(id, whole.clone())]);
+    shown.value(&whole);
+    shown.value(&VersionValue::Back(OLD_BACK.into()));
+    let table = VersionTable::of_facts(facts).expect("a table");
+    shown.value(&HeldVersions { table, values });
+}
+
 fn states(shown: &mut Shown) {
+    versions(shown);
     shown.value(&record());
     shown.value(&RecordChange::Put(record()));
     shown.value(&Loaded::Record(record()));
@@ -115,6 +132,12 @@ fn states(shown: &mut Shown) {
         Answer::Key {
             value: TOLD.into(),
             flow: SecretKeyFlow::BackPath,
+        },
+        Answer::Version {
+            value: TOLD.into(),
+            flow: SecretKeyFlow::BackPath,
+            id: VersionId::from_random([4; 16]),
+            number: 1,
         },
         Answer::Staged {
             asked: Some(SET.into()),
@@ -169,6 +192,7 @@ fn machine(shown: &mut Shown) {
         workers_at_once: 1,
         max_requests: 8,
         max_waiting_rotations: 8,
+        versions: None,
     };
     let name = KeyName::new("documents").expect("a name");
     let mut machine = KeyMachine::new(name, behaviour);
@@ -288,6 +312,7 @@ fn stores(shown: &mut Shown) {
     shown.value(&FileStore::pair("/keys/forward", "/keys/back"));
     shown.value(&StoreRequest::new("documents"));
     shown.value(&keys_store::Fetched::from(TOLD));
+    shown.value(&keys_store::Swap::new(canary::old(), TOLD, "id"));
     shown.value(&Fetching::blocking(|| Ok(TOLD.into())));
     shown.value(&Fetching::future(async { Ok(TOLD.into()) }));
     let captured = SecretKeyValue::from(TOLD);

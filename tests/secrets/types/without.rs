@@ -95,6 +95,9 @@ pub(super) fn all(shown: &mut Shown) {
         state::Effect,
         status::CallbackStatus,
         status::StatusEvent,
+        keyward::key::versions::state::VersionEvent,
+        keyward::VersionState,
+        plan::VersionPhase,
     );
     without!(shown, "names, ids, numbers, limits and times":
         definition::KeyBehaviour,
@@ -114,6 +117,7 @@ pub(super) fn all(shown: &mut Shown) {
         keyward::Grant,
         keyward::Grants,
         keyward::PlannedStep,
+        keyward::PlannedVersions,
         guard::fork::kept_file::KeptFile,
         guard::plugins::PluginThreads,
         testing::PluginPanics,
@@ -149,6 +153,15 @@ pub(super) fn all(shown: &mut Shown) {
         waiting::For,
         KeyStatus,
         keyward::wire::listing::ListingParts,
+        keyward::AnsweredVersion,
+        keyward::Debt,
+        keyward::OpenDebt,
+        keyward::VersionId,
+        keyward::VersionRules,
+        keyward::worker::call_versions::CallVersions,
+        event::DeclaredVersion,
+        keyward::rotation::rotations::Drain,
+        plan::BetweenVersions,
         keyward::InstanceStatus,
         RosterCallback,
         WorkerStatus,
@@ -159,6 +172,19 @@ pub(super) fn all(shown: &mut Shown) {
         event::EndedRotation,
         plan::Declared,
         plan::Header,
+        keyward::key::versions::table::NewVersion,
+        keyward::key::versions::table::NoNewVersion,
+        keyward::key::versions::table::VersionTable,
+        keyward::key::versions::version::Prints,
+        keyward::key::versions::version::Version,
+        keyward::key::versions::fact::VersionFact,
+        keyward::key::versions::table::FirstVersion,
+    );
+    without!(shown, "numbers and times, and what a person said of a version":
+        keyward::Arrow,
+        keyward::Cause,
+        keyward::Compromised,
+        keyward::VersionListing,
     );
     without!(shown, "no keys, and texts that were scrubbed before they came there":
         guard::event_watch::SeenEvent,

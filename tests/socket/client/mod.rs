@@ -7,6 +7,7 @@ mod forked;
 mod places;
 mod proxy;
 mod same;
+mod versions;
 mod waits;
 mod workers;
 

@@ -266,6 +266,8 @@ async fn over_the_socket_a_change_carries_values_or_names_the_keys_own_store_and
         "ValueOrPair new_keys = 4;",
         "string id = 5;",
         "string reason = 6;",
+        "optional uint32 generated_bytes = 7;",
+        "bool again = 8;",
     ];
     assert_eq!(fields, wanted);
 }

@@ -131,6 +131,7 @@ async fn a_declared_change_runs_and_its_report_is_waited_for() {
         new_keys: value("value_2"),
         id: String::new(),
         reason: String::new(),
+        ..DeclareRequest::default()
     };
     let id = client
         .keys
@@ -176,6 +177,7 @@ async fn a_value_of_a_mebibyte_in_both_halves_passes() {
         new_keys: value(&"c".repeat(1 << 20)),
         id: String::new(),
         reason: String::new(),
+        ..DeclareRequest::default()
     };
     within(client.keys.declare(declared.clone())).await.unwrap();
     declared.new_keys = value(&"c".repeat((1 << 20) + 1));

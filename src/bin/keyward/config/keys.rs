@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use keyward::{
     KeyName, OnKeyChangedCallbackErrorStrategy as Strategy, SecretKeyDefinition,
     SecretKeyUseCase as UseCase,
 };
 
-use crate::config::kinds::{AtLeastOne, Choice, Halves, Limit};
+use crate::config::kinds::{AtLeastOne, Choice, Halves, Limit, Size, Time};
 use crate::config::section::Section;
 use crate::config::source::{Allowed, Source};
 
@@ -26,6 +27,17 @@ pub struct KeySettings {
     workers_at_once: AtLeastOne<usize>,
     max_requests: AtLeastOne<usize>,
     max_waiting_rotations: AtLeastOne<usize>,
+    versions: Option<Versions>,
+}
+
+/// What is configured of a key's versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Versions {
+    drain: Time,
+    /// None for ever.
+    data_lives: Option<Limit>,
+    max_readable: AtLeastOne<usize>,
+    make_first: Option<Size>,
 }
 
 impl Choice for UseCase {
@@ -54,6 +66,10 @@ impl KeySettings {
     pub fn definition(&self, name: &str) -> Result<SecretKeyDefinition, String> {
         let store = self.source.store(self.store_time_limit.0)?;
         let definition = SecretKeyDefinition::new(name, self.use_case, store);
+        let definition = match &self.versions {
+            Some(versions) => versions.of(definition),
+            None => definition,
+        };
         Ok(definition
             .stateless(self.stateless)
             .keep_in_cache(self.keep_in_cache)
@@ -64,6 +80,51 @@ impl KeySettings {
             .workers_at_once(self.workers_at_once.0)
             .max_requests(self.max_requests.0)
             .max_waiting_rotations(self.max_waiting_rotations.0))
+    }
+}
+
+impl Versions {
+    /// The definition of a key with such versions.
+    fn of(&self, definition: SecretKeyDefinition) -> SecretKeyDefinition {
+        let mut definition = definition
+            .versions(true)
+            .drain(self.drain.0)
+            .max_readable_versions(self.max_readable.0);
+        if let Some(lives) = self.data_lives {
+            definition = definition.data_lives(lives.0);
+        }
+        if let Some(bytes) = self.make_first {
+            definition = definition.make_first_value(bytes.0);
+        }
+        definition
+    }
+
+    /// Reads what is said of versions; none where the key is to have none.
+    fn read(section: &Section<'_>) -> Option<Self> {
+        let wanted = section.read("versions", false);
+        let read = Self {
+            drain: section.read("drain", Time(Duration::from_secs(30))),
+            data_lives: section.optional("data_lives"),
+            max_readable: section.read("max_readable_versions", AtLeastOne(16)),
+            make_first: section.optional("make_first_value"),
+        };
+        let of_versions = [
+            "drain",
+            "data_lives",
+            "max_readable_versions",
+            "make_first_value",
+        ];
+        let given = of_versions.into_iter().find(|name| section.has(name));
+        if let Some(name) = given.filter(|_| !wanted) {
+            let text = format!("`{name}` is for a key with versions; add `versions = true`");
+            section.findings().fault(&section.place_of(name), text);
+        }
+        if read.max_readable.0 < 2 {
+            let text = "a rotation needs the old version and the new one; give 2 or more";
+            let at = section.place_of("max_readable_versions");
+            section.findings().fault(&at, text);
+        }
+        wanted.then_some(read)
     }
 }
 
@@ -92,6 +153,7 @@ fn key(name: &str, section: Section<'_>, folder: &Path) -> Option<KeySettings> {
     let workers_at_once = section.read("workers_at_once", AtLeastOne(1));
     let max_requests = section.read("max_requests", AtLeastOne(1_024));
     let max_waiting_rotations = section.read("max_waiting_rotations", AtLeastOne(64));
+    let versions = Versions::read(&section);
     let store = section.table("store");
     let source = Source::read(&store, Allowed::OfKeys, source_of(name));
     if source.as_ref().is_some_and(Source::is_pair) && use_case == UseCase::OneWayTrip {
@@ -112,6 +174,7 @@ fn key(name: &str, section: Section<'_>, folder: &Path) -> Option<KeySettings> {
         workers_at_once,
         max_requests,
         max_waiting_rotations,
+        versions,
     })
 }
 

@@ -1,11 +1,12 @@
 //! The plan of a change for people: who would do what, who is missing, what is in the way.
 
-use keyward::ChangePlan;
+use keyward::{ChangePlan, PlannedVersions, WorkerName};
 
 use crate::shown::command::Commands;
 use crate::shown::need::{Listed, Need};
 use crate::shown::paint::{Paint, Tone};
 use crate::shown::table::{Cell, Table};
+use crate::shown::time::span;
 
 /// The plan in words and a table.
 pub fn text(paint: Paint, plan: &ChangePlan, commands: &Commands) -> String {
@@ -14,6 +15,7 @@ pub fn text(paint: Paint, plan: &ChangePlan, commands: &Commands) -> String {
         strategy,
         steps,
         waits_for,
+        versions,
         ..
     } = plan;
     let mut parts = vec![format!(
@@ -36,6 +38,7 @@ pub fn text(paint: Paint, plan: &ChangePlan, commands: &Commands) -> String {
     if !table.is_empty() {
         parts.push(table.to_string());
     }
+    parts.extend(versions.as_ref().map(of_versions));
     let missing: Vec<Need> = steps
         .iter()
         .filter(|step| step.instances == 0)
@@ -59,4 +62,25 @@ pub fn text(paint: Paint, plan: &ChangePlan, commands: &Commands) -> String {
         parts.push(format!("In the way: it would wait for {waits}."));
     }
     parts.join("\n\n")
+}
+
+/// What a change of a key with versions would begin with.
+fn of_versions(versions: &PlannedVersions) -> String {
+    let drain = u64::try_from(versions.drain.as_millis()).unwrap_or(u64::MAX);
+    let mut text = format!(
+        "Before its steps it would turn: the new version would be current in the place of version {} ({}), and \
+         copies of that one that gets answered would be waited for, {} at most.",
+        versions.number,
+        versions.current,
+        span(drain)
+    );
+    if !versions.copies.is_empty() {
+        let workers: Vec<&str> = versions.copies.iter().map(WorkerName::as_str).collect();
+        text.push_str(&format!(
+            " Workers that were given it and have no callback of memory: {}. A copy that one of them keeps for longer \
+             is not waited for.",
+            workers.join(", ")
+        ));
+    }
+    text
 }

@@ -1,6 +1,6 @@
 //! Rotations for people: a line each in a table, and one with its steps.
 
-use keyward::{Act, CallbackStatus, RotationReport, Step, UnreadableRotation};
+use keyward::{Act, CallbackStatus, RotationReport, Step, UnreadableRotation, WaitsFor};
 
 use crate::shown::command::Commands;
 use crate::shown::need::{Listed, Need};
@@ -86,13 +86,25 @@ pub fn whole(paint: Paint, report: &RotationReport, commands: &Commands, now_ms:
         times => format!(", resumed {times} times"),
     };
     lines.push(format!("strategy {}{resumes}", report.strategy));
+    if let Some(between) = &report.versions {
+        let old = between.old.map(|old| format!("from version {old} "));
+        let old = old.unwrap_or_default();
+        lines.push(format!(
+            "leads    {old}to version {}: {}",
+            between.new, between.phase
+        ));
+    }
     lines.extend(report.acts.iter().map(|act| self::act(act, now_ms)));
     if !report.steps.is_empty() {
         lines.push(String::new());
         lines.push(steps(paint, &report.steps));
     }
     for waits in &report.waits_for {
-        lines.push(format!("It waits for {waits}."));
+        let until = match waits {
+            WaitsFor::Drain { until_ms } => format!(", until {}", utc(*until_ms)),
+            _ => String::new(),
+        };
+        lines.push(format!("It waits for {waits}{until}."));
     }
     let needs = needs::of_rotation(report, commands);
     if !needs.is_empty() {
