@@ -11,14 +11,17 @@ use crate::client::session::{ClientSession, MAX_MESSAGE};
 use crate::key::answer::KeyAnswer;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::keeper_error::KeeperError;
+use crate::key::name::WorkerName;
+use crate::key::versions::id::VersionId;
+use crate::key::versions::listing::VersionListing;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
 use crate::secret::value::{SecretKeyValue, SecretKeys};
 use crate::wire::generated::keys_client::KeysClient;
 use crate::wire::generated::{
-    CandidatesRequest, DeclareRequest, Flow, GetRequest, ListingPart, LookRequest,
-    SaveStateRequest, SaveStatesRequest, WaitRequest,
+    CandidatesRequest, DeclareRequest, Flow, GetRequest, GetVersionRequest, ListingPart,
+    LookRequest, SaveStateRequest, SaveStatesRequest, VersionsRequest, WaitRequest,
 };
 use crate::wire::invalid::needed;
 use crate::wire::listing::ListingParts;
@@ -76,13 +79,35 @@ impl KeeperConnection {
         &self,
         key: &str,
         flow: Option<SecretKeyFlow>,
+        worker: Option<&WorkerName>,
     ) -> Result<KeyAnswer, KeeperError> {
+        let worker = worker.map(WorkerName::as_str).unwrap_or_default();
         let request = GetRequest {
             key: key.to_owned(),
             flow: Flow::from(flow).into(),
+            worker: worker.to_owned(),
         };
         let answer = self.ask(self.keys().get(request)).await?.try_into();
         answer.map_err(|why| self.session.not_understood(&why))
+    }
+
+    pub(super) async fn get_version(
+        &self,
+        key: &str,
+        id: VersionId,
+    ) -> Result<KeyAnswer, KeeperError> {
+        let (key, id) = (key.to_owned(), id.to_string());
+        let request = GetVersionRequest { key, id };
+        let answer = self.ask(self.keys().get_version(request)).await?.try_into();
+        answer.map_err(|why| self.session.not_understood(&why))
+    }
+
+    /// The versions of a key, the newest first.
+    pub(super) async fn versions(&self, key: &str) -> Result<Vec<VersionListing>, KeeperError> {
+        let key = key.to_owned();
+        let mut operate = self.operate();
+        let listing = self.listing(operate.versions(VersionsRequest { key }));
+        Ok(self.session.within(listing).await?.versions)
     }
 
     /// What the key's store answers now.

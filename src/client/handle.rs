@@ -13,6 +13,8 @@ use crate::key::answer::KeyAnswer;
 use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::keeper_error::KeeperError;
+use crate::key::versions::id::VersionId;
+use crate::key::versions::listing::VersionListing;
 use crate::rotation::error::RotationError;
 use crate::rotation::id::RotationId;
 use crate::rotation::report::RotationReport;
@@ -110,7 +112,7 @@ impl Client {
     /// Those of `KeysManagement::get_key`, as [`KeyError::Keeper`] with the same code, text and `is_retriable`;
     /// `keeper_unavailable`, `permission_denied`, `untrusted_keeper`, `invalid_answer`, `forked`.
     pub async fn get_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
-        Ok(self.connection.get(key, None).await?)
+        Ok(self.connection.get(key, None, None).await?)
     }
 
     /// A key on this flow.
@@ -118,7 +120,7 @@ impl Client {
     /// # Errors
     /// Those of [`get_key`](Self::get_key), and `invalid_flow`.
     pub async fn get_key_on(&self, key: &str, flow: SecretKeyFlow) -> Result<KeyAnswer, KeyError> {
-        Ok(self.connection.get(key, Some(flow)).await?)
+        Ok(self.connection.get(key, Some(flow), None).await?)
     }
 
     /// A key on the forward path: a fresh value from its store.
@@ -135,6 +137,24 @@ impl Client {
     /// Those of [`get_key_on`](Self::get_key_on).
     pub async fn get_back_path_key(&self, key: &str) -> Result<KeyAnswer, KeyError> {
         self.get_key_on(key, SecretKeyFlow::BackPath).await
+    }
+
+    /// The version of this id of a key that has versions: the half that data under it is read with.
+    ///
+    /// # Errors
+    /// Those of [`get_key`](Self::get_key); `version_unknown`, `version_withdrawn`, `version_destroyed`,
+    /// `version_unreadable`, `not_versioned`.
+    pub async fn get_version(&self, key: &str, id: VersionId) -> Result<KeyAnswer, KeyError> {
+        Ok(self.connection.get_version(key, id).await?)
+    }
+
+    /// The versions of a key, the newest first: their states, and what each owes to whom. It needs the grant
+    /// `operate`.
+    ///
+    /// # Errors
+    /// Those of [`get_key`](Self::get_key); `not_versioned`, `version_unreadable`.
+    pub async fn versions(&self, key: &str) -> Result<Vec<VersionListing>, KeyError> {
+        Ok(self.connection.versions(key).await?)
     }
 
     /// What the key's store answers now. It changes nothing.

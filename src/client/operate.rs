@@ -27,7 +27,7 @@ use crate::wire::generated::{
 const MAX_PAGE: usize = 1_000;
 
 impl KeeperConnection {
-    fn operate(&self) -> OperateClient<Channel> {
+    pub(super) fn operate(&self) -> OperateClient<Channel> {
         OperateClient::new(self.channel.clone())
     }
 

@@ -6,20 +6,23 @@ use tonic::{Request, Response, Status};
 
 use crate::key::flow::SecretKeyFlow;
 use crate::key::name::{KeyName, WorkerName};
+use crate::secret::visible::Visible;
 use crate::server::caller::caller;
 use crate::server::connection::Connection;
 use crate::server::grants::right::Right;
+use crate::server::grants::{Asker, Grants};
 use crate::server::keeper::Keeper;
 use crate::server::replies::{Pieces, invalid, of_key, of_rotation, pieces};
 use crate::wire::generated::keys_server::Keys;
 use crate::wire::generated::{
     Candidate, CandidatesRequest, DeclareAnswer, DeclareRequest, GetAnswer, GetRequest,
-    ListingPart, LookAnswer, LookRequest, SaveStateAnswer, SaveStateRequest, SaveStatesAnswer,
-    SaveStatesRequest, WaitRequest,
+    GetVersionRequest, ListingPart, LookAnswer, LookRequest, SaveStateAnswer, SaveStateRequest,
+    SaveStatesAnswer, SaveStatesRequest, WaitRequest,
 };
 use crate::wire::invalid::id;
 use crate::wire::keys::flow;
 use crate::wire::parts::report_parts;
+use crate::wire::versions::version_id;
 use crate::worker::change::Change;
 
 /// What any process that is let in may ask about keys.
@@ -47,11 +50,34 @@ impl KeysService {
     }
 }
 
+impl KeysService {
+    /// The worker that a version is owed to which a get answers: the one that is named, else the one that has joined over
+    /// the connection.
+    fn who_writes(&self, connection: &Connection, named: &str) -> Result<WorkerName, Status> {
+        let joined = connection.by().worker;
+        if named.is_empty() {
+            return Ok(joined.unwrap_or_else(WorkerName::main));
+        }
+        if let Some(joined) = joined.filter(|joined| joined.as_str() == named) {
+            return Ok(joined);
+        }
+        let asked = || format!("get for worker {}", Visible(named));
+        let give = |grants: &Grants, asker: Asker<'_>| grants.allow_join(asker, named);
+        self.keeper
+            .demand(connection, &[Right::Work], asked, give)?;
+        WorkerName::new(named).map_err(|error| of_key(error.into()))
+    }
+}
+
 #[tonic::async_trait]
 impl Keys for KeysService {
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetAnswer>, Status> {
         let caller = caller(&request)?;
-        let GetRequest { key, flow: asked } = request.into_inner();
+        let GetRequest {
+            key,
+            flow: asked,
+            worker,
+        } = request.into_inner();
         let asked = flow("flow", asked).map_err(invalid)?;
         let rights: &[Right] = match asked {
             Some(SecretKeyFlow::Default | SecretKeyFlow::ForwardPath) => &[Right::Forward],
@@ -59,9 +85,20 @@ impl Keys for KeysService {
             None => &[Right::Forward, Right::Back],
         };
         self.demand(&caller, rights, &key, "get")?;
-        // Versions owe what they are handed out for to the worker that has joined over the connection.
-        let worker = caller.by().worker.unwrap_or_else(WorkerName::main);
+        let worker = self.who_writes(&caller, &worker)?;
         let answer = self.keeper.keys.get_for(&key, asked, &worker).await;
+        Ok(Response::new((&answer.map_err(of_key)?).into()))
+    }
+
+    async fn get_version(
+        &self,
+        request: Request<GetVersionRequest>,
+    ) -> Result<Response<GetAnswer>, Status> {
+        let caller = caller(&request)?;
+        let GetVersionRequest { key, id } = request.into_inner();
+        self.demand(&caller, &[Right::Back], &key, "get_version")?;
+        let id = version_id("id", &id).map_err(invalid)?;
+        let answer = self.keeper.keys.get_version(&key, id).await;
         Ok(Response::new((&answer.map_err(of_key)?).into()))
     }
 

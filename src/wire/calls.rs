@@ -49,6 +49,7 @@ impl From<&call::Call> for Call {
             old_keys: call.old_keys.as_ref().map(Into::into),
             new_keys: call.new_keys.as_ref().map(Into::into),
             snapshot: Some((&call.snapshot).into()),
+            versions: call.versions.map(Into::into),
         }
     }
 }
@@ -68,7 +69,7 @@ impl TryFrom<Call> for call::Call {
             old_keys: pair(call.old_keys)?,
             new_keys: pair(call.new_keys)?,
             snapshot: needed("snapshot", call.snapshot)?.try_into()?,
-            versions: None,
+            versions: call.versions.map(TryInto::try_into).transpose()?,
         })
     }
 }

@@ -136,6 +136,7 @@ impl From<&KeyAnswer> for GetAnswer {
         Self {
             value: Some((&answer.value).into()),
             flow: Flow::from(Some(answer.flow)).into(),
+            version: answer.version.map(Into::into),
         }
     }
 }
@@ -146,7 +147,7 @@ impl TryFrom<GetAnswer> for KeyAnswer {
     fn try_from(answer: GetAnswer) -> Result<Self, InvalidMessage> {
         let flow = needed_flow("flow", answer.flow)?;
         let value = needed("value", answer.value)?.into();
-        let version = None;
+        let version = answer.version.map(TryInto::try_into).transpose()?;
         Ok(Self {
             value,
             flow,

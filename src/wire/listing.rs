@@ -2,6 +2,7 @@
 
 use crate::key::keeper_error::documented;
 use crate::key::name::WorkerName;
+use crate::key::versions::listing::VersionListing;
 use crate::operator::actor;
 use crate::operator::plan::ChangePlan;
 use crate::operator::status::{self, HistoryListing, Status};
@@ -13,6 +14,7 @@ use crate::wire::generated::{KeeperStatus, ListingPart, PageEnd};
 use crate::wire::instances::sharing;
 use crate::wire::invalid::{InvalidMessage, name, needed};
 use crate::wire::reports::waits_for;
+use crate::wire::versions::arrow;
 
 /// What the parts of a listing have told so far.
 #[derive(Debug, Default)]
@@ -35,6 +37,8 @@ pub struct ListingParts {
     pub acts: Vec<Act>,
     /// The end of a page of the history.
     pub page_end: Option<PageEnd>,
+    /// The versions of a key.
+    pub versions: Vec<VersionListing>,
     /// The plan of a change.
     pub plan: Option<ChangePlan>,
 }
@@ -102,6 +106,19 @@ impl ListingParts {
             Part::Instance(instance) => {
                 let of = needed("worker", self.workers.last_mut())?;
                 of.instances.push(instance.into());
+            }
+            Part::Version(version) => self.versions.push(version.try_into()?),
+            Part::Arrows(arrows) => {
+                let of = needed("version", self.versions.last_mut())?;
+                for one in arrows.arrows {
+                    of.arrows.extend(arrow(one)?);
+                }
+            }
+            Part::Debts(debts) => {
+                let of = needed("version", self.versions.last_mut())?;
+                for debt in debts.debts {
+                    of.debts.push(debt.try_into()?);
+                }
             }
             Part::Acts(more) => {
                 let of_rotation = self.rotations.last_mut().map(|of| &mut of.acts);

@@ -38,6 +38,7 @@ pub mod parts;
 pub mod plan;
 pub mod reports;
 pub mod values;
+pub mod versions;
 
 #[cfg(test)]
 mod tests;

@@ -2,14 +2,15 @@
 
 use prost::Message;
 
+use crate::key::versions::listing::VersionListing;
 use crate::operator::plan::ChangePlan;
 use crate::operator::status::{self, HistoryListing, Status};
 use crate::rotation::act::Act;
 use crate::rotation::report::RotationReport;
 use crate::wire::generated::listing_part::Part;
 use crate::wire::generated::{
-    Acts, Callbacks, KeeperStatus, ListingPart, PageEnd, PlanHeader, PlannedCopies, PlannedSteps,
-    Sharing, Steps, Strategy, Waits, WorkerStatus,
+    Acts, Arrows, Callbacks, Debts, KeeperStatus, ListingPart, PageEnd, PlanHeader, PlannedCopies,
+    PlannedSteps, Sharing, Steps, Strategy, Waits, WorkerStatus,
 };
 
 /// A part is sent once it has this many bytes; with what one more thing adds it has less than 64 KiB.
@@ -112,6 +113,19 @@ pub fn status_parts(status: &Status) -> impl Iterator<Item = ListingPart> {
         .chain(records)
         .chain(actors)
         .chain([Part::Keeper(keeper).into()])
+}
+
+/// Versions in parts.
+pub fn version_parts(versions: &[VersionListing]) -> Vec<ListingPart> {
+    let mut parts = Vec::new();
+    for version in versions {
+        parts.push(Part::Version(version.into()).into());
+        let arrows = version.arrows.iter().map(Into::into);
+        in_parts(arrows, |arrows| Part::Arrows(Arrows { arrows }), &mut parts);
+        let debts = version.debts.iter().map(Into::into);
+        in_parts(debts, |debts| Part::Debts(Debts { debts }), &mut parts);
+    }
+    parts
 }
 
 /// A plan in parts.

@@ -151,6 +151,7 @@ impl Client {
         let request = GetRequest {
             key: key.to_owned(),
             flow: flow.into(),
+            worker: String::new(),
         };
         let answer = self.keys.get(request).await?.into_inner();
         Ok(answer.value.unwrap().data.clone())

@@ -18,4 +18,5 @@ mod keeper;
 mod programs;
 mod rotations;
 mod server;
+mod versions;
 mod work;

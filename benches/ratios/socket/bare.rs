@@ -35,6 +35,7 @@ impl UnaryService<GetRequest> for Bare {
         ready(Ok(Response::new(GetAnswer {
             value: Some(Value { data }),
             flow: Flow::BackPath.into(),
+            version: None,
         })))
     }
 }
@@ -87,6 +88,7 @@ pub fn request() -> GetRequest {
     GetRequest {
         key: HELD.to_owned(),
         flow: Flow::BackPath.into(),
+        worker: String::new(),
     }
 }
 

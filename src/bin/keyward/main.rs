@@ -40,7 +40,7 @@ mod worker;
 use commands::{
     Command, abort, backup, check_config, completions, dismiss, events, get, healthcheck, history,
     init, recover, reload, remove, restart, resume, rotate, rotations, serve, show, status, verify,
-    wait, workers,
+    versions, wait, workers,
 };
 use ended::{exit, within_runtime};
 use printing::Printing;
@@ -108,6 +108,7 @@ fn run(command: &Command, mask: Mode) -> ExitCode {
         Command::Rotations(options) => within_runtime(&options.printing, rotations::run(options)),
         Command::Show(options) => within_runtime(&options.printing, show::run(options)),
         Command::Status(options) => within_runtime(&options.printing, status::run(options)),
+        Command::Versions(options) => within_runtime(&options.printing, versions::run(options)),
         Command::Wait(options) => within_runtime(&options.printing, wait::run(options)),
         Command::Workers(options) => within_runtime(&options.printing, workers::run(options)),
         Command::Completions(options) => exit(

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use prost::Message;
 use tokio::sync::oneshot;
 
+use crate::client::connection::KeeperConnection;
 use crate::client::instance::duties::{Asking, CallKey, Duties};
 use crate::client::instance::here::{Here, ToLife};
-use crate::client::session::{ClientSession, MAX_MESSAGE};
+use crate::client::session::MAX_MESSAGE;
 use crate::key::error::KeyError;
 use crate::key::keeper_error::KeeperError;
 use crate::key::name::{KeyName, WorkerName};
@@ -39,17 +40,17 @@ const MOST_TO_TELL: usize = MAX_MESSAGE - 64;
 /// What calls the callbacks of an instance.
 pub(super) struct Calling {
     pub(super) worker: WorkerName,
-    pub(super) session: Arc<ClientSession>,
+    pub(super) connection: KeeperConnection,
     pub(super) to_life: ToLife,
     lanes: HashMap<KeyName, Lane>,
 }
 
 impl Calling {
-    pub(super) fn new(worker: WorkerName, session: Arc<ClientSession>, to_life: ToLife) -> Self {
+    pub(super) fn new(worker: WorkerName, connection: KeeperConnection, to_life: ToLife) -> Self {
         let lanes = HashMap::new();
         Self {
             worker,
-            session,
+            connection,
             to_life,
             lanes,
         }
@@ -61,7 +62,7 @@ impl Calling {
             Ok(call) => call,
             Err(why) => {
                 let worker = self.worker.clone();
-                self.session.events.tell(move || {
+                self.connection.session.events.tell(move || {
                     tracing::error!(%worker, %why, "a call of the keeper is not understood");
                 });
                 return None;
@@ -88,18 +89,18 @@ impl Calling {
         let limit = call.behaviour.callback_time_limit;
         let key = (call.step, call.attempt);
         let link = CallLink {
-            session: Arc::clone(&self.session),
+            connection: self.connection.clone(),
             to_life: self.to_life.clone(),
             call: key,
         };
         let caller = Caller {
             worker: self.worker.clone(),
-            plugins: Arc::clone(&self.session.plugins),
-            events: self.session.events.clone(),
+            plugins: Arc::clone(&self.connection.session.plugins),
+            events: self.connection.session.events.clone(),
             link: Arc::new(link),
         };
         let (to_life, of_turn) = (self.to_life.clone(), lane.clone());
-        let plugins = Arc::clone(&self.session.plugins);
+        let plugins = Arc::clone(&self.connection.session.plugins);
         let told = move |end: CallEnd, still_runs: bool| {
             drop(to_life.send(Here::Ended(key, ended(key, &end, still_runs), still_runs)));
             if still_runs {
@@ -110,8 +111,8 @@ impl Calling {
                 });
             }
         };
-        let plugins = Arc::clone(&self.session.plugins);
-        self.session.plugins.run_own(async move {
+        let plugins = Arc::clone(&self.connection.session.plugins);
+        self.connection.session.plugins.run_own(async move {
             let ready = async {
                 let due = DueCallback::new(callback, lane, false, &plugins)?;
                 due.get_ready(|_| {}).await
@@ -158,7 +159,7 @@ fn too_many() -> String {
 
 /// What the handle of one call asks, of the keeper.
 struct CallLink {
-    session: Arc<ClientSession>,
+    connection: KeeperConnection,
     to_life: ToLife,
     call: CallKey,
 }
@@ -168,7 +169,7 @@ impl CallLink {
         &self,
         asking: Asking,
     ) -> impl Future<Output = Result<Answer, KeeperError>> + Send + 'static {
-        let session = Arc::clone(&self.session);
+        let session = Arc::clone(&self.connection.session);
         let (reply, answer) = oneshot::channel();
         let sent = self.to_life.send(Here::Ask(asking, reply));
         async move {
@@ -190,10 +191,10 @@ impl KeyLink for CallLink {
     fn get_version(
         &self,
         key: &KeyName,
-        _: VersionId,
+        id: VersionId,
     ) -> LinkFuture<Result<SecretKeyValue, KeyError>> {
-        let key = key.clone();
-        Box::pin(async { Err(KeyError::NotVersioned { key }) })
+        let (connection, key) = (self.connection.clone(), key.clone());
+        Box::pin(async move { Ok(connection.get_version(key.as_str(), id).await?.value) })
     }
 
     fn stage_save(
@@ -206,7 +207,7 @@ impl KeyLink for CallLink {
             call: self.call(),
             staged: staged.iter().map(Into::into).collect(),
         };
-        let session = Arc::clone(&self.session);
+        let session = Arc::clone(&self.connection.session);
         let refused = if ask.staged.len() > MOST_ENTRIES {
             Some(too_many())
         } else {
@@ -226,7 +227,7 @@ impl KeyLink for CallLink {
     }
 
     fn refuse_child(&self) -> Result<(), KeyError> {
-        Ok(self.session.refuse_child()?)
+        Ok(self.connection.session.refuse_child()?)
     }
 
     fn declare(&self, change: Change) -> LinkFuture<Result<RotationId, RotationError>> {
@@ -238,7 +239,7 @@ impl KeyLink for CallLink {
                 change: Some(change),
             }))
         });
-        let session = Arc::clone(&self.session);
+        let session = Arc::clone(&self.connection.session);
         Box::pin(async move {
             match asked?.await? {
                 Answer::Declared(declared) => session.id(&declared.id),

@@ -21,7 +21,6 @@ use crate::client::instance::here::{Here, ToLife};
 use crate::client::instance::life::InstanceLife;
 use crate::client::session::ClientSession;
 use crate::key::answer::KeyAnswer;
-use crate::key::error::KeyError;
 use crate::key::flow::SecretKeyFlow;
 use crate::key::keeper_error::KeeperError;
 use crate::key::name::{CallbackName, KeyName, WorkerName};
@@ -64,7 +63,7 @@ impl RemoteMembership {
             sharing: join.sharing,
             waits: join.waits,
             connection: connection.clone(),
-            calling: Calling::new(name.clone(), Arc::clone(session), to_life.clone()),
+            calling: Calling::new(name.clone(), connection.clone(), to_life.clone()),
             here,
             over: Arc::clone(&over),
             joined: Some(told),
@@ -104,35 +103,23 @@ impl RemoteMembership {
     }
 }
 
-impl RemoteMembership {
-    /// What only the keeper's own process answers.
-    fn not_over_a_socket(&self, key: &str) -> KeyError {
-        if let Err(error) = KeyName::new(key) {
-            return error.into();
-        }
-        let text = format!(
-            "key {key}: its versions are asked for by id in the keeper's own process only; over a socket get the \
-             current one, or try its candidates"
-        );
-        KeeperError::new("not_over_a_socket", false, text).into()
-    }
-}
-
 impl Membership for RemoteMembership {
     fn name(&self) -> &WorkerName {
         &self.name
     }
 
     fn get<'a>(&'a self, key: &'a str, flow: Option<SecretKeyFlow>) -> AskedOfKey<'a, KeyAnswer> {
-        Box::pin(async move { Ok(self.connection.get(key, flow).await?) })
+        // Named, for a new connection may not have joined yet.
+        let worker = Some(&self.name);
+        Box::pin(async move { Ok(self.connection.get(key, flow, worker).await?) })
     }
 
-    fn get_version<'a>(&'a self, key: &'a str, _: VersionId) -> AskedOfKey<'a, KeyAnswer> {
-        Box::pin(async move { Err(self.not_over_a_socket(key)) })
+    fn get_version<'a>(&'a self, key: &'a str, id: VersionId) -> AskedOfKey<'a, KeyAnswer> {
+        Box::pin(async move { Ok(self.connection.get_version(key, id).await?) })
     }
 
     fn versions<'a>(&'a self, key: &'a str) -> AskedOfKey<'a, Vec<VersionListing>> {
-        Box::pin(async move { Err(self.not_over_a_socket(key)) })
+        Box::pin(async move { Ok(self.connection.versions(key).await?) })
     }
 
     fn candidates<'a>(&'a self, key: &'a str) -> AskedOfKey<'a, Vec<SecretKeyValue>> {

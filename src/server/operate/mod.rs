@@ -20,17 +20,19 @@ use crate::server::grants::right::Right;
 use crate::server::keeper::Keeper;
 use crate::server::operate::shown::Sight;
 use crate::server::reload::ReloadError;
-use crate::server::replies::{Pieces, invalid, of_rotation, pieces};
+use crate::server::replies::{Pieces, invalid, of_key, of_rotation, pieces};
 use crate::wire::generated::operate_server::Operate;
 use crate::wire::generated::{
     AbortAnswer, AbortRequest, BackupAnswer, BackupRequest, DismissAnswer, DismissRequest, Event,
     EventsRequest, HistoryRequest, Level, ListingPart, PlanRequest, RecoverKeysAnswer,
     RecoverKeysRequest, Refusal, ReloadAnswer, ReloadRequest, RemoveAnswer, RemoveRequest,
     RestartAnswer, RestartRequest, ResumeAnswer, ResumeRequest, RotationRequest, RotationsRequest,
-    StatusRequest, WorkersRequest, remove_request,
+    StatusRequest, VersionsRequest, WorkersRequest, remove_request,
 };
 use crate::wire::invalid::{enumerated, id, needed};
-use crate::wire::parts::{history_parts, plan_parts, report_parts, status_parts, worker_parts};
+use crate::wire::parts::{
+    history_parts, plan_parts, report_parts, status_parts, version_parts, worker_parts,
+};
 
 /// How many rotations a page has that does not say it.
 const PAGE: usize = 100;
@@ -107,6 +109,20 @@ impl Operate for OperateService {
         let mut status = self.keeper.keys.status().await.map_err(of_rotation)?;
         Sight::of(&self.keeper.grants(), caller.asker()).status(&mut status);
         Ok(pieces(status_parts(&status).collect::<Vec<_>>()))
+    }
+
+    type VersionsStream = Pieces<ListingPart>;
+
+    async fn versions(
+        &self,
+        request: Request<VersionsRequest>,
+    ) -> Result<Response<Self::VersionsStream>, Status> {
+        let caller = caller(&request)?;
+        let key = request.into_inner().key;
+        let keeper = &self.keeper;
+        keeper.demand_on(&caller, &[Right::Operate], &key, "versions")?;
+        let versions = keeper.keys.versions(&key).await.map_err(of_key)?;
+        Ok(pieces(version_parts(&versions)))
     }
 
     type WorkersStream = Pieces<ListingPart>;

@@ -7,6 +7,7 @@ use proptest::{prop_assert, prop_assert_eq, proptest};
 use prost::Message;
 use uuid::Uuid;
 
+use crate::key::answer::{AnsweredVersion, KeyAnswer};
 use crate::key::declared::StoreAnswers;
 use crate::key::facts::KeyFacts;
 use crate::key::flow::SecretKeyUseCase;
@@ -26,9 +27,10 @@ use crate::wire::generated::{
     self, CallRef, DeclareRequest, Ended, ListingPart, RecoverKeysAnswer, ValueOrPair,
 };
 use crate::wire::listing::ListingParts;
-use crate::wire::parts::{history_parts, report_parts, status_parts};
+use crate::wire::parts::{history_parts, report_parts, status_parts, version_parts};
 use crate::wire::tests::samples;
 use crate::worker::call::{Call, CallEnd};
+use crate::worker::call_versions::CallVersions;
 use crate::worker::change::{Change, New, Old};
 
 /// Over the wire and back: in bytes.
@@ -58,6 +60,7 @@ proptest! {
         id in samples::id(), step in any::<u32>(), attempt in any::<u32>(),
         old in option::of(samples::pair()), new in option::of(samples::pair()),
         snapshot in samples::snapshot(), key in samples::key(), callback in samples::callback(),
+        versions in option::of((samples::version_id(), samples::version_id())),
     ) {
         let call = Call {
             step: StepRef { rotation: id, step },
@@ -67,6 +70,7 @@ proptest! {
             old_keys: old,
             new_keys: new,
             snapshot,
+            versions: versions.map(|(old, new)| CallVersions { old, new }),
             ..samples::call()
         };
         let back = Call::try_from(sent(generated::Call::from(&call))).unwrap();
@@ -75,6 +79,21 @@ proptest! {
         prop_assert_eq!(&back.behaviour, &call.behaviour);
         prop_assert_eq!((back.old_keys, back.new_keys), (call.old_keys, call.new_keys));
         prop_assert_eq!(back.snapshot, call.snapshot);
+        prop_assert_eq!(back.versions, call.versions);
+    }
+
+    #[test]
+    fn answers(value in samples::value(), flow in samples::flow(), of in option::of((samples::version_id(), any::<u64>()))) {
+        let version = of.map(|(id, number)| AnsweredVersion::new(id, number));
+        let answer = KeyAnswer { value, flow, version };
+        let back = KeyAnswer::try_from(sent(generated::GetAnswer::from(&answer))).unwrap();
+        prop_assert_eq!(back, answer);
+    }
+
+    #[test]
+    fn versions(versions in vec(samples::version(), 0..20)) {
+        let back = put_together(version_parts(&versions));
+        prop_assert_eq!(back.versions, versions);
     }
 
     #[test]
@@ -103,12 +122,13 @@ proptest! {
         old in prop_oneof![
             Just(Old::Undeclared), samples::keys().prop_map(Old::Given), Just(Old::OfStore),
         ],
-        new in option::of(samples::keys()), id in option::of(any::<u128>()), key in "[a-z]{0,300}",
+        new in prop_oneof![
+            Just(New::Undeclared), samples::keys().prop_map(New::Given), any::<u16>().prop_map(|bytes| New::Generated(bytes.into())),
+        ],
+        again in any::<bool>(), id in option::of(any::<u128>()), key in "[a-z]{0,300}",
         reason in option::of("[ -~]{1,40}"),
     ) {
         let id = id.map(Uuid::from_u128);
-        let new = new.map_or(New::Undeclared, New::Given);
-        let again = false;
         let change = Change { key, old, new, id, again, reason };
         let back = Change::try_from(sent(DeclareRequest::try_from(&change).unwrap())).unwrap();
         prop_assert_eq!((&back.key, back.id), (&change.key, change.id));

@@ -12,7 +12,11 @@ use crate::key::definition::{KeyBehaviour, OnKeyChangedCallbackErrorStrategy};
 use crate::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use crate::key::name::{CallbackName, KeyName, WorkerName};
 use crate::key::state::{Effect, Snapshot, Staged};
+use crate::key::versions::debt::Debt;
 use crate::key::versions::id::VersionId;
+use crate::key::versions::listing::{OpenDebt, VersionListing};
+use crate::key::versions::state::VersionState;
+use crate::key::versions::version::{Arrow, Cause, Compromised};
 use crate::operator::status::RosterCallback;
 use crate::rotation::act::{About, Act, By, Deed};
 use crate::rotation::id::RotationId;
@@ -288,4 +292,60 @@ pub fn act() -> impl Strategy<Value = Act> {
             .because(&reason);
         by.unwrap().did(deed, about, at_ms)
     })
+}
+
+pub fn version_id() -> impl Strategy<Value = VersionId> {
+    any::<[u8; 16]>().prop_map(VersionId::from_random)
+}
+
+fn version_state() -> impl Strategy<Value = VersionState> {
+    prop_oneof![
+        Just(VersionState::Pending),
+        Just(VersionState::Active),
+        Just(VersionState::Deactivated),
+        Just(VersionState::Withdrawn),
+        Just(VersionState::Destroyed),
+    ]
+}
+
+fn cause() -> impl Strategy<Value = Cause> {
+    prop_oneof![
+        Just(Cause::Adopted),
+        Just(Cause::StateRecord),
+        Just(Cause::Made),
+        any::<u128>().prop_map(|id| Cause::Rotation(Uuid::from_u128(id))),
+        text().prop_map(|why| Cause::Person {
+            by: "user 7".to_owned(),
+            why,
+        }),
+        Just(Cause::NotNeeded),
+    ]
+}
+
+pub fn version() -> impl Strategy<Value = VersionListing> {
+    let arrow = (version_state(), any::<u64>(), cause());
+    let arrow = arrow.prop_map(|(to, at_ms, cause)| Arrow::new(to, at_ms, cause));
+    let debt = (worker(), any::<u64>()).prop_map(|(worker, since)| OpenDebt {
+        worker,
+        debt: Debt::since(since),
+    });
+    let mark = (any::<u64>(), text());
+    let mark = mark.prop_map(|(at, why)| Compromised::new(at, "user 7".to_owned(), why));
+    let fields = (
+        (version_id(), any::<u64>(), version_state(), any::<bool>()),
+        vec(arrow, 1..5),
+        option::of(mark),
+        vec(debt, 0..300),
+    );
+    fields.prop_map(
+        |((id, number, state, is_current), arrows, compromised, debts)| VersionListing {
+            id,
+            number,
+            state,
+            is_current,
+            arrows,
+            compromised,
+            debts,
+        },
+    )
 }

@@ -2,6 +2,7 @@
 //! connection may end at any byte.
 
 mod authority;
+mod by_id;
 mod cut;
 mod forked;
 mod places;

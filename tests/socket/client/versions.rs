@@ -1,4 +1,4 @@
-//! Keys with versions over a socket: what is answered, what is refused, and whom the versions owe.
+//! Keys with versions over a socket: changes of them, and whom the versions owe. Reading by id is in `by_id`.
 
 use std::time::Duration;
 
@@ -51,29 +51,6 @@ async fn a_version_owes_the_worker_to_which_a_get_over_a_socket_handed_it_and_it
     assert_eq!(report.state, RotationState::Completed);
     let [second, first] = versions(&ground.keys).await.try_into().unwrap();
     assert_eq!((owes(&second), owes(&first)), (vec!["anna"], vec!["main"]));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_by_id_are_refused_over_a_socket_and_candidates_are_all_versions() {
-    let (ground, client) = keeper(Duration::ZERO).await;
-    let change = Change::of("documents").new_keys("two");
-    drop(within(client.key_changed(change)).await.unwrap());
-    let anna = client.join("anna").await.unwrap();
-    let id = versions(&ground.keys).await[1].id;
-    let of_id = anna.get_version("documents", id).await.unwrap_err();
-    let listed = anna.versions("documents").await.unwrap_err();
-    for refused in [of_id, listed] {
-        let known = (refused.code(), refused.is_retriable());
-        assert_eq!(known, ("not_over_a_socket", false));
-        assert!(refused.to_string().contains("candidates"), "{refused}");
-    }
-    let back = anna.get_back_path_key("documents").await.unwrap_err();
-    assert_eq!(back.code(), "needs_version");
-    let saved = anna.save_state("documents").await.unwrap_err();
-    assert_eq!(saved.code(), "stateless_key");
-    let candidates = anna.back_path_candidates("documents").await.unwrap();
-    let texts: Vec<_> = candidates.iter().map(|one| one.expose_str()).collect();
-    assert_eq!(texts, [Some("two"), Some("one")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

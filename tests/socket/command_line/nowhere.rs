@@ -10,12 +10,13 @@ use crate::command_line::ground::Ground;
 use crate::command_line::program::{keyward, ran};
 use crate::command_line::schema::assert_documented;
 
-const ASKING: [&[&str]; 9] = [
+const ASKING: [&[&str]; 10] = [
     &["status"],
     &["workers"],
     &["rotations"],
     &["history"],
     &["get", "documents"],
+    &["versions", "documents"],
     &["show", "018f3a5e-1111-7222-8333-123456789abc"],
     &["wait", "018f3a5e-1111-7222-8333-123456789abc"],
     &["resume", "018f3a5e-1111-7222-8333-123456789abc"],

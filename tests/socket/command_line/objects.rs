@@ -4,11 +4,12 @@
 //! be found in what is printed.
 
 use keyward::{
-    ActorName, ActorState, Client, Join, KeyName, MemoryRepo, Reloaded, ServeOptions, Space,
+    ActorName, ActorState, Client, Join, KeyName, MemoryRepo, Reloaded, SecretKeyDefinition,
+    ServeOptions, Space,
 };
 use serde_json::{Value, json};
 
-use crate::command_line::ground::{Ground, NEW, spoil_first};
+use crate::command_line::ground::{Ground, NEW, OLD, spoil_first};
 use crate::command_line::program::{keyward, ran};
 use crate::command_line::schema::assert_documented;
 use crate::support::{builder, until, within};
@@ -112,6 +113,38 @@ async fn where_all_is_well_status_workers_and_plan_are_as_documented() {
     let remove = ["remove", "instance", "web", &instance];
     ground.golden("remove-instance", &remove, 0).await;
     drop(web);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_are_listed_read_by_id_made_by_the_keeper_and_given_again() {
+    let ground = Ground::new().await;
+    let letters = SecretKeyDefinition::round_trip("letters", || OLD).versions(true);
+    let letters = letters.drain(std::time::Duration::ZERO);
+    ground.manager.define_key(letters).await.unwrap();
+    let first = ground
+        .manager
+        .get_forward_path_key("letters")
+        .await
+        .unwrap();
+    let first = first.version.unwrap().id.to_string();
+    let rotate = ["rotate", "letters", "--generate", "32"];
+    ground.golden("rotate-generate", &rotate, 0).await;
+    ground.golden("versions", &["versions", "letters"], 0).await;
+    let get = ["get", "letters", "--version", &first];
+    ground.golden("get-version", &get, 0).await;
+    assert_eq!(ground.run(&get).await.out, OLD);
+    let old = ground.key_file("again.key", OLD);
+    let known = ["rotate", "letters", "--new-file", old.to_str().unwrap()];
+    let lines = ground.lines(&known, 1).await;
+    assert_eq!(lines[1]["error"]["code"], "known_version", "{lines:?}");
+    let again = ground.lines(&[&known[..], &["--again"]].concat(), 0).await;
+    assert_eq!(again[1]["report"]["state"], "completed", "{again:?}");
+    let table = ground.run(&["versions", "letters"]).await.out;
+    for shown in ["MAY BE HELD BY", "current", "deactivated", "main", &first] {
+        assert!(table.contains(shown), "{shown} is not in\n{table}");
+    }
+    let plain = ground.lines(&["versions", "documents"], 1).await;
+    assert_eq!(plain[0]["error"]["code"], "not_versioned");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ use crate::keeper::process::{Folder, Keeper};
 use crate::rotations::worker::{now, start};
 
 #[path = "../../processes/crash/chance.rs"]
-mod chance;
+pub mod chance;
 
 use chance::Chance;
 

@@ -1,7 +1,7 @@
 //! Many rotations while the keeper and the workers' processes are killed, stopped and continued: what each process
 //! did stands in its own log.
 
-mod chaos;
+pub mod chaos;
 mod logs;
 mod twice;
 mod worker;
@@ -46,7 +46,7 @@ const STRATEGIES: [Strategy; 3] = [Strategy::Halt, Strategy::Skip, Strategy::Ski
 /// No single rotation takes so long, whatever is killed.
 const LONG: Duration = Duration::from_secs(150);
 
-fn given(name: &str, otherwise: u64) -> u64 {
+pub fn given(name: &str, otherwise: u64) -> u64 {
     let number = |text: String| {
         text.parse()
             .unwrap_or_else(|_| panic!("{name} is no number"))
@@ -84,7 +84,7 @@ impl Seen {
 }
 
 /// A client, for as long as the keeper is not there.
-async fn client(socket: &PathBuf) -> Client {
+pub async fn client(socket: &PathBuf) -> Client {
     loop {
         match Client::at(socket).await {
             Ok(client) => return client,

@@ -1,7 +1,7 @@
 //! `keyward get`: looks at a key, and changes nothing.
 
 use clap::Args;
-use keyward::SecretKeyValue;
+use keyward::{SecretKeyValue, VersionId};
 use serde_json::Map;
 
 use crate::command_error::CommandError;
@@ -27,6 +27,9 @@ pub struct GetOptions {
     /// Only the candidate of this number, from 1
     #[arg(long, value_name = "N", requires = "back", value_parser = clap::value_parser!(u16).range(1..))]
     nth: Option<u16>,
+    /// The version of this id, as what is read carries it; for a key with versions
+    #[arg(long, value_name = "ID", conflicts_with_all = ["back", "half"])]
+    version: Option<VersionId>,
     #[command(flatten)]
     to: Destination,
     #[command(flatten)]
@@ -46,6 +49,9 @@ pub async fn run(options: &GetOptions) -> Result<Ended, CommandError> {
 
 async fn ask(options: &GetOptions) -> Result<Vec<SecretKeyValue>, CommandError> {
     let client = options.keeper.connect().await?;
+    if let Some(id) = options.version {
+        return Ok(vec![client.get_version(&options.key, id).await?.value]);
+    }
     if !options.back {
         let pair = client.look(&options.key).await?.to_pair();
         return Ok(vec![options.half.of(&pair)]);

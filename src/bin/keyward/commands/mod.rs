@@ -28,6 +28,7 @@ pub mod serve;
 pub mod show;
 pub mod status;
 pub mod verify;
+pub mod versions;
 pub mod wait;
 pub mod worker;
 pub mod workers;
@@ -54,6 +55,7 @@ pub enum Command {
     Rotations(rotations::RotationsOptions),
     Show(show::ShowOptions),
     Status(status::StatusOptions),
+    Versions(versions::VersionsOptions),
     Wait(wait::WaitOptions),
     Workers(workers::WorkersOptions),
     #[command(hide = true)]

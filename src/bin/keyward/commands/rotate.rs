@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use keyward::{Change, RotationId, SecretKeys, Uuid};
+use keyward::{Change, RotationId, Uuid};
 use serde_json::json;
 
 use crate::command_error::CommandError;
@@ -22,7 +22,8 @@ use crate::watch::{goes_on, settle};
 ///
 /// The new key is read from --new-file, or from standard input; one final line end is not part of it. The
 /// first line that is printed is the id of the rotation: with --id the same change can be declared again
-/// without starting anything twice. The store of the key switches after the rotation has ended.
+/// without starting anything twice. The store of the key switches after the rotation has ended; that of a key
+/// with versions is written by the rotation itself, if it can be.
 #[derive(Debug, Args)]
 pub struct RotateOptions {
     /// The key
@@ -30,6 +31,12 @@ pub struct RotateOptions {
     /// The file of the new key; without it standard input is read
     #[arg(long, value_name = "FILE")]
     new_file: Option<PathBuf>,
+    /// Have the keeper make the new key, of so many random bytes; for a key with versions
+    #[arg(long, value_name = "BYTES", conflicts_with = "new_file", value_parser = clap::value_parser!(u32).range(1..))]
+    generate: Option<u32>,
+    /// An earlier version of the key may have had the new key; for a key with versions
+    #[arg(long)]
+    again: bool,
     /// The file of the new back half, if the new key is a pair; --new-file is the forward half then
     #[arg(long, value_name = "FILE", requires = "new_file")]
     new_back_file: Option<PathBuf>,
@@ -43,7 +50,7 @@ pub struct RotateOptions {
     #[arg(long)]
     exact: bool,
     /// Change nothing: print who would do what, who is missing and what is in the way
-    #[arg(long, conflicts_with_all = ["new_file", "old_file", "id", "reason", "no_wait", "time_limit"])]
+    #[arg(long, conflicts_with_all = ["new_file", "generate", "again", "old_file", "id", "reason", "no_wait", "time_limit"])]
     plan: bool,
     /// The id of the rotation, a UUID: the same change under the same id starts nothing twice
     #[arg(long)]
@@ -72,21 +79,14 @@ pub async fn run(options: &RotateOptions) -> Result<Ended, CommandError> {
         printing.line(plan::text(printing.paint(), &plan, &commands))?;
         return Ok(Ended::Done);
     }
-    let (new, old) = keys(options)?;
+    let change = change(options)?;
     let client = options.keeper.connect().await?;
     let mut interruption =
         Interruption::watch().map_err(CommandError::process("watching signals"))?;
     let id = RotationId::new(options.id.unwrap_or_else(Uuid::now_v7));
+    let change = change.id(id);
     printing.line(id)?;
     printing.object(&json!({ "id": id.to_string() }))?;
-    let mut change = Change::of(&options.key).new_keys(new).id(id);
-    change = match old {
-        Some(old) => change.old(old),
-        None => change.old_from_store(),
-    };
-    if let Some(reason) = &options.reason {
-        change = change.reason(reason);
-    }
     tokio::select! {
         () = interruption.next() => return Err(undecided(id, &commands)),
         declared = client.declare(change) => { declared?; }
@@ -106,20 +106,30 @@ pub async fn run(options: &RotateOptions) -> Result<Ended, CommandError> {
     .await
 }
 
-/// Reads the new keys, and the old ones if they are given.
-fn keys(options: &RotateOptions) -> Result<(SecretKeys, Option<SecretKeys>), CommandError> {
+/// The change, with the keys that the files have.
+fn change(options: &RotateOptions) -> Result<Change, CommandError> {
     let reading = Reading {
         exact: options.exact,
     };
-    let new = match &options.new_file {
-        Some(file) => reading.files(file, options.new_back_file.as_deref())?,
-        None => reading.standard_input("--new-file FILE")?,
+    let change = Change::of(&options.key);
+    let mut change = match (&options.generate, &options.new_file) {
+        (Some(bytes), _) => change.generate(usize::try_from(*bytes).unwrap_or(usize::MAX)),
+        (None, Some(file)) => {
+            change.new_keys(reading.files(file, options.new_back_file.as_deref())?)
+        }
+        (None, None) => change.new_keys(reading.standard_input("--new-file FILE")?),
     };
-    let old = match &options.old_file {
-        Some(file) => Some(reading.files(file, options.old_back_file.as_deref())?),
-        None => None,
+    change = match &options.old_file {
+        Some(file) => change.old(reading.files(file, options.old_back_file.as_deref())?),
+        None => change.old_from_store(),
     };
-    Ok((new, old))
+    if options.again {
+        change = change.again();
+    }
+    if let Some(reason) = &options.reason {
+        change = change.reason(reason);
+    }
+    Ok(change)
 }
 
 fn undecided(id: RotationId, commands: &Commands) -> CommandError {

@@ -15,4 +15,5 @@ pub mod state;
 pub mod status;
 pub mod table;
 pub mod time;
+pub mod versions;
 pub mod workers;
