@@ -13,9 +13,9 @@ use crate::secret::visible::Visible;
 use crate::wire::generated::{
     AnsweredVersion, Arrow, CallVersions, Compromised, Debt, Version, VersionCause, VersionState,
 };
-use crate::wire::invalid::{InvalidMessage, enumerated, unspecified};
+use crate::wire::invalid::InvalidMessage;
 #[cfg(feature = "client")]
-use crate::wire::invalid::{id, name};
+use crate::wire::invalid::{enumerated, id, name, unspecified};
 use crate::worker::call_versions;
 
 /// The id of a version.
@@ -77,6 +77,7 @@ impl From<state::VersionState> for VersionState {
     }
 }
 
+#[cfg(feature = "client")]
 fn version_state(field: &'static str, number: i32) -> Result<state::VersionState, InvalidMessage> {
     Ok(match enumerated(field, number)? {
         VersionState::Unspecified => return Err(unspecified(field)),
