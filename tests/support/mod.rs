@@ -7,6 +7,7 @@ pub mod alone;
 pub mod faulty;
 pub mod killer;
 pub mod log;
+pub mod refused_calls;
 
 use std::future::Future;
 use std::sync::{Arc, Condvar, Mutex};

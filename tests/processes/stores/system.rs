@@ -11,6 +11,7 @@ use keyward::store::keys_store::{Fetching, KeysStore, StoreRequest};
 
 use crate::stores::{LONG, error, fetched, runtime, value};
 use crate::support::alone::{again, passes};
+use crate::support::refused_calls::refuse;
 
 fn sh(script: &str) -> CommandStore {
     CommandStore::new("sh")
@@ -32,41 +33,6 @@ fn on_child_end(handler: libc::sighandler_t, flags: libc::c_int) {
         libc::sigaction(libc::SIGCHLD, &action, ptr::null_mut())
     };
     assert_eq!(set, 0);
-}
-
-/// Has the system answer a call with an error, in this thread and what it starts from here on.
-fn refuse(call: libc::c_long, argument: Option<(u32, u32)>, errno: libc::c_int) {
-    let step = |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter {
-        code: u16::try_from(code).unwrap(),
-        jt,
-        jf,
-        k,
-    };
-    let load = |offset| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset, 0, 0);
-    let answer = |what| step(libc::BPF_RET | libc::BPF_K, what, 0, 0);
-    let number = u32::try_from(call).unwrap();
-    let refused = libc::SECCOMP_RET_ERRNO | u32::try_from(errno).unwrap();
-    let is = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-    let mut program = vec![load(0)];
-    match argument {
-        None => program.push(step(is, number, 0, 1)),
-        Some((index, bits)) => program.extend([
-            step(is, number, 0, 3),
-            load(16 + 8 * index),
-            step(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, bits, 0, 1),
-        ]),
-    }
-    program.extend([answer(refused), answer(libc::SECCOMP_RET_ALLOW)]);
-    let filter = libc::sock_fprog {
-        len: u16::try_from(program.len()).unwrap(),
-        filter: program.as_mut_ptr(),
-    };
-    // SAFETY: `filter` names the instructions above, which outlive both calls.
-    let set = unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-            | libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &filter)
-    };
-    assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn shell(keeper: &Keeper, script: &str) -> Command {
     shell
         .args(["-euo", "pipefail", "-c", script])
         .env("PATH", path);
-    shell.env("KEYWARD_SOCKET", keeper.path("keyward.sock"));
+    shell.env("KEYWARD_SOCKET", keeper.socket());
     shell.current_dir(keeper.path("")).stdin(Stdio::null());
     shell
 }

@@ -1,25 +1,21 @@
 //! A keeper that is a process, and what is asked of it on the command line.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
-use crate::command_line::program::{Ran, keyward};
+use crate::command_line::program::Ran;
+use crate::keeper::process::{self, Folder, START};
 
 /// In every key of these tests, and nowhere else.
 pub const CANARY: &str = "canary-0123456789";
 
-const CONFIGURATION: &str = r#"
-data_folder = "data"
-socket = "keyward.sock"
-master_key.file = "master.key"
+const KEYS: &str = r#"
 [keys.token]
 use_case = "one_way_trip"
 callback_time_limit = "20 s"
@@ -30,36 +26,32 @@ store.file = "documents.key"
 
 /// A keeper of the keys `token` (one way) and `documents` (round trip).
 pub struct Keeper {
-    folder: TempDir,
-    process: Child,
+    folder: Folder,
+    process: Option<process::Keeper>,
 }
 
 impl Keeper {
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("keyward.toml"), CONFIGURATION).unwrap();
-        for (name, value) in [
-            (
-                "master.key",
-                "a master key for tests: 32 bytes or more".to_owned(),
-            ),
-            ("token.key", format!("{CANARY}-old")),
-            ("documents.key", format!("{CANARY}-old")),
-            ("next.key", format!("{CANARY}-new")),
-            ("third.key", format!("{CANARY}-third")),
+        let folder = Folder::new("");
+        folder.write(&format!("{START}{KEYS}"));
+        for (name, part) in [
+            ("token.key", "old"),
+            ("documents.key", "old"),
+            ("next.key", "new"),
+            ("third.key", "third"),
         ] {
-            let path = folder.path().join(name);
-            fs::write(&path, value).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            folder.key(name, &format!("{CANARY}-{part}"));
         }
-        let process = serve(folder.path());
-        let keeper = Self { folder, process };
-        keeper.answers();
-        keeper
+        let process = Some(folder.serve());
+        Self { folder, process }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.socket()
     }
 
     pub fn read(&self, name: &str) -> String {
@@ -68,14 +60,11 @@ impl Keeper {
 
     /// A command that asks this keeper.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = keyward(arguments);
-        command.current_dir(self.folder.path());
-        command.env("KEYWARD_SOCKET", self.path("keyward.sock"));
-        command
+        self.folder.keyward(arguments)
     }
 
     pub fn ran(&self, arguments: &[&str]) -> Ran {
-        Ran::of(self.command(arguments).output().unwrap())
+        Ran::of(self.folder.run(arguments))
     }
 
     /// Starts a command that goes on until it is ended.
@@ -85,10 +74,6 @@ impl Keeper {
         command.stdout(said.try_clone().unwrap()).stderr(said);
         // A child that is left behind by a test that fails is killed with the test.
         Begun(command.process_group(0).spawn().unwrap())
-    }
-
-    fn answers(&self) {
-        eventually("the keeper answers", || self.ran(&["status"]).code < 4);
     }
 
     /// Waits until this worker's callbacks would be called at a change of the key.
@@ -114,24 +99,9 @@ impl Keeper {
 
     /// Kills the keeper, and starts it again.
     pub fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        self.process = serve(self.folder.path());
-        self.answers();
+        self.process = None;
+        self.process = Some(self.folder.serve());
     }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
-fn serve(folder: &Path) -> Child {
-    let mut command = keyward(&["serve", "--config", "keyward.toml"]);
-    command.current_dir(folder).stdout(Stdio::null());
-    command.spawn().unwrap()
 }
 
 /// A process that goes on; dropped, it is killed.

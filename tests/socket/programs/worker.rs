@@ -340,3 +340,18 @@ fn a_command_that_cannot_do_its_work_stops_the_rotation_with_what_is_wrong() {
         drop(worker);
     }
 }
+
+#[test]
+fn a_worker_that_an_operator_removes_says_so_and_ends() {
+    let keeper = Keeper::start();
+    let mut worker = keeper.begin(&["worker", "anna", "--on-change", "token=true"]);
+    keeper.knows("token", "anna");
+    let removed = keeper.ran(&["remove", "worker", "anna"]);
+    assert_eq!(removed.code, 0, "{}", removed.err);
+    assert_eq!(worker.ended(), Some(1));
+    let said = keeper.read("said");
+    assert!(
+        said.contains("unknown_worker") || said.contains("anna"),
+        "{said}"
+    );
+}
