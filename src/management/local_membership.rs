@@ -1,5 +1,6 @@
 //! A worker of this process: what its handle asks, answered by the actors.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
@@ -239,6 +240,23 @@ impl Membership for LocalMembership {
         Box::pin(self.inner.change(change, self.by()))
     }
 
+    fn removed(&self) -> Pin<Box<dyn Future<Output = RotationError> + Send + '_>> {
+        Box::pin(async {
+            loop {
+                let freed = names::freed();
+                match self.is_on_the_roster().await {
+                    Ok(()) => freed.await,
+                    Err(RotationError::UnknownInstance { worker, .. }) => {
+                        return RotationError::UnknownWorker { worker };
+                    }
+                    // That is told, too, when the journal can be asked again.
+                    Err(error) if error.is_retriable() => freed.await,
+                    Err(error) => return error,
+                }
+            }
+        })
+    }
+
     fn leave(&self) -> Asked<'_, ()> {
         Box::pin(async move {
             let (worker, incarnation) = (self.name.clone(), Some(self.incarnation));
@@ -256,6 +274,18 @@ impl Membership for LocalMembership {
 }
 
 impl LocalMembership {
+    async fn is_on_the_roster(&self) -> Result<(), RotationError> {
+        fork::refuse_child()?;
+        let (worker, number) = (self.name.clone(), self.incarnation);
+        let ready = move |ticket| Event::Ready {
+            ticket,
+            worker,
+            number,
+        };
+        let asked = self.inner.declarer.ask(With::Nothing, ready);
+        asked.await.map(drop)
+    }
+
     /// By whom this worker does what it does.
     fn by(&self) -> By {
         let own = self.inner.declarer.own.clone();

@@ -154,9 +154,15 @@ impl RotationMachine {
         self.look_again(&worker, now);
     }
 
-    /// An instance has registered its callbacks, and may be called.
+    /// An instance has registered its callbacks, and may be called. For a worker of the keeper's own process this only
+    /// tells whether it is there.
     pub(crate) fn ready(&mut self, ticket: Ticket, worker: WorkerName, number: u64, now: Moment) {
         if !self.admits(ticket) {
+            return;
+        }
+        let entry = self.roster.get(&worker);
+        if entry.is_some_and(|entry| entry.incarnation() == Some(number)) {
+            self.reply(ticket, Ok(Reply::Done));
             return;
         }
         let Some(one) = self.roster.instance_mut(&worker, number) else {

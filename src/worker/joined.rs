@@ -208,6 +208,12 @@ impl Worker {
         self.joined.ready().await
     }
 
+    /// Waits until the keeper takes it for a worker no more, and answers why: `unknown_worker` where an operator
+    /// removed it, for example. A keeper that is away is waited for.
+    pub async fn removed(&self) -> RotationError {
+        self.joined.removed().await
+    }
+
     /// Declares a change; answers the rotation's id as soon as it is durable.
     ///
     /// # Errors

@@ -54,6 +54,8 @@ pub trait Membership: Send + Sync + 'static {
     fn wait(&self, id: RotationId) -> Asked<'_, RotationReport>;
     /// Declares a change, and waits for the end of its rotation: the report, also of one that raises.
     fn change(&self, change: Change) -> Asked<'_, RotationReport>;
+    /// Waits until it is no worker any more, and says why.
+    fn removed(&self) -> Pin<Box<dyn Future<Output = RotationError> + Send + '_>>;
     /// Leaves for good.
     fn leave(&self) -> Asked<'_, ()>;
 }

@@ -10,9 +10,10 @@ mod here;
 mod life;
 
 use std::mem;
-use std::sync::{Arc, OnceLock};
+use std::pin::Pin;
+use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{SetOnce, mpsc, oneshot};
 
 use crate::client::connection::KeeperConnection;
 use crate::client::instance::calling::Calling;
@@ -43,7 +44,7 @@ pub(super) struct RemoteMembership {
     name: WorkerName,
     connection: KeeperConnection,
     to_life: ToLife,
-    over: Arc<OnceLock<KeeperError>>,
+    over: Arc<SetOnce<KeeperError>>,
 }
 
 impl RemoteMembership {
@@ -57,7 +58,7 @@ impl RemoteMembership {
         let connection = KeeperConnection::new(Arc::clone(session));
         let (to_life, here) = mpsc::unbounded_channel();
         let (told, joined) = oneshot::channel();
-        let over = Arc::<OnceLock<KeeperError>>::default();
+        let over = Arc::<SetOnce<KeeperError>>::default();
         let life = InstanceLife {
             name: name.clone(),
             sharing: join.sharing,
@@ -172,6 +173,15 @@ impl Membership for RemoteMembership {
         Box::pin(async move {
             let id = self.connection.declare(change).await?;
             self.connection.wait(id).await
+        })
+    }
+
+    fn removed(&self) -> Pin<Box<dyn Future<Output = RotationError> + Send + '_>> {
+        Box::pin(async {
+            match self.connection.session.refuse_child() {
+                Ok(()) => self.over.wait().await.clone().into(),
+                Err(forked) => forked.into(),
+            }
         })
     }
 
