@@ -91,7 +91,8 @@ pub struct RotationReport {
     pub id: RotationId,
     /// The key that changes.
     pub key: KeyName,
-    /// Its number in the order of the declarations.
+    /// Orders it among rotations: one that was declared later has a higher number. Joins and registrations are counted
+    /// too, so the first rotation is not number 1.
     pub sequence: u64,
     /// How far it is.
     pub state: RotationState,

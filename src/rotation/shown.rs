@@ -29,7 +29,7 @@ impl RotationReport {
     }
 }
 
-/// One line, then one for each step that has not succeeded, ten at most, for what it waits for, and for
+/// One line, then one for its declaration and one for what was done about it last, one for each step that has not succeeded, ten at most, for what it waits for, and for
 /// what has to be done.
 impl fmt::Display for RotationReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,6 +45,12 @@ impl fmt::Display for RotationReport {
         )?;
         if let Some(between) = &self.versions {
             write!(f, "\n  to version {}: {}", between.new, between.phase)?;
+        }
+        // The declaration, and what was done last.
+        let acts = self.acts.iter();
+        let shown = acts.len().saturating_sub(1);
+        for (_, act) in acts.enumerate().filter(|(no, _)| *no == 0 || *no == shown) {
+            write!(f, "\n  {act}")?;
         }
         let mut open = self.steps.iter().filter(|step| !succeeded(step));
         for step in open.by_ref().take(MAX_STEPS) {

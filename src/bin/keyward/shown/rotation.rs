@@ -67,10 +67,9 @@ pub fn whole(paint: Paint, report: &RotationReport, commands: &Commands, now_ms:
     let mut lines = vec![headline(paint, report)];
     let accepted = report.accepted_ms;
     lines.push(format!(
-        "declared {} ({}), number {} in the order of declarations",
+        "declared {} ({})",
         utc(accepted),
-        ago(accepted, now_ms),
-        report.sequence
+        ago(accepted, now_ms)
     ));
     if let Some(ended) = report.ended_ms {
         let took = span(ended.saturating_sub(accepted));
