@@ -2,12 +2,12 @@
 //! connection has ended, until it is gone.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::TryFutureExt;
 use futures_util::stream::{self, StreamExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{SetOnce, mpsc, oneshot};
 use tokio::time::sleep;
 use tonic::Status;
 
@@ -51,7 +51,7 @@ pub(super) struct InstanceLife {
     pub(super) calling: Calling,
     pub(super) here: mpsc::UnboundedReceiver<Here>,
     /// Why the handle asks nothing more.
-    pub(super) over: Arc<OnceLock<KeeperError>>,
+    pub(super) over: Arc<SetOnce<KeeperError>>,
     /// The caller that waits for the first join.
     pub(super) joined: Option<oneshot::Sender<Result<(), KeeperError>>>,
     pub(super) instance: u64,
@@ -311,4 +311,19 @@ fn jittered(pause: Duration) -> Duration {
     let chance = RandomState::new().hash_one(0_u8) % 1_000;
     let part = u32::try_from(chance).unwrap_or(0);
     pause / 2 + pause / 2_000 * part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_pause_before_a_client_connects_again_lies_anywhere_between_half_of_it_and_all() {
+        for pause in [PAUSES.0, PAUSES.1] {
+            let drawn: BTreeSet<Duration> = (0..200).map(|_| jittered(pause)).collect();
+            assert!(drawn.iter().all(|one| *one >= pause / 2 && *one <= pause));
+            assert!(drawn.len() > 50, "they differ: {}", drawn.len());
+        }
+    }
 }

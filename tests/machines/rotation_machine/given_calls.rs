@@ -206,6 +206,26 @@ fn past_its_limit_an_attempt_has_failed_and_nobody_is_called_until_it_has_return
 }
 
 #[test]
+fn the_five_seconds_after_the_limit_count_anew_from_a_keepers_start() {
+    let (mut c, [a, _]) = begun();
+    c.seconds += 34;
+    c.step(Event::Tick);
+    let mut c = c.crash();
+    c.define("data", behaviour(Strategy::Halt));
+    c.returns("web", a, 1, &[(at(1, 0), 1)]);
+    c.seconds += 34;
+    c.step(Event::Tick);
+    assert!(c.story().contains("InProgress attempt 1"), "{}", c.story());
+    c.seconds += 1;
+    c.step(Event::Tick);
+    assert!(
+        c.story().contains("Failed attempt 1 (still running)"),
+        "{}",
+        c.story()
+    );
+}
+
+#[test]
 fn who_waits_too_long_for_an_earlier_call_to_return_has_failed_as_well() {
     let (mut c, [_, b]) = begun();
     c.seconds += 35;

@@ -387,6 +387,42 @@ fn an_instance_that_registers_later_is_caught_up_before_its_registration_is_answ
 }
 
 #[test]
+fn an_instance_is_caught_up_in_the_order_of_the_rotations_and_nothing_of_it_is_journaled() {
+    let mut c = Coordinator::new();
+    c.define("data", behaviour(Strategy::Halt));
+    let memory = c.instance("web", 1, Memory);
+    let data = c.instance("files", 2, Data);
+    for rotation in 1..=3 {
+        c.declare(rotation);
+        c.snapped(rotation);
+        c.step_ended_at(("web", memory), at(rotation, 0), 1, ok());
+        c.step_ended_at(("files", data), at(rotation, 1), 1, failed());
+    }
+    c.join_from("web", Sharing::Shared, 3);
+    let web = c.machine.roster().get(&worker("web")).expect("it is there");
+    let late = web.instances().map(|one| one.instance.number).max();
+    let late = late.expect("one");
+    let mut said = c.register_at("web", late, Memory, "c");
+    let registered = (c.journal.clone(), c.story());
+    for rotation in 1..=3 {
+        let this = format!("catch web#{late}.c up with r{rotation}/0");
+        let caught: Vec<_> = said
+            .iter()
+            .filter(|line| line.starts_with("catch "))
+            .collect();
+        assert_eq!(caught, [&this], "{said:?}");
+        let (step, error) = (at(rotation, 0), None);
+        said = c.happens("web", late, InstanceEvent::CaughtUp { step, error });
+    }
+    assert!(
+        said.iter()
+            .any(|line| line.contains("caught up 3, 0 failed")),
+        "{said:?}"
+    );
+    assert_eq!((c.journal.clone(), c.story()), registered);
+}
+
+#[test]
 fn after_five_processes_that_ended_in_it_a_callback_is_not_caught_up_any_more() {
     let mut c = Coordinator::new();
     c.define("data", behaviour(Strategy::Halt));

@@ -309,6 +309,26 @@ async fn a_worker_of_the_keepers_own_process_is_sole() {
 }
 
 #[tokio::test]
+async fn ready_does_nothing_for_a_worker_of_the_keepers_own_process_which_is_called_without() {
+    let manager = with(Source::new("v").documents()).await;
+    let anna = manager.join("anna").await.unwrap();
+    let nothing = async |_: KeyChange| {};
+    anna.register_on_change("documents", "reencrypt", nothing)
+        .await
+        .unwrap();
+    let change = |new: &str| Change::of("documents").old("v").new_keys(new);
+    let report = manager.key_changed(change("w")).await.unwrap();
+    assert_eq!(report.state, RotationState::Completed, "{report}");
+    let before = manager.status().await.unwrap();
+    anna.ready().await.unwrap();
+    anna.ready().await.unwrap();
+    let after = manager.status().await.unwrap();
+    assert_eq!(after.workers, before.workers);
+    let report = manager.key_changed(change("x")).await.unwrap();
+    assert_eq!(report.state, RotationState::Completed, "{report}");
+}
+
+#[tokio::test]
 async fn a_callback_of_memory_has_no_effect_and_stages_nothing() {
     let manager = with(Source::new("v").documents().stateless(false)).await;
     let worker = manager.join("web").await.unwrap();

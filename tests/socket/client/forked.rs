@@ -2,13 +2,16 @@
 //! do that, and harms no one.
 
 use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use keyward::{Client, Worker, block_on};
+use keyward::{Change, Client, Effect, KeyChange, RotationState, Worker, block_on};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::ground::Ground;
 use crate::support::alone::alone;
+use crate::support::{change, within};
 
 /// A child that is not done by then hangs.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -82,6 +85,63 @@ fn in_a_child_every_call_is_forked_and_says_where_to_connect_which_it_can() {
             // The child has dropped its copies, and ended.
             block_on(of_child.1.get_key("documents")).unwrap();
             block_on(of_child.1.leave()).unwrap();
+        },
+    );
+}
+
+/// Forks where other threads run: the child ends without what the program registered for its end.
+#[expect(unsafe_code, reason = "this is what is tested")]
+fn forked_in_a_callback(in_child: impl FnOnce() -> i32) -> Option<i32> {
+    forked(|| {
+        let code = in_child();
+        // SAFETY: it returns to nothing.
+        unsafe { libc::_exit(code) }
+    })
+}
+
+#[test]
+fn a_fork_inside_a_callback_harms_no_call_and_the_childs_calls_are_forked() {
+    alone(
+        a_fork_inside_a_callback_harms_no_call_and_the_childs_calls_are_forked,
+        || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let ground = Ground::new().await;
+                let client = Client::at(ground.path()).await.unwrap();
+                let worker = client.join("anna").await.unwrap();
+                let (of_child, calls) = (client.clone(), Arc::<AtomicUsize>::default());
+                let called = Arc::clone(&calls);
+                let forks = move |change: KeyChange| {
+                    called.fetch_add(1, Ordering::SeqCst);
+                    let code = forked_in_a_callback(|| {
+                        let client =
+                            block_on(of_child.get_key("documents")).map_err(|error| error.code());
+                        let declared = change
+                            .key
+                            .declare(Change::of("documents").new_keys("value_3"));
+                        let declared = block_on(declared).map_err(|error| error.code());
+                        let told = [client.map(drop).err(), declared.map(drop).err()];
+                        i32::from(told != [Some("forked"), Some("forked")])
+                    });
+                    match code {
+                        Some(0) => Ok(Effect::Reencrypted),
+                        other => Err(format!("the child ended with {other:?}")),
+                    }
+                };
+                worker
+                    .register_on_change("documents", "reencrypt", forks)
+                    .await
+                    .unwrap();
+                worker.ready().await.unwrap();
+                let report = within(ground.keys.key_changed(change())).await.unwrap();
+                assert_eq!(report.state, RotationState::Completed, "{report}");
+                assert_eq!(calls.load(Ordering::SeqCst), 1);
+                // The parent goes on.
+                within(worker.get_forward_path_key("documents"))
+                    .await
+                    .unwrap();
+                within(worker.leave()).await.unwrap();
+            });
         },
     );
 }

@@ -261,3 +261,121 @@ async fn what_a_callback_stages_beyond_a_message_has_failed_and_the_worker_goes_
     assert!(said.contains("8 MiB"), "{said}");
     worker.get_key("documents").await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn async_callbacks_run_in_the_clients_process_many_at_once_and_end_as_blocking_ones_do() {
+    let keys = in_memory().await;
+    for name in ["fails", "panics"] {
+        define(&keys, SecretKeyDefinition::round_trip(name, || "value_1")).await;
+    }
+    let hangs = SecretKeyDefinition::round_trip("hangs", || "value_1");
+    let limit = Duration::from_millis(300);
+    define(&keys, hangs.callback_time_limit(limit)).await;
+    for no in 0..100 {
+        define(
+            &keys,
+            SecretKeyDefinition::round_trip(format!("key {no}"), || "value_1"),
+        )
+        .await;
+    }
+    let ground = Ground::serve(keys, |options| options).await;
+    let client = at(&ground.path()).await;
+    let worker = client.join("anna").await.unwrap();
+    let fails = async |_: KeyChange| Err::<(), _>("the disk is full");
+    worker
+        .register_on_change("fails", "c", fails)
+        .await
+        .unwrap();
+    let panics = async |_: KeyChange| -> Result<(), String> { panic!("out of ideas") };
+    worker
+        .register_on_change("panics", "c", panics)
+        .await
+        .unwrap();
+    let hangs = async |_: KeyChange| std::future::pending::<()>().await;
+    worker
+        .register_on_change("hangs", "c", hangs)
+        .await
+        .unwrap();
+    // More than there are threads: all of them wait at one gate at once.
+    let gate = Gate::default();
+    for no in 0..100 {
+        let waits = gate.clone();
+        let call = move |_: KeyChange| {
+            let waits = waits.clone();
+            async move {
+                waits.pass().await;
+                Effect::Reencrypted
+            }
+        };
+        worker
+            .register_on_change(&format!("key {no}"), "c", call)
+            .await
+            .unwrap();
+    }
+    worker.ready().await.unwrap();
+    for (key, wanted) in [
+        ("fails", "the disk is full"),
+        ("panics", "out of ideas"),
+        ("hangs", "time limit of 300ms passed"),
+    ] {
+        let change = Change::of(key).old("value_1").new_keys("value_2");
+        let report = within(ground.keys.key_changed(change)).await.unwrap();
+        let said = error(&report, "anna", "c");
+        assert!(said.contains(wanted), "{said}");
+    }
+    let mut ids = Vec::new();
+    for no in 0..100 {
+        let change = Change::of(format!("key {no}"))
+            .old("value_1")
+            .new_keys("value_2");
+        ids.push(within(ground.keys.declare(change)).await.unwrap());
+    }
+    gate.arrived(100).await;
+    gate.open();
+    for id in ids {
+        let report = within(ground.keys.wait(id)).await.unwrap();
+        assert_eq!(report.state, RotationState::Completed, "{report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_of_memory_names_instance_and_process() {
+    let ground = Ground::new().await;
+    let client = at(&ground.path()).await;
+    let worker = client.join(Join::shared("web")).await.unwrap();
+    let fails = |_: KeyChange| Err::<(), _>("no room for it");
+    worker
+        .register_in_memory("documents", "load", fails)
+        .await
+        .unwrap();
+    worker.ready().await.unwrap();
+    let report = changed(&ground.keys).await;
+    assert_eq!(report.state, RotationState::Stopped);
+    let number = ground.keys.workers().await.unwrap();
+    let number = number
+        .iter()
+        .flat_map(|worker| &worker.instances)
+        .next()
+        .unwrap()
+        .instance;
+    let process = std::process::id();
+    let wanted = format!("instance {number} (process {process}): no room for it");
+    assert_eq!(error(&report, "web", "load"), wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_an_operator_removes_hears_it_in_the_keepers_process_and_in_another() {
+    let ground = Ground::new().await;
+    let client = at(&ground.path()).await;
+    let here = ground.keys.join("here").await.unwrap();
+    let there = client.join("there").await.unwrap();
+    there.ready().await.unwrap();
+    for worker in [here, there] {
+        let removes = async {
+            ground.keys.remove_worker(worker.name()).await.unwrap();
+        };
+        let (why, ()) = within(async { tokio::join!(worker.removed(), removes) }).await;
+        assert_eq!(why.code(), "unknown_worker", "{why}");
+        assert_eq!(worker.removed().await.code(), "unknown_worker");
+    }
+}

@@ -28,6 +28,9 @@ const CONFIGURATION: &str = "[bounds]\npatience = \"500 ms\"\nsilence = \"1500 m
 /// some.
 const MOST: usize = 192 << 20;
 
+/// So many descriptors may be open beside those of a keeper at rest: two for each connection that it takes, and some.
+const DESCRIPTORS: usize = 2 * 1_024 + 64;
+
 /// So often others ask while bad peers are at work.
 const CALLS: usize = 200;
 
@@ -81,8 +84,8 @@ async fn calls(client: &Client, keeper: &Keeper) -> (Duration, usize) {
     (begun.elapsed(), descriptors)
 }
 
-/// So many threads have bad peers, one after another; they take at most so many descriptors at once.
-fn besieged(what: &str, threads: usize, descriptors: usize, peer: fn(&Path, &Siege)) {
+/// So many threads have bad peers, one after another.
+fn besieged(what: &str, threads: usize, peer: fn(&Path, &Siege)) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let folder = Folder::new(CONFIGURATION);
@@ -124,7 +127,7 @@ fn besieged(what: &str, threads: usize, descriptors: usize, peer: fn(&Path, &Sie
             siege.rounds()
         );
         assert!(took < MOST, "{what}: {took}");
-        assert!(most <= at_rest + descriptors, "{what}: {most}, at rest {at_rest}");
+        assert!(most <= at_rest + DESCRIPTORS, "{what}: {most}, at rest {at_rest}");
         until("their descriptors are closed", async || keeper.descriptors() <= at_rest).await;
         calls(&client, &keeper).await;
         keeper.stop();
@@ -134,7 +137,7 @@ fn besieged(what: &str, threads: usize, descriptors: usize, peer: fn(&Path, &Sie
 #[test]
 fn peers_that_say_nothing_take_little_of_a_keeper_and_are_cut() {
     // Some are refused beyond the bound, and told so.
-    besieged("silence", 4, 2 * (4 * 300) + 64, |path, siege| {
+    besieged("silence", 4, |path, siege| {
         let streams = (0..300).map_while(|_| UnixStream::connect(path).ok());
         for mut stream in streams.collect::<Vec<_>>() {
             is_cut(&mut stream, siege);
@@ -144,7 +147,7 @@ fn peers_that_say_nothing_take_little_of_a_keeper_and_are_cut() {
 
 #[test]
 fn peers_that_write_garbage_take_little_of_a_keeper_and_are_cut() {
-    besieged("garbage", 4, 2 * 4 + 64, |path, siege| {
+    besieged("garbage", 4, |path, siege| {
         let mut random = 0x9e37_79b9_7f4a_7c15_u64;
         let words = std::iter::repeat_with(|| {
             random ^= random << 13;
@@ -164,7 +167,7 @@ fn peers_that_write_garbage_take_little_of_a_keeper_and_are_cut() {
 
 #[test]
 fn peers_that_are_half_open_take_little_of_a_keeper_and_are_cut() {
-    besieged("half open", 4, 2 * (4 * 50) + 64, |path, siege| {
+    besieged("half open", 4, |path, siege| {
         let half = [PREFACE, SETTINGS, &[0, 0, 40, 1, 4, 0, 0, 0, 1, 0x83]].concat();
         let streams = (0..50).map(|_| {
             let mut stream = UnixStream::connect(path).unwrap();
@@ -180,7 +183,7 @@ fn peers_that_are_half_open_take_little_of_a_keeper_and_are_cut() {
 
 #[test]
 fn peers_that_read_nothing_take_little_of_a_keeper_and_are_cut() {
-    besieged("unread", 4, 2 * 4 + 64, |path, siege| {
+    besieged("unread", 4, |path, siege| {
         let mut stream = UnixStream::connect(path).unwrap();
         stream
             .set_write_timeout(Some(Duration::from_millis(50)))
@@ -212,7 +215,7 @@ fn sends(path: &Path, call: &str, message: Vec<u8>) {
 #[test]
 fn peers_with_giant_messages_take_a_bounded_part_of_a_keeper() {
     // One more, and there would be room for nothing else of their user.
-    besieged("giant messages", 7, 2 * 7 + 64, |path, _| {
+    besieged("giant messages", 7, |path, _| {
         // Calls that say nothing, as many as there is room for, within a join.
         let length = 8 << 20;
         let mut message = vec![0];
@@ -228,7 +231,7 @@ fn peers_with_giant_messages_take_a_bounded_part_of_a_keeper() {
 
 #[test]
 fn peers_that_declare_a_gibibyte_take_little_of_a_keeper() {
-    besieged("a gibibyte", 8, 2 * 8 + 64, |path, _| {
+    besieged("a gibibyte", 8, |path, _| {
         let mut message = vec![0];
         message.extend(u32::to_be_bytes(1 << 30));
         message.resize(1 << 16, 0);
@@ -244,7 +247,7 @@ fn peers_that_declare_a_gibibyte_take_little_of_a_keeper() {
 
 #[test]
 fn peers_that_come_and_go_take_little_of_a_keeper() {
-    besieged("coming and going", 4, 2 * (4 * 200) + 64, |path, _| {
+    besieged("coming and going", 4, |path, _| {
         let streams = (0..200).map_while(|_| UnixStream::connect(path).ok());
         drop(streams.collect::<Vec<_>>());
     });

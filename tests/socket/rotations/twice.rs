@@ -193,6 +193,9 @@ fn another_process_begins_when_the_stopped_one_is_killed_though_the_keeper_has_e
 fn past_its_limit_a_stopped_call_has_failed_and_a_resume_waits_until_it_has_returned() {
     let mut stopped = Stopped::with("1 s", "2000");
     until("it has failed", || stopped.step()["status"] == "failed");
+    let step = stopped.step();
+    let said = step["error"].as_str().unwrap();
+    assert!(said.starts_with("still running: instance "), "{said}");
     stopped.restart_keeper(Signal::KILL);
     let resumed = stopped.folder.run(&["resume", &stopped.id]);
     assert_eq!(resumed.status.code(), Some(0), "{resumed:?}");

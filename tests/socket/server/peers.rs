@@ -187,6 +187,16 @@ async fn a_peer_that_answers_no_ping_is_cut_after_the_time_of_silence() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_answers_pings_is_not_cut_however_long_it_asks_nothing() {
+    let ground = Ground::bounded(|bounds| bounds.silence = Duration::from_millis(300)).await;
+    let mut idle = ground.client().await;
+    idle.get("documents").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    // It does not connect anew.
+    idle.get("documents").await.unwrap();
+}
+
 #[tokio::test]
 async fn a_peer_that_never_reads_is_cut_off_and_others_are_answered_meanwhile() {
     let log = Log::begin();

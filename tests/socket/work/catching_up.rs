@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use keyward::RotationState;
-use keyward::wire::generated::CallbackKind;
 use keyward::wire::generated::answer::Answer as Given;
 use keyward::wire::generated::to_instance::Said as Heard;
+use keyward::wire::generated::{CallbackKind, EventsRequest, Level};
 
 use crate::ground::Ground;
-use crate::support::{change, within};
+use crate::support::alone::ended;
+use crate::support::{change, until, within};
 use crate::work::peer::{Peer, of, shared, sole};
+use crate::work::processes::start_at;
 
 async fn web(ground: &Ground) -> Peer {
     let mut web = Peer::join(ground, shared("web")).await.unwrap();
@@ -64,6 +66,53 @@ async fn one_that_registers_behind_a_step_is_called_for_it_before_it_is_answered
         },
         other => panic!("{other:?}"),
     }
+    data.succeed(&of_zoe);
+    let report = within(ground.keys.wait(id)).await.unwrap();
+    assert_eq!(report.state, RotationState::Completed, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_five_processes_in_a_row_that_ended_in_it_an_instance_is_left_out_with_an_event() {
+    let ground = Ground::new().await;
+    let mut first = web(&ground).await;
+    // It keeps the rotation from its end.
+    let mut data = Peer::ready(&ground, sole("zoe")).await;
+    let id = ground.keys.declare(change()).await.unwrap();
+    let call = first.call().await;
+    first.succeed(&call);
+    assert_eq!(first.end_taken().await.1, None);
+    let of_zoe = data.call().await;
+    let mut operator = ground.client().await;
+    let only_errors = EventsRequest {
+        level: Level::Error.into(),
+    };
+    let events = operator.operate.events(only_errors).await.unwrap();
+    let mut events = events.into_inner();
+    for _ in 0..5 {
+        let mut dies = start_at(&ground.path(), "die when it is caught up");
+        ended(&mut dies);
+        until("the keeper knows its end", async || {
+            let workers = ground.keys.workers().await.unwrap();
+            let web = workers.iter().find(|one| one.worker.as_str() == "web");
+            web.is_some_and(|web| web.instances.len() == 1)
+        })
+        .await;
+    }
+    let mut sixth = Peer::join(&ground, shared("web")).await.unwrap();
+    let caught_up = sixth.register("load", CallbackKind::Memory).await;
+    assert_eq!(caught_up, Ok(0), "it is not called");
+    let told = within(events.message()).await.unwrap().expect("an event");
+    assert!(told.text.contains("is not caught up any more"), "{told:?}");
+    let about = |name: &str| told.fields.get(name).map(String::as_str);
+    assert_eq!(
+        [
+            about("worker"),
+            about("key"),
+            about("callback"),
+            about("ends")
+        ],
+        [Some("web"), Some("documents"), Some("load"), Some("5")]
+    );
     data.succeed(&of_zoe);
     let report = within(ground.keys.wait(id)).await.unwrap();
     assert_eq!(report.state, RotationState::Completed, "{report}");

@@ -4,6 +4,8 @@ mod catching_up;
 mod ends;
 mod killed;
 mod moves;
+mod namespaces;
+mod older_kernels;
 pub mod peer;
 mod processes;
 mod refused;

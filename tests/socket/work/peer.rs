@@ -45,6 +45,14 @@ pub fn shared(worker: &str) -> Join {
     }
 }
 
+/// The same, which waits for its name: of whoever had it, the keeper may not know yet that it has ended.
+pub fn waiting(join: Join) -> Join {
+    Join {
+        wait_for_name: true,
+        ..join
+    }
+}
+
 impl Peer {
     /// Begins a stream with this.
     pub async fn begin(client: Client, first: Said) -> Self {

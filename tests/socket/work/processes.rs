@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::ground::{Client, Ground, code};
 use crate::support::alone::{again, ended};
 use crate::support::{change, step, until, within};
-use crate::work::peer::{Peer, sole};
+use crate::work::peer::{Peer, shared, sole};
 
 const SOCKET: &str = "KEYWARD_TEST_SOCKET";
 const DOES: &str = "KEYWARD_TEST_DOES";
@@ -51,6 +51,15 @@ async fn work(socket: PathBuf, does: &str) {
         assert_eq!(code(refused.map(drop)), "unknown_instance");
         return;
     }
+    if does == "die when it is caught up" {
+        let mut web = Peer::join_over(Client::over(stream()).await, shared("web"))
+            .await
+            .unwrap();
+        web.send_register("load", CallbackKind::Memory);
+        let catches_up = web.call().await;
+        assert_eq!(catches_up.call.unwrap().attempt, 0);
+        die();
+    }
     let mut anna = Peer::join_over(Client::over(stream()).await, sole("anna"))
         .await
         .unwrap();
@@ -59,9 +68,12 @@ async fn work(socket: PathBuf, does: &str) {
         .unwrap();
     anna.is_ready().await;
     let call = anna.call().await;
+    if does.starts_with("hang and") {
+        keep_in_a_child();
+    }
     println!("called");
     match does {
-        "hang" => std::future::pending().await,
+        "hang" | "hang and leave a child that keeps the socket" => std::future::pending().await,
         "answer and die" => {
             anna.succeed(&call);
             // It is in the socket's buffer once the runtime has nothing left to do.

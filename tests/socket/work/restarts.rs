@@ -33,6 +33,8 @@ fn keeper() {
         let builder = KeysManagement::builder().data_folder(folder.join("data"));
         let keys = builder.master_key(|| MASTER_KEY).start().await.unwrap();
         let documents = SecretKeyDefinition::round_trip("documents", || "value_1");
+        // A call that nothing is heard of is not failed for that.
+        let documents = documents.callback_time_limit(Duration::from_secs(600));
         keys.define_key(documents).await.unwrap();
         let serving = keys
             .serve(ServeOptions::at(folder.join("s")))
@@ -42,14 +44,22 @@ fn keeper() {
     });
 }
 
-struct Keeper {
+pub struct Keeper {
     process: Child,
     folder: PathBuf,
 }
 
 impl Keeper {
-    async fn start(folder: &Path) -> Self {
-        let mut command: Command = again(keeper);
+    pub async fn start(folder: &Path) -> Self {
+        Self::start_by(folder, again(keeper)).await
+    }
+
+    /// The same, in a namespace of process ids of its own, which `unshare` makes.
+    pub async fn start_in_a_namespace(folder: &Path, unshare: Command) -> Self {
+        Self::start_by(folder, again_by(unshare, keeper)).await
+    }
+
+    async fn start_by(folder: &Path, mut command: Command) -> Self {
         command
             .env(FOLDER, folder)
             .stdin(Stdio::null())
@@ -65,21 +75,32 @@ impl Keeper {
         keeper
     }
 
-    fn kill(&mut self) {
+    pub fn kill(&mut self) {
         kill_process(Pid::from_child(&self.process), Signal::KILL).unwrap();
         ended(&mut self.process);
     }
 
-    async fn operator(&self) -> Operator {
+    /// Kills the child of its process, which `unshare` has started, and waits for both.
+    pub fn kill_within(&mut self) {
+        let process = self.process.id();
+        let children = format!("/proc/{process}/task/{process}/children");
+        let children = std::fs::read_to_string(children).unwrap();
+        let child = children.split_whitespace().next().unwrap().parse();
+        let child = Pid::from_raw(child.unwrap()).unwrap();
+        kill_process(child, Signal::KILL).unwrap();
+        ended(&mut self.process);
+    }
+
+    pub async fn operator(&self) -> Operator {
         Operator::at(self.folder.join("s")).await.unwrap()
     }
 
-    async fn peer(&self, join: keyward::wire::generated::Join) -> Result<Peer, tonic::Status> {
+    pub async fn peer(&self, join: keyward::wire::generated::Join) -> Result<Peer, tonic::Status> {
         let stream = std::os::unix::net::UnixStream::connect(self.folder.join("s")).unwrap();
         Peer::join_over(Client::over(stream).await, join).await
     }
 
-    async fn ready(&self, join: keyward::wire::generated::Join) -> Peer {
+    pub async fn ready(&self, join: keyward::wire::generated::Join) -> Peer {
         let mut peer = self.peer(join).await.unwrap();
         peer.register("reencrypt", CallbackKind::Data)
             .await
@@ -223,6 +244,43 @@ async fn an_instance_that_joins_the_next_keeper_is_called_for_a_step_of_memory_t
     }
     let report = within(keeper.operator().await.wait(id)).await.unwrap();
     assert_eq!(report.state, RotationState::Completed, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_keeps_the_socket_of_a_process_that_ended_while_the_keeper_was_down_keeps_nothing_alive()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let mut keeper = Keeper::start(folder.path()).await;
+    let mut worker = start_at(
+        &folder.path().join("s"),
+        "hang and leave a child that keeps the socket",
+    );
+    let operator = keeper.operator().await;
+    until("anna is ready", async || {
+        let workers = operator.workers().await.unwrap();
+        workers
+            .iter()
+            .flat_map(|worker| &worker.instances)
+            .any(|one| one.ready)
+    })
+    .await;
+    let id = operator.declare(change()).await.unwrap();
+    called_in(&mut worker).await;
+    keeper.kill();
+    kill_process(Pid::from_child(&worker), Signal::KILL).unwrap();
+    ended(&mut worker);
+    let keeper = Keeper::start(folder.path()).await;
+    let operator = keeper.operator().await;
+    until("it is lost", async || {
+        let report = operator.rotation(id).await.unwrap();
+        step(&report, "anna", "reencrypt").crashes == 1
+    })
+    .await;
+    let mut next = keeper.ready(sole("anna")).await;
+    let call = next.call().await;
+    assert_eq!(of(&call).1, 2);
+    next.succeed(&call);
+    assert_eq!(completed(&operator, id).await.0, 2);
 }
 
 #[test]
