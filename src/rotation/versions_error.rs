@@ -38,8 +38,11 @@ pub enum VersionsError {
         /// Why.
         why: String,
     },
-    /// As many versions of the key as may be are readable. The operator's task: let one of them go.
-    #[error("key {key}: {bound} versions are readable, which is the bound: {}", kept.join(". "))]
+    /// As many versions of the key as may be are readable. The operator's task: raise the bound in its definition.
+    #[error(
+        "key {key}: {bound} versions are readable, which is the bound; raise max_readable_versions. What keeps each: {}",
+        kept.join(". ")
+    )]
     TooMany {
         /// The key.
         key: KeyName,

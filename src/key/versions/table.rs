@@ -368,7 +368,7 @@ impl VersionTable {
             why.push(format!("it owes {}", debts.join(", ")));
         }
         if why.is_empty() {
-            why.push("it may be retired".to_owned());
+            why.push("nothing needs it".to_owned());
         }
         let Version { number, id, .. } = version;
         format!("version {number} ({id}): {}", why.join("; "))
