@@ -18,6 +18,8 @@ mod log;
 mod places;
 #[path = "../../fuzz/properties/records.rs"]
 mod records;
+#[path = "../../fuzz/properties/tags.rs"]
+mod tags;
 #[path = "../../fuzz/properties/wire.rs"]
 mod wire;
 
@@ -51,6 +53,11 @@ fn records_are_refused_or_read_as_they_were_written() {
 #[test]
 fn bytes_are_no_place_or_those_of_the_place() {
     each_of("places", places::check);
+}
+
+#[test]
+fn bytes_have_no_tag_or_the_one_that_is_made_of_it_again() {
+    each_of("tags", tags::check);
 }
 
 #[test]
