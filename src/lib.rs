@@ -80,6 +80,7 @@
 //! | the order of a rotation's steps | `src/rotation/run.rs`; which step may begin: `src/rotation/prepare.rs` |
 //! | what an operator is told | `src/operator/status.rs`, and `shown.rs` for its words |
 //! | what a key answers | `src/key/machine.rs` |
+//! | what becomes of a key's versions | `src/key/versions/table.rs`; when a rotation turns to another: `src/rotation/turning.rs` |
 //! | a call of the manager, a default | `src/management/keys_management.rs`, `src/management/settings.rs` |
 //! | what goes over the socket: a new message | `src/wire/keyward/v1/keyward.proto`, then its file beside it |
 //! | who does it: an actor, its messages, its restarts | `src/actors/mod.rs`; each actor is one file or folder there |

@@ -73,6 +73,8 @@ pub(super) fn all(shown: &mut Shown) {
         ready::Readiness,
         ready::Ready,
         caller::Caller,
+        keyward::wire::counted::CountedCodec<(), ()>,
+        keyward::wire::counted::CountedDecoder<()>,
         keyward::secret::visible::Visible<()>,
         keyward::journal::history::HistoryReading,
     );
