@@ -174,7 +174,7 @@ impl KeysManagement {
     /// hold data under the old key, have to be named in `confirmed`; `not_confirmed` tells them.
     ///
     /// # Errors
-    /// `not_confirmed`, `callback_runs`, `invalid_name`, `unknown_rotation`, `wrong_state`,
+    /// `not_confirmed`, `callback_runs`, `mixed_writers`, `invalid_name`, `unknown_rotation`, `wrong_state`,
     /// `rotation_unreadable`, `timed_out`, `busy`, `repo_unavailable`, `write_unknown`, `unavailable`,
     /// `coordinator_failed`, `shut_down`, `forked`.
     pub async fn abort(&self, id: RotationId, confirmed: &[&str]) -> Result<(), RotationError> {

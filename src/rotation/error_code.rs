@@ -66,6 +66,7 @@ impl RotationError {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::OfKey(error) => return error.is_retriable(),
+            Self::OfVersions(error) => return error.is_retriable(),
             Self::Keeper(error) => return error.is_retriable(),
             _ => {}
         }

@@ -16,6 +16,7 @@ use crate::rotation::roster::Roster;
 use crate::rotation::rotations::{Active, Live};
 use crate::rotation::state::{RotationEvent, RotationState};
 use crate::rotation::status::StatusEvent;
+use crate::rotation::versions_error::VersionsError;
 
 impl RotationMachine {
     pub(crate) fn wait(&mut self, ticket: Ticket, id: RotationId) {
@@ -150,10 +151,8 @@ impl RotationMachine {
             return Err(runs(format!("rotation {id}"), step));
         }
         if self.is_turning(id) {
-            let state = live.header.state;
-            let why = "it has turned, and earlier versions may still be written with; abort it when all write \
-                       with the new one";
-            return Err(RotationError::WrongState { id, state, why });
+            let key = live.header.key.clone();
+            return Err(VersionsError::MixedWriters { key, id }.into());
         }
         let workers = live
             .header

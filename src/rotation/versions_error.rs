@@ -2,6 +2,7 @@
 
 use crate::key::name::KeyName;
 use crate::key::versions::id::VersionId;
+use crate::rotation::id::RotationId;
 use crate::secret::visible::debug_with_code;
 
 /// Why a change of a key with versions was refused. Nothing was journaled.
@@ -59,6 +60,18 @@ pub enum VersionsError {
         /// What is wrong with which record.
         why: String,
     },
+    /// A rotation of the key has turned, and earlier versions may still be written with. It goes on by itself: ask again
+    /// when all write with the new one.
+    #[error(
+        "key {key}: rotation {id} has turned, and earlier versions may still be written with; ask again when all \
+         write with the new one"
+    )]
+    MixedWriters {
+        /// The key.
+        key: KeyName,
+        /// The rotation.
+        id: RotationId,
+    },
 }
 
 debug_with_code!(VersionsError);
@@ -72,6 +85,19 @@ impl VersionsError {
             Self::StoreNotWritable { .. } => "store_not_writable",
             Self::TooMany { .. } => "too_many_versions",
             Self::Unreadable { .. } => "version_unreadable",
+            Self::MixedWriters { .. } => "mixed_writers",
+        }
+    }
+
+    /// Whether the same call may succeed later, without anything being mended first.
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::MixedWriters { .. } => true,
+            Self::NeedsNewKeys { .. }
+            | Self::Known { .. }
+            | Self::StoreNotWritable { .. }
+            | Self::TooMany { .. }
+            | Self::Unreadable { .. } => false,
         }
     }
 }

@@ -181,7 +181,7 @@ fn an_abort_waits_until_all_write() {
     declare(&mut c, 1, false);
     c.snapped(1);
     let refused = c.abort(1, &["w0"]).join("\n");
-    assert!(refused.contains("error wrong_state"), "{refused}");
+    assert!(refused.contains("error mixed_writers"), "{refused}");
     c.step(last_written(1, 1, None));
     c.tick(30);
     let aborted = c.abort(1, &["w0"]).join("\n");

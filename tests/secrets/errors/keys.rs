@@ -259,6 +259,12 @@ async fn versions(seen: &mut Seen, manager: &KeysManagement) {
         why: why.to_owned(),
     };
     seen.constructed("Unreadable", unreadable, why);
+    let key = keyward::key::name::KeyName::new("versioned").expect("a name");
+    let id = keyward::Uuid::from_u128(1).into();
+    let mixed = VersionsError::MixedWriters { key, id };
+    let why =
+        "it lasts until no copy of an earlier version may be written with; it has an id and a name";
+    seen.constructed("MixedWriters", mixed, why);
 }
 
 /// A record that cannot be read, and one that cannot be written.
