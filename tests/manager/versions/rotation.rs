@@ -158,7 +158,7 @@ async fn no_callback_of_data_runs_before_a_copy_that_was_given_is_out_of_use_als
         tokio::task::yield_now().await;
     }
     let aborted = manager.abort(id, &["main"]).await;
-    assert_eq!(aborted.unwrap_err().code(), "wrong_state");
+    assert_eq!(aborted.unwrap_err().code(), "mixed_writers");
     end(manager).await;
 
     let manager = disk.life_with(far()).await;
