@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use keyward::key::event::Ticket;
 use keyward::rotation::effect::Reply;
 use keyward::rotation::error::RotationError;
-use keyward::rotation::event::Event;
+use keyward::rotation::event::{Event, OldKeys};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::instance::{CallbackOf, Sharing};
 use keyward::rotation::state::RotationState;
 
 use crate::simulation::coordinator::Told;
 use crate::simulation::life::Job;
+use crate::simulation::old_keys::prints;
 use crate::simulation::plan::{Named, callback_name, key_name, worker_name};
 use crate::simulation::world::{Made, What, World};
 
@@ -214,12 +215,21 @@ impl World {
     fn declared(&mut self, made: &Made, reply: Result<Reply, RotationError>) {
         let id = made.declaration.id;
         match reply {
+            Ok(Reply::AskStores { old }) => self.asks_stores(made, old),
             Ok(Reply::Accepted { id: told }) => {
                 assert_eq!(told, id);
                 let header = self.truth.header(id);
                 let header = header.expect("a rotation is accepted and not durable");
+                let mut declared = made.declaration.declared;
+                if matches!(made.declaration.old, OldKeys::OfStore | OldKeys::Asked) {
+                    // They are those of the rotation before, or the store's.
+                    declared.old = match self.truth.secrets.get(&id) {
+                        Some((old, _)) => old.as_ref().map(prints),
+                        None => header.declared.old,
+                    };
+                }
                 assert_eq!(
-                    header.declared, made.declaration.declared,
+                    header.declared, declared,
                     "another declaration was accepted under the id"
                 );
                 let first = self.accepted.insert(id, made.declaration.clone());

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use keyward::key::event::{Admitted, Event as KeyEvent, Request};
 use keyward::key::flow::{SecretKeyFlow, SecretKeyUseCase};
 use keyward::key::state::{Effect, Staged};
-use keyward::rotation::event::{StepOutcome, StepRef};
+use keyward::rotation::event::{Event, Lacks, StepOutcome, StepRef};
 use keyward::rotation::plan::Step;
+use keyward::rotation::report::{RotationReport, WaitsFor};
 use keyward::rotation::status::CallbackStatus;
 
 use crate::simulation::coordinator::Told;
 use crate::simulation::keys::KeyAsk;
+use crate::simulation::life::Life;
 use crate::simulation::plan::pair_of;
 use crate::simulation::world::{Of, What, World};
 
@@ -54,10 +56,10 @@ pub struct Running {
 
 impl World {
     /// A worker gets ready to call a callback.
-    pub fn prepare(&mut self, step: StepRef, lane: Lane) {
-        if self.life().prepares.contains_key(&step) {
+    pub fn prepare(&mut self, step: StepRef, lane: Lane, ahead: bool) {
+        if let Some((token, _)) = self.life().prepares.get(&step).copied() {
             // It was prepared before it was due.
-            return;
+            return self.lacks_turn(step, lane, token);
         }
         let token = self.number();
         let life = self.lives;
@@ -65,6 +67,23 @@ impl World {
         let turns = self.lanes.entry(lane).or_default();
         turns.queue.push_back((life, step, token));
         self.next_turn(lane);
+        if !ahead {
+            self.lacks_turn(step, lane, token);
+        }
+    }
+
+    /// A callback that is due waits for its turn: its worker says so.
+    fn lacks_turn(&mut self, step: StepRef, lane: Lane, token: u64) {
+        let turns = &self.lanes[&lane];
+        if self.looks && turns.holder != Some(Holder::Preparing { token }) {
+            self.lacks(step, Lacks::Turn);
+        }
+    }
+
+    fn lacks(&mut self, step: StepRef, lacks: Lacks) {
+        self.figures.lacking += 1;
+        self.life().lacks.insert(step, lacks);
+        self.send(Told::Happened(Event::Lacks { step, lacks }));
     }
 
     fn next_turn(&mut self, lane: Lane) {
@@ -88,12 +107,19 @@ impl World {
         let mut found = prepares.iter().filter(|(_, (t, _))| *t == token);
         if let Some((step, _)) = found.next() {
             let step = *step;
+            if self.looks && self.looking.percent(10) {
+                // It has its turn, and a thread only later.
+                self.lacks(step, Lacks::Thread);
+                let delay = self.looking.about(300);
+                return self.in_life(delay, What::TurnReady(*lane, token));
+            }
             self.send(Told::Prepared { step, token });
         }
     }
 
     /// What was prepared is given up.
     pub fn release(&mut self, step: StepRef) {
+        self.life().lacks.remove(&step);
         let Some((token, lane)) = self.life().prepares.remove(&step) else {
             return;
         };
@@ -122,6 +148,7 @@ impl World {
 
     /// A callback begins.
     pub fn call(&mut self, step: StepRef, attempt: u32, key: usize) {
+        self.life().lacks.remove(&step);
         let Some((token, lane)) = self.life().prepares.remove(&step) else {
             panic!("a callback is called that was not prepared: {step:?}");
         };
@@ -389,6 +416,35 @@ impl World {
                 deadline,
             }),
         );
+    }
+}
+
+impl Life {
+    /// A callback is listed as waiting for its turn or a thread only if its worker said so, and it is not called.
+    pub fn check_waits(&self, report: &RotationReport) {
+        for waits in &report.waits_for {
+            let (worker, callback, lacks) = match waits {
+                WaitsFor::EarlierCall { worker, callback } => (worker, callback, Lacks::Turn),
+                WaitsFor::Thread { worker, callback } => (worker, callback, Lacks::Thread),
+                _ => continue,
+            };
+            let of = |step: &&Step| step.worker == *worker && step.callback == *callback;
+            let step = report.steps.iter().find(of).expect("a step of the plan");
+            let at = StepRef {
+                rotation: report.id,
+                step: step.no,
+            };
+            let said = self.lacks.get(&at);
+            assert_eq!(
+                said,
+                Some(&lacks),
+                "its worker did not say that it lacks {lacks:?}"
+            );
+            assert!(
+                !self.calls.contains_key(&at),
+                "a callback runs that waits for {lacks:?}"
+            );
+        }
     }
 }
 

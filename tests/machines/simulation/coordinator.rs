@@ -312,7 +312,7 @@ impl World {
                 self.check_actor((&worker, incarnation), &key, &callback);
                 // A thread is not always to be spared for what is not due.
                 if !ahead || self.chance.per_mille(800) {
-                    self.prepare(step, (worker_number(&worker), key_number(&key)));
+                    self.prepare(step, (worker_number(&worker), key_number(&key)), ahead);
                 }
             }
             RotationEffect::Release { step } => self.release(step),

@@ -11,12 +11,14 @@ use keyward::key::state::{RecordChange, Staged};
 use keyward::key::time::Time;
 use keyward::rotation::event::StepRef;
 use keyward::rotation::id::RotationId;
+use keyward::secret::value::SecretKeyPair;
 
 use crate::simulation::callbacks::CallId;
 use crate::simulation::coordinator::Told;
 use crate::simulation::life::Job;
+use crate::simulation::looks::{changes, is_look, what_is_there};
 use crate::simulation::plan::{key_name, keys_of, prints_of, version_of};
-use crate::simulation::world::{What, World};
+use crate::simulation::world::{Made, What, World};
 
 /// The requests to a key, with their callers.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct KeyAsk {
     /// When an answer must have come.
     until: u64,
     call: Option<CallId>,
+    /// The declaration whose old keys are asked for.
+    declares: Option<Box<Made>>,
 }
 
 impl KeyAsk {
@@ -35,6 +39,15 @@ impl KeyAsk {
             version: 0,
             until: u64::MAX,
             call: None,
+            declares: None,
+        }
+    }
+
+    /// A declaration asks the key's store for its old keys.
+    pub fn declares(made: Box<Made>) -> Self {
+        Self {
+            declares: Some(made),
+            ..Self::program()
         }
     }
 
@@ -58,6 +71,10 @@ pub struct Shell {
     pub adopting: BTreeMap<Ticket, Option<RecordChange>>,
     /// The version that a fetch found when it began.
     fetches: BTreeMap<u64, u64>,
+    /// The version that the back path owes: the forward path answered it, and nothing has changed the state since.
+    pub owed: Option<u64>,
+    /// What was held before its latest step.
+    pub held_before: Option<SecretKeyPair>,
     timer: Option<u64>,
 }
 
@@ -71,6 +88,8 @@ impl Shell {
             proposals: BTreeMap::new(),
             adopting: BTreeMap::new(),
             fetches: BTreeMap::new(),
+            owed: None,
+            held_before: None,
             timer: None,
         }
     }
@@ -124,7 +143,17 @@ impl World {
             }
             _ => None,
         };
+        let before = what_is_there(&shell.machine);
+        let is_look = is_look(&event);
+        shell.held_before.clone_from(&before.1);
+        if changes(&event) {
+            shell.owed = None;
+        }
         let effects = shell.machine.step(event, now);
+        if is_look {
+            let after = what_is_there(&shell.machine);
+            assert_eq!(before, after, "a look at key {} changed it", key_name(key));
+        }
         if let Some(record) = adopted {
             check_adopted(&shell.machine, record, &effects);
         }
@@ -280,6 +309,7 @@ impl World {
                 let version = version_of(value.expose());
                 let known = version <= self.versions[key] + self.made.len() as u64;
                 assert!(known, "a key answers what no store gave");
+                self.check_owed(key, flow, version);
                 if flow != SecretKeyFlow::BackPath {
                     assert!(
                         version >= ticket.version,
@@ -287,11 +317,13 @@ impl World {
                     );
                 }
             }
+            Ok(Answer::Candidates(values)) => self.check_candidates(key, &values),
+            Ok(Answer::OfStore(fetched)) => {
+                self.store_answered(key, ticket.version, &fetched, ticket.declares);
+            }
             Ok(
                 Answer::Saved
                 | Answer::Staged { .. }
-                | Answer::Candidates(_)
-                | Answer::OfStore(_)
                 | Answer::Version { .. }
                 | Answer::Versions(_),
             ) => self.figures.gets += 1,

@@ -13,7 +13,7 @@ use keyward::key::event::Ticket;
 use keyward::key::state::{Effect, Loaded, RecordChange, Staged};
 use keyward::rotation::durable::DurableFacts;
 use keyward::rotation::engine::RotationEngine;
-use keyward::rotation::event::{Declaration, StepRef};
+use keyward::rotation::event::{Declaration, Lacks, StepRef};
 use keyward::rotation::id::RotationId;
 use keyward::rotation::machine::RotationMachine;
 
@@ -71,6 +71,8 @@ pub struct Life {
     pub secrets: BTreeMap<RotationId, RotationSecrets>,
     pub snapshots: BTreeMap<RotationId, Ticket>,
     pub prepares: BTreeMap<StepRef, (u64, Lane)>,
+    /// What workers said that callbacks lack which are due.
+    pub lacks: BTreeMap<StepRef, Lacks>,
     /// The callbacks under way, with their attempts.
     pub calls: BTreeMap<StepRef, (u32, CallId)>,
     /// The steps with a callback that was called.
@@ -149,6 +151,7 @@ impl World {
             secrets: loaded.secrets,
             snapshots: BTreeMap::new(),
             prepares: BTreeMap::new(),
+            lacks: BTreeMap::new(),
             calls: BTreeMap::new(),
             began: BTreeSet::new(),
             known: BTreeMap::new(),

@@ -16,6 +16,7 @@ mod figures;
 mod journal;
 mod keys;
 mod life;
+mod looks;
 mod old_keys;
 mod plan;
 mod presence;

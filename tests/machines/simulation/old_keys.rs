@@ -121,6 +121,6 @@ impl World {
     }
 }
 
-fn prints(pair: &SecretKeyPair) -> HalfPrints {
+pub fn prints(pair: &SecretKeyPair) -> HalfPrints {
     prints_of(version_of(pair.forward().expose()))
 }

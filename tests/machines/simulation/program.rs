@@ -96,6 +96,7 @@ impl World {
                 self.ask(Kind::Remove(named));
             }
         }
+        self.looks_at_a_key();
     }
 
     fn some_callback(&mut self) -> (usize, usize, usize) {
@@ -121,14 +122,28 @@ impl World {
         let secrets = (old.map(pair), new.map(pair));
         let id = RotationId::new(Uuid::from_u128(self.chance.uuid()));
         let chosen = self.chance.percent(50);
-        let from = match old {
+        if self.looks && self.looking.percent(30) {
+            self.declares_from_stores(id, key, new);
+        } else {
+            self.declares_given(id, chosen, key, (declared, secrets));
+        }
+        if self.chance.percent(80) {
+            self.versions[key] += 1;
+        }
+    }
+
+    fn declares_given(
+        &mut self,
+        id: RotationId,
+        chosen: bool,
+        key: usize,
+        (declared, secrets): (Declared, crate::simulation::truth::Secrets),
+    ) {
+        let from = match secrets.0 {
             Some(_) => OldKeys::Given,
             None => OldKeys::Undeclared,
         };
         self.declare(id, chosen, key, (declared, from), secrets);
-        if self.chance.percent(80) {
-            self.versions[key] += 1;
-        }
     }
 
     fn declare(
@@ -156,6 +171,7 @@ impl World {
         let made = Made {
             declaration,
             secrets,
+            new_from: None,
         };
         self.made.push(made.clone());
         self.ask(Kind::Declare(Box::new(made)));
@@ -173,6 +189,7 @@ impl World {
         let Made {
             declaration,
             secrets,
+            ..
         } = self.made[at].clone();
         let key = key_number(&declaration.key);
         if self.life().keys[key].is_none() || self.truth.refused.contains(&declaration.id) {

@@ -188,6 +188,9 @@ impl World {
                 is_listed(journal, &listed),
                 "what is listed is not durable: {listed:?}"
             );
+            for report in &listed {
+                life.check_waits(report);
+            }
             let next = RotationMachine::replay(self.plan.config.clone(), journal.facts());
             assert_eq!(
                 listing(machine),

@@ -117,6 +117,8 @@ impl Ord for Entry {
 pub struct Made {
     pub declaration: Declaration,
     pub secrets: Secrets,
+    /// The new keys that a store is asked for, once the coordinator says so.
+    pub new_from: Option<u64>,
 }
 
 /// The world of one seed.
@@ -128,6 +130,10 @@ pub struct World {
     /// Draws which ends of callbacks are lost, apart from all else: so the stories of seeds in which none
     /// is are what they were before there were lost ends.
     pub losing: Chance,
+    /// Draws what only some seeds do, apart from all else, for the same reason.
+    pub looking: Chance,
+    /// Whether this is such a seed.
+    pub looks: bool,
     pub plan: Plan,
     pub disk: Disk,
     pub seal: Arc<Seal>,
@@ -175,6 +181,8 @@ impl World {
             heap: BinaryHeap::new(),
             chance,
             losing,
+            looking: Chance::new(seed.rotate_left(32)),
+            looks: seed % 4 == 3,
             plan,
             disk: Disk::new(),
             seal: Arc::default(),
