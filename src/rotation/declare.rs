@@ -212,7 +212,13 @@ impl RotationMachine {
             return;
         }
         match found {
-            Ok(_) if !is_true => self.search_or_go_on(ticket, declaration, now),
+            Ok(_) if !is_true => {
+                // What a store had answered was given up for what was found: it is asked again.
+                if declaration.old == OldKeys::Asked {
+                    declaration.old = OldKeys::OfStore;
+                }
+                self.search_or_go_on(ticket, declaration, now);
+            }
             Err(error) => self.reply(ticket, Err(error)),
             Ok(old) => {
                 if declaration.old != OldKeys::Undeclared {

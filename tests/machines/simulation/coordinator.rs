@@ -87,6 +87,9 @@ impl World {
                 {
                     self.offer(*ticket, declaration);
                 }
+                if let Event::Lacks { step, lacks } = event {
+                    self.life().lacks.entry(step).or_default().push(lacks);
+                }
                 self.step(event);
             }
             Told::OldFound {

@@ -11,7 +11,6 @@ use keyward::key::state::{RecordChange, Staged};
 use keyward::key::time::Time;
 use keyward::rotation::event::StepRef;
 use keyward::rotation::id::RotationId;
-use keyward::secret::value::SecretKeyPair;
 
 use crate::simulation::callbacks::CallId;
 use crate::simulation::coordinator::Told;
@@ -25,6 +24,8 @@ use crate::simulation::world::{Made, What, World};
 pub struct KeyAsk {
     /// The version that the store had when the request arrived; the store's answer is no older.
     version: u64,
+    /// How often what is owed might have changed when the request arrived.
+    changes: u64,
     /// When an answer must have come.
     until: u64,
     call: Option<CallId>,
@@ -37,6 +38,7 @@ impl KeyAsk {
     pub fn program() -> Self {
         Self {
             version: 0,
+            changes: 0,
             until: u64::MAX,
             call: None,
             declares: None,
@@ -73,8 +75,8 @@ pub struct Shell {
     fetches: BTreeMap<u64, u64>,
     /// The version that the back path owes: the forward path answered it, and nothing has changed the state since.
     pub owed: Option<u64>,
-    /// What was held before its latest step.
-    pub held_before: Option<SecretKeyPair>,
+    /// How often something came that may change what it owes, besides gets.
+    pub changes: u64,
     timer: Option<u64>,
 }
 
@@ -89,7 +91,7 @@ impl Shell {
             adopting: BTreeMap::new(),
             fetches: BTreeMap::new(),
             owed: None,
-            held_before: None,
+            changes: 0,
             timer: None,
         }
     }
@@ -134,6 +136,7 @@ impl World {
             && let Some(pending) = shell.pending.get_mut(&ticket.ticket)
         {
             pending.version = version;
+            pending.changes = shell.changes;
             pending.until = at + limit;
         }
         let adopted = match &event {
@@ -145,9 +148,9 @@ impl World {
         };
         let before = what_is_there(&shell.machine);
         let is_look = is_look(&event);
-        shell.held_before.clone_from(&before.1);
         if changes(&event) {
             shell.owed = None;
+            shell.changes += 1;
         }
         let effects = shell.machine.step(event, now);
         if is_look {
@@ -286,6 +289,8 @@ impl World {
     fn key_answers(&mut self, key: usize, ticket: Ticket, answer: Result<Answer, KeyError>) {
         let shell = self.life().keys[key].as_mut().expect("a defined key");
         let Some(ticket) = shell.pending.remove(&ticket) else {
+            // Its caller is gone, which the key does not know yet: what it owes now was told to no caller.
+            shell.owed = None;
             return;
         };
         assert!(
@@ -309,7 +314,7 @@ impl World {
                 let version = version_of(value.expose());
                 let known = version <= self.versions[key] + self.made.len() as u64;
                 assert!(known, "a key answers what no store gave");
-                self.check_owed(key, flow, version);
+                self.check_owed(key, (flow, version), ticket.changes);
                 if flow != SecretKeyFlow::BackPath {
                     assert!(
                         version >= ticket.version,

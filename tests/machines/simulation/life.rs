@@ -72,7 +72,7 @@ pub struct Life {
     pub snapshots: BTreeMap<RotationId, Ticket>,
     pub prepares: BTreeMap<StepRef, (u64, Lane)>,
     /// What workers said that callbacks lack which are due.
-    pub lacks: BTreeMap<StepRef, Lacks>,
+    pub lacks: BTreeMap<StepRef, Vec<Lacks>>,
     /// The callbacks under way, with their attempts.
     pub calls: BTreeMap<StepRef, (u32, CallId)>,
     /// The steps with a callback that was called.

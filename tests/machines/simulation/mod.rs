@@ -38,7 +38,11 @@ use crate::simulation::world::World;
 
 const SEEDS: Range<u64> = 0..10_000;
 /// Seeds that failed once, each with what was wrong then.
-const PINNED: [(u64, &str); 6] = [
+const PINNED: [(u64, &str); 7] = [
+    (
+        3_939,
+        "the machine: a declaration had other old keys than those whose fingerprints it was accepted with",
+    ),
     (
         4_804,
         "the machine: a crash of an earlier life was forgotten where the write before the next call failed",
