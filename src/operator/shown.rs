@@ -328,6 +328,7 @@ mod tests {
 
     const REPORT: &str = "\
 rotation 018f3a5e-1111-7222-8333-123456789abc of key documents: stopped, 1 of 3 steps succeeded
+  declared by user 1000, process 300, worker anna: it is due
   callback reencrypt of worker ben: Failed, attempt 2: the disk is full
   callback reencrypt of worker cleo: Pending
   resume it when the cause is mended, or abort it";
@@ -358,7 +359,7 @@ rotation 018f3a5e-1111-7222-8333-123456789abc of key documents: stopped, 1 of 3 
             .collect();
         long.waits_for = vec![WaitsFor::Definition];
         let said = long.to_string();
-        assert_eq!(said.lines().count(), 14, "{said}");
+        assert_eq!(said.lines().count(), 15, "{said}");
         assert!(said.contains("and 990 more"), "{said}");
     }
 
