@@ -204,10 +204,11 @@ impl RotationEngine {
         self.phase = Phase::Going;
         let mut actions = Vec::new();
         for effect in std::mem::take(&mut self.held) {
-            actions.extend(if reread.batch_was_made {
-                self.perform(effect)
-            } else {
-                self.take_back(effect)
+            actions.extend(match reread.batch_was_made {
+                // It left and joined again in that write: it is here.
+                true if self.is_of_one_here(&effect) => None,
+                true => self.perform(effect),
+                false => self.take_back(effect),
             });
         }
         self.outbox.reset();
@@ -221,6 +222,14 @@ impl RotationEngine {
             }
         }
         actions
+    }
+
+    fn is_of_one_here(&self, effect: &RotationEffect) -> bool {
+        let RotationEffect::Left { worker, .. } = effect else {
+            return false;
+        };
+        let entry = self.machine.roster().get(worker);
+        entry.is_some_and(WorkerEntry::is_here)
     }
 
     /// When `Tick` is due next.

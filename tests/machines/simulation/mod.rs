@@ -38,7 +38,7 @@ use crate::simulation::world::World;
 
 const SEEDS: Range<u64> = 0..10_000;
 /// Seeds that failed once, each with what was wrong then.
-const PINNED: [(u64, &str); 7] = [
+const PINNED: [(u64, &str); 8] = [
     (
         3_939,
         "the machine: a declaration had other old keys than those whose fingerprints it was accepted with",
@@ -54,6 +54,10 @@ const PINNED: [(u64, &str); 7] = [
     (
         27_705,
         "the simulation: a worker whose leave was unknown, and made, counted as being here",
+    ),
+    (
+        101_099,
+        "the machine: a worker that left and joined again in a write of which the outcome was unknown lost its actor",
     ),
     (
         710_020_357,
