@@ -242,6 +242,10 @@ impl Membership for LocalMembership {
 
     fn removed(&self) -> Pin<Box<dyn Future<Output = RotationError> + Send + '_>> {
         Box::pin(async {
+            // Before anything is locked that the parent may have locked.
+            if let Err(forked) = fork::refuse_child() {
+                return forked.into();
+            }
             loop {
                 let freed = names::freed();
                 match self.is_on_the_roster().await {

@@ -95,6 +95,7 @@ fn asynchronous(handles: &Handles<'_>) -> Codes {
         "save_state" => at_once(worker.save_state(key)),
         "save_states" => at_once(worker.save_states()),
         "ready" => at_once(worker.ready()),
+        "removed" => at_once(async { Err::<(), _>(worker.removed().await) }),
         "declare" => at_once(worker.declare(change())),
         "wait" => at_once(worker.wait(id)),
         "key_changed" => at_once(worker.key_changed(change())),
