@@ -236,7 +236,7 @@ async fn new_keys_from_a_store_are_read_as_the_keys_own_are() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         FileStore::new(path)
     };
-    let limit = Duration::from_millis(300);
+    let limit = Duration::from_secs(3);
     let source = Source::new("value_1");
     let manager = with(source.documents().store_time_limit(limit)).await;
     define(&manager, source.one_way("token")).await;
