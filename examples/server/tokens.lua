@@ -1,5 +1,7 @@
 -- Signs, and checks what was signed: each thread keeps the tokens that it got, from before the key changed too.
+-- What `done` asks of a thread has to be global.
 local threads, tokens, next_token, asked = {}, {}, 0, false
+checked, refused = 0, 0
 
 function setup(thread)
   table.insert(threads, thread)
@@ -16,19 +18,21 @@ end
 
 function response(status, headers, body)
   if status ~= 200 then
-    refused = (refused or 0) + 1
-  elseif body:find(".", 1, true) and #tokens < 5000 then
+    refused = refused + 1
+  elseif body == "a-text" then
+    checked = checked + 1
+  elseif #tokens < 5000 then
     tokens[#tokens + 1] = body
-  elseif body:find(".", 1, true) and math.random(100) == 1 then
+  elseif math.random(100) == 1 then
     tokens[math.random(#tokens)] = body
   end
 end
 
 function done(summary, latency, requests)
-  local kept, failed = 0, 0
+  local all, failed = 0, 0
   for _, thread in ipairs(threads) do
-    kept = kept + #(thread:get("tokens") or {})
-    failed = failed + (thread:get("refused") or 0)
+    all = all + thread:get("checked")
+    failed = failed + thread:get("refused")
   end
-  print("tokens kept: " .. kept .. ", not answered or refused: " .. failed)
+  print("tokens checked: " .. all .. ", refused: " .. failed)
 end
