@@ -71,6 +71,10 @@ impl VersionId {
     /// # Errors
     /// [`InvalidVersionId::Kid`], code `invalid_version_id`.
     pub fn from_kid(kid: &str) -> Result<Self, InvalidVersionId> {
+        // What comes from outside may be long, and is not copied.
+        if kid.len() != KID_CHARACTERS {
+            return Err(InvalidVersionId::Kid);
+        }
         let bytes = BASE64URL_NOPAD.decode(kid.as_bytes());
         let bytes = bytes.map_err(|_| InvalidVersionId::Kid)?;
         let bytes: [u8; 16] = bytes.try_into().map_err(|_| InvalidVersionId::Kid)?;
